@@ -1,0 +1,234 @@
+"""A real Synapse on this machine: configuration, start, accounts, stop. Used by the demo, the tests and the benches."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from colloque.files import free_port, write_private
+
+LOG_CONFIG = {
+    "version": 1,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"file": {"class": "logging.FileHandler", "formatter": "line", "encoding": "utf8"}},
+    "root": {"level": "WARNING", "handlers": ["file"]},
+    "disable_existing_loggers": False,
+}
+
+_FAST = {"per_second": 100_000, "burst_count": 100_000}
+NO_LIMITS: dict[str, Any] = {
+    "rc_message": _FAST,
+    "rc_registration": _FAST,
+    "rc_login": dict.fromkeys(("address", "account", "failed_attempts"), _FAST),
+    "rc_joins": dict.fromkeys(("local", "remote"), _FAST),
+    "rc_invites": dict.fromkeys(("per_room", "per_user", "per_issuer"), _FAST),
+    "rc_joins_per_room": _FAST,
+    "rc_room_creation": _FAST,
+    "rc_media_create": _FAST,
+}
+"""Synapse's default limits (0.2 messages a second) are for the open Internet, not for a loopback server."""
+
+
+@dataclass(frozen=True, slots=True)
+class Appservice:
+    """One registration file. Without `url`, the bot syncs like a client and Synapse pushes nothing."""
+
+    name: str
+    localpart: str
+    as_token: str
+    hs_token: str
+    url: str | None = None
+    ghosts: str | None = None
+    """Prefix of the exclusive ghost localparts, e.g. `mss_`."""
+
+    def registration(self, server_name: str) -> dict[str, Any]:
+        """The registration file's content (MSC2409, MSC3202, MSC4190 where events are pushed)."""
+        host = server_name.replace(".", r"\.")
+        users = [{"exclusive": True, "regex": f"@{self.localpart}:{host}"}]
+        if self.ghosts:
+            users.append({"exclusive": True, "regex": f"@{self.ghosts}.*:{host}"})
+        pushed = self.url is not None
+        return {
+            "id": f"colloque-{self.name}",
+            "url": self.url,
+            "as_token": self.as_token,
+            "hs_token": self.hs_token,
+            "sender_localpart": self.localpart,
+            "rate_limited": False,
+            "namespaces": {"users": users, "aliases": [], "rooms": []},
+            "receive_ephemeral": pushed,
+            "de.sorunome.msc2409.push_ephemeral": pushed,
+            "org.matrix.msc3202": pushed,
+            "io.element.msc4190": True,
+        }
+
+
+@dataclass
+class Homeserver:
+    """One Synapse process in a folder of its own, SQLite unless `database` says otherwise."""
+
+    folder: Path
+    server_name: str
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Base URL of the client API."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def configure(
+        self,
+        *,
+        appservices: tuple[Appservice, ...] = (),
+        modules: tuple[Mapping[str, Any], ...] = (),
+        database: Mapping[str, Any] | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write the configuration; keys already made stay."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        files = []
+        for service in appservices:
+            path = self.folder / f"appservice-{service.name}.yaml"
+            write_private(path, json.dumps(service.registration(self.server_name)))
+            files.append(str(path))
+        log = json.loads(json.dumps(LOG_CONFIG))
+        log["handlers"]["file"]["filename"] = str(self.folder / "synapse.log")
+        write_private(self.folder / "log.yaml", json.dumps(log))
+        config: dict[str, Any] = {
+            "server_name": self.server_name,
+            "public_baseurl": self.url + "/",
+            "pid_file": str(self.folder / "synapse.pid"),
+            "listeners": [
+                {
+                    "port": self.port,
+                    "bind_addresses": ["127.0.0.1"],
+                    "type": "http",
+                    "tls": False,
+                    "x_forwarded": True,
+                    "resources": [{"names": ["client"], "compress": False}],
+                }
+            ],
+            "database": database or {"name": "sqlite3", "args": {"database": str(self.folder / "homeserver.db")}},
+            "log_config": str(self.folder / "log.yaml"),
+            "media_store_path": str(self.folder / "media"),
+            "signing_key_path": str(self.folder / "signing.key"),
+            "registration_shared_secret_path": str(self._secret("registration")),
+            "macaroon_secret_key_path": str(self._secret("macaroon")),
+            "form_secret_path": str(self._secret("form")),
+            "report_stats": False,
+            "trusted_key_servers": [],
+            "suppress_key_server_warning": True,
+            "federation_domain_whitelist": [],
+            "enable_registration": False,
+            "enable_set_displayname": False,
+            "allow_per_room_profiles": False,
+            "allow_guest_access": False,
+            "allow_public_rooms_over_federation": False,
+            "url_preview_enabled": False,
+            "encryption_enabled_by_default_for_room_type": "all",
+            "app_service_config_files": files,
+            "modules": [dict(m) for m in modules],
+            "experimental_features": {
+                "msc2409_to_device_messages_enabled": True,
+                "msc3202_transaction_extensions": True,
+            },
+            **NO_LIMITS,
+            **(extra or {}),
+        }
+        write_private(self.folder / "homeserver.yaml", json.dumps(config, indent=1))
+        if not (self.folder / "signing.key").exists():
+            key = self.folder / "signing.key"
+            subprocess.run(
+                [sys.executable, "-m", "synapse._scripts.generate_signing_key", "-o", str(key)], check=True, timeout=60
+            )
+            key.chmod(0o600)
+
+    @property
+    def command(self) -> list[str]:
+        """What starts it."""
+        return [sys.executable, "-m", "synapse.app.homeserver", "-c", str(self.folder / "homeserver.yaml")]
+
+    def start(self, *, timeout_s: float = 60.0) -> None:
+        """Start and wait until it answers. Raises RuntimeError with the log's tail when it dies."""
+        out = (self.folder / "synapse.out").open("ab")
+        self.process = subprocess.Popen(self.command, cwd=self.folder, stdout=out, stderr=out)
+        out.close()
+        end = time.monotonic() + timeout_s
+        while not self.is_ready():
+            if self.process.poll() is not None or time.monotonic() > end:
+                tail = (self.folder / "synapse.out").read_text(errors="replace")[-2000:]
+                self.stop()
+                raise RuntimeError(f"Synapse did not start:\n{tail}")
+            time.sleep(0.05)
+
+    def is_ready(self) -> bool:
+        """True when the server that answers is ours: it signs with our key name."""
+        try:
+            with urllib.request.urlopen(self.url + "/health", timeout=2) as answer:
+                return bool(answer.read() == b"OK")
+        except OSError:
+            return False
+
+    def stop(self) -> None:
+        """SIGTERM, then SIGKILL after 20 s."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait(20)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(20)
+
+    def register(self, localpart: str, password: str, *, admin: bool = False) -> str:
+        """Make an account by shared secret and return an access token. The password stays off every command line."""
+        nonce = self.call("GET", "/_synapse/admin/v1/register")["nonce"]
+        secret = self._secret("registration").read_text(encoding="ascii").strip()
+        parts = [nonce, localpart, password, "admin" if admin else "notadmin"]
+        mac = hmac.new(secret.encode(), b"\x00".join(p.encode() for p in parts), hashlib.sha1).hexdigest()
+        body = {"nonce": nonce, "username": localpart, "password": password, "admin": admin, "mac": mac}
+        token: str = self.call("POST", "/_synapse/admin/v1/register", body)["access_token"]
+        return token
+
+    def call(self, method: str, path: str, body: Any = None, token: str | None = None) -> Any:
+        """One JSON call. Raises RuntimeError with status and body on refusal."""
+        request = urllib.request.Request(
+            self.url + path,
+            data=None if body is None else json.dumps(body).encode(),
+            method=method,
+            headers={"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {}),
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            raise RuntimeError(f"{method} {path}: {error.code} {error.read().decode()[:500]}") from None
+
+    def _secret(self, name: str) -> Path:
+        path = self.folder / f"{name}.secret"
+        if not path.exists():
+            write_private(path, secrets.token_hex(32))
+        return path
+
+
+def environment() -> dict[str, str]:
+    """A child's environment: ours, without anything that would change Python's imports."""
+    return {k: v for k, v in os.environ.items() if k not in {"PYTHONPATH", "PYTHONHOME"}}

@@ -1,0 +1,238 @@
+"""The one configuration file, `colloque.yaml`, as a typed model. Units stand in the names (`_s` seconds).
+
+`load(path)` reads it with ruamel.yaml (YAML 1.2) and reports every problem at once, with its dotted path.
+`deploy/config.sample.yaml` documents each key; a test loads it. Relative paths are taken from the file's folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from colloque.errors import ConfigError, Problem
+from colloque.identity import MssanteAddress, UserId
+from colloque.reading import section
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """A TCP address to listen on."""
+
+    port: int
+    host: str = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class HomeserverConfig:
+    """The Matrix homeserver."""
+
+    url: str
+    """Base URL of the client API, as our services reach it."""
+    server_name: str
+    """What stands after the colon in user ids."""
+
+
+@dataclass(frozen=True, slots=True)
+class SecretsConfig:
+    """Secret files, mode 0600, outside the stores' backup."""
+
+    identity: Path
+    """From it the cross-signing identities of bots and ghosts are derived."""
+    pickle: Path
+    """Encrypts the crypto stores."""
+    snapshot: Path
+    """Signs the attestation snapshot."""
+
+
+@dataclass(frozen=True, slots=True)
+class SocketsConfig:
+    """Unix sockets between services; `uids` says which system user each caller runs as."""
+
+    dir: Path
+    """Folder of the sockets; its full path must stay short (a socket's path holds at most 107 bytes)."""
+    uids: Mapping[str, int]
+    """`{"synapse": 991, "annuaire": 992, "salles": 993, "mssante": 994, "colloque": 0}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdminConfig:
+    """Who administers."""
+
+    users: tuple[UserId, ...]
+    """Invited to the admin room; the only ones answered there."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceConfig:
+    """What every service of ours has."""
+
+    localpart: str
+    """The bot's name."""
+    as_token: Path
+    """File with the appservice token."""
+    admin_token: Path
+    """File with the access token of the service's own Synapse admin account (which joins no room)."""
+    database: str
+    """`sqlite:/path` or `postgres://user@host/db`."""
+    state_dir: Path
+    """Crypto store and journal."""
+    device_marks: Path
+    """Folder, outside the stores' backup, by which a restored crypto store is noticed."""
+    http: Listen
+    """`/health` and `/metrics`."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnnuaireConfig(ServiceConfig):
+    """The directory and attestation service."""
+
+    directory: Path = field(kw_only=True)
+    """The directory's SQLite file; other services open it read-only."""
+    snapshot: Path = field(kw_only=True)
+    """The attestation snapshot that this service alone writes."""
+    code_s: int = field(kw_only=True, default=900)
+    """How long a one-time code may be used."""
+    code_tries: int = field(kw_only=True, default=3)
+    """Wrong answers after which a code is dead."""
+    codes_per_day: int = field(kw_only=True, default=5)
+    """Codes sent for one RPPS, and asked by one account, in 24 h."""
+    attestation_days: int = field(kw_only=True, default=365)
+
+
+@dataclass(frozen=True, slots=True)
+class LifetimeConfig:
+    """How long a patient room lives. All in seconds."""
+
+    idle_s: int = 30 * 86400
+    """From the last message to the end."""
+    notice_s: int = 7 * 86400
+    """Between the warning and the end, at least."""
+    linger_s: int = 3600
+    """Between the closing (read-only) and the erasure."""
+
+
+@dataclass(frozen=True, slots=True)
+class SallesConfig(ServiceConfig):
+    """The patient-room service."""
+
+    receipts: Path = field(kw_only=True)
+    """Folder of erasure receipts."""
+    receipt_key: Path = field(kw_only=True)
+    """Ed25519 private key (PEM) that signs receipts; its public half is written beside the receipts."""
+    lifetime: LifetimeConfig = field(kw_only=True, default_factory=LifetimeConfig)
+    sweep_s: float = field(kw_only=True, default=60.0)
+
+
+@dataclass(frozen=True, slots=True)
+class MailServerConfig:
+    """One side (IMAP or SMTP) of the MSSanté operator."""
+
+    host: str
+    port: int
+    ca: Path
+    """Trust anchors (PEM): nothing else is trusted."""
+    tls: Literal["starttls", "implicit"] = "starttls"
+
+
+@dataclass(frozen=True, slots=True)
+class MssanteConfig(ServiceConfig):
+    """The MSSanté bridge."""
+
+    hs_token: Path = field(kw_only=True)
+    appservice: Listen = field(kw_only=True)
+    """Where Synapse delivers transactions."""
+    imap: MailServerConfig = field(kw_only=True)
+    smtp: MailServerConfig = field(kw_only=True)
+    mailboxes: Path = field(kw_only=True)
+    """YAML file (0600): `address: {password: …}` or `address: {xoauth2: …}`."""
+    sender: MssanteAddress = field(kw_only=True)
+    """The service's own APP mailbox: codes and archives leave from it."""
+    nil: str = field(kw_only=True)
+    """X-MSS-NIL, the product reference given by ANS; refused when empty."""
+    ghost_prefix: str = field(kw_only=True, default="mss_")
+    size_limit: int = field(kw_only=True, default=10_000_000)
+    """The operator's limit on an encoded mail, in bytes."""
+    poll_s: float = field(kw_only=True, default=60.0)
+    """Between two looks where IDLE is not offered, and between two probes where it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole file."""
+
+    mode: Literal["production", "test"]
+    """`test` admits ANS's fictive identifiers."""
+    homeserver: HomeserverConfig
+    secrets: SecretsConfig
+    sockets: SocketsConfig
+    admin: AdminConfig
+    annuaire: AnnuaireConfig
+    salles: SallesConfig
+    mssante: MssanteConfig
+
+    @property
+    def test(self) -> bool:
+        """True when fictive identifiers are admitted."""
+        return self.mode == "test"
+
+    def bot(self, service: Literal["annuaire", "salles", "mssante"]) -> UserId:
+        """The bot's full user id."""
+        section: ServiceConfig = getattr(self, service)
+        return UserId(f"@{section.localpart}:{self.homeserver.server_name}")
+
+    @property
+    def bots(self) -> tuple[UserId, UserId, UserId]:
+        """The three bots."""
+        return self.bot("annuaire"), self.bot("salles"), self.bot("mssante")
+
+    def socket(self, service: str) -> Path:
+        """The Unix socket on which a service listens."""
+        return self.sockets.dir / f"{service}.sock"
+
+
+def load(path: Path) -> Config:
+    """Read and check. Raises ConfigError, which names every problem."""
+    try:
+        raw = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError([Problem(str(path), f"can't be read ({error.strerror})")]) from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError([Problem(str(path), f"is not YAML: {str(error).splitlines()[0]}")]) from None
+    return read(raw, base=path.parent.resolve())
+
+
+def read(raw: object, *, base: Path) -> Config:
+    """The same, from data already parsed."""
+    problems: list[Problem] = []
+    config = section(Config, raw, base=base, problems=problems)
+    if config is not None and not problems:
+        problems += _cross_checks(config)
+    if problems or config is None:
+        raise ConfigError(problems)
+    return config
+
+
+def _cross_checks(config: Config) -> list[Problem]:
+    out = []
+    if not config.mssante.nil.strip():
+        out.append(Problem("mssante.nil", "must not be empty: every mail carries X-MSS-NIL"))
+    life = config.salles.lifetime
+    if life.notice_s >= life.idle_s:
+        out.append(Problem("salles.lifetime.notice_s", "must be shorter than idle_s"))
+    names = [config.annuaire.localpart, config.salles.localpart, config.mssante.localpart]
+    if len(set(names)) != len(names):
+        out.append(Problem("salles.localpart", "the three bots must have three names"))
+    for service in ("annuaire", "salles", "mssante"):
+        if len(str(config.socket(service)).encode()) > 107:
+            out.append(Problem("sockets.dir", "too long: a Unix socket's path holds at most 107 bytes"))
+            break
+    for user in config.admin.users:
+        if not user.endswith(":" + config.homeserver.server_name):
+            out.append(Problem("admin.users", "administrators have accounts on this homeserver"))
+            break
+    return out

@@ -1,0 +1,1 @@
+"""The Annuaire Santé: protocol (`lookup`), files (`extract`, `sample`), their store (`file`)."""

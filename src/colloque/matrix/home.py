@@ -1,0 +1,222 @@
+"""What a bot may ask of its homeserver, and what a room of ours looks like. No I/O here.
+
+Every room we create is end-to-end encrypted, invite-only, unlisted, closed to guests, history `invited`, and
+bears one state event `fr.colloque.room` by which our bots recognise it. That event holds no health data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from colloque.identity import EventId, RoomId, UserId
+
+ROOM_MARK = "fr.colloque.room"
+"""Type of the state event that says what a room of ours is: `{"kind", "key", "owner"?}`, state key empty."""
+
+JsonDict = dict[str, Any]
+
+
+class RoomKind(StrEnum):
+    """What a room of ours is for."""
+
+    HOME = "home"
+    """One person's room with the three bots."""
+    ADMIN = "admin"
+    """The administrators' room with the three bots."""
+    PATIENT = "patient"
+    """A care team's room about one patient; ends."""
+    MAIL = "mail"
+    """One mailbox owner and one correspondent's ghost."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoomMark:
+    """The content of `fr.colloque.room`, trusted only when its sender is one of our bots."""
+
+    kind: RoomKind
+    key: str
+    """Opaque, unique: lets a bot that died while creating a room find it again."""
+    owner: UserId | None = None
+
+    def content(self) -> JsonDict:
+        """As event content."""
+        base: JsonDict = {"kind": self.kind.value, "key": self.key}
+        return base | ({"owner": self.owner} if self.owner else {})
+
+    @classmethod
+    def read(cls, content: Mapping[str, Any]) -> RoomMark | None:
+        """From event content; None when it is not one."""
+        try:
+            kind = RoomKind(content["kind"])
+        except (KeyError, ValueError):
+            return None
+        owner = content.get("owner")
+        return cls(kind, str(content.get("key", "")), UserId(owner) if isinstance(owner, str) else None)
+
+
+@dataclass(frozen=True, slots=True)
+class RoomSpec:
+    """A room to create. `name` must hold nothing about a patient."""
+
+    name: str
+    mark: RoomMark
+    invite: tuple[UserId, ...] = ()
+    topic: str = ""
+    direct: bool = False
+    powers: Mapping[UserId, int] = field(default_factory=dict)
+    """Extra power levels (never the creator: room version 12 forbids it)."""
+    readonly: bool = False
+
+
+def room_request(spec: RoomSpec) -> JsonDict:
+    """The body of `POST /createRoom`: members may talk, only the creator changes anything."""
+    state = [
+        {"type": "m.room.encryption", "state_key": "", "content": {"algorithm": "m.megolm.v1.aes-sha2"}},
+        {"type": "m.room.history_visibility", "state_key": "", "content": {"history_visibility": "invited"}},
+        {"type": "m.room.guest_access", "state_key": "", "content": {"guest_access": "forbidden"}},
+        {"type": "m.room.join_rules", "state_key": "", "content": {"join_rule": "invite"}},
+        {"type": ROOM_MARK, "state_key": "", "content": spec.mark.content()},
+    ]
+    body: JsonDict = {
+        "room_version": "12",
+        "preset": "private_chat",
+        "visibility": "private",
+        "name": spec.name,
+        "initial_state": state,
+        "invite": list(spec.invite),
+        "is_direct": spec.direct,
+        "power_level_content_override": {
+            "events_default": 100 if spec.readonly else 0,
+            "state_default": 100,
+            "users_default": 0,
+            "invite": 100,
+            "kick": 100,
+            "ban": 100,
+            "redact": 100,
+            "users": dict(spec.powers),
+        },
+        "creation_content": {"m.federate": False},
+    }
+    if spec.topic:
+        body["topic"] = spec.topic
+    return body
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One message that reached us, decrypted."""
+
+    room: RoomId
+    event: EventId
+    sender: UserId
+    sent_at: datetime
+    type: str
+    """`m.room.message`, `m.reaction`…"""
+    content: JsonDict
+    encrypted: bool
+    device_signed: bool
+    """True when the sending device is signed by its owner's cross-signing identity."""
+
+    @property
+    def body(self) -> str:
+        """The text, empty when there is none."""
+        value = self.content.get("body", "")
+        return value if isinstance(value, str) else ""
+
+    @property
+    def msgtype(self) -> str:
+        """`m.text`, `m.file`…"""
+        return str(self.content.get("msgtype", ""))
+
+    @property
+    def reply_to(self) -> EventId | None:
+        """The event this one answers, by reply; None otherwise."""
+        relates = self.content.get("m.relates_to")
+        inner = relates.get("m.in_reply_to") if isinstance(relates, dict) else None
+        value = inner.get("event_id") if isinstance(inner, dict) else None
+        return EventId(value) if isinstance(value, str) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An encrypted message we could not decrypt."""
+
+    room: RoomId
+    event: EventId
+    sender: UserId
+    sent_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class MemberChange:
+    """Somebody's membership changed in a room we are in (or were invited to)."""
+
+    room: RoomId
+    user: UserId
+    sender: UserId
+    membership: str
+    event: EventId | None = None
+
+
+Heard = Incoming | Unreadable | MemberChange
+Handler = Callable[[Heard], Awaitable[None]]
+
+
+class Home(Protocol):
+    """One account's view of its homeserver. Everything raises from `colloque.errors`; nothing returns an error."""
+
+    user: UserId
+
+    async def send(self, room: RoomId, content: JsonDict, *, txn: str, type_: str = "m.room.message") -> EventId:
+        """Send, encrypted (reactions apart). Safe to repeat with the same `txn` for 24 h.
+
+        Raises HomeUnavailable, HomeRefused.
+        """
+        ...
+
+    async def send_to_all_devices(self, room: RoomId, content: JsonDict, *, txn: str) -> EventId:
+        """Send one harmless text that devices not signed by their owner can read too (its own session)."""
+        ...
+
+    async def create_room(self, spec: RoomSpec) -> RoomId:
+        """Create, or find again by `spec.mark.key` a room created just before a crash."""
+        ...
+
+    async def invite(self, room: RoomId, user: UserId) -> None:
+        """Invite; no error when already invited or joined."""
+        ...
+
+    async def set_state(self, room: RoomId, type_: str, content: JsonDict, state_key: str = "") -> EventId:
+        """Set a state event."""
+        ...
+
+    async def state(self, room: RoomId, type_: str, state_key: str = "") -> JsonDict | None:
+        """One state event's content; None when absent."""
+        ...
+
+    async def members(self, room: RoomId) -> dict[UserId, str]:
+        """Membership by user, as the server says now."""
+        ...
+
+    async def mark_of(self, room: RoomId) -> RoomMark | None:
+        """What the room is, when one of our bots said so; None for any other room."""
+        ...
+
+
+def text(body: str, *, html: str | None = None, reply_to: EventId | None = None, notice: bool = False) -> JsonDict:
+    """A text message's content; as a rich reply when `reply_to` is given (no quoted fallback)."""
+    content: JsonDict = {"msgtype": "m.notice" if notice else "m.text", "body": body}
+    if html is not None:
+        content |= {"format": "org.matrix.custom.html", "formatted_body": html}
+    if reply_to is not None:
+        content["m.relates_to"] = {"m.in_reply_to": {"event_id": reply_to}}
+    return content
+
+
+def reaction(to: EventId, key: str) -> JsonDict:
+    """A reaction's content (type `m.reaction`)."""
+    return {"m.relates_to": {"rel_type": "m.annotation", "event_id": to, "key": key}}

@@ -1,0 +1,93 @@
+"""What the Annuaire Santé says of one person. All exercises, activities and addresses are kept, none is picked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from colloque.identity import MssanteAddress, Rpps
+
+
+class MailboxKind(StrEnum):
+    """Kinds of MSSanté mailboxes (Type de BAL)."""
+
+    PER = "PER"
+    """A person's own."""
+    ORG = "ORG"
+    """A service's or team's; proves no person."""
+    APP = "APP"
+    """A software's (never in the public extraction)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """One MSSanté mailbox as the directory lists it."""
+
+    address: MssanteAddress
+    kind: MailboxKind
+    structure: str = ""
+    """Name of the structure it belongs to ("Raison sociale structure BAL"); empty when none."""
+    rpps: Rpps | None = None
+    """Whose it is, for PER."""
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """One place and way in which a profession is exercised (one row of the extraction)."""
+
+    profession_code: str
+    """TRE_G15 code, e.g. `10` for Médecin."""
+    profession: str
+    category_code: str = "C"
+    """C civil, M militaire, E étudiant."""
+    specialty_code: str = ""
+    """Savoir-faire, e.g. `SM04`; empty when none."""
+    specialty: str = ""
+    mode_code: str = ""
+    """L libéral, S salarié, B bénévole."""
+    structure: str = ""
+    structure_id: str = ""
+    postcode: str = ""
+    town: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Professional:
+    """One person of the directory."""
+
+    rpps: Rpps
+    family_name: str
+    """Nom d'exercice, as the directory writes it (upper case)."""
+    given_name: str
+    """Prénom d'exercice."""
+    title: str = ""
+    """Civilité d'exercice, e.g. "Docteur"; empty when none."""
+    activities: tuple[Activity, ...] = ()
+    mailboxes: tuple[Mailbox, ...] = field(default=())
+
+    @property
+    def personal_mailboxes(self) -> tuple[Mailbox, ...]:
+        """PER mailboxes only: the ones that prove the person."""
+        return tuple(m for m in self.mailboxes if m.kind is MailboxKind.PER)
+
+    @property
+    def professions(self) -> tuple[str, ...]:
+        """Distinct profession labels, in the directory's order."""
+        return tuple(dict.fromkeys(a.profession for a in self.activities))
+
+    @property
+    def towns(self) -> tuple[str, ...]:
+        """Distinct towns, in the directory's order."""
+        return tuple(dict.fromkeys(a.town for a in self.activities if a.town))
+
+    @property
+    def full_name(self) -> str:
+        """For people to read: "Dr Anne MARTIN", "Anne MARTIN"."""
+        prefix = "Dr " if self.title.casefold() in {"docteur", "dr"} else ""
+        return f"{prefix}{self.given_name} {self.family_name}"
+
+    @property
+    def display_name(self) -> str:
+        """The name shown in Matrix: name, profession(s), town(s). The directory alone decides it."""
+        parts = [self.full_name, " / ".join(p.lower() for p in self.professions), " / ".join(self.towns)]
+        return " · ".join(p for p in parts if p)
