@@ -6,6 +6,7 @@ wrong on purpose (sources: ANS documentation and test extracts, section 1c of th
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from typing import NewType, Self
@@ -224,3 +225,8 @@ def localpart(user: UserId) -> str:
 def server_of(user: UserId) -> str:
     """The server name of a user id."""
     return user.partition(":")[2]
+
+
+def digest(value: str) -> str:
+    """An opaque reference to an identifier, 32 hex digits: for keys and transactions, never a proof of secrecy."""
+    return hashlib.sha256(value.encode()).hexdigest()[:32]

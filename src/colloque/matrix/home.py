@@ -12,12 +12,20 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-from colloque.identity import EventId, RoomId, UserId
+from colloque.identity import EventId, RoomId, UserId, digest
 
 ROOM_MARK = "fr.colloque.room"
 """Type of the state event that says what a room of ours is: `{"kind", "key", "owner"?}`, state key empty."""
 
+ADMIN_KEY = "admin"
+"""The mark key of the administrators' room."""
+
 JsonDict = dict[str, Any]
+
+
+def home_key(owner: UserId) -> str:
+    """The mark key of somebody's home room."""
+    return f"home-{digest(owner)}"
 
 
 class RoomKind(StrEnum):
@@ -120,6 +128,8 @@ class Incoming:
     encrypted: bool
     device_signed: bool
     """True when the sending device is signed by its owner's cross-signing identity."""
+    device: str = ""
+    """The sending device's id; empty when unknown."""
 
     @property
     def body(self) -> str:

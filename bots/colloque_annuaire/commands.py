@@ -1,0 +1,113 @@
+"""What @annuaire does for each of its commands. Names, rights and parsing stand in `colloque.commands`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from colloque.bot import Handler, Reply
+
+from colloque.clock import PARIS, Clock
+from colloque.commands import Call, Right, commands_for, digits
+from colloque.config import Config
+from colloque.directory.lookup import Directory
+from colloque.errors import BadIdentifier, NotFound
+from colloque.identity import Rpps
+from colloque.matrix.home import Incoming, RoomKind
+from colloque.store.rooms import Rooms
+from colloque_annuaire import texts
+from colloque_annuaire.enrol import CODE_DIGITS
+from colloque_annuaire.flow import Enrolment
+from colloque_annuaire.store import People
+
+RPPS_DIGITS = 11
+
+
+class Commands:
+    """One method a command."""
+
+    def __init__(
+        self,
+        *,
+        config: Config,
+        enrolment: Enrolment,
+        people: People,
+        directory: Directory,
+        rooms: Rooms,
+        clock: Clock,
+    ) -> None:
+        self._config = config
+        self._enrolment = enrolment
+        self._people = people
+        self._directory = directory
+        self._rooms = rooms
+        self._clock = clock
+
+    @property
+    def table(self) -> Mapping[str, Handler]:
+        """By command name."""
+        return {"aide": self.help, "inscription": self.enrol, "code": self.code, "etat": self.state}
+
+    async def help(self, call: Call, message: Incoming, reply: Reply) -> None:  # noqa: ARG002
+        """What this person can type in this room."""
+        held = await self._people.attestation_of(message.sender)
+        verified = held is not None and held.is_valid(self._clock.now())
+        admin = await self._rooms.by_room(message.room)
+        kind = admin.kind if admin is not None else RoomKind.HOME
+        rights = {Right.ATTESTED} if verified else set()
+        if message.sender in self._config.admin.users:
+            rights.add(Right.ADMIN)
+        shown = commands_for(rights, kind)
+        await reply(texts.help_text(shown, verified=verified or kind is RoomKind.ADMIN))
+
+    async def enrol(self, call: Call, message: Incoming, reply: Reply) -> None:
+        """`!inscription RPPS [n° de boîte]`."""
+        if not call.words:
+            await reply(texts.NO_RPPS)
+            return
+        number, choice = _number_and_choice(call.words)
+        try:
+            rpps = Rpps.parse(number, test=self._config.test)
+        except BadIdentifier:
+            await reply(texts.BAD_RPPS)
+            return
+        try:
+            self._directory.freshness()
+        except NotFound:
+            await reply(texts.DIRECTORY_EMPTY)
+            return
+        await reply(await self._enrolment.ask(message.sender, rpps, message.event, choice))
+
+    async def code(self, call: Call, message: Incoming, reply: Reply) -> None:
+        """`!code 123456`."""
+        typed = digits(call.rest) or ""
+        if len(typed) != CODE_DIGITS:
+            await reply(texts.BAD_CODE)
+            return
+        await reply(await self._enrolment.answer(message.sender, typed, message.event))
+
+    async def state(self, call: Call, message: Incoming, reply: Reply) -> None:  # noqa: ARG002
+        """`!etat` in the admin room."""
+        fresh = self._directory.freshness()
+        _, attestations = await self._people.all_attestations()
+        now = self._clock.now()
+        await reply(
+            texts.state(
+                people=fresh.people,
+                mailboxes=fresh.mailboxes,
+                made_at=f"{fresh.made_at.astimezone(PARIS):%d/%m/%Y %H:%M}",
+                attested_count=sum(a.is_valid(now) for a in attestations),
+                homes=len(await self._rooms.all(RoomKind.HOME)),
+            )
+        )
+
+
+def _number_and_choice(words: tuple[str, ...]) -> tuple[str, int | None]:
+    """An RPPS typed in groups ("1 0000 00000 0"), and the mailbox number that may follow it."""
+    number = ""
+    for word in words:
+        if not any(char.isdecimal() for char in word):
+            continue
+        if len(number) >= RPPS_DIGITS:
+            return number, int(word) if word.isascii() and word.isdecimal() else None
+        number += word
+    return number, None

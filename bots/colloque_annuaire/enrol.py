@@ -1,0 +1,87 @@
+"""Who may ask for a code, and who becomes attested. Pure: the flow asks, these rules answer with data."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from colloque.attestation import Attestation
+from colloque.identity import EventId, MssanteAddress, Rpps, UserId
+from colloque.professional import Mailbox, Professional
+
+CODE_DIGITS = 6
+
+
+class No(StrEnum):
+    """Why an enrolment goes no further. Stable codes."""
+
+    ALREADY = "already_attested"
+    OTHER_RPPS = "account_has_other_rpps"
+    TAKEN = "rpps_has_account"
+    UNKNOWN = "not_in_directory"
+    NO_MAILBOX = "no_personal_mailbox"
+    CHOOSE = "several_mailboxes"
+    TOO_MANY = "too_many_codes"
+    NO_CODE = "no_code"
+    EXPIRED = "code_expired"
+    DEAD = "code_dead"
+    WRONG = "code_wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """All that is known when an account asks to be this professional."""
+
+    user: UserId
+    rpps: Rpps
+    person: Professional | None
+    held: Attestation | None
+    """What the account is already attested as."""
+    holder: UserId | None
+    """Who is already attested as that professional."""
+    codes_of_user: int
+    """Codes made for the account in the last 24 h."""
+    codes_of_rpps: int
+    choice: int | None
+    """Which of several mailboxes the person chose (from 1)."""
+
+
+def may_send_code(ask: Ask, *, per_day: int, now: datetime) -> Mailbox | No:
+    """The mailbox the code goes to, or why none is sent. The directory alone says the address."""
+    if ask.held is not None and ask.held.rpps != ask.rpps:
+        return No.OTHER_RPPS
+    if ask.held is not None and ask.held.is_valid(now):
+        return No.ALREADY
+    if ask.holder is not None and ask.holder != ask.user:
+        return No.TAKEN
+    if ask.person is None:
+        return No.UNKNOWN
+    boxes = ask.person.personal_mailboxes
+    if not boxes:
+        return No.NO_MAILBOX
+    if ask.codes_of_user >= per_day or ask.codes_of_rpps >= per_day:
+        return No.TOO_MANY
+    if len(boxes) > 1 and (ask.choice is None or not 1 <= ask.choice <= len(boxes)):
+        return No.CHOOSE
+    return boxes[(ask.choice or 1) - 1] if len(boxes) > 1 else boxes[0]
+
+
+def code_for(secret: bytes, event: EventId, rpps: Rpps, address: MssanteAddress) -> str:
+    """The six digits for one request: unpredictable without the secret, the same when asked again after a crash."""
+    seed = f"colloque code v1\0{event}\0{rpps.value}\0{address.value}".encode()
+    number = int.from_bytes(hmac.new(secret, seed, hashlib.sha256).digest()[:8])
+    return f"{number % 10**CODE_DIGITS:0{CODE_DIGITS}d}"
+
+
+def judge_code(*, typed: str, right: str, state: str, expires_at: datetime, now: datetime) -> No | None:
+    """None when the typed digits are right and still count; else why not."""
+    if state == "dead":
+        return No.DEAD
+    if state != "open":
+        return No.NO_CODE
+    if now >= expires_at:
+        return No.EXPIRED
+    return None if hmac.compare_digest(typed.encode(), right.encode()) else No.WRONG

@@ -1,0 +1,182 @@
+"""Enrolment from end to end: ask, mail the code, check it, attest, publish. Every step can be run again."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Protocol
+
+from colloque.attestation import Attestation, Method, snapshot
+from colloque.clock import Clock
+from colloque.directory.lookup import Directory
+from colloque.files import write_private
+from colloque.identity import EventId, MssanteAddress, Rpps, UserId, digest
+from colloque.logs import event as log_event
+from colloque.professional import Professional
+from colloque.store.journal import Journal
+from colloque_annuaire import texts
+from colloque_annuaire.enrol import Ask, No, code_for, judge_code, may_send_code
+from colloque_annuaire.store import Code, People
+
+log = logging.getLogger(__name__)
+
+
+class Mailer(Protocol):
+    """The bridge's outbox, as this service sees it."""
+
+    async def send(self, *, key: str, to: MssanteAddress, subject: str, text: str) -> None:
+        """Durably queued on return; the same `key` is never queued twice. Raises Temporary, Refused."""
+        ...
+
+
+class Names(Protocol):
+    """What sets a display name on the homeserver."""
+
+    async def set_display_name(self, user: UserId, name: str) -> None:
+        """Raises HomeUnavailable, HomeRefused."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The configured limits."""
+
+    code_life: timedelta
+    tries: int
+    per_day: int
+    valid_for: timedelta
+
+
+class Enrolment:
+    """One instance a service. Serialised by the bot, which hears one message at a time."""
+
+    def __init__(
+        self,
+        *,
+        people: People,
+        directory: Directory,
+        mailer: Mailer,
+        names: Names,
+        journal: Journal,
+        clock: Clock,
+        rules: Rules,
+        secret: bytes,
+        snapshot_path: Path,
+        snapshot_key: bytes,
+    ) -> None:
+        self._people = people
+        self._directory = directory
+        self._mailer = mailer
+        self._names = names
+        self._journal = journal
+        self._clock = clock
+        self._rules = rules
+        self._secret = secret
+        self._snapshot_path = snapshot_path
+        self._snapshot_key = snapshot_key
+
+    async def ask(self, user: UserId, rpps: Rpps, event: EventId, choice: int | None) -> str:
+        """`!inscription`: mail a code to the directory's mailbox. Returns the answer to show."""
+        done = await self._people.code_asked_by(event)
+        if done is not None:
+            await self._mail(done)
+            return texts.code_sent(done.address, self._rules.code_life)
+        now = self._clock.now()
+        by_user, by_rpps = await self._people.codes_since(now - timedelta(days=1), user=user, rpps=rpps)
+        person = self._directory.by_rpps(rpps)
+        verdict = may_send_code(
+            Ask(
+                user=user,
+                rpps=rpps,
+                person=person,
+                held=await self._people.attestation_of(user),
+                holder=await self._people.holder_of(rpps),
+                codes_of_user=by_user,
+                codes_of_rpps=by_rpps,
+                choice=choice,
+            ),
+            per_day=self._rules.per_day,
+            now=now,
+        )
+        if isinstance(verdict, No):
+            self._journal.note("person.code_refused", actor=user, reason=verdict.value)
+            return texts.refusal(verdict, person=person)
+        code = Code(event, user, rpps, verdict.address, now + self._rules.code_life, 0, "open")
+        act = self._journal.begin("person.code", actor=user, ref=digest(event), rpps=rpps.value)
+        await self._people.add_code(code, now)
+        await self._mail(code)
+        self._journal.end(act, "queued")
+        return texts.code_sent(code.address, self._rules.code_life)
+
+    async def _mail(self, code: Code) -> None:
+        person = self._directory.by_rpps(code.rpps)
+        digits = code_for(self._secret, code.event, code.rpps, code.address)
+        await self._mailer.send(
+            key=f"code-{digest(code.event)}",
+            to=code.address,
+            subject=texts.CODE_SUBJECT,
+            text=texts.code_mail(digits, user=code.user, person=person, life=self._rules.code_life),
+        )
+
+    async def answer(self, user: UserId, typed: str, event: EventId) -> str:
+        """`!code`: attest when the digits are right. Returns the answer to show."""
+        done = await self._people.attested_by_event(event)
+        if done is not None:
+            await self.publish()
+            return texts.attested(done)
+        code = await self._people.newest_code(user)
+        if code is None:
+            return texts.refusal(No.NO_CODE)
+        now = self._clock.now()
+        right = code_for(self._secret, code.event, code.rpps, code.address)
+        problem = judge_code(typed=typed, right=right, state=code.state, expires_at=code.expires_at, now=now)
+        if problem is None and await self._people.holder_of(code.rpps) not in {None, user}:
+            problem = No.TAKEN
+        person = self._directory.by_rpps(code.rpps)
+        if problem is None and person is None:
+            problem = No.UNKNOWN
+        if problem is not None or person is None:
+            left = await self._people.count_try(code.event, self._rules.tries) if problem is No.WRONG else None
+            self._journal.note("person.code_wrong", actor=user, reason=(problem or No.UNKNOWN).value)
+            return texts.refusal(problem or No.UNKNOWN, person=person, tries_left=left)
+        return await self._attest(code, person, event)
+
+    async def _attest(self, code: Code, person: Professional, event: EventId) -> str:
+        now = self._clock.now()
+        attestation = Attestation(
+            user=code.user,
+            rpps=code.rpps,
+            name=person.display_name,
+            method=Method.MAILBOX_CODE,
+            issued_at=now,
+            valid_until=now + self._rules.valid_for,
+        )
+        act = self._journal.begin("person.attest", actor=code.user, ref=digest(event), rpps=code.rpps.value)
+        await self._people.attest(attestation, code.event, event)
+        await self.publish()
+        self._journal.end(act, "attested", method=attestation.method.value)
+        return texts.attested(attestation)
+
+    async def publish(self) -> None:
+        """Write the snapshot, then the names that are not on the homeserver yet. Safe to repeat."""
+        serial, attestations = await self._people.all_attestations()
+        whole = snapshot(serial, self._clock.now(), attestations)
+        write_private(self._snapshot_path, whole.encode(self._snapshot_key))
+        for attestation in await self._people.names_to_set():
+            await self._names.set_display_name(attestation.user, attestation.name)
+            await self._people.name_set(attestation.user)
+
+    async def settle(self) -> None:
+        """At start: finish what a crash interrupted, and close its open intents in the journal."""
+        await self.publish()
+        _, attestations = await self._people.all_attestations()
+        attested = {a.user for a in attestations}
+        for intent in self._journal.open_intents():
+            if intent.kind == "person.attest":
+                self._journal.end(intent.act, "attested" if intent.actor in attested else "not_done")
+            elif intent.kind == "person.code":
+                # The code's row, if written, is mailed again when its command is answered again.
+                self._journal.end(intent.act, "interrupted")
+        log_event(log, "enrolment.settled", attestations=len(attested))

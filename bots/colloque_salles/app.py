@@ -1,0 +1,171 @@
+"""The patient-room service, wired: the only place here that knows every class."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from functools import partial
+
+from colloque.bot import Bot
+
+from colloque.book import AttestationBook, read_secret
+from colloque.bot_service import Parts, open_parts, post_incidents
+from colloque.calls import JsonDict
+from colloque.clock import monotonic
+from colloque.commands import Owner
+from colloque.config import Config
+from colloque.errors import HomeRefused
+from colloque.identity import MxcUri
+from colloque.matrix.home import ADMIN_KEY, Heard, MemberChange, RoomKind, home_key, text
+from colloque.rooms.lifecycle import LifetimeRule
+from colloque.service import Service
+from colloque.sockets import Server
+from colloque.store.schema import new_upgrades
+from colloque_salles import texts
+from colloque_salles.commands import Commands
+from colloque_salles.erase import Eraser
+from colloque_salles.expire import Sweep
+from colloque_salles.hearing import Ledger
+from colloque_salles.jobs import Jobs
+from colloque_salles.opening import Opening
+from colloque_salles.receipts import Signer
+from colloque_salles.store import PatientRooms, register_upgrades
+
+STUCK_S = 600.0
+"""An erasure that has not moved for that long is an incident."""
+ERASURE_INCIDENT = "erasure.stuck"
+
+
+class SallesService(Service):
+    """Patient rooms: opened, ended, erased with proof."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__("salles", config, config.salles)
+        self._erasing: dict[str, float] = {}
+
+    async def open(self, stack: AsyncExitStack) -> None:
+        """Connect everything, then listen and sweep."""
+        config, own = self.config, self.config.salles
+        upgrades = new_upgrades()
+        register_upgrades(upgrades)
+        parts = await open_parts(self, stack, config.bot("salles"), upgrades)
+        patients, jobs = PatientRooms(parts.db), Jobs(parts.db)
+        book = AttestationBook(config.annuaire.snapshot, read_secret(config.secrets.snapshot))
+        life = own.lifetime
+        rule = LifetimeRule(
+            idle=timedelta(seconds=life.idle_s),
+            notice=timedelta(seconds=life.notice_s),
+            linger=timedelta(seconds=life.linger_s),
+        )
+        eraser = Eraser(
+            admin=parts.admin,
+            patients=patients,
+            jobs=jobs,
+            rooms=parts.rooms,
+            handled=parts.handled,
+            keys=parts.keys,
+            journal=parts.journal,
+            clock=parts.clock,
+            signer=Signer(own.receipt_key, own.receipts),
+            store=parts.home,
+            still_served=partial(_still_served, parts),
+        )
+        sweep = Sweep(
+            home=parts.home,
+            patients=patients,
+            jobs=jobs,
+            keys=parts.keys,
+            journal=parts.journal,
+            clock=parts.clock,
+            rule=rule,
+            eraser=eraser,
+        )
+        opening = Opening(
+            home=parts.home,
+            rooms=parts.rooms,
+            patients=patients,
+            keys=parts.keys,
+            journal=parts.journal,
+            clock=parts.clock,
+            rule=rule,
+        )
+        await sweep.settle()
+        commands = Commands(
+            opening=opening, patients=patients, jobs=jobs, sweep=sweep, book=book, clock=parts.clock, rule=rule
+        )
+        bot = Bot(
+            me=Owner.SALLES,
+            home=parts.home,
+            config=config,
+            is_attested=lambda user: book.of(user, parts.clock.now()) is not None,
+            handlers=commands.table,
+            handled=parts.handled,
+        )
+        ledger = Ledger(patients, parts.home.user)
+
+        async def hear(heard: Heard) -> None:
+            await ledger.hear(heard)
+            await self._remember_room(heard, parts)
+            await bot.hear(heard)
+
+        async def state() -> JsonDict:
+            return {"problems": await self.problems()}
+
+        server = Server(config.socket("salles"), config.sockets.uids, {"colloque": {"state": state}})
+        await server.start()
+        stack.push_async_callback(server.stop)
+        self.check("erasures", lambda: "erasure.stuck" if self._stuck() else "")
+        self.spawn("sync", lambda: parts.home.run(hear, self.stop, position=parts.handled))
+        self.spawn("sweep", partial(self._sweep, sweep, jobs, parts))
+
+    async def _sweep(self, sweep: Sweep, jobs: Jobs, parts: Parts) -> None:
+        while not self.stop.is_set():
+            await sweep.once()
+            now = monotonic()
+            self._erasing = {row.room: self._erasing.get(row.room, now) for row in await jobs.under_way()}
+            if self._stuck():
+                await parts.incidents.open(ERASURE_INCIDENT, texts.INCIDENT_STUCK)
+            else:
+                await parts.incidents.close(ERASURE_INCIDENT)
+            await self._tell_erased(jobs, parts)
+            admin_room = await parts.rooms.get(ADMIN_KEY)
+            if admin_room is not None:
+                await post_incidents(parts.home, parts.incidents, admin_room.room)
+            await self.pause(self.config.salles.sweep_s)
+
+    def _stuck(self) -> bool:
+        now = monotonic()
+        return any(now - since > STUCK_S for since in self._erasing.values())
+
+    async def _tell_erased(self, jobs: Jobs, parts: Parts) -> None:
+        """Each former member reads in their home room that the room is gone, and the receipt's number."""
+        for receipt in await jobs.to_tell():
+            for member in receipt.members:
+                home = await parts.rooms.get(home_key(member))
+                if home is None:
+                    continue
+                try:
+                    txn = f"erased-{receipt.serial}-{home.key}"
+                    await parts.home.send(home.room, text(texts.erased(receipt.words, receipt.serial)), txn=txn)
+                except HomeRefused:
+                    continue
+            await jobs.told(receipt.serial)
+
+    async def _remember_room(self, heard: Heard, parts: Parts) -> None:
+        """Home rooms and the admin room are made by @annuaire: note them as we come in."""
+        if not (isinstance(heard, MemberChange) and heard.user == parts.home.user and heard.membership == "join"):
+            return
+        mark = await parts.home.mark_of(heard.room)
+        if mark is not None and mark.kind in {RoomKind.HOME, RoomKind.ADMIN}:
+            await parts.rooms.put(mark.key, heard.room, mark.kind, mark.owner)
+
+
+async def _still_served(parts: Parts, mxc: MxcUri) -> bool:
+    """Whether the homeserver still gives the file to an account of ours."""
+    try:
+        await parts.home.api.download(mxc)
+    except HomeRefused as error:
+        if error.status == 404:
+            return False
+        raise
+    return True

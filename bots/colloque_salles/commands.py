@@ -1,0 +1,123 @@
+"""What @salles does for each of its commands. Names, rights and parsing stand in `colloque.commands`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from colloque.bot import Handler, Reply
+
+from colloque.book import AttestationBook
+from colloque.clock import Clock
+from colloque.commands import Call
+from colloque.identity import RoomId, UserId
+from colloque.matrix.home import Incoming
+from colloque.rooms.lifecycle import LifetimeRule, end_of
+from colloque.rooms.patient_room import RoomState
+from colloque_salles import texts
+from colloque_salles.expire import Sweep
+from colloque_salles.jobs import Jobs
+from colloque_salles.opening import Opening
+from colloque_salles.store import Kept, PatientRooms
+from colloque_salles.team import understand
+
+
+class Commands:
+    """One method a command."""
+
+    def __init__(
+        self,
+        *,
+        opening: Opening,
+        patients: PatientRooms,
+        jobs: Jobs,
+        sweep: Sweep,
+        book: AttestationBook,
+        clock: Clock,
+        rule: LifetimeRule,
+    ) -> None:
+        self._opening = opening
+        self._patients = patients
+        self._jobs = jobs
+        self._sweep = sweep
+        self._book = book
+        self._clock = clock
+        self._rule = rule
+
+    @property
+    def table(self) -> Mapping[str, Handler]:
+        """By command name."""
+        return {
+            "patient ouvrir": self.open,
+            "patients": self.list,
+            "patient salon": self.room,
+            "patient terminer": self.end,
+            "etat": self.state,
+        }
+
+    async def open(self, call: Call, message: Incoming, reply: Reply) -> None:
+        """Open a room with the named colleagues; nothing is opened when a name is unknown or shared."""
+        now = self._clock.now()
+        people = [a for a in self._book.all(now) if a.user != message.sender]
+        team = understand(call.rest, _mentions(message), people, message.sender)
+        opener = self._book.of(message.sender, now)
+        if team.unknown or team.ambiguous:
+            await reply(texts.unsettled(team))
+        elif not team.found or opener is None:
+            await reply(texts.nobody_else(people))
+        else:
+            room, words = await self._opening.open(opener, team.found, message.event)
+            await reply(texts.opened(words, _link(room), team.found, self._rule.idle))
+
+    async def list(self, call: Call, message: Incoming, reply: Reply) -> None:  # noqa: ARG002
+        """The rooms the person is in, with their end."""
+        mine = [k for k in await self._patients.all() if self._concerns(k, message.sender)]
+        if not mine:
+            await reply(texts.NONE_OPEN)
+            return
+        ends = [(k, end_of(k.room, self._rule)) for k in mine]
+        await reply(texts.room_list(ends, self._clock.now(), {k.room.room: _link(k.room.room) for k in mine}))
+
+    async def room(self, call: Call, message: Incoming, reply: Reply) -> None:
+        """The state of the room it is typed in."""
+        kept = await self._patients.get(message.room)
+        if kept is None:
+            await self.list(call, message, reply)
+            return
+        events, _ = await self._patients.counts(message.room)
+        files = await self._patients.files(message.room)
+        end = end_of(kept.room, self._rule)
+        await reply(texts.room_state(kept, end=end, now=self._clock.now(), events=events, files=len(files)))
+
+    async def end(self, call: Call, message: Incoming, reply: Reply) -> None:  # noqa: ARG002
+        """Close now; only its opener may."""
+        kept = await self._patients.get(message.room)
+        if kept is None:
+            await reply(texts.ONLY_PATIENT_ROOM)
+        elif kept.room.opener != message.sender:
+            await reply(texts.NOT_THE_OPENER)
+        elif kept.room.state in {RoomState.CLOSED, RoomState.ERASING}:
+            await reply(texts.ALREADY_CLOSED)
+        else:
+            await reply(texts.ending())
+            await self._sweep.close(kept, actor=message.sender)
+
+    async def state(self, call: Call, message: Incoming, reply: Reply) -> None:  # noqa: ARG002
+        """`!etat` in the admin room."""
+        rooms = await self._patients.all()
+        erasing = len(await self._jobs.under_way())
+        serial, _ = await self._jobs.last()
+        await reply(texts.state(rooms=len(rooms) - erasing, erasing=erasing, receipts=serial))
+
+    def _concerns(self, kept: Kept, user: UserId) -> bool:
+        return user == kept.room.opener or user in kept.room.members
+
+
+def _mentions(message: Incoming) -> Sequence[UserId]:
+    raw: Any = message.content.get("m.mentions")
+    users = raw.get("user_ids") if isinstance(raw, dict) else None
+    return [UserId(u) for u in users if isinstance(u, str)] if isinstance(users, list) else []
+
+
+def _link(room: RoomId) -> str:
+    return f"https://matrix.to/#/{room}"

@@ -1,0 +1,183 @@
+"""Erases a closed room: manifest, Synapse's deletion, each file, a look with other eyes, the signed receipt.
+
+The job lives in the database; every step may be run again after a crash:
+
+    delete   ask Synapse to delete and purge (its own job is forgotten after a day or a restart: then ask again)
+    files    delete each file of the ledger; files that a living room knows too are kept and counted
+    verify   the room and each file are asked for again
+    receipt  signed, chained to the previous one, kept in the database, then written as a file
+    forget   our own rows, the bot's keys of the room, and last the key that could name it in the journal
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from colloque.clock import Clock, from_millis, to_millis
+from colloque.errors import ColloqueError, Temporary
+from colloque.identity import MxcUri, RoomId, UserId
+from colloque.logs import event as log_event
+from colloque.matrix.admin import Deletion, SynapseAdmin
+from colloque.rooms.erasure import GENESIS, OUT_OF_REACH, Counts, Receipt, Residue
+from colloque.store.handled import Handled
+from colloque.store.journal import Journal
+from colloque.store.roomkeys import RoomKeys
+from colloque.store.rooms import Rooms
+from colloque_salles.jobs import ErasureRow, Jobs, ReceiptRow
+from colloque_salles.receipts import Signer
+from colloque_salles.store import Kept, PatientRooms
+
+log = logging.getLogger(__name__)
+
+
+class Forgetful(Protocol):
+    """The bot's own crypto store."""
+
+    async def forget_room_keys(self, room: RoomId) -> None:
+        """Delete every session of the room."""
+        ...
+
+
+class Eraser:
+    """One erasure at a time, one step after the other."""
+
+    def __init__(
+        self,
+        *,
+        admin: SynapseAdmin,
+        patients: PatientRooms,
+        jobs: Jobs,
+        rooms: Rooms,
+        handled: Handled,
+        keys: RoomKeys,
+        journal: Journal,
+        clock: Clock,
+        signer: Signer,
+        store: Forgetful,
+        still_served: Callable[[MxcUri], Awaitable[bool]],
+    ) -> None:
+        self._admin = admin
+        self._patients = patients
+        self._jobs = jobs
+        self._rooms = rooms
+        self._handled = handled
+        self._keys = keys
+        self._journal = journal
+        self._clock = clock
+        self._signer = signer
+        self._store = store
+        self._still_served = still_served
+        self._steps: dict[str, Callable[[ErasureRow], Awaitable[None]]] = {
+            "delete": self._delete,
+            "files": self._files,
+            "verify": self._verify,
+            "receipt": self._receipt,
+            "forget": self._forget,
+        }
+
+    async def start(self, kept: Kept) -> None:
+        """Begin the job: what the room held is written down before anything is deleted."""
+        room = kept.room
+        events, blind = await self._patients.counts(room.room)
+        files = await self._patients.files(room.room)
+        manifest: dict[str, Any] = {
+            "ref": await self._keys.token(room.room, "erase"),
+            "token": await self._keys.token(room.room, room.room),
+            "words": kept.words,
+            "members": sorted({room.opener, *room.members}),
+            "opened_at": to_millis(room.opened_at),
+            "closed_at": to_millis(room.closed_at or self._clock.now()),
+            "events": events,
+            "undecryptable": blind,
+            "files": [mxc for mxc, shared in files if not shared],
+            "kept_files": sum(1 for _, shared in files if shared),
+        }
+        self._journal.begin("room.erase", actor="system", ref=manifest["ref"], files=len(files), events=events)
+        await self._jobs.start(room.room, manifest)
+
+    async def go_on(self) -> None:
+        """Move every job as far as it goes now; a failing one waits for the next sweep and is reported."""
+        for row in await self._jobs.under_way():
+            try:
+                await self._advance(row)
+            except Temporary as error:
+                log_event(log, "erasure.deferred", step=row.step, code=error.code)
+            except ColloqueError as error:
+                log_event(log, "erasure.failed", step=row.step, code=error.code)
+
+    async def _advance(self, row: ErasureRow) -> None:
+        current: ErasureRow | None = row
+        while current is not None:
+            before = current.step
+            await self._steps[before](current)
+            rows = {r.room: r for r in await self._jobs.under_way()}
+            current = rows.get(row.room)
+            if current is not None and current.step == before:
+                return
+
+    async def _delete(self, row: ErasureRow) -> None:
+        under_way = await self._admin.deletions(row.room)
+        if any(d in {Deletion.SCHEDULED, Deletion.ACTIVE} for d in under_way.values()):
+            return
+        if await self._admin.room(row.room) is None:
+            await self._jobs.at_step(row.room, "files")
+            return
+        await self._admin.delete_room(row.room)
+
+    async def _files(self, row: ErasureRow) -> None:
+        for mxc in row.manifest["files"]:
+            await self._admin.delete_media(MxcUri(mxc))
+        await self._jobs.at_step(row.room, "verify")
+
+    async def _verify(self, row: ErasureRow) -> None:
+        served = [mxc for mxc in row.manifest["files"] if await self._is_there(MxcUri(mxc))]
+        if await self._admin.room(row.room) is not None:
+            await self._jobs.at_step(row.room, "delete")
+        elif served:
+            await self._jobs.at_step(row.room, "files")
+        else:
+            await self._jobs.at_step(row.room, "receipt")
+
+    async def _is_there(self, mxc: MxcUri) -> bool:
+        return await self._admin.media_exists(mxc) or await self._still_served(mxc)
+
+    async def _receipt(self, row: ErasureRow) -> None:
+        found: dict[str, Any] = row.manifest
+        serial, previous = await self._jobs.last()
+        receipt = Receipt(
+            serial=serial + 1,
+            room=found["token"],
+            opened_at=from_millis(found["opened_at"]),
+            closed_at=from_millis(found["closed_at"]),
+            erased_at=self._clock.now(),
+            before=Counts(events=found["events"], files=len(found["files"]), members=len(found["members"])),
+            after=Counts(events=0, files=0, members=0),
+            files_deleted=len(found["files"]),
+            undecryptable=found["undecryptable"],
+            residue=_residue(found),
+            out_of_reach=(*OUT_OF_REACH, "server_identifiers"),
+            previous=json.loads(previous)["hash"] if previous else GENESIS,
+        )
+        body = self._signer.sign(receipt.to_dict())
+        members = tuple(UserId(u) for u in found["members"])
+        await self._jobs.add(ReceiptRow(receipt.serial, body, found["words"], members), row.room)
+
+    async def _forget(self, row: ErasureRow) -> None:
+        for receipt in await self._jobs.to_write():
+            self._signer.write(receipt.serial, receipt.body)
+            await self._jobs.written(receipt.serial)
+        act = self._journal.begin("room.erase", actor="system", ref=row.manifest["ref"])
+        await self._store.forget_room_keys(row.room)
+        await self._handled.forget_room(row.room)
+        await self._rooms.forget(row.room)
+        await self._keys.destroy(row.room)
+        self._journal.end(act, "erased")
+        await self._jobs.forget(row.room)
+
+
+def _residue(found: dict[str, Any]) -> tuple[Residue, ...]:
+    kept = int(found["kept_files"])
+    return (Residue("kept_files", kept, "known_in_another_room"),) if kept else ()

@@ -1,0 +1,44 @@
+"""Everything that happens in a patient room passes here first: activity, files, members. Safe to hear twice."""
+
+from __future__ import annotations
+
+from colloque.identity import UserId
+from colloque.matrix.home import Heard, Incoming, MemberChange, Unreadable
+from colloque.rooms.media import files_in
+from colloque_salles.store import PatientRooms
+
+
+class Ledger:
+    """Keeps, for each patient room, what an erasure will have to account for."""
+
+    def __init__(self, patients: PatientRooms, me: UserId) -> None:
+        self._patients = patients
+        self._me = me
+
+    async def hear(self, heard: Heard) -> None:
+        """Note one event; rooms that are no patient rooms of ours are passed over."""
+        if await self._patients.get(heard.room) is None:
+            return
+        match heard:
+            case Incoming():
+                await self._patients.heard(heard.room, heard.event, readable=True, files=files_in(heard.content))
+                if heard.sender == self._me:
+                    await self._patients.heard_own(heard.room, heard.event)
+                elif heard.type == "m.room.message":
+                    await self._patients.active(heard.room, heard.sent_at)
+            case Unreadable():
+                await self._patients.heard(heard.room, heard.event, readable=False)
+                await self._patients.active(heard.room, heard.sent_at)
+            case MemberChange():
+                await self._members(heard)
+
+    async def _members(self, change: MemberChange) -> None:
+        kept = await self._patients.get(change.room)
+        if kept is None or change.user == self._me:
+            return
+        members = set(kept.room.members)
+        if change.membership == "join":
+            members.add(change.user)
+        elif change.membership in {"leave", "ban"}:
+            members.discard(change.user)
+        await self._patients.members(change.room, tuple(sorted(members)))

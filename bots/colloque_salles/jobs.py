@@ -1,0 +1,105 @@
+"""Erasure jobs and receipts, as rows: what makes an erasure survive a crash at any line."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from mautrix.util.async_db import Database
+
+from colloque.identity import RoomId, UserId
+from colloque.rooms.patient_room import RoomState
+from colloque.store.schema import transaction
+
+
+@dataclass(frozen=True, slots=True)
+class ErasureRow:
+    """A durable erasure job: the step it is at, and what it found at its start."""
+
+    room: RoomId
+    step: str
+    manifest: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptRow:
+    """A signed receipt, and who is still to be told."""
+
+    serial: int
+    body: str
+    words: str
+    members: tuple[UserId, ...]
+
+
+class Jobs:
+    """Queries over `erasure` and `receipt` (made by this service's migrations)."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def start(self, room: RoomId, manifest: dict[str, Any]) -> None:
+        """Begin the durable job."""
+        async with transaction(self._db) as conn:
+            await conn.execute(
+                "INSERT INTO erasure (room, step, manifest) VALUES ($1, 'delete', $2) ON CONFLICT DO NOTHING",
+                room,
+                json.dumps(manifest),
+            )
+            await conn.execute("UPDATE patient_room SET state = $2 WHERE room = $1", room, RoomState.ERASING.value)
+
+    async def under_way(self) -> list[ErasureRow]:
+        """Jobs under way."""
+        return [
+            ErasureRow(RoomId(r["room"]), r["step"], json.loads(r["manifest"]))
+            for r in await self._db.fetch("SELECT * FROM erasure ORDER BY room")
+        ]
+
+    async def at_step(self, room: RoomId, step: str) -> None:
+        """Move a job on."""
+        await self._db.execute("UPDATE erasure SET step = $2 WHERE room = $1", room, step)
+
+    async def forget(self, room: RoomId) -> None:
+        """Drop every row about the room; the last step of its erasure."""
+        async with transaction(self._db) as conn:
+            for table in ("ledger_event", "ledger_file", "erasure", "patient_room"):
+                await conn.execute(f"DELETE FROM {table} WHERE room = $1", room)  # noqa: S608 - fixed names
+
+    async def last(self) -> tuple[int, str | None]:
+        """Serial and body of the newest receipt; (0, None) before the first."""
+        row = await self._db.fetchrow("SELECT serial, body FROM receipt ORDER BY serial DESC LIMIT 1")
+        return (int(row["serial"]), row["body"]) if row else (0, None)
+
+    async def add(self, receipt: ReceiptRow, room: RoomId) -> None:
+        """Keep the signed receipt and mark the job, in one transaction: no room ever gets two."""
+        async with transaction(self._db) as conn:
+            await conn.execute(
+                "INSERT INTO receipt (serial, body, words, members) VALUES ($1, $2, $3, $4)",
+                receipt.serial,
+                receipt.body,
+                receipt.words,
+                json.dumps(list(receipt.members)),
+            )
+            await conn.execute("UPDATE erasure SET step = 'forget' WHERE room = $1", room)
+
+    async def to_write(self) -> list[ReceiptRow]:
+        """Receipts whose file was not written yet."""
+        return [_receipt(r) for r in await self._db.fetch("SELECT * FROM receipt WHERE NOT written ORDER BY serial")]
+
+    async def written(self, serial: int) -> None:
+        """The receipt's file is on the disk."""
+        await self._db.execute("UPDATE receipt SET written = true WHERE serial = $1", serial)
+
+    async def to_tell(self) -> list[ReceiptRow]:
+        """Receipts on the disk whose former members were not told yet."""
+        rows = await self._db.fetch("SELECT * FROM receipt WHERE written AND NOT told ORDER BY serial")
+        return [_receipt(r) for r in rows]
+
+    async def told(self, serial: int) -> None:
+        """Everybody was told: who they were is forgotten."""
+        await self._db.execute("UPDATE receipt SET told = true, members = '[]' WHERE serial = $1", serial)
+
+
+def _receipt(row: Any) -> ReceiptRow:
+    members = tuple(UserId(u) for u in json.loads(row["members"]))
+    return ReceiptRow(row["serial"], row["body"], row["words"], members)

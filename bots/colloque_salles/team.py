@@ -1,0 +1,62 @@
+"""Who is meant by what a clinician typed after `!patient ouvrir`. Pure: only verified people can be meant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from colloque.attestation import Attestation
+from colloque.directory.folding import fold
+from colloque.identity import UserId
+
+_SPLIT = re.compile(r"\s*(?:,|;|\bet\b|\+)\s*", re.IGNORECASE)
+_NOISE = {"dr", "docteur", "mme", "madame", "m", "monsieur", "avec", "pour"}
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """The colleagues found, and what could not be settled."""
+
+    found: tuple[Attestation, ...] = ()
+    unknown: tuple[str, ...] = ()
+    """Parts that name nobody who is verified here."""
+    ambiguous: tuple[tuple[str, tuple[Attestation, ...]], ...] = ()
+    """Parts that name several people: never picked silently."""
+
+
+def understand(typed: str, mentions: Sequence[UserId], people: Iterable[Attestation], me: UserId) -> Team:
+    """Read `typed` (user ids, RPPS numbers, names; separated by commas or "et") and the client's own mentions."""
+    others = {a.user: a for a in people if a.user != me}
+    found = {u: others[u] for u in mentions if u in others}
+    unknown: list[str] = []
+    ambiguous: list[tuple[str, tuple[Attestation, ...]]] = []
+    for part in _SPLIT.split(typed.strip()):
+        if not part or _is_mention(part, found.values()):
+            continue
+        matches = _matches(part, others.values())
+        if len(matches) == 1:
+            found[matches[0].user] = matches[0]
+        elif matches:
+            ambiguous.append((part, tuple(sorted(matches, key=lambda a: a.name))))
+        else:
+            unknown.append(part)
+    return Team(tuple(found.values()), tuple(unknown), tuple(ambiguous))
+
+
+def _is_mention(part: str, found: Iterable[Attestation]) -> bool:
+    """True for the text a client leaves where it made a mention."""
+    return any(fold(part) == fold(a.name) or part == a.user for a in found)
+
+
+def _matches(part: str, people: Iterable[Attestation]) -> list[Attestation]:
+    raw = part.strip()
+    if raw.startswith("@"):
+        return [a for a in people if a.user.casefold() == raw.casefold()]
+    digits = re.sub(r"[\s.]", "", raw)
+    if digits.isdecimal():
+        return [a for a in people if a.rpps.value in {digits, digits[1:]}]
+    words = [w for w in fold(raw).split() if w not in _NOISE]
+    if not words:
+        return []
+    return [a for a in people if all(w in fold(a.name).split() for w in words)]

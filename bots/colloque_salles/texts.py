@@ -1,0 +1,134 @@
+"""Every French sentence that @salles says. First lines never hold anything about a patient."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from colloque.attestation import Attestation
+from colloque.clock import PARIS
+from colloque.identity import RoomId
+from colloque_salles.store import Kept
+from colloque_salles.team import Team
+
+
+def room_name(words: str, opener: str) -> str:
+    """The room's name: two words and the opener, nothing about the patient."""
+    return f"Équipe · {words} · {opener.split(' · ', maxsplit=1)[0]}"
+
+
+def span(length: timedelta) -> str:
+    """A length of time: "30 jours", "2 heures", "45 secondes"."""
+    seconds = max(0, round(length.total_seconds()))
+    for size, unit in ((86400, "jour"), (3600, "heure"), (60, "minute"), (1, "seconde")):
+        if seconds >= 2 * size or (seconds >= size and size == 1):
+            count = seconds // size
+            return f"{count} {unit}{'s' if count > 1 else ''}"
+    return "quelques instants"
+
+
+def when(at: datetime, now: datetime) -> str:
+    """A moment, as a clinician reads it in Paris; with the time of day when it is near."""
+    local = at.astimezone(PARIS)
+    if at - now < timedelta(hours=1):
+        return f"à {local:%H:%M:%S}"
+    if at - now < timedelta(days=2):
+        return f"le {local:%d/%m à %H:%M}"
+    return f"le {local:%d/%m/%Y}"
+
+
+INCIDENT_STUCK = "⚠️ Un effacement de salon n'avance plus depuis dix minutes : voyez les journaux du service salles."
+NOBODY = (
+    "Avec qui ? Nommez au moins un confrère vérifié, par exemple :\n"
+    "!patient ouvrir Dupont\n"
+    "Plusieurs noms se séparent par des virgules."
+)
+ONLY_PATIENT_ROOM = "Cette commande se tape dans le salon du patient concerné."
+NONE_OPEN = "Aucun salon patient n'est ouvert pour vous."
+ALREADY_CLOSED = "Ce salon est déjà fermé ; il va être effacé."
+NOT_THE_OPENER = "Seule la personne qui a ouvert ce salon peut le terminer."
+
+
+def nobody_else(people: Sequence[Attestation]) -> str:
+    """Whom one may open a room with, when nobody was named."""
+    if not people:
+        return NOBODY + "\nAucun confrère n'est encore vérifié ici."
+    return NOBODY + "\nVérifiés ici : " + " ; ".join(a.name for a in people[:9])
+
+
+def unsettled(team: Team) -> str:
+    """Some names could not be settled: nothing was opened."""
+    lines = ["Rien n'a été ouvert."]
+    lines += [
+        f"« {part} » : personne de vérifié sous ce nom ici. "
+        "Demandez-lui de taper !inscription, ou donnez son numéro RPPS."
+        for part in team.unknown
+    ]
+    for part, people in team.ambiguous:
+        lines.append(f"« {part} » désigne plusieurs personnes. Précisez par le numéro RPPS :")
+        lines += [f"– {a.name} : {a.rpps}" for a in people]
+    return "\n".join(lines)
+
+
+def opened(words: str, link: str, team: Sequence[Attestation], life: timedelta) -> str:
+    """The answer in the home room."""
+    names = " ; ".join(a.name for a in team)
+    return (
+        f"Salon « {words} » ouvert avec {names}.\n{link}\n"
+        f"Il se ferme {span(life)} après le dernier message, puis tout est effacé."
+    )
+
+
+def first_words(opener: str, life: timedelta, notice: timedelta) -> str:
+    """The first message in a patient room."""
+    return (
+        f"Salon patient ouvert par {opener}.\n"
+        f"Il se ferme {span(life)} après le dernier message ; vous serez prévenus {span(notice)} avant. "
+        "Messages et fichiers sont alors effacés du serveur : ce qui doit être gardé se classe au dossier.\n"
+        "Ce qui est écrit ici peut être communiqué au patient.\n"
+        "Pas pour l'urgence vitale : appelez le 15."
+    )
+
+
+def warning(end: datetime, now: datetime) -> str:
+    """The promised end."""
+    return (
+        f"⏳ Ce salon se ferme {when(end, now)}, puis il est effacé : messages et fichiers.\n"
+        "Classez au dossier ce qui doit être gardé. Écrire ici repousse la fermeture.\n"
+        "Ne peuvent être effacées d'ici : les copies déjà sur vos appareils et les sauvegardes du serveur."
+    )
+
+
+def closing(linger: timedelta) -> str:
+    """The last message."""
+    return f"🔒 Salon fermé : on n'y écrit plus. Il sera effacé dans {span(linger)}."
+
+
+def erased(words: str, serial: int) -> str:
+    """In the home room of each former member."""
+    return f"Le salon « {words} » est effacé. Reçu d'effacement n° {serial}, gardé par votre établissement."
+
+
+def room_state(kept: Kept, *, end: datetime, now: datetime, events: int, files: int) -> str:
+    """`!patient salon`."""
+    return (
+        f"Salon « {kept.words} » : {len(kept.room.members)} membres, {events} messages, {files} fichiers.\n"
+        f"Fermeture prévue {when(end, now)} si personne n'écrit."
+    )
+
+
+def room_list(rooms: Sequence[tuple[Kept, datetime]], now: datetime, link: dict[RoomId, str]) -> str:
+    """`!patients`."""
+    lines = ["Vos salons patients :"]
+    lines += [f"– {k.words} : se ferme {when(end, now)} {link[k.room.room]}" for k, end in rooms]
+    return "\n".join(lines)
+
+
+def ending() -> str:
+    """After `!patient terminer`."""
+    return "Entendu : ce salon se ferme maintenant."
+
+
+def state(*, rooms: int, erasing: int, receipts: int) -> str:
+    """`!etat` in the admin room."""
+    return f"Salons patients ouverts : {rooms}. Effacements en cours : {erasing}. Reçus émis : {receipts}."

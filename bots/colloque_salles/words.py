@@ -1,0 +1,34 @@
+"""Names for patient rooms: two French words that say nothing about the patient and are never given twice."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection
+
+from colloque.errors import Inconsistent
+
+FIRST = """
+Abricot Airelle Amande Ananas Anis Bambou Basilic Bergamote Bleuet Bruyère Cacao Cannelle Capucine Cassis
+Cèdre Cerise Citron Clémentine Coing Coquelicot Cumin Datte Érable Fenouil Figue Fougère Fraise Framboise
+Genêt Gentiane Girofle Glycine Grenade Groseille Hibiscus Jasmin Laurier Lavande Lilas Litchi Mangue
+Marjolaine Mélisse Menthe Mimosa Mirabelle Mûre Muscade Myrtille Noisette Olive Origan Papaye Pivoine Prune
+Réglisse Romarin Safran Sauge Thym Tilleul Tulipe Vanille Verveine
+""".split()  # noqa: SIM905  easier to read and extend
+SECOND = """
+Abeille Albatros Alouette Archipel Balcon Baleine Barque Beffroi Boussole Cabane Canal Cascade Château Cigale
+Clairière Clocher Colibri Colline Corail Dauphin Digue Écluse Étang Falaise Fanal Fontaine Galet Gazelle
+Girafe Glacier Goéland Hameau Hérisson Hibou Horizon Lagune Loutre Lucarne Manège Marmotte Mésange Moulin
+Nacelle Oasis Panda Phare Pigeonnier Planète Plateau Ponton Rivage Rocher Sentier Source Tanière Terrasse
+Tortue Tramway Vallon Verger Viaduc Village Voilier Zèbre
+""".split()  # noqa: SIM905  easier to read and extend
+
+
+def pick(taken: Collection[str]) -> str:
+    """Two words not in `taken`, chosen at random so that nobody can guess the next.
+
+    Raises Inconsistent when every pair is given: an operator must extend the lists.
+    """
+    free = [f"{a} {b}" for a in FIRST for b in SECOND if f"{a} {b}" not in taken]
+    if not free:
+        raise Inconsistent("no free room name is left")
+    return secrets.choice(free)

@@ -1,0 +1,57 @@
+from datetime import timedelta
+
+import pytest
+
+from colloque.commands import COMMANDS, Owner
+from colloque.identity import UserId
+from colloque.policy.admission import Reason
+from colloque_annuaire import texts
+from colloque_annuaire.commands import Commands, _number_and_choice
+from colloque_annuaire.enrol import No
+
+
+@pytest.mark.parametrize("no", [n for n in No if n is not No.WRONG])
+def test_every_refusal_has_words_and_a_next_step(no: No) -> None:
+    assert len(texts.refusal(no)) > 30
+
+
+def test_a_wrong_code_says_what_remains() -> None:
+    assert "2 essais" in texts.refusal(No.WRONG, tries_left=2)
+    assert "annulé" in texts.refusal(No.WRONG, tries_left=0)
+
+
+@pytest.mark.parametrize("act", ["invite", "create_room", "join", "third_party"])
+@pytest.mark.parametrize("reason", [r.value for r in Reason])
+def test_refused_acts_say_who_why_and_what_to_do(act: str, reason: str) -> None:
+    said = texts.refused_act(act, reason, other="Dr Anne MOULIN")
+    assert reason in said
+    assert "refusé" in said
+    assert "{" not in said
+
+
+def test_the_code_mail_says_who_asked_and_what_to_do() -> None:
+    mail = texts.code_mail("012345", user=UserId("@a:colloque.test"), person=None, life=timedelta(minutes=2))
+    assert "@a:colloque.test" in mail
+    assert "!code 012345" in mail
+    assert "2 minutes" in mail
+    assert "Ce n'était pas vous" in mail
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("89900000008",), ("89900000008", None)),
+        (("8", "9900", "00000", "8"), ("89900000008", None)),
+        (("89900000008", "2"), ("89900000008", 2)),
+        (("RPPS", "89900000008", "merci"), ("89900000008", None)),
+        (("899",), ("899", None)),
+    ],
+)
+def test_an_rpps_may_be_typed_in_groups(words: tuple[str, ...], expected: tuple[str, int | None]) -> None:
+    assert _number_and_choice(words) == expected
+
+
+def test_every_command_of_annuaire_is_served() -> None:
+    served = Commands.table.fget(object.__new__(Commands))  # type: ignore[attr-defined]
+    mine = {c.name for c in COMMANDS if c.owner is Owner.ANNUAIRE or c.everyone}
+    assert set(served) == mine
