@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import dataclass
 from datetime import timedelta
@@ -50,7 +51,7 @@ class Rules:
 
 
 class Enrolment:
-    """One instance a service. Serialised by the bot, which hears one message at a time."""
+    """One instance a service. One enrolment at a time: two accounts can't become the same professional."""
 
     def __init__(
         self,
@@ -76,9 +77,19 @@ class Enrolment:
         self._secret = secret
         self._snapshot_path = snapshot_path
         self._snapshot_key = snapshot_key
+        self._lock = asyncio.Lock()
 
     async def ask(self, user: UserId, rpps: Rpps, event: EventId, choice: int | None) -> str:
         """`!inscription`: mail a code to the directory's mailbox. Returns the answer to show."""
+        async with self._lock:
+            return await self._ask(user, rpps, event, choice)
+
+    async def answer(self, user: UserId, typed: str, event: EventId) -> str:
+        """`!code`: attest when the digits are right. Returns the answer to show."""
+        async with self._lock:
+            return await self._answer(user, typed, event)
+
+    async def _ask(self, user: UserId, rpps: Rpps, event: EventId, choice: int | None) -> str:
         done = await self._people.code_asked_by(event)
         if done is not None:
             await self._mail(done)
@@ -120,11 +131,10 @@ class Enrolment:
             text=texts.code_mail(digits, user=code.user, person=person, life=self._rules.code_life),
         )
 
-    async def answer(self, user: UserId, typed: str, event: EventId) -> str:
-        """`!code`: attest when the digits are right. Returns the answer to show."""
+    async def _answer(self, user: UserId, typed: str, event: EventId) -> str:
         done = await self._people.attested_by_event(event)
         if done is not None:
-            await self.publish()
+            await self._publish()
             return texts.attested(done)
         code = await self._people.newest_code(user)
         if code is None:
@@ -155,11 +165,11 @@ class Enrolment:
         )
         act = self._journal.begin("person.attest", actor=code.user, ref=digest(event), rpps=code.rpps.value)
         await self._people.attest(attestation, code.event, event)
-        await self.publish()
+        await self._publish()
         self._journal.end(act, "attested", method=attestation.method.value)
         return texts.attested(attestation)
 
-    async def publish(self) -> None:
+    async def _publish(self) -> None:
         """Write the snapshot, then the names that are not on the homeserver yet. Safe to repeat."""
         serial, attestations = await self._people.all_attestations()
         whole = snapshot(serial, self._clock.now(), attestations)
@@ -170,7 +180,7 @@ class Enrolment:
 
     async def settle(self) -> None:
         """At start: finish what a crash interrupted, and close its open intents in the journal."""
-        await self.publish()
+        await self._publish()
         _, attestations = await self._people.all_attestations()
         attested = {a.user for a in attestations}
         for intent in self._journal.open_intents():

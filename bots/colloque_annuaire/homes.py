@@ -101,7 +101,7 @@ class Homes:
         """Give a home room to every person who has none. Returns how many have one."""
         count = 0
         async for account in accounts:
-            if account.admin or account.appservice or account.deactivated or not self.is_person(account.user):
+            if account.admin or not self.is_person(account.user):
                 continue
             await self._people.saw_account(account.user)
             try:

@@ -1,0 +1,82 @@
+"""The credentials of mailboxes: one YAML file, mode 0600, `address: {password: …}` or `address: {xoauth2: …}`."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import stat
+from pathlib import Path
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from colloque.errors import BadIdentifier, ConfigError, Problem
+from colloque.identity import MssanteAddress
+from colloque.mail.access import Auth, Password, XOAuth2
+
+
+class Credentials:
+    """Read again when the file is replaced. While it can't be used, the last good one counts and `problem` says so."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises ConfigError when the file can't be used from the start."""
+        self._path = path
+        self._seen: tuple[int, int, int] | None = None
+        self._known: dict[MssanteAddress, Auth] = {}
+        self.problem = ""
+        self.version = 0
+        """Grows with every change taken in."""
+        self._known = self._read()
+
+    def refresh(self) -> None:
+        """Take in a replaced file."""
+        try:
+            if self._mark() != self._seen:
+                self._known = self._read()
+            self.problem = ""
+        except ConfigError:
+            self.problem = "credentials.unusable"
+
+    def of(self, address: MssanteAddress) -> Auth | None:
+        """What opens that mailbox; None when we have nothing."""
+        return self._known.get(address)
+
+    def _mark(self) -> tuple[int, int, int]:
+        try:
+            info = self._path.stat()
+        except OSError as error:
+            raise ConfigError([Problem("mssante.mailboxes", f"can't be read ({error.strerror})")]) from None
+        if stat.S_IMODE(info.st_mode) & 0o077:
+            raise ConfigError([Problem("mssante.mailboxes", "is readable by others: its mode must be 0600")])
+        return info.st_ino, info.st_mtime_ns, info.st_size
+
+    def _read(self) -> dict[MssanteAddress, Auth]:
+        mark = self._mark()
+        try:
+            raw = YAML(typ="safe").load(io.BytesIO(self._path.read_bytes()))
+        except (OSError, YAMLError, UnicodeDecodeError):
+            raise ConfigError([Problem("mssante.mailboxes", "is not YAML")]) from None
+        if not isinstance(raw, dict):
+            raise ConfigError([Problem("mssante.mailboxes", "must be a section (address: …)")])
+        found = dict(_entry(str(address), value) for address, value in raw.items())
+        self._seen = mark
+        self.version += 1
+        return found
+
+
+def fingerprint(auth: Auth) -> str:
+    """Tells one credential from another; tells nothing of it."""
+    return hashlib.sha256(f"{auth.mechanism}\0".encode() + auth.initial("")).hexdigest()[:16]
+
+
+def _entry(address: str, value: object) -> tuple[MssanteAddress, Auth]:
+    try:
+        parsed = MssanteAddress.parse(address)
+    except BadIdentifier:
+        raise ConfigError([Problem("mssante.mailboxes", "holds a malformed address")]) from None
+    match value:
+        case {"password": str(secret), **rest} if secret and not rest:
+            return parsed, Password(secret)
+        case {"xoauth2": str(token), **rest} if token and not rest:
+            return parsed, XOAuth2(token)
+    raise ConfigError([Problem("mssante.mailboxes", "each address needs either password or xoauth2")])

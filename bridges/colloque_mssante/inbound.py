@@ -1,0 +1,203 @@
+"""A mail arrives: from bytes in a mailbox to encrypted events in its owner's room. Every line can be run again.
+
+Order: room, events (each under a transaction id that follows from the mail), then link and journal, and at last the
+caller moves the cursor. Nothing is ever moved, flagged or deleted in the mailbox.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+
+from colloque import logs
+from colloque.directory.lookup import Directory
+from colloque.errors import HomeRefused, NotFound, Temporary
+from colloque.identity import EventId, MssanteAddress, MxcUri, RoomId, UserId
+from colloque.mail.message import Mail
+from colloque.mail.parse import parse_mail
+from colloque.matrix.home import JsonDict, RoomKind, RoomMark, RoomSpec
+from colloque.store.journal import Journal
+from colloque.store.roomkeys import RoomKeys
+from colloque.store.rooms import Rooms
+from colloque_mssante import attachments, mapping
+from colloque_mssante.crypto import Account
+from colloque_mssante.ghosts import OPERATOR, Correspondent, Ghosts, correspondent, opaque
+from colloque_mssante.home import BridgeHome
+from colloque_mssante.mapping import Draft
+from colloque_mssante.outbox import CODES, Outbox
+from colloque_mssante.store import Cursor, Mails, Place, StoredMail, Uploads
+
+_THREAD_BYTES = 256_000
+"""Mails bigger than this are parsed in a thread: the loop goes on meanwhile."""
+
+logger = logging.getLogger(__name__)
+
+
+class Inbound:
+    """One instance a process."""
+
+    def __init__(
+        self,
+        *,
+        home: BridgeHome,
+        ghosts: Ghosts,
+        directory: Directory,
+        mails: Mails,
+        uploads: Uploads,
+        outbox: Outbox,
+        rooms: Rooms,
+        keys: RoomKeys,
+        journal: Journal,
+        secret: bytes,
+    ) -> None:
+        self._home = home
+        self._ghosts = ghosts
+        self._directory = directory
+        self._mails = mails
+        self._uploads = uploads
+        self._outbox = outbox
+        self._rooms = rooms
+        self._keys = keys
+        self._journal = journal
+        self._secret = secret
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._whole: set[RoomId] = set()
+        self.reported = asyncio.Event()
+        """Set when a report changed the state of a mail of ours."""
+
+    async def deliver(self, place: Place, raw: bytes) -> None:
+        """Show one mail, or take in the report that it is. Returns when it is safe to move the cursor past it.
+
+        Raises Temporary (try again later), or anything else when this very mail can't be shown.
+        """
+        mail = await asyncio.to_thread(parse_mail, raw) if len(raw) > _THREAD_BYTES else parse_mail(raw)
+        box = place.box
+        key = mapping.mail_key(box.address.value, mail.digest)
+        if await self._mails.seen(key):
+            return
+        if await self._is_code(mail) or await self._is_report(mail, box.address):
+            await self._mails.put(_stored(key, box, mail, None), place, "", ())
+            return
+        try:
+            who = OPERATOR if mail.reports else correspondent(mail.sender.address, self._directory)
+        except NotFound:
+            raise Temporary("the directory was not imported yet") from None
+        async with self._locks[f"{box.owner} {who.key}"]:
+            await self._show(place, mail, who, key)
+
+    def membership_changed(self, room: RoomId) -> None:
+        """Who is in that room is looked up again before the next mail."""
+        self._whole.discard(room)
+
+    async def _is_code(self, mail: Mail) -> bool:
+        """True for a one-time code that we sent ourselves: it is read in the mailbox, that is its point."""
+        sent = await self._outbox.of_message_id(mail.message_id) if mail.message_id else None
+        return sent is not None and sent.caller == CODES and sent.recipients == tuple(p.address for p in mail.to)
+
+    async def _is_report(self, mail: Mail, mailbox: MssanteAddress) -> bool:
+        """True when every report in the mail speaks of mails we sent from this mailbox; their states are updated."""
+        known = [await self._outbox.report(report, mailbox) for report in mail.reports]
+        if any(known):
+            self.reported.set()
+        return bool(known) and all(known)
+
+    async def _show(self, place: Place, mail: Mail, who: Correspondent, key: str) -> None:
+        box = place.box
+        ghost = await self._ghosts.ensure(who)
+        room = await self._room(box.owner, who, ghost)
+        act = self._journal.begin(
+            "mail.deliver",
+            actor=box.owner,
+            room=await self._keys.token(room, room),
+            ref=await self._keys.token(room, key),
+        )
+        drafts = mapping.to_drafts(
+            mail, author=who.label, verified=who.verified, reply_to=await self._answered(mail, box.address, room)
+        )
+        events: list[EventId] = []
+        txns = [mapping.txn(box.address.value, mail.digest, draft.rank) for draft in drafts]
+        try:
+            for draft, txn in zip(drafts, txns, strict=True):
+                content = draft.content if draft.file is None else await self._uploaded(draft, txn, ghost)
+                events.append(await ghost.send(room, content, txn=txn))
+        except HomeRefused as error:
+            self._whole.discard(room)
+            if error.status in {403, 404}:
+                await self._rooms.forget(room)
+            self._journal.end(act, "refused", status=error.status)
+            raise
+        await self._mails.put(_stored(key, box, mail, room), place, ghost.user, events)
+        self._journal.end(act, "delivered", parts=len(events))
+        await self._uploads.forget(txns)
+        logs.event(logger, "mail.delivered", parts=len(events))
+
+    async def _answered(self, mail: Mail, mailbox: MssanteAddress, room: RoomId) -> EventId | None:
+        """The event that the mail answers, when that stands in this room: what its owner wrote, or an earlier mail."""
+        for message_id in mapping.known_parents(mail):
+            sent = await self._outbox.of_message_id(message_id)
+            if sent is not None and sent.room == room and sent.event is not None:
+                return sent.event
+            event = await self._mails.event_of(mailbox, message_id, room)
+            if event is not None:
+                return event
+        return None
+
+    async def _uploaded(self, draft: Draft, txn: str, ghost: Account) -> JsonDict:
+        """The content of a file's event, the file stored: once, whatever crashes come."""
+        item = draft.file
+        assert item is not None
+        begun = await self._uploads.get(txn)
+        if begun is None:
+            await self._uploads.begin(txn, await ghost.api.reserve_media(), attachments.new_keys())
+            begun = await self._uploads.get(txn)
+            assert begun is not None
+        mxc, keys, done = MxcUri(begun[0]), begun[1], begun[2]
+        sealed, file = attachments.seal(item.data, keys, mxc)
+        if not done:
+            await self._put_media(txn, ghost, sealed, mxc)
+        return mapping.file_content(item, file)
+
+    async def _put_media(self, txn: str, ghost: Account, sealed: bytes, mxc: MxcUri) -> None:
+        try:
+            await ghost.api.upload(sealed, mxc)
+        except HomeRefused as error:
+            if error.status in {403, 404}:  # reserved too long ago
+                await self._uploads.forget([txn])
+                raise Temporary("a reserved media address has expired") from None
+            if error.errcode != "M_CANNOT_OVERWRITE_MEDIA":  # else a crash came between the upload and its note
+                raise
+        await self._uploads.done(txn)
+
+    async def _room(self, owner: UserId, who: Correspondent, ghost: Account) -> RoomId:
+        """The room of the owner and this correspondent, with the three who belong in it."""
+        mark = RoomMark(RoomKind.MAIL, "mail-" + opaque(self._secret, "room", f"{owner}|{who.key}"), owner=owner)
+        known = await self._rooms.get(mark.key)
+        room = known.room if known is not None else await self._create(mark, who, ghost)
+        if room not in self._whole:
+            members = await self._home.members(room)
+            for user in (owner, ghost.user):
+                if members.get(user) not in {"join", "invite"}:
+                    await self._home.invite(room, user)
+            if members.get(ghost.user) != "join":
+                await ghost.join(room)
+            self._whole.add(room)
+        return room
+
+    async def _create(self, mark: RoomMark, who: Correspondent, ghost: Account) -> RoomId:
+        assert mark.owner is not None
+        act = self._journal.begin("room.create", actor=mark.owner, ref=opaque_hex(self._secret, mark.key))
+        spec = RoomSpec(name=who.name, mark=mark, invite=(mark.owner, ghost.user), direct=True)
+        room = await self._home.create_room(spec)
+        await self._rooms.put(mark.key, room, mark.kind, mark.owner)
+        self._journal.end(act, "created", room=await self._keys.token(room, room), kind=mark.kind.value)
+        return room
+
+
+def opaque_hex(secret: bytes, value: str) -> str:
+    """A journal token for something that has no room yet: 20 hex digits."""
+    return opaque(secret, "journal", value).encode().hex()[:20]
+
+
+def _stored(key: str, box: Cursor, mail: Mail, room: RoomId | None) -> StoredMail:
+    return StoredMail(key, box.address, box.owner, mail.message_id, mail.references, mail.subject, mail.sender, room)

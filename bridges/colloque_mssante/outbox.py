@@ -1,0 +1,250 @@
+"""Mails on their way out, durable. States of one:
+
+    queued ──► data ──► sent ──► delivered ──► read
+      ▲         │ │        └──► failed            (a delivery report says so)
+      │         │ └──► refused                    (the operator said no; nothing left)
+    deferred ◄──┤
+                └──► doubtful                     (the answer was lost: a report settles it, or the writer decides)
+
+`data` is committed just before the text leaves: found at a start, it means doubt.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from mautrix.util.async_db import Database
+
+from colloque.clock import Clock, from_millis, to_millis
+from colloque.identity import EventId, MssanteAddress, RoomId, UserId
+from colloque.mail.message import Report
+from colloque.store.schema import transaction
+
+ROOM = "room"
+"""`caller` of mails that answer a room's message; otherwise the name of the service that asked."""
+CODES = "annuaire"
+"""The service whose mails are one-time codes."""
+OPEN = ("queued", "deferred", "data")
+_LEFT = ("sent", "delivered", "read", "failed")
+_BY_REPORT = {"delivered": "delivered", "failed": "failed", "error": "failed", "read": "read"}
+"""What a report makes of a mail. Any other report only proves that the mail left."""
+_RANK = {"sent": 1, "failed": 2, "delivered": 2, "read": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """One mail to send, or sent."""
+
+    key: str
+    """Unique: the event that asked for it, or the caller's own key."""
+    caller: str
+    sender: MssanteAddress
+    recipients: tuple[str, ...]
+    owner: UserId | None
+    room: RoomId | None
+    event: EventId | None
+    message_id: str
+    envid: str
+    ref: str
+    """Its token in the journal."""
+    raw: bytes | None
+    """The composed mail; dropped once it can't be needed again."""
+    state: str
+    status: str
+    """Enhanced status code of a refusal or failure; `login` where our credentials were refused."""
+    tries: int
+    next_at: datetime
+    made_at: datetime
+    told: str
+    """The state that the writer was last shown."""
+
+
+class Outbox:
+    """Queries over `outbox`."""
+
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._db = db
+        self._clock = clock
+
+    async def put(self, send: Send) -> Send:
+        """Keep a mail; the one that is there already under that key wins and is returned."""
+        async with transaction(self._db):
+            await self._db.execute(
+                "INSERT INTO outbox "
+                "(key, caller, sender, recipients, owner, room_id, event_id, message_id, envid, ref, raw, state, "
+                "next_at, made_at) "
+                "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) "
+                "ON CONFLICT (key) DO NOTHING",
+                send.key,
+                send.caller,
+                send.sender.value,
+                json.dumps(send.recipients),
+                send.owner or "",
+                send.room or "",
+                send.event or "",
+                send.message_id,
+                send.envid,
+                send.ref,
+                send.raw,
+                send.state,
+                to_millis(send.next_at),
+                to_millis(send.made_at),
+            )
+            kept = await self.get(send.key)
+        assert kept is not None
+        return kept
+
+    async def get(self, key: str) -> Send | None:
+        """The mail of that key."""
+        return _read(await self._db.fetchrow("SELECT * FROM outbox WHERE key = $1", key))
+
+    async def of_event(self, event: EventId) -> Send | None:
+        """The mail that an event asked for, or that one of our messages told about."""
+        return _read(
+            await self._db.fetchrow("SELECT * FROM outbox WHERE event_id = $1 OR told_event = $1 LIMIT 1", event)
+        )
+
+    async def of_message_id(self, message_id: str) -> Send | None:
+        """The mail we sent under that Message-ID."""
+        return _read(await self._db.fetchrow("SELECT * FROM outbox WHERE message_id = $1", message_id))
+
+    async def of_ref(self, ref: str) -> Send | None:
+        """The mail that the journal names so."""
+        return _read(await self._db.fetchrow("SELECT * FROM outbox WHERE ref = $1", ref))
+
+    async def last_of(self, owner: UserId, count: int) -> list[Send]:
+        """Somebody's newest sends."""
+        rows = await self._db.fetch("SELECT * FROM outbox WHERE owner = $1 ORDER BY seq DESC LIMIT $2", owner, count)
+        return [found for row in rows if (found := _read(row))]
+
+    async def due(self) -> list[Send]:
+        """What may be tried now, oldest first."""
+        rows = await self._db.fetch(
+            "SELECT * FROM outbox WHERE state IN ('queued', 'deferred') AND next_at <= $1 ORDER BY seq", self._now()
+        )
+        return [found for row in rows if (found := _read(row))]
+
+    async def interrupted(self) -> list[Send]:
+        """Mails whose text was leaving when the process died."""
+        rows = await self._db.fetch("SELECT * FROM outbox WHERE state = 'data' ORDER BY seq")
+        return [found for row in rows if (found := _read(row))]
+
+    async def to_tell(self) -> list[Send]:
+        """Mails whose writer was not shown the present state. A doubt is told at `next_at`: a report may come first."""
+        rows = await self._db.fetch(
+            "SELECT * FROM outbox WHERE room_id <> '' AND told <> state AND state NOT IN ('queued', 'data') "
+            "AND (state <> 'doubtful' OR next_at <= $1) ORDER BY seq",
+            self._now(),
+        )
+        return [found for row in rows if (found := _read(row))]
+
+    async def next_time(self) -> datetime | None:
+        """When something is due or to be told next; None when nothing waits."""
+        value = await self._db.fetchval(
+            "SELECT MIN(next_at) FROM outbox WHERE state IN ('queued', 'deferred') "
+            "OR (state = 'doubtful' AND told <> state)"
+        )
+        return None if value is None else from_millis(value)
+
+    async def counts(self) -> dict[str, int]:
+        """How many mails are in each state."""
+        rows: list[Any] = await self._db.fetch("SELECT state, COUNT(*) AS n FROM outbox GROUP BY state")
+        return {row["state"]: row["n"] for row in rows}
+
+    async def oldest_waiting(self) -> datetime | None:
+        """Since when the oldest mail that was never tried waits."""
+        value = await self._db.fetchval("SELECT MIN(next_at) FROM outbox WHERE state = 'queued'")
+        return None if value is None else from_millis(value)
+
+    async def move(self, key: str, state: str, *, status: str = "", next_at: datetime | None = None) -> None:
+        """Put a mail into a state of the sender's making (never over what a report already said)."""
+        await self._db.execute(
+            "UPDATE outbox SET state = $2, status = $3, next_at = $4, tries = tries + $5 WHERE key = $1 "
+            "AND state NOT IN ('delivered', 'read', 'failed')",
+            key,
+            state,
+            status,
+            to_millis(next_at or self._clock.now()),
+            int(state in {"deferred", "doubtful"}),
+        )
+        if state == "sent":
+            await self._db.execute("UPDATE outbox SET raw = NULL WHERE key = $1", key)
+
+    async def again(self, key: str) -> bool:
+        """Queue a doubtful or refused mail again, under its own Message-ID; False when it is in another state."""
+        async with transaction(self._db):
+            found = await self.get(key)
+            if found is None or found.raw is None or found.state not in {"doubtful", "refused"}:
+                return False
+            await self._db.execute(
+                "UPDATE outbox SET state = 'queued', status = '', told = '', tries = 0, next_at = $2 WHERE key = $1",
+                key,
+                self._now(),
+            )
+        return True
+
+    async def told(self, key: str, state: str, by: EventId) -> None:
+        """The writer was shown that state, by that event."""
+        await self._db.execute(
+            "UPDATE outbox SET told = $2, told_event = $3 WHERE key = $1 AND state = $2", key, state, by
+        )
+
+    async def report(self, report: Report, mailbox: MssanteAddress) -> Send | None:
+        """Take in what a DSN or MDN that came to `mailbox` says; the mail it speaks of, if it is one of ours."""
+        async with transaction(self._db):
+            found = await self._reported(report, mailbox)
+            if found is None:
+                return None
+            state = _BY_REPORT.get(report.kind, "sent")
+            if _RANK[state] > _RANK.get(found.state, 0):
+                await self._db.execute(
+                    "UPDATE outbox SET state = $2, status = $3, raw = NULL WHERE key = $1",
+                    found.key,
+                    state,
+                    report.status,
+                )
+        return found
+
+    async def _reported(self, report: Report, mailbox: MssanteAddress) -> Send | None:
+        row = None
+        if report.envid is not None:
+            row = await self._db.fetchrow(
+                "SELECT * FROM outbox WHERE envid = $1 AND sender = $2", report.envid, mailbox.value
+            )
+        if row is None and report.original_message_id is not None:
+            row = await self._db.fetchrow(
+                "SELECT * FROM outbox WHERE message_id = $1 AND sender = $2", report.original_message_id, mailbox.value
+            )
+        return _read(row)
+
+    def _now(self) -> int:
+        return to_millis(self._clock.now())
+
+
+def _read(row: Any) -> Send | None:
+    if row is None:
+        return None
+    recipients: Sequence[str] = json.loads(row["recipients"])
+    return Send(
+        key=row["key"],
+        caller=row["caller"],
+        sender=MssanteAddress(row["sender"]),
+        recipients=tuple(recipients),
+        owner=UserId(row["owner"]) if row["owner"] else None,
+        room=RoomId(row["room_id"]) if row["room_id"] else None,
+        event=EventId(row["event_id"]) if row["event_id"] else None,
+        message_id=row["message_id"],
+        envid=row["envid"],
+        ref=row["ref"],
+        raw=None if row["raw"] is None else bytes(row["raw"]),
+        state=row["state"],
+        status=row["status"],
+        tries=row["tries"],
+        next_at=from_millis(row["next_at"]),
+        made_at=from_millis(row["made_at"]),
+        told=row["told"],
+    )

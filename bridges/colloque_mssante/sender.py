@@ -1,0 +1,248 @@
+"""The outbox at work: hands mails to the operator, one mailbox's in their order, and shows what became of each.
+
+One task a sending mailbox: a slow one holds nobody else. What the room shows follows the stored state, so a crash
+anywhere is repaired by the next pass.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from colloque import logs
+from colloque.clock import Clock
+from colloque.config import MailServerConfig
+from colloque.errors import (
+    BadInput,
+    ColloqueError,
+    HomeRefused,
+    LoginRefused,
+    MailInDoubt,
+    MailRefused,
+    Tampered,
+    Temporary,
+)
+from colloque.identity import EventId, MssanteAddress, digest
+from colloque.mail.smtp import NOTIFY_ALL, submit
+from colloque.matrix.home import reaction, text
+from colloque.store.incidents import Incidents
+from colloque.store.journal import Journal
+from colloque.store.roomkeys import RoomKeys
+from colloque_mssante import texts
+from colloque_mssante.credentials import Credentials
+from colloque_mssante.home import BridgeHome
+from colloque_mssante.outbox import CODES, Outbox, Send
+
+DOUBT = timedelta(minutes=15)
+"""How long a report may take to settle a doubt before the writer is asked."""
+GIVE_UP = timedelta(hours=48)
+"""After that long, a mail that is still deferred counts as refused (`4.4.7`, RFC 3463: delivery time expired)."""
+_BACK_OFF_S = (30.0, 3600.0)
+_TLS_WAIT_S = 300.0
+_SMTP_S = 60.0
+_LOOK_S = 5.0
+TLS_INCIDENT = "mssante.tls"
+SENDER_INCIDENT = "mssante.sender"
+
+logger = logging.getLogger(__name__)
+
+
+class Sender:
+    """One instance a process."""
+
+    def __init__(
+        self,
+        *,
+        server: MailServerConfig,
+        home: BridgeHome,
+        outbox: Outbox,
+        credentials: Credentials,
+        incidents: Incidents,
+        journal: Journal,
+        keys: RoomKeys,
+        clock: Clock,
+    ) -> None:
+        self._server = server
+        self._home = home
+        self._outbox = outbox
+        self._credentials = credentials
+        self._incidents = incidents
+        self._journal = journal
+        self._keys = keys
+        self._clock = clock
+        self._news = asyncio.Event()
+        self._tasks: dict[MssanteAddress, asyncio.Task[None]] = {}
+
+    def wake(self) -> None:
+        """Something new stands in the outbox, or a state changed."""
+        self._news.set()
+
+    async def settle(self) -> None:
+        """At start: a mail whose text was leaving is in doubt (a code may be sent twice: it is simply sent again)."""
+        for send in await self._outbox.interrupted():
+            await self._doubt(send)
+        for intent in self._journal.open_intents():
+            if intent.kind == "mail.send":
+                found = await self._outbox.of_ref(intent.ref)
+                self._journal.end(intent.act, found.state if found is not None else "not_done")
+
+    async def run(self) -> None:
+        """Send what is due and show what became of it, for ever."""
+        try:
+            while True:
+                self._news.clear()
+                for send in await self._outbox.due():
+                    if send.sender not in self._tasks:
+                        task = asyncio.create_task(self._drain(send.sender))
+                        self._tasks[send.sender] = task
+                        task.add_done_callback(self._done(send.sender))
+                await self._tell_all()
+                await self._sleep()
+        finally:
+            for task in self._tasks.values():
+                task.cancel()
+            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    def _done(self, sender: MssanteAddress) -> Callable[[asyncio.Task[None]], None]:
+        def forget(task: asyncio.Task[None]) -> None:
+            self._tasks.pop(sender, None)
+            if not task.cancelled() and (error := task.exception()) is not None:
+                logger.error("sender.failed", exc_info=error)
+            self._news.set()
+
+        return forget
+
+    async def _sleep(self) -> None:
+        """Until there is news, or the next time comes; a look every few seconds costs little and forgives all."""
+        try:
+            async with asyncio.timeout(_LOOK_S):
+                await self._news.wait()
+        except TimeoutError:
+            return
+
+    async def _drain(self, sender: MssanteAddress) -> None:
+        for send in await self._outbox.due():
+            if send.sender == sender:
+                await self.attempt(send)
+
+    async def attempt(self, send: Send) -> None:
+        """Try to hand over one mail, and keep what became of it."""
+        room = await self._keys.token(send.room, send.room) if send.room else ""
+        act = self._journal.begin("mail.send", actor=send.owner or "system", room=room, ref=send.ref)
+        outcome = await self._submitted(send)
+        self._journal.end(act, outcome)
+        logs.event(logger, "mail.sent", outcome=outcome)
+        self._news.set()
+
+    async def _submitted(self, send: Send) -> str:
+        """The state that the mail is in after the attempt."""
+        auth = self._credentials.of(send.sender)
+        if auth is None or send.raw is None:
+            return await self._refuse(send, "login")
+
+        async def before_data() -> None:
+            await self._outbox.move(send.key, "data")
+
+        try:
+            await submit(
+                self._server,
+                send.sender.value,
+                auth,
+                sender=send.sender.value,
+                recipients=send.recipients,
+                data=send.raw,
+                envid=send.envid,
+                notify=NOTIFY_ALL,
+                before_data=before_data,
+                timeout_s=_SMTP_S,
+            )
+        except ColloqueError as error:
+            return await self._failed(send, error)
+        await self._outbox.move(send.key, "sent")
+        await self._incidents.close(TLS_INCIDENT)
+        if send.owner is None:
+            await self._incidents.close(SENDER_INCIDENT)
+        return "sent"
+
+    async def _failed(self, send: Send, error: ColloqueError) -> str:
+        match error:
+            case MailInDoubt():
+                return await self._doubt(send)
+            case MailRefused():
+                return await self._refuse(send, error.enhanced or str(error.status))
+            case LoginRefused():
+                return await self._refuse(send, "login")
+            case BadInput():
+                return await self._refuse(send, "5.6.0")
+            case Tampered():
+                await self._incidents.open(TLS_INCIDENT, texts.INCIDENT_TLS)
+                return await self._defer(send, _TLS_WAIT_S)
+            case Temporary():
+                return await self._defer(send, error.retry_after_s)
+        raise error
+
+    async def _doubt(self, send: Send) -> str:
+        if send.caller == CODES:
+            return await self._defer(send, None)
+        await self._outbox.move(send.key, "doubtful", next_at=self._clock.now() + DOUBT)
+        return "doubtful"
+
+    async def _defer(self, send: Send, asked_s: float | None) -> str:
+        now = self._clock.now()
+        if now - send.made_at > GIVE_UP:
+            return await self._refuse(send, "4.4.7")
+        pause = max(min(_BACK_OFF_S[0] * 2**send.tries, _BACK_OFF_S[1]), asked_s or 0.0)
+        await self._outbox.move(send.key, "deferred", next_at=now + timedelta(seconds=pause))
+        return "deferred"
+
+    async def _refuse(self, send: Send, status: str) -> str:
+        await self._outbox.move(send.key, "refused", status=status)
+        if send.owner is None and status == "login":
+            await self._incidents.open(SENDER_INCIDENT, texts.INCIDENT_SENDER)
+        return "refused"
+
+    async def _tell_all(self) -> None:
+        """Show each writer the state of their mail: a sign on their message, or words under it."""
+        for send in await self._outbox.to_tell():
+            try:
+                await self._tell(send)
+            except Temporary as error:
+                logs.event(logger, "state.deferred", code=error.code)
+                return
+            except HomeRefused as error:
+                # The room is gone: nobody is left to be told.
+                logs.event(logger, "state.refused", code=error.errcode)
+                await self._outbox.told(send.key, send.state, EventId(""))
+
+    async def _tell(self, send: Send) -> None:
+        assert send.room is not None
+        assert send.event is not None
+        txn = digest(f"{send.key} {send.state} {send.status} {send.tries}")
+        sign = _SIGNS.get(send.state)
+        if sign is not None:
+            by = await self._home.send(send.room, reaction(send.event, sign), txn=txn, type_="m.reaction")
+        else:
+            by = await self._home.send(send.room, text(_words(send), reply_to=send.event), txn=txn)
+        await self._outbox.told(send.key, send.state, by)
+
+
+_SIGNS = {"sent": texts.SENT, "delivered": texts.DELIVERED, "read": texts.READ, "deferred": texts.DEFERRED}
+
+
+def _words(send: Send) -> str:
+    match send.state, send.status:
+        case "doubtful", _:
+            return texts.doubtful()
+        case "failed", status:
+            return texts.failed(status)
+        case _, "login":
+            return texts.login_refused()
+        case _, status:
+            return texts.refused(status)
+
+
+def stuck_since(oldest: datetime | None, now: datetime) -> bool:
+    """True when mail that could leave has waited for more than two minutes: for health."""
+    return oldest is not None and now - oldest > timedelta(minutes=2)

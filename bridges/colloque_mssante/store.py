@@ -1,0 +1,261 @@
+"""What the bridge remembers of mailboxes and mails: how far each was read, and which event shows which mail."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from mautrix.util.async_db import Database
+
+from colloque.clock import Clock, from_millis, to_millis
+from colloque.identity import EventId, MssanteAddress, RoomId, UserId
+from colloque.mail.message import Party
+from colloque.store.schema import transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far a mailbox was read. `since`: nothing older is shown. `uidvalidity` is None before the first look."""
+
+    address: MssanteAddress
+    owner: UserId
+    since: datetime
+    uidvalidity: int | None
+    uid: int
+    refused: str
+    """Why the operator does not let us in, as a code; empty while it does. Kept until the credentials change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a mail stands: in which mailbox, under which UID."""
+
+    box: Cursor
+    uidvalidity: int
+    uid: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMail:
+    """One mail that was dealt with, as far as answering it needs. `subject` stays here and in encrypted events."""
+
+    id: str
+    mailbox: MssanteAddress
+    owner: UserId
+    message_id: str | None
+    references: tuple[str, ...]
+    subject: str
+    author: Party
+    room: RoomId | None
+    """None where nothing was to show."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """A mail that could not be shown although Matrix answers."""
+
+    uid: int
+    tries: int
+    next_at: datetime
+
+
+class Mailboxes:
+    """Cursors. A cursor moves last, when everything up to it is dealt with (shown, skipped or noted as stuck)."""
+
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._db = db
+        self._clock = clock
+
+    async def start(self, address: MssanteAddress, owner: UserId, since: datetime) -> Cursor:
+        """The mailbox's cursor, made at the first call. Another owner begins anew, from their own `since`."""
+        async with transaction(self._db):
+            found = await self.get(address)
+            if found is not None and found.owner == owner:
+                return found
+            await self._db.execute("DELETE FROM stuck WHERE mailbox = $1", address.value)
+            await self._db.execute(
+                "INSERT INTO mailbox (address, owner, since, uid) VALUES ($1, $2, $3, 0) "
+                "ON CONFLICT (address) DO UPDATE SET owner = excluded.owner, since = excluded.since, "
+                "uidvalidity = NULL, uid = 0, refused = NULL",
+                address.value,
+                owner,
+                to_millis(since),
+            )
+        return Cursor(address, owner, since, None, 0, "")
+
+    async def get(self, address: MssanteAddress) -> Cursor | None:
+        """The cursor, None when the mailbox was never watched."""
+        row: Any = await self._db.fetchrow("SELECT * FROM mailbox WHERE address = $1", address.value)
+        if row is None:
+            return None
+        return Cursor(
+            address,
+            UserId(row["owner"]),
+            from_millis(row["since"]),
+            row["uidvalidity"],
+            row["uid"],
+            row["refused"] or "",
+        )
+
+    async def of(self, owner: UserId) -> list[MssanteAddress]:
+        """Mailboxes watched for that person."""
+        rows = await self._db.fetch("SELECT address FROM mailbox WHERE owner = $1 ORDER BY address", owner)
+        return [MssanteAddress(row["address"]) for row in rows]
+
+    async def move(self, address: MssanteAddress, uidvalidity: int, uid: int) -> None:
+        """Everything up to `uid` is dealt with."""
+        await self._db.execute(
+            "UPDATE mailbox SET uidvalidity = $2, uid = $3 WHERE address = $1", address.value, uidvalidity, uid
+        )
+
+    async def refuse(self, address: MssanteAddress, code: str) -> bool:
+        """The operator does not let us in (`""`: it does again). True when that is news."""
+        async with transaction(self._db):
+            before = await self._db.fetchval("SELECT refused FROM mailbox WHERE address = $1", address.value)
+            await self._db.execute("UPDATE mailbox SET refused = $2 WHERE address = $1", address.value, code or None)
+        return (before or "") != code
+
+    async def stuck(self, address: MssanteAddress, uidvalidity: int) -> list[Stuck]:
+        """Mails to try again now."""
+        rows: list[Any] = await self._db.fetch(
+            "SELECT uid, tries, next_at FROM stuck WHERE mailbox = $1 AND uidvalidity = $2 AND NOT given_up "
+            "AND next_at <= $3 ORDER BY uid",
+            address.value,
+            uidvalidity,
+            to_millis(self._clock.now()),
+        )
+        return [Stuck(row["uid"], row["tries"], from_millis(row["next_at"])) for row in rows]
+
+    async def note_stuck(
+        self, address: MssanteAddress, uidvalidity: int, uid: int, next_at: datetime, *, limit: int
+    ) -> bool:
+        """One more failure of a mail; True when it is given up now, after `limit` of them."""
+        async with transaction(self._db):
+            await self._db.execute(
+                "INSERT INTO stuck (mailbox, uidvalidity, uid, tries, next_at) VALUES ($1, $2, $3, 1, $4) "
+                "ON CONFLICT (mailbox, uidvalidity, uid) "
+                "DO UPDATE SET tries = stuck.tries + 1, next_at = excluded.next_at",
+                address.value,
+                uidvalidity,
+                uid,
+                to_millis(next_at),
+            )
+            key = (address.value, uidvalidity, uid)
+            where = "mailbox = $1 AND uidvalidity = $2 AND uid = $3"
+            tries = await self._db.fetchval(f"SELECT tries FROM stuck WHERE {where}", *key)  # noqa: S608
+            if tries < limit:
+                return False
+            await self._db.execute(f"UPDATE stuck SET given_up = true WHERE {where}", *key)  # noqa: S608
+        return True
+
+    async def unstick(self, address: MssanteAddress, uidvalidity: int, uid: int) -> None:
+        """It worked, or it is gone."""
+        await self._db.execute(
+            "DELETE FROM stuck WHERE mailbox = $1 AND uidvalidity = $2 AND uid = $3", address.value, uidvalidity, uid
+        )
+
+
+class Mails:
+    """Mails dealt with, and the events that show them."""
+
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._db = db
+        self._clock = clock
+
+    async def seen(self, mail: str) -> bool:
+        """True when the mail (see `mapping.mail_key`) was dealt with."""
+        return await self._db.fetchval("SELECT 1 FROM mail WHERE id = $1", mail) is not None
+
+    async def put(self, mail: StoredMail, place: Place, ghost: str, events: Sequence[EventId]) -> None:
+        """Keep a mail and the events that show it, in one transaction; harmless when it is kept already."""
+        async with transaction(self._db):
+            await self._db.execute(
+                "INSERT INTO mail "
+                "(id, mailbox, owner, uidvalidity, uid, message_id, refs, subject, author_name, author, room_id, "
+                "ghost, at) "
+                "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) "
+                "ON CONFLICT (id) DO NOTHING",
+                mail.id,
+                mail.mailbox.value,
+                mail.owner,
+                place.uidvalidity,
+                place.uid,
+                mail.message_id,
+                json.dumps(mail.references),
+                mail.subject,
+                mail.author.name,
+                mail.author.address,
+                mail.room or "",
+                ghost,
+                to_millis(self._clock.now()),
+            )
+            for rank, event in enumerate(events):
+                await self._db.execute(
+                    "INSERT INTO part (event_id, mail, rank) VALUES ($1, $2, $3) ON CONFLICT (event_id) DO NOTHING",
+                    event,
+                    mail.id,
+                    rank,
+                )
+
+    async def shown_by(self, event: EventId) -> StoredMail | None:
+        """The mail that an event shows."""
+        row: Any = await self._db.fetchrow(
+            "SELECT mail.* FROM mail JOIN part ON part.mail = mail.id WHERE part.event_id = $1", event
+        )
+        if row is None:
+            return None
+        return StoredMail(
+            row["id"],
+            MssanteAddress(row["mailbox"]),
+            UserId(row["owner"]),
+            row["message_id"],
+            tuple(json.loads(row["refs"])),
+            row["subject"],
+            Party(row["author_name"], row["author"]),
+            RoomId(row["room_id"]) if row["room_id"] else None,
+        )
+
+    async def event_of(self, mailbox: MssanteAddress, message_id: str, room: RoomId) -> EventId | None:
+        """The first event that shows a mail of that Message-ID in that room."""
+        value = await self._db.fetchval(
+            "SELECT part.event_id FROM part JOIN mail ON part.mail = mail.id "
+            "WHERE mail.mailbox = $1 AND mail.message_id = $2 AND mail.room_id = $3 AND part.rank = 0",
+            mailbox.value,
+            message_id,
+            room,
+        )
+        return EventId(value) if value else None
+
+
+class Uploads:
+    """Files on their way to the media store."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def get(self, txn: str) -> tuple[str, dict[str, Any], bool] | None:
+        """`(mxc, EncryptedFile, done)` of a part whose upload was begun."""
+        row: Any = await self._db.fetchrow("SELECT mxc, file, done FROM upload WHERE txn = $1", txn)
+        return (row["mxc"], json.loads(row["file"]), bool(row["done"])) if row else None
+
+    async def begin(self, txn: str, mxc: str, file: dict[str, Any]) -> None:
+        """Keep the address and the keys, before anything is uploaded."""
+        await self._db.execute(
+            "INSERT INTO upload (txn, mxc, file, done) VALUES ($1, $2, $3, false) "
+            "ON CONFLICT (txn) DO UPDATE SET mxc = excluded.mxc, file = excluded.file, done = false",
+            txn,
+            mxc,
+            json.dumps(file),
+        )
+
+    async def done(self, txn: str) -> None:
+        """The server has it."""
+        await self._db.execute("UPDATE upload SET done = true WHERE txn = $1", txn)
+
+    async def forget(self, txns: Sequence[str]) -> None:
+        """The events are sent: keys of files stay in them alone."""
+        for txn in txns:
+            await self._db.execute("DELETE FROM upload WHERE txn = $1", txn)

@@ -1,0 +1,108 @@
+"""The bridge's own tables. Times are milliseconds since 1970, UTC; lists stand as JSON."""
+
+from __future__ import annotations
+
+from mautrix.util.async_db import Connection, Scheme, UpgradeTable
+
+from colloque.store.schema import migration
+
+
+def register_upgrades(table: UpgradeTable) -> None:
+    """Add the bridge's migrations to the common ones. Numbered by order; never edited once released."""
+
+    @migration(table, "Matrix accounts, events, mailboxes, mails, outbox")
+    async def first(conn: Connection) -> None:
+        sqlite = conn.scheme == Scheme.SQLITE
+        serial = "INTEGER PRIMARY KEY AUTOINCREMENT" if sqlite else "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"
+        for statement in _FIRST:
+            await conn.execute(statement.replace("$SERIAL", serial))
+
+
+_FIRST = (
+    # How often the crypto tables changed (see colloque.matrix.devicemark): one row.
+    "CREATE TABLE generation (id INTEGER PRIMARY KEY, device TEXT NOT NULL, number BIGINT NOT NULL)",
+    # Who was given the keys of a room's sessions.
+    "CREATE TABLE listener (room_id TEXT NOT NULL, user_id TEXT NOT NULL, PRIMARY KEY (room_id, user_id))",
+    "CREATE INDEX listener_by_user ON listener (user_id)",
+    # Events that Synapse pushed, in their order. Handled ones stay two days without their content, to be known again.
+    """CREATE TABLE inbox (
+        seq      $SERIAL,
+        event_id TEXT NOT NULL UNIQUE,
+        room_id  TEXT NOT NULL,
+        raw      TEXT NOT NULL,
+        done_at  BIGINT
+    )""",
+    "CREATE INDEX inbox_by_age ON inbox (done_at)",
+    # Correspondents: `key` is opaque; `name` is what the homeserver shows.
+    "CREATE TABLE ghost (key TEXT PRIMARY KEY, user_id TEXT NOT NULL UNIQUE, name TEXT NOT NULL)",
+    # One row a mailbox that is (or was) watched. `uid` is the last one dealt with under `uidvalidity`.
+    """CREATE TABLE mailbox (
+        address     TEXT PRIMARY KEY,
+        owner       TEXT NOT NULL,
+        since       BIGINT NOT NULL,
+        uidvalidity BIGINT,
+        uid         BIGINT NOT NULL DEFAULT 0,
+        refused     TEXT
+    )""",
+    # Mails that could not be delivered although Matrix answers: tried again, then given up, never in others' way.
+    """CREATE TABLE stuck (
+        mailbox     TEXT NOT NULL,
+        uidvalidity BIGINT NOT NULL,
+        uid         BIGINT NOT NULL,
+        tries       INTEGER NOT NULL,
+        next_at     BIGINT NOT NULL,
+        given_up    BOOLEAN NOT NULL DEFAULT false,
+        PRIMARY KEY (mailbox, uidvalidity, uid)
+    )""",
+    # One row a mail dealt with. `room_id` is empty where nothing was to show (a report, a code of ours).
+    """CREATE TABLE mail (
+        id          TEXT PRIMARY KEY,
+        mailbox     TEXT NOT NULL,
+        owner       TEXT NOT NULL,
+        uidvalidity BIGINT NOT NULL,
+        uid         BIGINT NOT NULL,
+        message_id  TEXT,
+        refs        TEXT NOT NULL,
+        subject     TEXT NOT NULL,
+        author_name TEXT NOT NULL,
+        author      TEXT NOT NULL,
+        room_id     TEXT NOT NULL,
+        ghost       TEXT NOT NULL,
+        at          BIGINT NOT NULL
+    )""",
+    "CREATE INDEX mail_by_message_id ON mail (mailbox, message_id)",
+    # The events that show a mail.
+    "CREATE TABLE part (event_id TEXT PRIMARY KEY, mail TEXT NOT NULL, rank INTEGER NOT NULL)",
+    "CREATE INDEX part_by_mail ON part (mail)",
+    # Files on their way to the media store: address and keys are fixed before anything is uploaded.
+    "CREATE TABLE upload (txn TEXT PRIMARY KEY, mxc TEXT NOT NULL, file TEXT NOT NULL, done BOOLEAN NOT NULL)",
+    # Mails on their way out. `event_id` is the event that asked for it, empty for a service's; `told` is the state
+    # that the writer was last told, `told_event` the message that did.
+    """CREATE TABLE outbox (
+        seq        $SERIAL,
+        key        TEXT NOT NULL UNIQUE,
+        caller     TEXT NOT NULL,
+        sender     TEXT NOT NULL,
+        recipients TEXT NOT NULL,
+        owner      TEXT NOT NULL,
+        room_id    TEXT NOT NULL,
+        event_id   TEXT NOT NULL,
+        message_id TEXT NOT NULL UNIQUE,
+        envid      TEXT NOT NULL UNIQUE,
+        ref        TEXT NOT NULL,
+        raw        BYTEA,
+        state      TEXT NOT NULL,
+        status     TEXT NOT NULL DEFAULT '',
+        tries      INTEGER NOT NULL DEFAULT 0,
+        next_at    BIGINT NOT NULL,
+        made_at    BIGINT NOT NULL,
+        told       TEXT NOT NULL DEFAULT '',
+        told_event TEXT NOT NULL DEFAULT ''
+    )""",
+    # What people must be told in their home room; without words once it was said.
+    "CREATE TABLE notice (key TEXT PRIMARY KEY, owner TEXT NOT NULL, words TEXT NOT NULL)",
+    "CREATE INDEX outbox_by_event ON outbox (event_id)",
+    "CREATE INDEX outbox_by_told_event ON outbox (told_event)",
+    "CREATE INDEX outbox_by_owner ON outbox (owner)",
+    "CREATE INDEX outbox_by_state ON outbox (state)",
+)

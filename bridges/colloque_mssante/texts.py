@@ -1,0 +1,224 @@
+"""What people read from the bridge, in French. First lines are neutral: lock screens show them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from colloque.clock import PARIS
+
+MAIL_TITLE = "✉️ Nouveau message MSSanté"
+FILE_TITLE = "📎 Pièce jointe MSSanté"
+NO_SUBJECT = "(sans objet)"
+FILE_ONLY = "Document joint."
+SERVICE_LABEL = "Colloque"
+NO_TEXT = "(message sans texte)"
+CUT = "\n\n[…] La suite est dans la pièce jointe « message.txt »."
+FROM_UNVERIFIED = "⚠️ Expéditeur absent de l'Annuaire Santé"
+
+GHOST_UNVERIFIED = "Expéditeur non vérifié"
+GHOST_PATIENT = "Patient · MSSanté"
+GHOST_OPERATOR = "Opérateur MSSanté"
+GHOST_SUFFIX = " · MSSanté"
+
+SENT = "📤 envoyé"
+DELIVERED = "✅ remis"
+READ = "👁️ lu"
+READ = "👁️ lu"
+DEFERRED = "⏳ en attente"
+
+NOT_A_REPLY = (
+    "Rien n'est parti.\n"
+    "Pour écrire à votre correspondant, répondez au message concerné : appui long sur ce message, puis « Répondre »."
+)
+NOT_ITS_MAIL = (
+    "Rien n'est parti.\n"
+    "Votre réponse ne porte pas sur un message reçu par MSSanté. Répondez au message de votre correspondant."
+)
+NOT_OWNER = "Rien n'est parti.\nSeul le titulaire de la boîte peut répondre ici."
+NOT_ATTESTED = (
+    "Rien n'est parti.\nVotre identité n'est plus vérifiée. Écrivez « !inscription » dans votre salon « Colloque »."
+)
+UNSIGNED_DEVICE = (
+    "Rien n'est parti : cet appareil n'est pas encore validé.\n"
+    "Validez-le depuis un appareil déjà connecté ou avec votre clé de récupération : "
+    "Paramètres, puis « Vérifier cet appareil ». Renvoyez ensuite votre message."
+)
+UNREADABLE = (
+    "Rien n'est parti : votre message n'a pas pu être déchiffré.\n"
+    "Écrivez-le de nouveau. Si cela se répète, fermez puis rouvrez l'application."
+)
+CLEARTEXT = "Rien n'est parti : votre message n'était pas chiffré. Écrivez-le de nouveau."
+EDITED = (
+    "La modification n'est pas partie.\n"
+    "Un message déjà remis à MSSanté ne se modifie pas : répondez de nouveau pour le corriger."
+)
+NOT_SENDABLE = (
+    "Rien n'est parti : ce type de message ne s'envoie pas par MSSanté. Écrivez un texte ou joignez un fichier."
+)
+FILE_IN_CLEAR = "Rien n'est parti : ce fichier n'était pas chiffré. Joignez-le de nouveau."
+FILE_GONE = "Rien n'est parti : ce fichier n'a pas pu être lu. Joignez-le de nouveau."
+EMPTY = "Rien n'est parti : votre message est vide."
+NO_MAILBOX = "Rien n'est parti : la boîte MSSanté qui a reçu ce message n'est plus reliée."
+NO_AUTHOR = "Rien n'est parti : ce message n'a pas d'adresse d'expéditeur valable."
+NOT_LISTED = (
+    "Rien n'est parti : l'adresse de votre correspondant n'est pas dans l'espace de confiance MSSanté.\n"
+    "Choisissez une autre adresse dans l'Annuaire Santé."
+)
+
+RESEND_WHAT = "Répondez « !renvoyer » au message concerné."
+RESEND_DONE = "Nouvel envoi demandé."
+NO_SENDS = "Aucun envoi pour l'instant."
+NO_BOX = (
+    "Aucune boîte MSSanté n'est relevée pour vous.\n"
+    "L'Annuaire Santé ne vous connaît pas de boîte personnelle, ou elle n'est pas reliée à ce service."
+)
+
+_STATES = {
+    "queued": "en attente d'envoi",
+    "data": "en cours d'envoi",
+    "sent": "envoyé",
+    "delivered": "remis",
+    "read": "lu par votre correspondant",
+    "deferred": "en attente : l'opérateur demande de patienter",
+    "refused": "refusé par l'opérateur",
+    "failed": "non remis",
+    "doubtful": "incertain",
+}
+_REFUSALS = {
+    "5.1.1": "cette adresse n'existe pas",
+    "5.1.2": "le domaine de cette adresse n'existe pas",
+    "5.2.1": "cette boîte est fermée",
+    "5.2.2": "cette boîte est pleine",
+    "5.3.4": "le message est trop volumineux",
+    "4.4.7": "l'opérateur ne l'a pas pris en deux jours",
+    "5.6.0": "ce message ne peut pas s'écrire comme un mail",
+    "5.7.1": "l'opérateur n'autorise pas cet envoi",
+}
+
+
+def not_resendable(state: str) -> str:
+    """Answer to `!renvoyer` where sending again would be wrong."""
+    return f"Rien à renvoyer : ce message est {_STATES.get(state, state)}."
+
+
+def state_word(state: str) -> str:
+    """A send's state, in a word or two."""
+    return _STATES.get(state, state)
+
+
+def too_big(limit: int) -> str:
+    """`limit` in bytes, of the encoded mail."""
+    return (
+        f"Rien n'est parti : le message dépasse la limite de l'opérateur ({limit // 1_000_000} Mo, "
+        "soit un fichier d'environ trois quarts de cette taille)."
+    )
+
+
+def refused(status: str) -> str:
+    """`status` is an enhanced status code (RFC 3463) or an SMTP reply code."""
+    return f"❌ Non envoyé : {_reason(status)}.\nVotre correspondant n'a rien reçu."
+
+
+def failed(status: str) -> str:
+    """A delivery report says that it failed."""
+    return f"❌ Non remis : {_reason(status)}.\nVotre correspondant n'a rien reçu."
+
+
+def login_refused() -> str:
+    """The writer's own credentials were refused at sending."""
+    return (
+        "❌ Non envoyé : l'opérateur refuse l'accès à votre boîte MSSanté.\n"
+        "Votre correspondant n'a rien reçu. Contactez votre administrateur, puis répondez « !renvoyer » à ce message."
+    )
+
+
+def doubtful() -> str:
+    """The answer to DATA was lost and no report settled it."""
+    return (
+        "❔ Envoi incertain : la connexion a été coupée au moment de l'envoi.\n"
+        "Votre correspondant a peut-être reçu votre message. Rien n'est renvoyé automatiquement : "
+        "pour renvoyer, répondez « !renvoyer » à ce message."
+    )
+
+
+def _reason(status: str) -> str:
+    known = _REFUSALS.get(status) or next((t for c, t in _REFUSALS.items() if status.startswith(c[:3] + ".")), "")
+    return known or (f"l'opérateur l'a refusé (code {status})" if status else "l'opérateur l'a refusé")
+
+
+def mail_head(
+    *, author: str, verified: bool, to: Sequence[str], cc: Sequence[str], subject: str, sent_at: datetime | None
+) -> str:
+    """Everything above a mail's text. Its first line says nothing of anybody."""
+    lines = [MAIL_TITLE]
+    if not verified:
+        lines.append(FROM_UNVERIFIED)
+    lines.append(f"De : {author}")
+    lines.append(f"À : {', '.join(to) or '(non précisé)'}")
+    if cc:
+        lines.append(f"Copie : {', '.join(cc)}")
+    if sent_at is not None:
+        lines.append(f"Date : {moment(sent_at)}")
+    lines.append(f"Objet : {subject or NO_SUBJECT}")
+    return "\n".join(lines)
+
+
+def moment(at: datetime) -> str:
+    """A date and time as read in Paris: 23/11/2026 à 14:32."""
+    return at.astimezone(PARIS).strftime("%d/%m/%Y à %H:%M")
+
+
+def boxes(lines: Sequence[tuple[str, str]]) -> str:
+    """Answer to `!boite etat`: `(address, state)` a mailbox."""
+    words = {
+        "ok": "relevée en continu",
+        "waiting": "momentanément injoignable, nouvel essai en cours",
+        "refused": "arrêtée : l'opérateur refuse l'accès",
+        "tampered": "arrêtée : le certificat de l'opérateur n'est pas reconnu",
+        "starting": "connexion en cours",
+    }
+    return "\n".join(["Votre boîte MSSanté", *(f"• {address} : {words.get(state, state)}" for address, state in lines)])
+
+
+def sends(lines: Sequence[tuple[datetime, str, str]]) -> str:
+    """Answer to `!envois`: `(moment, recipient, state)` a send."""
+    return "\n".join(["Vos derniers envois", *(f"• {moment(at)}, à {to} : {state_word(s)}" for at, to, s in lines)])
+
+
+def box_refused(address: str) -> str:
+    """Told once in the owner's home room."""
+    return (
+        "Votre boîte MSSanté n'est plus relevée.\n"
+        f"L'opérateur refuse l'accès à {address}. Vos messages restent dans la boîte : rien n'est perdu. "
+        "Contactez votre administrateur."
+    )
+
+
+def mail_given_up(address: str) -> str:
+    """Told once a mail that can't be shown."""
+    return (
+        "Un message MSSanté n'a pas pu être affiché ici.\n"
+        f"Il est resté dans votre boîte {address} : lisez-le avec votre messagerie habituelle. "
+        "L'administrateur est prévenu."
+    )
+
+
+def admin_state(*, boxes_ok: int, boxes_waiting: int, boxes_stopped: int, queue: int, doubtful: int, last: str) -> str:
+    """Answer to `!etat` in the admin room."""
+    return "\n".join(
+        [
+            "Ma boîte (automate)",
+            f"• Boîtes relevées : {boxes_ok} ; injoignables : {boxes_waiting} ; arrêtées : {boxes_stopped}",
+            f"• Envois en attente : {queue} ; incertains : {doubtful}",
+            f"• Dernier problème : {last or 'aucun'}",
+        ]
+    )
+
+
+INCIDENT_LOGIN = "Une boîte MSSanté est arrêtée : l'opérateur refuse l'accès. Vérifiez ses identifiants."
+INCIDENT_TLS = "L'opérateur MSSanté présente un certificat qui n'est pas reconnu : plus rien n'est relevé ni envoyé."
+INCIDENT_GIVEN_UP = (
+    "Un message MSSanté n'a pas pu être remis dans Matrix après plusieurs essais. Son titulaire est prévenu."
+)
+INCIDENT_SENDER = "Le service ne peut pas envoyer de codes : l'opérateur refuse la boîte d'envoi."

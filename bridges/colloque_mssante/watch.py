@@ -1,0 +1,242 @@
+"""Which mailboxes are read, and the reading: one task a mailbox, each from its own durable cursor.
+
+Watched are the PER mailboxes that the directory lists for attested people and whose credentials we have.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from datetime import timedelta
+
+from colloque import logs
+from colloque.attestation import Attestation
+from colloque.book import AttestationBook
+from colloque.clock import Clock, monotonic, start_of_day_in_paris
+from colloque.config import MssanteConfig
+from colloque.directory.lookup import Directory
+from colloque.errors import LoginRefused, NotFound, Tampered, Temporary
+from colloque.identity import MssanteAddress
+from colloque.mail.access import Auth
+from colloque.mail.imap import Box, ImapClient
+from colloque.store.incidents import Incidents
+from colloque.store.journal import Journal
+from colloque_mssante import texts
+from colloque_mssante.credentials import Credentials, fingerprint
+from colloque_mssante.inbound import Inbound
+from colloque_mssante.notices import Notices
+from colloque_mssante.sender import TLS_INCIDENT
+from colloque_mssante.store import Cursor, Mailboxes, Place
+
+_LOOK_S = 1.0
+_DIRECTORY_S = 30.0
+"""Between two questions to the directory for the same people."""
+_IMAP_S = 30.0
+_BACK_OFF_S = (1.0, 60.0)
+_TAMPERED_S = 300.0
+_TRIES = 3
+_STUCK_WAIT = timedelta(seconds=30)
+
+_Key = tuple[MssanteAddress, str, str]
+"""Address, owner, fingerprint of the credential: a change of any starts a new task."""
+
+logger = logging.getLogger(__name__)
+
+
+class Watcher:
+    """One instance a process. `states` tells each watched mailbox's: starting, ok, waiting, refused, tampered."""
+
+    def __init__(
+        self,
+        *,
+        config: MssanteConfig,
+        book: AttestationBook,
+        directory: Directory,
+        credentials: Credentials,
+        mailboxes: Mailboxes,
+        inbound: Inbound,
+        incidents: Incidents,
+        notices: Notices,
+        journal: Journal,
+        clock: Clock,
+    ) -> None:
+        self._config = config
+        self._book = book
+        self._directory = directory
+        self._credentials = credentials
+        self._mailboxes = mailboxes
+        self._inbound = inbound
+        self._incidents = incidents
+        self._notices = notices
+        self._journal = journal
+        self._clock = clock
+        self._tasks: dict[_Key, asyncio.Task[None]] = {}
+        self._asked: tuple[int, int] = (-1, -1)
+        self._asked_at = 0.0
+        self.states: dict[MssanteAddress, str] = {}
+        self._waiting_since: dict[MssanteAddress, float] = {}
+
+    async def run(self) -> None:
+        """Follow the book of attestations, the directory and the credentials, for ever."""
+        try:
+            while True:
+                await self._look()
+                await asyncio.sleep(_LOOK_S)
+        finally:
+            for task in self._tasks.values():
+                task.cancel()
+            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+            self._tasks.clear()
+
+    def unreachable(self, after_s: float) -> bool:
+        """True when some mailbox has been out of reach for that long: for health."""
+        return any(monotonic() - since > after_s for since in self._waiting_since.values())
+
+    async def _look(self) -> None:
+        self._book.refresh()
+        self._credentials.refresh()
+        now = (self._book.serial, self._credentials.version)
+        if now == self._asked and monotonic() - self._asked_at < _DIRECTORY_S:
+            return
+        try:
+            wanted = self._wanted()
+        except NotFound:
+            return  # no directory yet
+        self._asked, self._asked_at = now, monotonic()
+        for key in set(self._tasks) - set(wanted):
+            task = self._tasks.pop(key)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            self._forget(key[0])
+        for key, (attestation, auth) in wanted.items():
+            if key not in self._tasks:
+                self._tasks[key] = asyncio.create_task(self._keep(key[0], attestation, auth))
+
+    def _wanted(self) -> dict[_Key, tuple[Attestation, Auth]]:
+        """What is to be watched."""
+        found: dict[_Key, tuple[Attestation, Auth]] = {}
+        for attestation in self._book.all(self._clock.now()):
+            person = self._directory.by_rpps(attestation.rpps)
+            for box in person.personal_mailboxes if person is not None else ():
+                auth = self._credentials.of(box.address)
+                if auth is not None:
+                    found[box.address, attestation.user, fingerprint(auth)] = (attestation, auth)
+        return found
+
+    async def _keep(self, address: MssanteAddress, attestation: Attestation, auth: Auth) -> None:
+        """Read one mailbox until cancelled, through every failure but a refused login."""
+        pause = _BACK_OFF_S[0]
+        self.states[address] = "starting"
+        while True:
+            began = monotonic()
+            try:
+                cursor = await self._mailboxes.start(
+                    address, attestation.user, start_of_day_in_paris(attestation.issued_at)
+                )
+                if cursor.refused == fingerprint(auth):
+                    self.states[address] = "refused"
+                    return  # not even once more with the same credentials, whatever restarts come
+                await self._session(cursor, auth)
+            except LoginRefused:
+                await self._refused(address, attestation, auth)
+                return
+            except Tampered:
+                await self._incidents.open(TLS_INCIDENT, texts.INCIDENT_TLS)
+                self.states[address] = "tampered"
+                pause = _TAMPERED_S
+            except Temporary as error:
+                logs.event(logger, "mailbox.waits", code=error.code)
+                self._wait(address)
+            except Exception:
+                logger.exception("mailbox.failed")
+                self._wait(address)
+            if monotonic() - began > _BACK_OFF_S[1]:
+                pause = _BACK_OFF_S[0]
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, max(_BACK_OFF_S[1], pause))
+
+    async def _session(self, cursor: Cursor, auth: Auth) -> None:
+        """One connection, for as long as it lasts."""
+        address = cursor.address
+        first = cursor.uidvalidity is None
+        act = self._connecting(cursor) if first else ""
+        client = await ImapClient.connect(self._config.imap, address.value, auth, timeout_s=_IMAP_S)
+        try:
+            box = await client.examine()
+            if act:
+                self._journal.end(act, "connected")
+            await self._incidents.close(TLS_INCIDENT)
+            if await self._mailboxes.refuse(address, ""):
+                await self._incidents.close(f"mssante.login.{_ref(address)}")
+            uid = cursor.uid if cursor.uidvalidity == box.uidvalidity else 0
+            while True:
+                uid = await self._catch_up(client, box, cursor, uid)
+                self._forget(address)
+                self.states[address] = "ok"
+                await client.wait(self._config.poll_s)
+        finally:
+            await client.close()
+
+    def _connecting(self, cursor: Cursor) -> str:
+        return self._journal.begin("mailbox.connect", actor=cursor.owner, ref=_ref(cursor.address))
+
+    async def _catch_up(self, client: ImapClient, box: Box, cursor: Cursor, uid: int) -> int:
+        """Deal with everything above `uid`, then with what was stuck; the new cursor."""
+        for one in await client.uids(uid, cursor.since.date() if uid == 0 else None):
+            await self._one(client, Place(cursor, box.uidvalidity, one))
+            await self._mailboxes.move(cursor.address, box.uidvalidity, one)
+            uid = one
+        for stuck in await self._mailboxes.stuck(cursor.address, box.uidvalidity):
+            await self._one(client, Place(cursor, box.uidvalidity, stuck.uid))
+        return uid
+
+    async def _one(self, client: ImapClient, place: Place) -> None:
+        """Deliver one mail. Raises Temporary; a mail that fails otherwise is noted as stuck, and others go on."""
+        box = place.box
+        try:
+            fetched = await client.fetch(place.uid)
+            if fetched.internal_date >= box.since:
+                await self._inbound.deliver(place, fetched.raw)
+        except (Temporary, Tampered):
+            raise
+        except NotFound:
+            logs.event(logger, "mail.gone")
+        except Exception:
+            logger.exception("mail.stuck")
+            next_at = self._clock.now() + _STUCK_WAIT
+            if await self._mailboxes.note_stuck(box.address, place.uidvalidity, place.uid, next_at, limit=_TRIES):
+                await self._give_up(place)
+            return
+        await self._mailboxes.unstick(box.address, place.uidvalidity, place.uid)
+
+    async def _give_up(self, place: Place) -> None:
+        box = place.box
+        name = _ref(box.address, str(place.uidvalidity), str(place.uid))
+        await self._incidents.open(f"mssante.mail.{name}", texts.INCIDENT_GIVEN_UP)
+        await self._incidents.close(f"mssante.mail.{name}")  # told once, then over: there is nothing to wait for
+        await self._notices.add(f"given-up-{name}", box.owner, texts.mail_given_up(box.address.value))
+        self._journal.note("mail.given_up", actor=box.owner, ref=name)
+
+    async def _refused(self, address: MssanteAddress, attestation: Attestation, auth: Auth) -> None:
+        self.states[address] = "refused"
+        self._waiting_since.pop(address, None)
+        if not await self._mailboxes.refuse(address, fingerprint(auth)):
+            return
+        await self._incidents.open(f"mssante.login.{_ref(address)}", texts.INCIDENT_LOGIN)
+        name = _ref(address, fingerprint(auth))
+        await self._notices.add(f"refused-{name}", attestation.user, texts.box_refused(address.value))
+        self._journal.note("mailbox.refused", actor=attestation.user, ref=_ref(address))
+
+    def _wait(self, address: MssanteAddress) -> None:
+        self.states[address] = "waiting"
+        self._waiting_since.setdefault(address, monotonic())
+
+    def _forget(self, address: MssanteAddress) -> None:
+        self.states.pop(address, None)
+        self._waiting_since.pop(address, None)
+
+
+def _ref(address: MssanteAddress, *more: str) -> str:
+    """20 hex digits for the journal and for keys of incidents."""
+    return hashlib.sha256(" ".join((address.value, *more)).encode()).hexdigest()[:20]

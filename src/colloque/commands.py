@@ -1,0 +1,189 @@
+"""Every command of the house on one page, and how typed text is understood.
+
+Every bot in a room hears every line; this table says which one answers. Names are French, with English aliases.
+Parsing forgives case, accents, spaces, typography and stray punctuation, and raises on no text at all.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from colloque.numbers import digits, duration, fold, number, tidy
+
+__all__ = [
+    "COMMANDS", "Call", "Command", "Owner", "Right", "Unknown", "commands_for", "digits", "duration", "fold",
+    "number", "parse",
+]  # fmt: skip
+
+
+class Owner(StrEnum):
+    """The service whose bot answers."""
+
+    ANNUAIRE = "annuaire"
+    SALLES = "salles"
+    MSSANTE = "mssante"
+
+
+class Right(StrEnum):
+    """What the person must be."""
+
+    ANYONE = "anyone"
+    ATTESTED = "attested"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One line of the table. `rooms` holds the kinds of rooms (`colloque.matrix.home.RoomKind` values) it works in."""
+
+    name: str
+    owner: Owner
+    right: Right
+    rooms: frozenset[str]
+    usage: str
+    """As shown to people, `!` included."""
+    help: str
+    aliases: tuple[str, ...] = ()
+    everyone: bool = False
+    """True when each of the three bots answers for itself."""
+
+
+_ANNUAIRE, _SALLES, _MSSANTE = Owner
+_ANYONE, _ATTESTED, _ADMIN = Right
+
+
+def _in(*kinds: str) -> frozenset[str]:
+    return frozenset(kinds)
+
+
+# fmt: off
+COMMANDS: tuple[Command, ...] = (
+    Command("aide", _ANNUAIRE, _ANYONE, _in("home", "admin"), "!aide",
+            "Montre les commandes utiles ici.", ("help",)),
+    Command("inscription", _ANNUAIRE, _ANYONE, _in("home"), "!inscription RPPS",
+            "Vérifie votre identité : un code part vers votre boîte MSSanté.", ("register",)),
+    Command("code", _ANNUAIRE, _ANYONE, _in("home"), "!code 123456",
+            "Termine l'inscription avec le code reçu."),
+    Command("patient ouvrir", _SALLES, _ATTESTED, _in("home"), "!patient ouvrir @collègue…",
+            "Ouvre un salon sur un patient avec les collègues nommés.", ("patient open",)),
+    Command("patients", _SALLES, _ATTESTED, _in("home"), "!patients",
+            "Montre vos salons ouverts et leur échéance."),
+    Command("patient salon", _SALLES, _ATTESTED, _in("home", "patient"), "!patient salon",
+            "Montre qui est dans le salon et quand il prend fin.", ("patient room",)),
+    Command("patient terminer", _SALLES, _ATTESTED, _in("patient"), "!patient terminer",
+            "Ferme ce salon, puis l'efface.", ("patient end",)),
+    Command("boite etat", _MSSANTE, _ATTESTED, _in("home", "mail"), "!boite etat",
+            "Dit si votre boîte MSSanté est relevée.", ("mailbox status",)),
+    Command("envois", _MSSANTE, _ATTESTED, _in("home", "mail"), "!envois",
+            "Montre vos derniers envois et ce qu'ils sont devenus.", ("sent",)),
+    Command("renvoyer", _MSSANTE, _ATTESTED, _in("mail"), "!renvoyer",
+            "Renvoie un message resté en attente (en réponse à ce message).", ("resend",)),
+    Command("etat", _ANNUAIRE, _ADMIN, _in("admin"), "!etat",
+            "Chaque automate dit comment il va.", ("status",), everyone=True),
+)
+# fmt: on
+"""The whole surface, in the order in which help shows it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A command, understood."""
+
+    command: Command
+    words: tuple[str, ...]
+    """The arguments as typed, one a word, without the punctuation around them."""
+    rest: str
+    """The same in one piece: case, accents and lines as typed, quotes, dashes and spaces made plain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Something after `!` that is no command. `near` is the one probably meant."""
+
+    typed: str
+    """The word or two in question, 40 characters at most."""
+    near: Command | None
+
+
+def commands_for(rights: Collection[Right], room: str) -> tuple[Command, ...]:
+    """What a person with these rights may use in a room of that kind (`anyone` goes without saying)."""
+    allowed = {Right.ANYONE, *rights}
+    return tuple(c for c in COMMANDS if c.right in allowed and room in c.rooms)
+
+
+def _key(name: str) -> str:
+    return fold(name).replace(" ", "")
+
+
+_BY_KEY = {_key(name): command for command in COMMANDS for name in (command.name, *command.aliases)}
+_FIRST_WORDS = {name.split()[0] for c in COMMANDS for name in (c.name, *c.aliases) if " " in name}
+
+_AROUND = "`*_\\\"'"
+"""Marks that clients, or people who copy from a help text, put around a command."""
+_PUNCTUATION = ".,;:!?…()[]<>{}" + _AROUND
+_LEAD = re.compile(rf"[\s{re.escape(_AROUND)}]*!")
+_BEFORE = re.compile(rf"[\s\-{re.escape(_PUNCTUATION)}]*")
+_LETTERS = re.compile(r"[^\W\d_]+")
+_BETWEEN = re.compile(r"[\s\-_.,:'\"]*")
+_CUTOFF = 0.6
+
+
+def parse(text: str) -> Call | Unknown | None:
+    """What somebody typed; None when it does not begin with `!`.
+
+    The longest name wins: "patient ouvrir" before "patient". Its words may be glued or hyphenated.
+    """
+    plain = tidy(text)
+    lead = _LEAD.match(plain)
+    if lead is None:
+        return None
+    body = plain[_skip(_BEFORE, plain, lead.end()) :]
+    heads = list(_heads(body))
+    for word, end in reversed(heads):
+        command = _BY_KEY.get(_key(word))
+        if command is not None:
+            return _call(command, body[end:], lead[0])
+    return Unknown(_typed(body, heads), _near([word for word, _ in heads]))
+
+
+def _skip(marks: re.Pattern[str], text: str, at: int) -> int:
+    found = marks.match(text, at)
+    return found.end() if found else at
+
+
+def _heads(body: str) -> Iterator[tuple[str, int]]:
+    """The first word, then the first two joined, each with where it ends."""
+    first = _LETTERS.match(body)
+    if first is None:
+        return
+    yield first[0], first.end()
+    second = _LETTERS.match(body, _skip(_BETWEEN, body, first.end()))
+    if second is not None:
+        yield f"{first[0]} {second[0]}", second.end()
+
+
+def _call(command: Command, tail: str, lead: str) -> Call:
+    rest = tail.lstrip(" \n.,;:!?…-").rstrip()
+    rest = rest.rstrip("".join({*lead} & {*_AROUND}) + "`").rstrip()
+    words = tuple(word for word in (raw.strip(_PUNCTUATION) for raw in rest.split()) if word.strip("-"))
+    return Call(command, words, rest if words else "")
+
+
+def _typed(body: str, heads: list[tuple[str, int]]) -> str:
+    if not heads:
+        return "".join(body.split(maxsplit=1)[:1])[:40]
+    both = len(heads) == 2 and fold(heads[0][0]) in _FIRST_WORDS
+    return (heads[1] if both else heads[0])[0][:40]
+
+
+def _near(heads: list[str]) -> Command | None:
+    """The closest name: of two words typed if there is one, else of the first."""
+    for word in reversed(heads):
+        found = difflib.get_close_matches(_key(word)[:40], _BY_KEY, n=1, cutoff=_CUTOFF)
+        if found:
+            return _BY_KEY[found[0]]
+    return None

@@ -1,0 +1,16 @@
+"""Text made comparable: no accents, no case, no punctuation. For header names and for names of people."""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import lru_cache
+
+_LIGATURES = str.maketrans({"œ": "oe", "Œ": "oe", "æ": "ae", "Æ": "ae"})
+
+
+@lru_cache(maxsize=16_384)
+def fold(text: str) -> str:
+    """Lower-case words of letters and digits, separated by one space: `D'Hauteville-Lœb` is `d hauteville loeb`."""
+    flat = unicodedata.normalize("NFD", text.translate(_LIGATURES)).casefold()
+    kept = (c if c.isalnum() else "" if unicodedata.combining(c) else " " for c in flat)
+    return " ".join("".join(kept).split())

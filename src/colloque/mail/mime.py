@@ -1,0 +1,165 @@
+"""Cuts raw mail into parts (RFC 2045, 2046), on the bytes as they came. Nothing raises, nothing is lost."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from colloque.mail.words import parameters
+
+DEPTH_LIMIT = 20
+"""Containers within containers; what lies deeper is kept whole, uncut."""
+PARTS_LIMIT = 300
+"""Leaves of one mail; what comes after is kept whole, uncut."""
+HEADER_LIMIT = 64_000
+"""Bytes kept of one header's value."""
+
+_HEADER = re.compile(rb"([!-9;-~]{1,100})[ \t]*:(.*)\Z", re.DOTALL)
+_END_OF_LINE = re.compile(rb"\r?\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Headers:
+    """Header fields in order; names lower-case, values unfolded and raw."""
+
+    fields: tuple[tuple[str, bytes], ...] = ()
+
+    def all(self, name: str) -> list[bytes]:
+        """Every value of `name` (given in lower case)."""
+        return [value for key, value in self.fields if key == name]
+
+    def first(self, name: str) -> bytes:
+        """The first value, empty when there is none."""
+        return next((value for key, value in self.fields if key == name), b"")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A leaf (or a container that could not be cut). `raw` is still encoded as it travelled."""
+
+    headers: Headers
+    raw: bytes = field(repr=False)
+    mime: str
+    params: dict[str, str]
+    disposition: str
+    file_name: str
+    """As the sender wrote it; empty when absent."""
+    within: tuple[tuple[str, int], ...]
+    """The containers around it, outermost first: `(mime, number)`; the number tells containers apart."""
+    problems: tuple[str, ...] = ()
+
+
+def split_headers(raw: bytes) -> tuple[Headers, bytes]:
+    """`(headers, body)`. A line that is no header ends them and begins the body."""
+    if raw.startswith((b"From ", b">From ")):  # an mbox line before the headers
+        raw = raw.partition(b"\n")[2]
+    fields: list[tuple[str, list[bytes]]] = []
+    at = 0
+    while at < len(raw):
+        stop = raw.find(b"\n", at)
+        after = len(raw) if stop < 0 else stop + 1
+        line = raw[at:after].rstrip(b"\r\n")
+        if not line:
+            at = after
+            break
+        if line[:1] in b" \t" and fields:
+            fields[-1][1].append(line)
+        elif match := _HEADER.match(line):
+            fields.append((match[1].decode("ascii").lower(), [match[2]]))
+        else:
+            break
+        at = after
+    return Headers(tuple((name, b"".join(lines).strip()[:HEADER_LIMIT]) for name, lines in fields)), raw[at:]
+
+
+def leaves(headers: Headers, body: bytes) -> Iterator[Part]:
+    """Every leaf, in order of reading. Iterative: nesting can't exhaust the stack."""
+    stack: list[tuple[Headers, bytes, tuple[tuple[str, int], ...]]] = [(headers, body, ())]
+    containers = yielded = 0
+    while stack:
+        heads, data, within = stack.pop()
+        mime, params = parameters(heads.first("content-type"))
+        if "/" not in mime:
+            mime = "message/rfc822" if within and within[-1][0] == "multipart/digest" else "text/plain"
+        problems: tuple[str, ...] = ()
+        if mime.startswith("multipart/"):
+            pieces = _pieces(data, params.get("boundary", ""))
+            if pieces and len(within) < DEPTH_LIMIT and yielded + len(stack) < PARTS_LIMIT:
+                containers += 1
+                inside = (*within, (mime, containers))
+                stack += [(*split_headers(piece), inside) for piece in reversed(pieces)]
+                continue
+            mime, problems = ("application/octet-stream", ("too-deep",)) if pieces else ("text/plain", ("boundary",))
+        disposition, extra = parameters(heads.first("content-disposition"))
+        name = extra.get("filename") or params.get("name") or ""
+        yielded += 1
+        yield Part(heads, data, mime, params, disposition, name, within, problems)
+
+
+def _pieces(body: bytes, boundary: str) -> list[bytes]:
+    """What stands between the delimiters; empty when the boundary never shows."""
+    if not boundary:
+        return []
+    mark = re.escape(boundary.encode("utf-8", "replace"))
+    delimiter = re.compile(rb"(?:\A|\r?\n)--" + mark + rb"(--)?[ \t]*(?=\r?\n|\Z)")
+    pieces = []
+    start: int | None = None
+    for match in delimiter.finditer(body):
+        if start is not None:
+            pieces.append(body[start : match.start()])
+        if match[1]:
+            return pieces
+        line = _END_OF_LINE.match(body, match.end())
+        start = line.end() if line else match.end()
+        # An empty part: the next delimiter's own line break was the one just passed.
+        if body.startswith(b"--" + boundary.encode("utf-8", "replace"), start):
+            start = match.end()
+    if start is not None and body[start:].strip():
+        pieces.append(body[start:])  # the closing delimiter is missing
+    return pieces
+
+
+def content(part: Part) -> tuple[bytes, str | None]:
+    """`(decoded bytes, problem)`. What can't be decoded is given as it came."""
+    encoding = part.headers.first("content-transfer-encoding").decode("ascii", "replace").strip().lower()
+    if encoding == "base64":
+        return _base64(part.raw)
+    if encoding == "quoted-printable":
+        return binascii.a2b_qp(part.raw), None
+    if encoding in {"x-uuencode", "uuencode", "uue", "x-uue"}:
+        return _uu(part.raw)
+    return part.raw, None if encoding in {"", "7bit", "8bit", "binary"} else "encoding"
+
+
+def _base64(raw: bytes) -> tuple[bytes, str | None]:
+    lines = raw.split()
+    packed = b"".join(lines)
+    try:
+        return base64.b64decode(packed, validate=True), None
+    except ValueError:
+        pass
+    clean = re.sub(rb"[^A-Za-z0-9+/]", b"", packed)
+    if not clean or len(clean) * 10 < len(packed) * 9:
+        return raw, "base64"  # mostly something else: not base64 at all
+    if len(clean) % 4 == 1:
+        clean = clean[:-1]
+    return base64.b64decode(clean + b"=" * (-len(clean) % 4)), "base64"
+
+
+def _uu(raw: bytes) -> tuple[bytes, str | None]:
+    out = bytearray()
+    begun = False
+    for line in raw.splitlines():
+        if not begun:
+            begun = line.startswith(b"begin ")
+            continue
+        if line.strip() == b"end":
+            return bytes(out), None
+        try:
+            out += binascii.a2b_uu(line)
+        except binascii.Error:
+            return raw, "uuencode"
+    return raw, "uuencode"

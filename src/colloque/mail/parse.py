@@ -1,0 +1,212 @@
+"""Raw mail in, `Mail` out. Takes any bytes: every leaf ends in the text or as an attachment; what was odd is listed."""
+
+from __future__ import annotations
+
+import hashlib
+import mimetypes
+import re
+import unicodedata
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from colloque.mail.html import adds_words, to_text, words
+from colloque.mail.message import NAME_LIMIT, SUBJECT_LIMIT, TEXT_LIMIT, Attachment, Mail, Party, Report, one_line
+from colloque.mail.mime import HEADER_LIMIT, Headers, Part, content, leaves, split_headers
+from colloque.mail.parties import parties
+from colloque.mail.reports import delivery_reports, disposition_reports, message_ids
+from colloque.mail.words import decode, decode_header
+
+_MIME = re.compile(r"[a-z0-9!#$&^_.+-]{1,60}/[a-z0-9!#$&^_.+-]{1,100}\Z")
+_EXTENSIONS = {
+    "message/rfc822": ".eml",
+    "message/delivery-status": ".txt",
+    "message/disposition-notification": ".txt",
+    "text/rfc822-headers": ".txt",
+    "text/calendar": ".ics",
+}
+_TYPES = mimetypes.MimeTypes()  # Python's own table: the same on every machine
+_STUB = 0.5
+"""A plain text with fewer than this share of the HTML's words only says that the mail is in HTML."""
+
+
+def parse_mail(raw: bytes) -> Mail:
+    """Read a mail. Never raises; the same bytes give the same value."""
+    problems: list[str] = []
+    headers, body = split_headers(raw if b"\n" in raw else raw.replace(b"\r", b"\n"))
+    if any(len(value) == HEADER_LIMIT for _, value in headers.fields):
+        problems.append("long-header")
+    reading = _Reading(problems)
+    for part in leaves(headers, body):
+        reading.take(part)
+    text = reading.text()
+    own_ids = message_ids(headers.first("message-id"))
+    if len(headers.all("message-id")) > 1 or len(own_ids) > 1:
+        problems.append("message-id-repeated")
+    elif not own_ids:
+        problems.append("message-id-missing")
+    parents = message_ids(headers.first("in-reply-to"))
+    return Mail(
+        digest=hashlib.sha256(raw).hexdigest(),
+        message_id=own_ids[0] if own_ids else None,
+        in_reply_to=parents[0] if parents else None,
+        references=message_ids(b" ".join(headers.all("references"))),
+        sender=_sender(headers, problems),
+        reply_to=_all_parties(headers, "reply-to"),
+        to=_all_parties(headers, "to"),
+        cc=_all_parties(headers, "cc"),
+        subject=one_line(decode_header(headers.first("subject")), SUBJECT_LIMIT),
+        date=_date(headers.first("date"), problems),
+        text=text,
+        attachments=reading.named(),
+        reports=reading.reports(),
+        automatic=_automatic(headers) or bool(reading.statuses),
+        problems=tuple(dict.fromkeys(problems)),
+    )
+
+
+@dataclass
+class _Reading:
+    """Gathers the leaves of one mail."""
+
+    problems: list[str]
+    texts: list[tuple[Part, str, bool]] = field(default_factory=list)
+    """`(part, text, is_html)` of the parts that are meant to be read in place."""
+    attachments: list[Attachment] = field(default_factory=list)
+    statuses: list[tuple[str, bytes]] = field(default_factory=list)
+    original: Headers = field(default_factory=Headers)
+
+    def take(self, part: Part) -> None:
+        """Sort one leaf."""
+        data, problem = content(part)
+        self.problems += [*part.problems, *([problem] if problem else [])]
+        if part.mime in {"message/delivery-status", "message/disposition-notification"}:
+            self.statuses.append((part.mime, data))
+        elif part.mime in {"message/rfc822", "text/rfc822-headers", "message/rfc822-headers"} and self.statuses:
+            self.original = split_headers(data)[0]
+        in_place = part.mime in {"text/plain", "text/html"} and part.disposition != "attachment" and not part.file_name
+        if not in_place:
+            self._attach(part, data)
+            return
+        text, exact = decode(data, part.params.get("charset"))
+        if not exact or problem:
+            self.problems += [] if exact else ["charset"]
+            self._attach(part, data)  # the text is a guess: what came stays readable
+        self.texts.append((part, _printable(text), part.mime == "text/html"))
+
+    def _attach(self, part: Part, data: bytes) -> None:
+        mime = part.mime if _MIME.match(part.mime) else "application/octet-stream"
+        inline = part.disposition == "inline" or "content-id" in dict(part.headers.fields)
+        self.attachments.append(Attachment(_base_name(part.file_name), mime, data, inline))
+
+    def text(self) -> str:
+        """The body to show. What of it would be lost in showing becomes an attachment."""
+        shown: list[str] = []
+        for group in _alternatives(self.texts):
+            plain = "\n\n".join(t for _, t, is_html in group if not is_html and t.strip())
+            sources = [t for _, t, is_html in group if is_html and t.strip()]
+            if not sources:
+                shown.append(plain)
+                continue
+            read = [to_text(source) for source in sources]
+            rich = "\n\n".join(text for text, _ in read)
+            if plain.strip() and len(words(plain)) >= _STUB * len(words(rich)):
+                shown.append(plain)
+                kept = [s for s, (t, _) in zip(sources, read, strict=True) if not t or adds_words(t, plain)]
+            else:
+                shown.append(rich)
+                kept = [s for s, (_, whole) in zip(sources, read, strict=True) if not whole]
+                if adds_words(plain, rich):
+                    self._keep("message.txt", "text/plain", plain)
+            for source in kept:
+                self._keep("message.html", "text/html", source)
+        whole = "\n\n".join(t.strip("\n") for t in shown if t.strip())
+        if len(whole) > TEXT_LIMIT:
+            self.problems.append("long-text")
+            self._keep("message.txt", "text/plain", whole)
+        return whole[:TEXT_LIMIT]
+
+    def _keep(self, name: str, mime: str, text: str) -> None:
+        self.attachments.append(Attachment(name, mime, text.encode("utf-8", "replace")))
+
+    def reports(self) -> tuple[Report, ...]:
+        """What DSN and MDN parts say."""
+        out: list[Report] = []
+        for mime, data in self.statuses:
+            read = delivery_reports(data, self.original) if mime.endswith("status") else disposition_reports(data)
+            out += read
+        return tuple(out)
+
+    def named(self) -> tuple[Attachment, ...]:
+        """The attachments under names that are never empty and never twice the same."""
+        out: list[Attachment] = []
+        taken: set[str] = set()
+        for rank, item in enumerate(self.attachments, 1):
+            name = (
+                item.name
+                or f"document-{rank}{_EXTENSIONS.get(item.mime) or _TYPES.guess_extension(item.mime) or '.bin'}"
+            )
+            stem, dot, suffix = name.rpartition(".")
+            copy = 1
+            while name.casefold() in taken:
+                copy += 1
+                name = f"{stem} ({copy}).{suffix}" if dot and stem else f"{item.name} ({copy})"
+            taken.add(name.casefold())
+            out.append(Attachment(name, item.mime, item.data, item.inline))
+        return tuple(out)
+
+
+def _alternatives(texts: list[tuple[Part, str, bool]]) -> list[list[tuple[Part, str, bool]]]:
+    """Parts of one `multipart/alternative` (at any depth) stand together; every other part stands alone."""
+    groups: dict[tuple[str, int], list[tuple[Part, str, bool]]] = {}
+    for rank, item in enumerate(texts):
+        around = next((c for c in item[0].within if c[0] == "multipart/alternative"), ("", -rank - 1))
+        groups.setdefault(around, []).append(item)
+    return list(groups.values())
+
+
+def _printable(text: str) -> str:
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in {"Cc", "Cs"})
+
+
+def _base_name(name: str) -> str:
+    last = one_line(re.split(r"[/\\]", name)[-1], 10_000).lstrip(". ")
+    if len(last) > NAME_LIMIT:
+        stem, dot, suffix = last.rpartition(".")
+        last = f"{stem[: NAME_LIMIT - 20]}.{suffix}" if dot and len(suffix) < 15 else last[:NAME_LIMIT]
+    return last
+
+
+def _sender(headers: Headers, problems: list[str]) -> Party:
+    """Who wrote. Two authors or two From headers: nobody in particular (an address would be a guess)."""
+    lines = headers.all("from")
+    found = [p for line in lines for p in parties(line)]
+    if found and found[0].address and len({p.address for p in found}) == 1:
+        return found[0]
+    problems.append("from-missing" if not found else "from-repeated" if len(found) > 1 else "from-bad")
+    return Party(found[0].name if found else "", "")
+
+
+def _all_parties(headers: Headers, name: str) -> tuple[Party, ...]:
+    return tuple(p for line in headers.all(name) for p in parties(line))
+
+
+def _date(raw: bytes, problems: list[str]) -> datetime | None:
+    try:
+        at = parsedate_to_datetime(decode(raw, None)[0])
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, TypeError, OverflowError, IndexError):
+        problems.append("date")
+        return None
+
+
+def _automatic(headers: Headers) -> bool:
+    """RFC 3834, and what older machines say instead."""
+    submitted = headers.first("auto-submitted").strip().lower()
+    return (
+        submitted not in {b"", b"no"}
+        or headers.first("precedence").strip().lower() in {b"bulk", b"list", b"junk", b"auto_reply"}
+        or headers.first("return-path").strip() == b"<>"
+        or bool(headers.first("x-autoreply") or headers.first("x-autorespond") or headers.first("list-id"))
+    )

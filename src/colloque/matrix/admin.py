@@ -1,0 +1,137 @@
+"""The few calls of Synapse's admin API that our services may make. Nothing else can be called.
+
+The token is that of an admin account of the service's own, which joins no room.
+Source: Synapse 1.163, "Admin API".
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+import aiohttp
+
+from colloque.errors import HomeRefused
+from colloque.identity import MxcUri, RoomId, UserId, parse_user_id
+from colloque.matrix.api import JsonDict, MatrixApi, path
+
+_V1 = "/_synapse/admin/v1"
+_V2 = "/_synapse/admin/v2"
+_PAGE = 100
+
+
+class Deletion(StrEnum):
+    """How far the deletion of a room has come (Synapse's own words)."""
+
+    SCHEDULED = "scheduled"
+    ACTIVE = "active"
+    COMPLETE = "complete"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One local account as the admin API lists it."""
+
+    user: UserId
+    display_name: str
+    admin: bool
+
+
+class SynapseAdmin:
+    """Every method raises HomeUnavailable or HomeRefused."""
+
+    def __init__(self, session: aiohttp.ClientSession, base_url: str, token: str) -> None:
+        self._api = MatrixApi(session, base_url, token)
+
+    async def users(self) -> AsyncIterator[Account]:
+        """Every local account but guests and deactivated ones; appservices' own are among them."""
+        query = {"limit": str(_PAGE), "guests": "false", "order_by": "name"}
+        while True:
+            page = await self._api.call("GET", path(_V2, "users"), query=query)
+            for raw in page["users"]:
+                yield Account(
+                    user=parse_user_id(raw["name"]),
+                    display_name=raw.get("displayname") or "",
+                    admin=bool(raw.get("admin")),
+                )
+            if "next_token" not in page:
+                return
+            query["from"] = str(page["next_token"])
+
+    async def display_name(self, user: UserId) -> str:
+        """An account's display name; empty when it has none."""
+        return (await self._api.call("GET", path(_V2, "users", user))).get("displayname") or ""
+
+    async def set_display_name(self, user: UserId, name: str) -> None:
+        """Replace an account's display name. Users can't do it themselves (`enable_set_displayname: false`).
+
+        The account must exist: the same call would create it, so that is checked first.
+        """
+        await self.display_name(user)
+        await self._api.call("PUT", path(_V2, "users", user), {"displayname": name})
+
+    async def devices(self, user: UserId) -> tuple[str, ...]:
+        """Ids of the account's devices."""
+        answer = await self._api.call("GET", path(_V2, "users", user, "devices"))
+        return tuple(str(d["device_id"]) for d in answer["devices"])
+
+    async def room(self, room: RoomId) -> JsonDict | None:
+        """Details of a room; None when the server does not know it (any more)."""
+        try:
+            return await self._api.call("GET", path(_V1, "rooms", room))
+        except HomeRefused as error:
+            if error.status == 404:
+                return None
+            raise
+
+    async def delete_room(self, room: RoomId) -> str:
+        """Begin to remove everybody from a room and purge it. Answers the `delete_id` to follow."""
+        answer = await self._api.call("DELETE", path(_V2, "rooms", room), {"purge": True, "block": False})
+        return str(answer["delete_id"])
+
+    async def deletion(self, delete_id: str) -> Deletion | None:
+        """How far a deletion has come; None when the server has forgotten it (it keeps them 7 days)."""
+        try:
+            answer = await self._api.call("GET", path(_V2, "rooms", "delete_status", delete_id))
+        except HomeRefused as error:
+            if error.status == 404:
+                return None
+            raise
+        return Deletion(answer["status"])
+
+    async def deletions(self, room: RoomId) -> dict[str, Deletion]:
+        """Deletions of a room by `delete_id`; empty when none was asked for."""
+        try:
+            answer = await self._api.call("GET", path(_V2, "rooms", room, "delete_status"))
+        except HomeRefused as error:
+            if error.status == 404:
+                return {}
+            raise
+        return {str(d["delete_id"]): Deletion(d["status"]) for d in answer["results"]}
+
+    async def delete_media(self, mxc: MxcUri) -> None:
+        """Delete one local media file; no error when it is already gone."""
+        try:
+            await self._api.call("DELETE", path(_V1, "media", *_media(mxc)))
+        except HomeRefused as error:
+            if error.status != 404:
+                raise
+
+    async def media_exists(self, mxc: MxcUri) -> bool:
+        """Whether the server still holds a local media file."""
+        try:
+            await self._api.call("GET", path(_V1, "media", *_media(mxc)))
+        except HomeRefused as error:
+            if error.status == 404:
+                return False
+            raise
+        return True
+
+
+def _media(mxc: MxcUri) -> tuple[str, str]:
+    server, slash, media = mxc.removeprefix("mxc://").partition("/")
+    if not mxc.startswith("mxc://") or not slash or not media or "/" in media:
+        raise HomeRefused(400, "M_INVALID_PARAM", "not a media address")
+    return server, media

@@ -1,0 +1,116 @@
+"""What an account does with rooms besides talking: create, invite, read state. Plain API calls, no cryptography."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from colloque.errors import HomeRefused
+from colloque.identity import EventId, RoomId, UserId
+from colloque.matrix.api import CLIENT, JsonDict, MatrixApi, path
+from colloque.matrix.home import ROOM_MARK, RoomMark, RoomSpec, room_request
+
+_MARKS_ONLY = json.dumps(
+    {
+        "presence": {"types": []},
+        "account_data": {"types": []},
+        "room": {
+            "state": {"types": [ROOM_MARK]},
+            "timeline": {"limit": 1},
+            "ephemeral": {"types": []},
+            "account_data": {"types": []},
+        },
+    }
+)
+_INITIAL_SYNC_S = 600.0
+
+
+class RoomCalls:
+    """The part of `matrix.home.Home` that needs no keys. `bots` are the accounts whose room marks are believed."""
+
+    def __init__(self, api: MatrixApi, user: UserId, bots: frozenset[UserId]) -> None:
+        self.api = api
+        self.user = user
+        self.bots = bots
+        self._marks: dict[RoomId, RoomMark] = {}
+        self._made: dict[str, RoomId] | None = None
+
+    async def create_room(self, spec: RoomSpec) -> RoomId:
+        """Create; or adopt the joined room that we marked with the same key just before a crash, and complete it."""
+        if self._made is None:
+            self._made = await self._own_rooms()
+        room = self._made.get(spec.mark.key)
+        if room is None:
+            answer = await self.api.call("POST", path(CLIENT, "createRoom"), room_request(spec))
+            room = RoomId(str(answer["room_id"]))
+            self._made[spec.mark.key] = room
+            self._marks[room] = spec.mark
+            return room
+        present = await self.members(room)
+        for user in spec.invite:
+            if present.get(user) not in {"join", "invite"}:
+                await self.invite(room, user)
+        return room
+
+    async def invite(self, room: RoomId, user: UserId) -> None:
+        """Invite; no error when already invited or joined."""
+        try:
+            await self.api.call("POST", path(CLIENT, "rooms", room, "invite"), {"user_id": user})
+        except HomeRefused:
+            if (await self.members(room)).get(user) not in {"join", "invite"}:
+                raise
+
+    async def join(self, room: RoomId) -> None:
+        """Accept an invitation; no error when already in."""
+        await self.api.call("POST", path(CLIENT, "rooms", room, "join"), {})
+
+    async def set_state(self, room: RoomId, type_: str, content: JsonDict, state_key: str = "") -> EventId:
+        """Set a state event."""
+        answer = await self.api.call("PUT", path(CLIENT, "rooms", room, "state", type_, state_key), content)
+        return EventId(str(answer["event_id"]))
+
+    async def state(self, room: RoomId, type_: str, state_key: str = "") -> JsonDict | None:
+        """One state event's content; None when absent."""
+        event = await self._state_event(room, type_, state_key)
+        return None if event is None else event["content"]
+
+    async def members(self, room: RoomId) -> dict[UserId, str]:
+        """Membership by user, as the server says now."""
+        answer = await self.api.call("GET", path(CLIENT, "rooms", room, "members"))
+        return {UserId(str(e["state_key"])): str(e["content"]["membership"]) for e in answer["chunk"]}
+
+    async def mark_of(self, room: RoomId) -> RoomMark | None:
+        """What the room is, when one of our bots said so; None for any other room."""
+        if room not in self._marks:
+            event = await self._state_event(room, ROOM_MARK, "")
+            mark = None if event is None or event["sender"] not in self.bots else RoomMark.read(event["content"])
+            if mark is None:
+                return None
+            self._marks[room] = mark
+        return self._marks[room]
+
+    async def _state_event(self, room: RoomId, type_: str, state_key: str) -> JsonDict | None:
+        where = path(CLIENT, "rooms", room, "state", type_, state_key)
+        try:
+            return await self.api.call("GET", where, query={"format": "event"})
+        except HomeRefused as error:
+            if error.status == 404:
+                return None
+            raise
+
+    async def _own_rooms(self) -> dict[str, RoomId]:
+        """Joined rooms by the key of the mark we gave them; asked once a process, in one call."""
+        query = {"filter": _MARKS_ONLY, "set_presence": "offline"}
+        answer = await self.api.call("GET", path(CLIENT, "sync"), query=query, timeout_s=_INITIAL_SYNC_S)
+        found = {}
+        for room, value in answer.get("rooms", {}).get("join", {}).items():
+            for event in _events(value):
+                mark = RoomMark.read(event["content"])
+                if event["type"] == ROOM_MARK and event["sender"] == self.user and mark is not None:
+                    found[mark.key] = RoomId(room)
+        return found
+
+
+def _events(room: JsonDict) -> Iterator[JsonDict]:
+    for part in ("state", "timeline"):
+        yield from room.get(part, {}).get("events", [])

@@ -1,0 +1,207 @@
+"""Erasure receipts: what was deleted, what is proven of it, what nobody can reach. Pure; signing is done elsewhere.
+
+A receipt names no room, person or file: the room stands as a token under a key that is destroyed with it. Each
+receipt holds the hash of the one before, so that none can be taken out or changed unseen; the newest one is
+protected by its signature alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from colloque.clock import from_millis, to_millis
+from colloque.errors import Tampered
+
+FORMAT = 1
+GENESIS = "0" * 64
+"""What the first receipt names as the one before."""
+OUT_OF_REACH = ("backups", "database_log", "members_devices", "screenshots_and_prints")
+"""What an erasure on the server can't reach: backups until they expire, the database's own log until it is
+recycled, what members' devices hold until they sync, and what people took out."""
+
+_TOKEN = re.compile(r"[0-9a-f]{16,64}\Z")
+_HASH = re.compile(r"[0-9a-f]{64}\Z")
+_CODE = re.compile(r"[a-z][a-z0-9_.]{0,63}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What a room holds: events heard in it, files shared in it, people in it."""
+
+    events: int
+    files: int
+    members: int
+
+
+@dataclass(frozen=True, slots=True)
+class Residue:
+    """Something that was left on purpose or could not be deleted. `name` and `why` are codes."""
+
+    name: str
+    count: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """One erasure. Raises ValueError when a field is not a count, a code, a token or a time in order."""
+
+    serial: int
+    """1 for the first, then one more each."""
+    room: str
+    """The room's token."""
+    opened_at: datetime
+    closed_at: datetime
+    erased_at: datetime
+    before: Counts
+    """As counted when the erasure began."""
+    after: Counts
+    """As looked for again when it was done."""
+    files_deleted: int
+    undecryptable: int
+    """Events of the room that the bot could not read: files they may have named are unknown."""
+    residue: tuple[Residue, ...] = ()
+    out_of_reach: tuple[str, ...] = OUT_OF_REACH
+    previous: str = GENESIS
+    """Hash of the receipt before."""
+
+    def __post_init__(self) -> None:
+        counts = (
+            *asdict(self.before).values(), *asdict(self.after).values(), self.files_deleted, self.undecryptable,
+            *(r.count for r in self.residue),
+        )  # fmt: skip
+        codes = (*self.out_of_reach, *(r.name for r in self.residue), *(r.why for r in self.residue))
+        rules = {
+            "its serial is 1 or more": type(self.serial) is int and self.serial > 0,
+            "its room is a token": _TOKEN.match(self.room),
+            "it names the hash of the one before": _HASH.match(self.previous),
+            "its counts are whole numbers": all(type(count) is int and count >= 0 for count in counts),
+            "its reasons are codes": all(_CODE.match(code) for code in codes),
+        }
+        for rule, holds in rules.items():
+            if not holds:
+                raise ValueError(f"not a receipt: {rule}")
+
+    @property
+    def proven(self) -> tuple[str, ...]:
+        """What was looked for again and found gone, as codes."""
+        gone = {
+            "room_gone": self.after.events == 0 and self.after.members == 0,
+            "known_files_gone": self.after.files == 0,
+        }
+        return tuple(code for code, holds in gone.items() if holds)
+
+    @property
+    def not_proven(self) -> tuple[str, ...]:
+        """What is left, unknown, or out of reach, as codes."""
+        left = {
+            "room_left": self.after.events > 0 or self.after.members > 0,
+            "files_left": self.after.files > 0,
+            "files_in_unread_events": self.undecryptable > 0,
+            "residue": bool(self.residue),
+        }
+        return (*(code for code, holds in left.items() if holds), *self.out_of_reach)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON; times in milliseconds since 1970; with its hash, before it is signed."""
+        body: dict[str, Any] = {
+            "format": FORMAT,
+            "serial": self.serial,
+            "room": self.room,
+            "opened_at": to_millis(self.opened_at),
+            "closed_at": to_millis(self.closed_at),
+            "erased_at": to_millis(self.erased_at),
+            "before": asdict(self.before),
+            "after": asdict(self.after),
+            "files_deleted": self.files_deleted,
+            "undecryptable": self.undecryptable,
+            "residue": [asdict(r) for r in self.residue],
+            "out_of_reach": list(self.out_of_reach),
+            "proven": list(self.proven),
+            "not_proven": list(self.not_proven),
+            "previous": self.previous,
+        }
+        return body | {"hash": hashlib.sha256(signing_bytes(body)).hexdigest()}
+
+
+def signing_bytes(receipt: Mapping[str, Any]) -> bytes:
+    """What is hashed and signed: a fixed heading, then canonical JSON of all but `hash` and `signature`."""
+    body = {name: value for name, value in receipt.items() if name not in {"hash", "signature"}}
+    return (
+        b"fr.colloque.erasure\n" + json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
+    )
+
+
+def read_receipt(raw: Mapping[str, Any]) -> Receipt:
+    """A receipt from its JSON, `signature` ignored. Raises Tampered when it is not one, whole and unchanged."""
+    try:
+        receipt = Receipt(
+            serial=raw["serial"],
+            room=raw["room"],
+            opened_at=from_millis(raw["opened_at"]),
+            closed_at=from_millis(raw["closed_at"]),
+            erased_at=from_millis(raw["erased_at"]),
+            before=Counts(**raw["before"]),
+            after=Counts(**raw["after"]),
+            files_deleted=raw["files_deleted"],
+            undecryptable=raw["undecryptable"],
+            residue=tuple(Residue(**r) for r in raw["residue"]),
+            out_of_reach=tuple(raw["out_of_reach"]),
+            previous=raw["previous"],
+        )
+        again = receipt.to_dict()
+        unchanged = signing_bytes(again) == signing_bytes(raw) and again["hash"] == raw["hash"]
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError):
+        raise Tampered("this is not an erasure receipt") from None
+    if not unchanged:
+        raise Tampered("the receipt was changed after it was made")
+    return receipt
+
+
+@dataclass(frozen=True, slots=True)
+class ChainVerdict:
+    """What a check of all receipts found. `problem` is empty when all holds, else one of:
+
+    `edited` (not a whole, unchanged receipt), `missing` (one or more before it are gone), `moved` (doubled or out
+    of order), `replaced` (its serial fits, the receipt it follows does not).
+    """
+
+    count: int
+    """Receipts that hold, from the first."""
+    head: str
+    """Hash of the last that holds: note it elsewhere, for a cut tail can't be seen without it."""
+    problem: str = ""
+    place: int = 0
+    """Place of the problem in the sequence, from 1; 0 when there is none."""
+
+    @property
+    def ok(self) -> bool:
+        """True when no problem was found."""
+        return not self.problem
+
+
+def verify_chain(receipts: Sequence[Mapping[str, Any]]) -> ChainVerdict:
+    """Check receipts from the first on, in order. Signatures are checked elsewhere, one by one."""
+    head = GENESIS
+    for place, raw in enumerate(receipts, start=1):
+        problem = _problem(raw, place, head)
+        if problem:
+            return ChainVerdict(place - 1, head, problem, place)
+        head = raw["hash"]
+    return ChainVerdict(len(receipts), head)
+
+
+def _problem(raw: Mapping[str, Any], serial: int, previous: str) -> str:
+    try:
+        receipt = read_receipt(raw)
+    except Tampered:
+        return "edited"
+    if receipt.serial != serial:
+        return "missing" if receipt.serial > serial else "moved"
+    return "replaced" if receipt.previous != previous else ""

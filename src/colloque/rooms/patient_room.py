@@ -1,0 +1,50 @@
+"""A patient room, as the rules see it. It names no patient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from colloque.errors import Inconsistent
+from colloque.identity import RoomId, UserId
+
+
+class RoomState(StrEnum):
+    """Where a room is in its life. *Close* stops writing; *erase* deletes."""
+
+    OPEN = "open"
+    WARNED = "warned"
+    """The last warning named an end; newer activity may have voided it (see `lifecycle`)."""
+    CLOSED = "closed"
+    ERASING = "erasing"
+    ERASED = "erased"
+
+
+_WRITABLE = {RoomState.OPEN, RoomState.WARNED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatientRoom:
+    """One room. Times are aware UTC. Raises Inconsistent when its fields contradict each other."""
+
+    room: RoomId
+    opener: UserId
+    members: tuple[UserId, ...] = ()
+    opened_at: datetime
+    last_activity: datetime
+    """When a person last wrote (the opening counts)."""
+    warned_for: datetime | None = None
+    """The end that the last warning promised."""
+    warned_at: datetime | None = None
+    """When that warning was sent."""
+    state: RoomState = RoomState.OPEN
+    closed_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if (self.closed_at is None) is not (self.state in _WRITABLE):
+            raise Inconsistent("a room has a closing time exactly when it is closed")
+        if (self.warned_for is None) is not (self.warned_at is None):
+            raise Inconsistent("a warning has a time and an end")
+        if self.state is RoomState.WARNED and self.warned_for is None:
+            raise Inconsistent("a warned room has no promised end")

@@ -1,0 +1,56 @@
+"""`python -m tests.bench [NAME…]`: run the benches, print a table, write `.bench/results.json`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench import demo, sends
+from tests.bench.result import Result
+
+OUT = Path(".bench") / "results.json"
+BENCHES: dict[str, Callable[[], Awaitable[Result]]] = {
+    "bot-send": sends.bot_send,
+    "ghost-send": sends.ghost_send,
+    "demo-start": demo.start,
+    "demo-memory": demo.memory,
+}
+
+
+def main() -> int:
+    """Exit code 1 when a goal is missed for sure; undecided is not a miss."""
+    parser = argparse.ArgumentParser(prog="make bench ONLY=", description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[[], *BENCHES], metavar="NAME", help=", ".join(BENCHES))
+    names = parser.parse_args().names or list(BENCHES)
+    results = [asyncio.run(run(name)) for name in names]
+    OUT.parent.mkdir(exist_ok=True)
+    OUT.write_text(json.dumps([r.as_json() for r in results], indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    show(results)
+    return 1 if any(r.met is False for r in results) else 0
+
+
+async def run(name: str) -> Result:
+    """One bench."""
+    print(f"{name} …", flush=True)
+    return await BENCHES[name]()
+
+
+def show(results: list[Result]) -> None:
+    """The table."""
+    table = Table("name", "value", "95 % interval", "unit", "goal", "met", "peer")
+    for r in results:
+        interval = "–".join(f"{end:g}" for end in r.interval)
+        table.add_row(r.name, f"{r.value:g}", interval, r.unit, r.goal, str(r.met).lower(), r.peer)
+    Console().print(table)
+    print(f"written to {OUT}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,79 @@
+"""An outside mail program: reads and sends over STARTTLS with the standard library, trusting one CA."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import imaplib
+import smtplib
+import ssl
+from dataclasses import dataclass
+from email.message import EmailMessage
+from typing import Any, Self
+
+TIMEOUT_S = 30
+
+
+@dataclass(frozen=True, slots=True)
+class MailProgram:
+    """One mailbox. `mail` is the section of that name of the demo's `access.json`."""
+
+    mail: dict[str, Any]
+    address: str
+    password: str
+
+    @classmethod
+    def of(cls, access: dict[str, Any], address: str) -> Self:
+        """The mailbox of that address, as `access.json` lists it."""
+        password = next(m["password"] for m in access["mail"]["mailboxes"] if m["address"] == address)
+        return cls(access["mail"], address, password)
+
+    @property
+    def _trust(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=self.mail["ca"])
+
+    def inbox(self) -> list[EmailMessage]:
+        """Every mail in the inbox, oldest first; nothing is marked as read."""
+        imap = imaplib.IMAP4(self.mail["imap"]["host"], self.mail["imap"]["port"], timeout=TIMEOUT_S)
+        try:
+            imap.starttls(self._trust)
+            imap.login(self.address, self.password)
+            imap.select("INBOX", readonly=True)
+            _, found = imap.uid("SEARCH", "ALL")
+            uids = found[0].split() if found and found[0] else []
+            return [self._fetch(imap, uid.decode()) for uid in uids]
+        finally:
+            imap.logout()
+
+    def _fetch(self, imap: imaplib.IMAP4, uid: str) -> EmailMessage:
+        _, parts = imap.uid("FETCH", uid, "(BODY.PEEK[])")
+        raw = next(part[1] for part in parts if isinstance(part, tuple))
+        message = email.message_from_bytes(raw, policy=email.policy.default)
+        assert isinstance(message, EmailMessage)
+        return message
+
+    def send(self, message: EmailMessage, *to: str) -> None:
+        """Submit as this mailbox."""
+        smtp = smtplib.SMTP(self.mail["smtp"]["host"], self.mail["smtp"]["port"], timeout=TIMEOUT_S)
+        try:
+            smtp.starttls(context=self._trust)
+            smtp.login(self.address, self.password)
+            smtp.send_message(message, self.address, list(to))
+        finally:
+            smtp.quit()
+
+    def write(self, to: str, subject: str, text: str, *, message_id: str, in_reply_to: str = "") -> None:
+        """Send a plain text."""
+        message = EmailMessage()
+        message["From"], message["To"], message["Subject"] = self.address, to, subject
+        message["Message-ID"] = message_id
+        if in_reply_to:
+            message["In-Reply-To"] = message["References"] = in_reply_to
+        message.set_content(text)
+        self.send(message, to)
+
+
+def text_of(message: EmailMessage) -> str:
+    """The plain text of a mail; empty when it has none."""
+    body = message.get_body(("plain",))
+    return str(body.get_content()) if body is not None else ""

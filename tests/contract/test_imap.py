@@ -1,0 +1,329 @@
+"""One suite for every IMAP server: the sandbox operator, and Debian's Dovecot where it is installed."""
+
+from __future__ import annotations
+
+import asyncio
+import imaplib
+import secrets
+import ssl
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from colloque.config import MailServerConfig
+from colloque.errors import ConfigError, LoginRefused, MailDeferred, NotFound, Tampered
+from colloque.mail.access import Auth, Password, XOAuth2
+from colloque.mail.imap import CHUNK, ImapClient
+from colloque_demo.pki import make_pki
+from tests.servers.dovecot import Dovecot
+from tests.servers.operator import Operator, SandboxOperator, address
+from tests.servers.proxy import Proxy
+
+LOCALS = [f"box{n}" for n in range(60)]
+CORPUS = Path(__file__).parents[1] / "data" / "mail"
+TIMEOUT_S = 10.0
+
+
+@pytest.fixture(scope="module", params=["sandbox", pytest.param("dovecot", marks=pytest.mark.dovecot)])
+def operator(request: pytest.FixtureRequest) -> Iterator[Operator]:
+    if request.param == "dovecot":
+        dovecot = Dovecot(*LOCALS)
+        try:
+            yield dovecot.start()
+        finally:
+            dovecot.stop()
+        return
+    with tempfile.TemporaryDirectory(prefix="clq-op-", dir="/tmp") as folder:
+        sandbox = SandboxOperator(Path(folder), *LOCALS)
+        try:
+            yield sandbox.start()
+        finally:
+            assert sandbox.stop() == 0
+
+
+@pytest.fixture
+def box(operator: Operator) -> str:
+    """An empty mailbox of its own for each test."""
+    return operator.fresh()
+
+
+def mail(text: str = "Bonjour") -> bytes:
+    return f"Message-ID: <{secrets.token_hex(8)}@t.example>\r\nSubject: t\r\n\r\n{text}\r\n".encode()
+
+
+@asynccontextmanager
+async def opened(operator: Operator, box: str, server: MailServerConfig | None = None) -> AsyncIterator[ImapClient]:
+    client = await ImapClient.connect(server or operator.imap, box, operator.password(box), timeout_s=TIMEOUT_S)
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+def via(proxy: Proxy, operator: Operator) -> MailServerConfig:
+    return replace(operator.imap, port=proxy.port)
+
+
+async def deliver(operator: Operator, box: str, *raws: bytes) -> None:
+    for raw in raws:
+        await asyncio.to_thread(operator.deliver, box, raw)
+
+
+# --- getting in ---
+
+
+async def test_password_and_token_open_the_same_mailbox(operator: Operator, box: str):
+    await deliver(operator, box, mail())
+    validity = set()
+    for auth in (operator.password(box), operator.token(box)):
+        client = await ImapClient.connect(operator.imap, box, auth, timeout_s=TIMEOUT_S)
+        opened_box = await client.examine()
+        assert opened_box.exists == 1
+        validity.add(opened_box.uidvalidity)
+        await client.close()
+    assert len(validity) == 1
+
+
+@pytest.mark.parametrize("auth", [Password("wrong"), Password(""), Password("é\0x"), XOAuth2("wrong")])
+async def test_a_bad_secret_is_refused_for_good(operator: Operator, box: str, auth: Auth):
+    with pytest.raises(LoginRefused) as caught:
+        await ImapClient.connect(operator.imap, box, auth, timeout_s=TIMEOUT_S)
+    assert box not in str(caught.value)
+
+
+async def test_a_stranger_is_refused(operator: Operator):
+    with pytest.raises(LoginRefused):
+        await ImapClient.connect(operator.imap, address("nobody"), Password("x"), timeout_s=TIMEOUT_S)
+
+
+def test_secrets_do_not_show():
+    assert "s3cret" not in repr(Password("s3cret")) + repr(XOAuth2("s3cret"))
+
+
+async def refused(operator: Operator, box: str, server: MailServerConfig, proxy: Proxy) -> None:
+    """Refused as tampered, and nothing secret was sent in clear."""
+    with pytest.raises(Tampered):
+        await ImapClient.connect(server, box, operator.password(box), timeout_s=TIMEOUT_S)
+    assert b"AUTHENTICATE" not in proxy.from_client
+    assert operator.password(box).secret.encode() not in proxy.from_client
+
+
+async def test_another_authority_is_refused(operator: Operator, box: str, tmp_path: Path):
+    async with Proxy(operator.imap.port) as proxy:
+        server = replace(operator.imap, port=proxy.port, ca=make_pki(tmp_path).ca)
+        await refused(operator, box, server, proxy)
+
+
+async def test_another_host_name_is_refused(operator: Operator, box: str):
+    async with Proxy(operator.imap.port, host="127.0.0.2") as proxy:
+        await refused(operator, box, replace(operator.imap, host="127.0.0.2", port=proxy.port), proxy)
+
+
+async def test_stripped_starttls_is_refused(operator: Operator, box: str):
+    async with Proxy(operator.imap.port) as proxy:
+        proxy.to_client = lambda data: data.replace(b"STARTTLS", b"STARTTLX").replace(b"LOGINDISABLED", b"AUTH=PLAIN")
+        await refused(operator, box, via(proxy, operator), proxy)
+
+
+async def test_clear_text_after_starttls_is_refused(operator: Operator, box: str):
+    """An injected line must not be taken for the server's word once TLS stands."""
+
+    def inject(data: bytes) -> bytes:
+        done = data.startswith(b"C2 OK")
+        return data + b"* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\n" if done else data
+
+    async with Proxy(operator.imap.port) as proxy:
+        proxy.to_client = inject
+        await refused(operator, box, via(proxy, operator), proxy)
+
+
+async def test_preauth_is_refused(operator: Operator, box: str):
+    async with Proxy(operator.imap.port) as proxy:
+        proxy.to_client = lambda data: data.replace(b"* OK", b"* PREAUTH", 1)
+        await refused(operator, box, via(proxy, operator), proxy)
+
+
+async def test_without_a_readable_ca_nothing_is_tried(operator: Operator, box: str, tmp_path: Path):
+    with pytest.raises(ConfigError):
+        await ImapClient.connect(
+            replace(operator.imap, ca=tmp_path / "none"), box, operator.password(box), timeout_s=TIMEOUT_S
+        )
+
+
+async def test_nobody_answers(operator: Operator, box: str):
+    async with Proxy(operator.imap.port) as proxy:
+        server = via(proxy, operator)
+    with pytest.raises(MailDeferred):
+        await ImapClient.connect(server, box, operator.password(box), timeout_s=TIMEOUT_S)
+
+
+async def test_a_silent_server_is_given_up(operator: Operator, box: str):
+    async with Proxy(operator.imap.port) as proxy:
+        proxy.hole = True
+        start = time.monotonic()
+        with pytest.raises(MailDeferred):
+            await ImapClient.connect(via(proxy, operator), box, operator.password(box), timeout_s=0.5)
+        assert time.monotonic() - start < 3
+
+
+# --- reading ---
+
+
+async def test_uids_rise_in_order_of_arrival_and_are_not_given_twice(operator: Operator, box: str):
+    raws = [mail(f"n{i}") for i in range(5)]
+    await deliver(operator, box, *raws)
+    async with opened(operator, box) as client:
+        before = await client.examine()
+        uids = await client.uids(0)
+        assert len(uids) == before.exists == 5
+        assert uids == sorted(uids)
+        assert before.uidnext > uids[-1]
+        assert [(await client.fetch(uid)).raw.endswith(raw) for uid, raw in zip(uids, raws, strict=True)] == [True] * 5
+        # `n:*` would give the last message again.
+        assert await client.uids(uids[-1]) == []
+        assert await client.uids(uids[2]) == uids[3:]
+        assert await client.uids(2**32 - 1) == []
+    async with opened(operator, box) as client:
+        assert (await client.examine()).uidvalidity == before.uidvalidity
+        assert await client.uids(0) == uids
+
+
+async def test_since_leaves_out_older_mail(operator: Operator, box: str):
+    await deliver(operator, box, mail())
+    async with opened(operator, box) as client:
+        await client.examine()
+        uids = await client.uids(0, since=datetime.now(UTC).date())
+        assert len(uids) == 1
+        assert await client.uids(0, since=datetime.now(UTC).date() + timedelta(days=5)) == []
+        arrived = (await client.fetch(uids[0])).internal_date
+        assert abs(arrived - datetime.now(UTC)) < timedelta(minutes=2)
+
+
+async def test_reading_leaves_no_trace(operator: Operator, box: str):
+    await deliver(operator, box, mail())
+    async with opened(operator, box) as client:
+        await client.examine()
+        await client.fetch((await client.uids(0))[0])
+    flags = await asyncio.to_thread(_flags, operator, box)
+    assert b"Seen" not in flags
+    assert b"Deleted" not in flags
+
+
+def _flags(operator: Operator, box: str) -> bytes:
+    with imaplib.IMAP4("localhost", operator.imap.port, timeout=30) as other:
+        other.starttls(ssl.create_default_context(cafile=str(operator.imap.ca)))
+        other.login(box, operator.accounts[box]["password"])
+        other.select(readonly=True)
+        return b"".join(other.fetch("1", "(FLAGS)")[1])
+
+
+@pytest.mark.parametrize("size", [0, CHUNK - 300, CHUNK, 3_000_000])
+async def test_any_size_comes_whole(operator: Operator, box: str, size: int):
+    line = secrets.token_hex(36) + "\r\n"
+    raw = mail("".join([line] * (size // len(line))))
+    await deliver(operator, box, raw)
+    async with opened(operator, box) as client:
+        await client.examine()
+        fetched = await client.fetch((await client.uids(0))[0])
+    assert fetched.raw.endswith(raw)
+
+
+async def test_awkward_mail_comes_byte_for_byte(operator: Operator, box: str):
+    raws = [p.read_bytes() for p in sorted(CORPUS.glob("*.eml"))]
+    await deliver(operator, box, *raws)
+    async with opened(operator, box) as client:
+        await client.examine()
+        uids = await client.uids(0)
+        for uid, raw in zip(uids, raws, strict=True):
+            assert (await client.fetch(uid)).raw.endswith(raw)
+
+
+async def test_what_is_not_there_is_not_found(operator: Operator, box: str):
+    async with opened(operator, box) as client:
+        await client.examine()
+        with pytest.raises(NotFound):
+            await client.fetch(4242)
+        assert await client.uids(0) == []  # the connection goes on
+
+
+# --- waiting ---
+
+
+async def test_new_mail_wakes_within_two_seconds(operator: Operator, box: str):
+    async with opened(operator, box) as client:
+        await client.examine()
+        waiting = asyncio.create_task(client.wait(30))
+        assert await client_is_idle(waiting)
+        await deliver(operator, box, mail())
+        start = time.monotonic()
+        assert await waiting
+        assert time.monotonic() - start < 2
+        first = await client.uids(0)
+        assert len(first) == 1
+        # What came while nobody waited is told at once, and only once.
+        await deliver(operator, box, mail())
+        assert await client.wait(10)
+        assert len(await client.uids(first[0])) == 1
+        assert not await client.wait(0.2)
+
+
+async def client_is_idle(waiting: asyncio.Task[bool]) -> bool:
+    """A moment for the IDLE command to be sent; true while nothing has come."""
+    await asyncio.wait({waiting}, timeout=0.3)
+    return not waiting.done()
+
+
+async def test_polling_where_idle_is_not_offered(operator: Operator, box: str):
+    async with opened(operator, box) as client:
+        client._capabilities -= {"IDLE"}
+        await client.examine()
+        assert not await client.wait(0.1)
+        await deliver(operator, box, mail())
+        assert await client.wait(0.1) or await client.wait(2.0)
+
+
+async def test_a_reset_while_waiting_is_noticed(operator: Operator, box: str):
+    async with Proxy(operator.imap.port) as proxy:
+        client = await ImapClient.connect(via(proxy, operator), box, operator.password(box), timeout_s=TIMEOUT_S)
+        await client.examine()
+        waiting = asyncio.create_task(client.wait(30))
+        assert await client_is_idle(waiting)
+        start = time.monotonic()
+        proxy.reset()
+        with pytest.raises(MailDeferred):
+            await waiting
+        assert time.monotonic() - start < 1
+        with pytest.raises(MailDeferred):
+            await client.uids(0)
+        await client.close()
+
+
+async def test_a_black_hole_is_noticed(operator: Operator, box: str):
+    async with Proxy(operator.imap.port) as proxy:
+        client = await ImapClient.connect(via(proxy, operator), box, operator.password(box), timeout_s=1.0)
+        await client.examine()
+        proxy.hole = True
+        start = time.monotonic()
+        with pytest.raises(MailDeferred):
+            await client.wait(0.3)
+        assert time.monotonic() - start < 3
+        await client.close()
+
+
+async def test_a_cancelled_wait_closes_the_connection(operator: Operator, box: str):
+    client = await ImapClient.connect(operator.imap, box, operator.password(box), timeout_s=TIMEOUT_S)
+    await client.examine()
+    waiting = asyncio.create_task(client.wait(30))
+    assert await client_is_idle(waiting)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    with pytest.raises(MailDeferred):
+        await client.uids(0)
+    await client.close()

@@ -1,0 +1,1 @@
+"""Long runs against real processes that get killed at random: `make soak ONLY=house KILLS=N [SEED=S]`."""

@@ -1,0 +1,113 @@
+"""Any bytes at all can be read, in bounded time and depth."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from colloque.mail.message import TEXT_LIMIT, one_line
+from colloque.mail.mime import PARTS_LIMIT
+from colloque.mail.parse import parse_mail
+from colloque.mail.parties import is_address, parties
+from colloque.mail.words import decode_header, parameters
+
+CORPUS = [p.read_bytes() for p in sorted((Path(__file__).parents[2] / "data" / "mail").glob("*.eml"))]
+HEADER = st.sampled_from(
+    b"From: |Date: |Subject: =?|\r\n|--b\r\n|--b--|<p>|<![CDATA[|filename*0*=x'y'%ff;"
+    b"|Content-Type: multipart/mixed; boundary=b\r\n|Content-Type: text/html; charset=utf-7\r\n"
+    b"|Content-Type: message/delivery-status\r\n\r\n|Content-Type: text/plain; charset=idna"
+    b"|Content-Transfer-Encoding: base64\r\n".split(b"|")
+)
+
+
+def check(raw: bytes) -> None:
+    mail = parse_mail(raw)
+    assert mail == parse_mail(raw)
+    for party in (mail.sender, *mail.to, *mail.cc, *mail.reply_to):
+        assert party.address == "" or is_address(party.address)
+        assert party.name == one_line(party.name, 200)
+    assert mail.subject == one_line(mail.subject, 1000)
+    names = [a.name.casefold() for a in mail.attachments]
+    assert len(set(names)) == len(names)
+    assert all(n and "/" not in n and "\\" not in n for n in names)
+    assert mail.date is None or mail.date.tzinfo is not None
+    "".join([mail.text, *names]).encode()  # no lone surrogate
+
+
+@given(st.binary(max_size=2000))
+def test_any_bytes(raw: bytes):
+    check(raw)
+
+
+@given(st.lists(st.one_of(HEADER, st.binary(max_size=40)), max_size=25).map(b"".join))
+def test_any_heap_of_mail_fragments(raw: bytes):
+    check(raw)
+
+
+@settings(max_examples=200)
+@given(st.sampled_from(CORPUS), st.integers(0, 2000), st.binary(max_size=6), st.integers(0, 30))
+def test_a_damaged_mail(raw: bytes, at: int, put: bytes, cut: int):
+    at %= len(raw)
+    check(raw[:at] + put + raw[at + cut :])
+
+
+@given(st.binary(max_size=200))
+def test_headers_and_parameters_never_raise(raw: bytes):
+    decode_header(raw)
+    parameters(raw)
+    assert all(p.address == "" or is_address(p.address) for p in parties(raw))
+
+
+def test_a_thousand_nested_containers_end():
+    raw = b"".join(b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (i, i) for i in range(1000))
+    mail = parse_mail(raw + b"\r\nfond")
+    assert "too-deep" in mail.problems
+    assert any(b"fond" in a.data for a in mail.attachments)
+
+
+def test_ten_thousand_parts_end_and_none_is_lost():
+    parts = b"".join(b"--b\r\nContent-Type: application/pdf\r\n\r\np%d\r\n" % i for i in range(10_000))
+    mail = parse_mail(b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + parts + b"--b--")
+    assert len(mail.attachments) == 10_000
+    nested = b"--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\n\r\nx\r\n--c--\r\n" * (2 * PARTS_LIMIT)
+    assert "too-deep" in parse_mail(b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + nested + b"--b--").problems
+
+
+N = 200_000
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"Subject: " + b"=?utf-8?Q?a?= " * N,
+        b"Subject: =?" + b"?q?" * N,
+        b"To: " + b"(" * N + b'"' * (N + 1),
+        b"To: " + b"<a" * N,
+        b"References: <" + b"a " * N,
+        b"References: " + b"<" * N,
+        b'Content-Type: a/b; x="' + b"\\" * N,
+        b"Content-Type: a/b" + b"; x*0=a" * N,
+        b"Content-Type: multipart/x; boundary=b\r\n" + b"\r\n--b  " * N,
+        b"Content-Type: multipart/x; boundary=b\r\n\r\n--b" + b" " * N + b"x",
+        b"a:b\r\n" * N,
+        b"Content-Type: text/html\r\n\r\n" + b"<div>" * 20_000,
+        b"Content-Type: text/html\r\n\r\n" + b"<sup>" * 20_000,
+    ],
+    ids=range(13),
+)
+def test_hostile_sizes_take_little_time(raw: bytes):
+    """Ten times as much would still be bearable: no reading is quadratic in what a stranger sends."""
+    start = time.process_time()
+    parse_mail(raw + b"\r\n\r\nx")
+    assert time.process_time() - start < 8
+
+
+def test_a_long_text_is_cut_for_show_and_kept_whole():
+    mail = parse_mail(b"From: a@x.example\r\n\r\n" + b"ligne\r\n" * TEXT_LIMIT)
+    assert len(mail.text) == TEXT_LIMIT
+    assert len(mail.attachments[0].data) > TEXT_LIMIT
+    assert "long-text" in mail.problems
