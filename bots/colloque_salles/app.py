@@ -6,9 +6,8 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
 
-from colloque.bot import Bot
-
 from colloque.book import AttestationBook, read_secret
+from colloque.bot import Bot
 from colloque.bot_service import Parts, open_parts, post_incidents
 from colloque.calls import JsonDict
 from colloque.clock import monotonic
@@ -69,6 +68,7 @@ class SallesService(Service):
             signer=Signer(own.receipt_key, own.receipts),
             store=parts.home,
             still_served=partial(_still_served, parts),
+            config=config,
         )
         sweep = Sweep(
             home=parts.home,

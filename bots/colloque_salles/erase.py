@@ -13,15 +13,18 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from colloque.clock import Clock, from_millis, to_millis
+from colloque.config import Config
 from colloque.errors import ColloqueError, Temporary
-from colloque.identity import MxcUri, RoomId, UserId
+from colloque.identity import MxcUri, RoomId, UserId, localpart, server_of
 from colloque.logs import event as log_event
 from colloque.matrix.admin import Deletion, SynapseAdmin
 from colloque.rooms.erasure import GENESIS, OUT_OF_REACH, Counts, Receipt, Residue
+from colloque.rooms.media import server_of_media
 from colloque.store.handled import Handled
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
@@ -58,6 +61,7 @@ class Eraser:
         signer: Signer,
         store: Forgetful,
         still_served: Callable[[MxcUri], Awaitable[bool]],
+        config: Config,
     ) -> None:
         self._admin = admin
         self._patients = patients
@@ -70,6 +74,9 @@ class Eraser:
         self._signer = signer
         self._store = store
         self._still_served = still_served
+        self._me = config.bot("salles")
+        self._bots = frozenset(config.bots)
+        self._ghosts = config.mssante.ghost_prefix
         self._steps: dict[str, Callable[[ErasureRow], Awaitable[None]]] = {
             "delete": self._delete,
             "files": self._files,
@@ -82,7 +89,7 @@ class Eraser:
         """Begin the job: what the room held is written down before anything is deleted."""
         room = kept.room
         events, blind = await self._patients.counts(room.room)
-        files = await self._patients.files(room.room)
+        files, kept_files = await self._sort(room.room)
         manifest: dict[str, Any] = {
             "ref": await self._keys.token(room.room, "erase"),
             "token": await self._keys.token(room.room, room.room),
@@ -92,11 +99,32 @@ class Eraser:
             "closed_at": to_millis(room.closed_at or self._clock.now()),
             "events": events,
             "undecryptable": blind,
-            "files": [mxc for mxc, shared in files if not shared],
-            "kept_files": sum(1 for _, shared in files if shared),
+            "files": files,
+            "kept_files": kept_files,
         }
         self._journal.begin("room.erase", actor="system", ref=manifest["ref"], files=len(files), events=events)
         await self._jobs.start(room.room, manifest)
+
+    async def _sort(self, room: RoomId) -> tuple[list[MxcUri], dict[str, int]]:
+        """The room's files to delete, and how many are kept, by reason: a member may name files that are not theirs."""
+        delete: list[MxcUri] = []
+        kept: Counter[str] = Counter()
+        for mxc, shared in await self._patients.files(room):
+            if shared:
+                kept["known_in_another_room"] += 1
+            elif server_of_media(mxc) != server_of(self._me):
+                kept["on_another_server"] += 1
+            elif self._is_service(await self._admin.media_uploader(mxc)):
+                kept["of_a_mail_room"] += 1
+            else:
+                delete.append(mxc)
+        return delete, dict(kept)
+
+    def _is_service(self, uploader: UserId | None) -> bool:
+        """True for files that our bots and ghosts uploaded: those of a mail, which end with the mail's room."""
+        return bool(uploader) and (
+            uploader in self._bots or localpart(UserId(uploader or "@")).startswith(self._ghosts)
+        )
 
     async def go_on(self) -> None:
         """Move every job as far as it goes now; a failing one waits for the next sweep and is reported."""
@@ -142,7 +170,7 @@ class Eraser:
             await self._jobs.at_step(row.room, "receipt")
 
     async def _is_there(self, mxc: MxcUri) -> bool:
-        return await self._admin.media_exists(mxc) or await self._still_served(mxc)
+        return await self._admin.media_uploader(mxc) is not None or await self._still_served(mxc)
 
     async def _receipt(self, row: ErasureRow) -> None:
         found: dict[str, Any] = row.manifest
@@ -179,5 +207,4 @@ class Eraser:
 
 
 def _residue(found: dict[str, Any]) -> tuple[Residue, ...]:
-    kept = int(found["kept_files"])
-    return (Residue("kept_files", kept, "known_in_another_room"),) if kept else ()
+    return tuple(Residue("kept_files", count, why) for why, count in sorted(found["kept_files"].items()))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from colloque.bot import Handler, Reply
 from colloque.commands import Call
-from colloque.identity import UserId
 from colloque.matrix.home import Incoming
 from colloque_mssante import texts
 from colloque_mssante.outbox import OPEN, Outbox
@@ -26,7 +25,7 @@ class Commands:
         mailboxes: Mailboxes,
         outbox: Outbox,
         wake: Callable[[], None],
-        last_problem: Callable[[], str],
+        last_problem: Callable[[], Awaitable[str]],
     ) -> None:
         self._watcher = watcher
         self._mailboxes = mailboxes
@@ -77,11 +76,6 @@ class Commands:
                 boxes_stopped=states.count("refused") + states.count("tampered"),
                 queue=sum(counts.get(state, 0) for state in OPEN),
                 doubtful=counts.get("doubtful", 0),
-                last=self._last_problem(),
+                last=await self._last_problem(),
             )
         )
-
-
-def is_owner(user: UserId, owner: UserId | None) -> bool:
-    """True when the room is that person's."""
-    return owner == user

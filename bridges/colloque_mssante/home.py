@@ -8,9 +8,9 @@ from colloque.clock import from_millis, monotonic
 from colloque.errors import HomeRefused
 from colloque.identity import EventId, MxcUri, RoomId, UserId
 from colloque.matrix.api import CLIENT, JsonDict, path
-from colloque.matrix.home import Heard, Incoming, MemberChange, RoomKind, RoomMark, RoomSpec, Unreadable
+from colloque.matrix.home import Heard, Incoming, MemberChange, RoomMark, RoomSpec, Unreadable
 from colloque.matrix.room_calls import RoomCalls
-from colloque.store.rooms import BotRoom, Rooms
+from colloque.store.rooms import Rooms
 from colloque_mssante.crypto import Account, Accounts
 from colloque_mssante.machine import NoKey, Opened
 
@@ -72,10 +72,6 @@ class BridgeHome:
         if mark is not None:
             await self._rooms.put(mark.key, room, mark.kind, mark.owner)
         return mark
-
-    async def room_of(self, kind: RoomKind, owner: UserId | None = None) -> BotRoom | None:
-        """The home room of `owner`, or the admin room, where the bot is in it."""
-        return next((found for found in await self._rooms.all(kind) if found.owner == owner), None)
 
     async def learn_rooms(self) -> None:
         """At start: know every room the bot is in, even when the database was lost."""

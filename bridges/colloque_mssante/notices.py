@@ -10,8 +10,8 @@ from mautrix.util.async_db import Database
 from colloque import logs
 from colloque.errors import HomeRefused
 from colloque.identity import UserId
-from colloque.matrix.home import RoomKind, text
-from colloque_mssante.home import BridgeHome
+from colloque.matrix.home import Home, home_key, text
+from colloque.store.rooms import Rooms
 
 logger = logging.getLogger(__name__)
 
@@ -19,8 +19,9 @@ logger = logging.getLogger(__name__)
 class Notices:
     """Queries over `notice`; `post` is called again and again."""
 
-    def __init__(self, db: Database, home: BridgeHome) -> None:
+    def __init__(self, db: Database, rooms: Rooms, home: Home) -> None:
         self._db = db
+        self._rooms = rooms
         self._home = home
 
     async def add(self, key: str, owner: UserId, words: str) -> None:
@@ -33,7 +34,7 @@ class Notices:
         """Say what was not said yet. Raises HomeUnavailable: the rest stays."""
         rows: list[Any] = await self._db.fetch("SELECT * FROM notice WHERE words <> '' ORDER BY key")
         for row in rows:
-            room = await self._home.room_of(RoomKind.HOME, UserId(row["owner"]))
+            room = await self._rooms.get(home_key(UserId(row["owner"])))
             if room is None:
                 continue
             try:

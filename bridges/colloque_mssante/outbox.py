@@ -174,16 +174,23 @@ class Outbox:
         if state == "sent":
             await self._db.execute("UPDATE outbox SET raw = NULL WHERE key = $1", key)
 
-    async def again(self, key: str) -> bool:
-        """Queue a doubtful or refused mail again, under its own Message-ID; False when it is in another state."""
+    async def again(self, key: str, *, asked_by: EventId) -> bool:
+        """Queue a doubtful or refused mail again, under its own Message-ID; False when it is in another state.
+
+        The same `asked_by` queues it once, however often it is heard.
+        """
         async with transaction(self._db):
+            if await self._db.fetchval("SELECT 1 FROM outbox WHERE key = $1 AND asked_by = $2", key, asked_by):
+                return True
             found = await self.get(key)
             if found is None or found.raw is None or found.state not in {"doubtful", "refused"}:
                 return False
             await self._db.execute(
-                "UPDATE outbox SET state = 'queued', status = '', told = '', tries = 0, next_at = $2 WHERE key = $1",
+                "UPDATE outbox SET state = 'queued', status = '', told = '', tries = 0, next_at = $2, made_at = $2, "
+                "asked_by = $3 WHERE key = $1",
                 key,
                 self._now(),
+                asked_by,
             )
         return True
 

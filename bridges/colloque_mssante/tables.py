@@ -77,7 +77,7 @@ _FIRST = (
     # Files on their way to the media store: address and keys are fixed before anything is uploaded.
     "CREATE TABLE upload (txn TEXT PRIMARY KEY, mxc TEXT NOT NULL, file TEXT NOT NULL, done BOOLEAN NOT NULL)",
     # Mails on their way out. `event_id` is the event that asked for it, empty for a service's; `told` is the state
-    # that the writer was last told, `told_event` the message that did.
+    # that the writer was last told, `told_event` the message that did; `asked_by` the last `!renvoyer`.
     """CREATE TABLE outbox (
         seq        $SERIAL,
         key        TEXT NOT NULL UNIQUE,
@@ -97,7 +97,8 @@ _FIRST = (
         next_at    BIGINT NOT NULL,
         made_at    BIGINT NOT NULL,
         told       TEXT NOT NULL DEFAULT '',
-        told_event TEXT NOT NULL DEFAULT ''
+        told_event TEXT NOT NULL DEFAULT '',
+        asked_by   TEXT NOT NULL DEFAULT ''
     )""",
     # What people must be told in their home room; without words once it was said.
     "CREATE TABLE notice (key TEXT PRIMARY KEY, owner TEXT NOT NULL, words TEXT NOT NULL)",

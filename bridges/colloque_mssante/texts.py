@@ -24,7 +24,6 @@ GHOST_SUFFIX = " · MSSanté"
 SENT = "📤 envoyé"
 DELIVERED = "✅ remis"
 READ = "👁️ lu"
-READ = "👁️ lu"
 DEFERRED = "⏳ en attente"
 
 NOT_A_REPLY = (

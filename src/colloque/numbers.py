@@ -31,8 +31,9 @@ def tidy(text: str) -> str:
 
 def fold(text: str) -> str:
     """For comparing: `tidy`, lower case, no accents, ligatures undone."""
-    parts = unicodedata.normalize("NFKD", tidy(text).casefold().replace("œ", "oe").replace("æ", "ae"))
-    return "".join(char for char in parts if not unicodedata.combining(char))
+    parts = unicodedata.normalize("NFKD", tidy(text)).casefold().replace("œ", "oe").replace("æ", "ae")
+    # Folding case may put accents together anew ("ΐ"): take apart once more before dropping them.
+    return "".join(char for char in unicodedata.normalize("NFKD", parts) if not unicodedata.combining(char))
 
 
 _UNITS = (

@@ -79,6 +79,12 @@ service auth {{
     port = {sasl}
   }}
 }}
+service anvil {{
+  # no penalty after bad passwords: it grows to 15 s
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
 service imap-urlauth-login {{
   unix_listener imap-urlauth {{
     mode = 0

@@ -6,9 +6,12 @@ import asyncio
 import json
 import os
 import secrets
+import tempfile
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +23,8 @@ from colloque.identity import Rpps, UserId, luhn_key
 from colloque.matrix.home import RoomKind, RoomMark, RoomSpec, room_request
 from colloque.sockets import Server
 from colloque_demo.homeserver import Appservice, Homeserver
+from tests.conftest import check_own, own_homeserver
+from tests.waiting import until
 
 KEY = b"k" * 32
 WITHOUT_HELP = {"encryption_enabled_by_default_for_room_type": "off"}
@@ -202,3 +207,36 @@ class House:
                 )
             )
         return snapshot(self.serial, now, entries).encode(KEY)
+
+
+@asynccontextmanager
+async def running_house() -> AsyncIterator[House]:
+    """Started, with somebody listening where the annuaire would be."""
+    with tempfile.TemporaryDirectory(prefix="clq-mod-", dir="/tmp") as folder:
+        made = House(Path(folder), own_homeserver(Path(folder) / "hs"))
+        made.configure()
+        await asyncio.to_thread(made.server.start)
+        try:
+            await asyncio.to_thread(check_own, made.server)
+            await made.listen()
+            yield made
+        finally:
+            await made.stop_listening()
+            await asyncio.to_thread(made.server.stop)
+
+
+async def reported(house: House, act: str, actor: Account, other: Account | None, reason: str) -> None:
+    """Wait for the report of one refusal: within 5 s, in the agreed shape."""
+    wanted = {"actor": actor.user, "other": other.user if other else "", "act": act, "reason": reason}
+
+    async def seen() -> bool:
+        return wanted in house.acts
+
+    await until(seen, f"report of {act} {reason}", within=5)
+
+
+async def joined(room: str, by: Account, who: Account) -> None:
+    async def there() -> bool:
+        return await by.membership(room, who) == "join"
+
+    await until(there, "joined without having to accept", within=5)

@@ -119,15 +119,15 @@ class SynapseAdmin:
             if error.status != 404:
                 raise
 
-    async def media_exists(self, mxc: MxcUri) -> bool:
-        """Whether the server still holds a local media file."""
+    async def media_uploader(self, mxc: MxcUri) -> UserId | None:
+        """Who uploaded a local media file ("" when nobody did, as for server notices); None when it is gone."""
         try:
-            await self._api.call("GET", path(_V1, "media", *_media(mxc)))
+            answer = await self._api.call("GET", path(_V1, "media", *_media(mxc)))
         except HomeRefused as error:
             if error.status == 404:
-                return False
+                return None
             raise
-        return True
+        return UserId(str(answer["media_info"].get("user_id") or ""))
 
 
 def _media(mxc: MxcUri) -> tuple[str, str]:

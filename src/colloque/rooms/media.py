@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from colloque.identity import MxcUri
+
+_MXC = re.compile(r"mxc://[A-Za-z0-9.:\[\]-]{1,230}/[A-Za-z0-9_-]{1,255}\Z")
+"""A media address and nothing else: anything looser could hold up an erasure for ever."""
 
 
 def files_in(content: Any) -> tuple[MxcUri, ...]:
@@ -13,7 +17,7 @@ def files_in(content: Any) -> tuple[MxcUri, ...]:
     todo = [content]
     while todo:
         item = todo.pop()
-        if isinstance(item, str) and item.startswith("mxc://") and item.count("/") >= 3:
+        if isinstance(item, str) and _MXC.match(item):
             found[MxcUri(item)] = None
         elif isinstance(item, dict):
             todo.extend(reversed(list(item.values())))
@@ -21,3 +25,7 @@ def files_in(content: Any) -> tuple[MxcUri, ...]:
             todo.extend(reversed(item))
     return tuple(found)
 
+
+def server_of_media(mxc: MxcUri) -> str:
+    """The server that holds the file."""
+    return mxc.removeprefix("mxc://").partition("/")[0]

@@ -13,7 +13,9 @@ administrator account takes part in rooms.
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Awaitable, Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 from synapse.module_api import NOT_SPAM, EventBase, ModuleApi, Requester, StateMap, UserProfile
@@ -188,9 +190,7 @@ def _sets_encryption(state: object) -> bool:
 
 
 def _log_failure(act: str, error: Exception) -> None:
-    """The place and the type only: words and arguments may hold ids."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    line = trace.tb_lineno if trace is not None else 0
-    logger.error("colloque.decision_failed act=%s error=%s line=%d", act, type(error).__name__, line)
+    """The type and the place only: words and arguments may hold ids."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    name = Path(place.filename).name
+    logger.error("colloque.decision_failed act=%s error=%s at %s:%s", act, type(error).__name__, name, place.lineno)

@@ -10,6 +10,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from colloque.errors import HomeRefused, HomeUnavailable
+from colloque.files import free_port
 from colloque.identity import MxcUri, UserId
 from colloque.matrix.api import CLIENT, MatrixApi, path
 
@@ -93,7 +94,7 @@ async def test_a_broken_answer_is_unavailable(api: MatrixApi, where: str) -> Non
 async def test_nobody_there_is_unavailable(server: str) -> None:
     async with aiohttp.ClientSession() as session:
         with pytest.raises(HomeUnavailable):
-            await MatrixApi(session, "http://127.0.0.1:9", "tok").call("GET", "/x", timeout_s=5)
+            await MatrixApi(session, f"http://127.0.0.1:{free_port()}", "tok").call("GET", "/x", timeout_s=5)
 
 
 @pytest.mark.parametrize(
