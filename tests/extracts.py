@@ -110,3 +110,26 @@ def whitelist_xml(
         '<?xml version="1.0" encoding="UTF-8"?><ListeBlanche xmlns="https://listeblanche.mssante.fr/schema">'
         f"<DateDebutValidite>{start}</DateDebutValidite>{last}{names}</ListeBlanche>"
     )
+
+
+NEXT = "202603020630"
+"""The day after `STAMP`, half past six in Paris."""
+
+
+def people(folder: Path, count: int, stamp: str = NEXT) -> Path:
+    """That many people."""
+    return people_file(folder, [person(n) for n in range(count)], stamp=stamp)
+
+
+def boxes(folder: Path, count: int, stamp: str = NEXT) -> Path:
+    """That many people's mailboxes, `a0@x.test` and on."""
+    return mailbox_file(folder, [mailbox(f"a{n}@x.test", n) for n in range(count)], stamp=stamp)
+
+
+def first_files(folder: Path) -> Path:
+    """A folder with 40 people, 40 mailboxes and a white-list, made on 1 March."""
+    folder.mkdir()
+    (folder / "list.xml").write_text(whitelist_xml("x.test"), encoding="utf-8")
+    people(folder, 40, STAMP)
+    boxes(folder, 40, STAMP)
+    return folder

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from colloque.identity import UserId
-from colloque.matrix.home import Heard, Incoming, MemberChange, Unreadable
+from colloque.matrix.home import Echo, Heard, Incoming, MemberChange, Unreadable
 from colloque.rooms.media import files_in
 from colloque_salles.store import PatientRooms
 
@@ -22,10 +22,10 @@ class Ledger:
         match heard:
             case Incoming():
                 await self._patients.heard(heard.room, heard.event, readable=True, files=files_in(heard.content))
-                if heard.sender == self._me:
-                    await self._patients.heard_own(heard.room, heard.event)
-                elif heard.type == "m.room.message":
+                if heard.type == "m.room.message":
                     await self._patients.active(heard.room, heard.sent_at)
+            case Echo():
+                await self._patients.heard_own(heard.room, heard.event)
             case Unreadable():
                 await self._patients.heard(heard.room, heard.event, readable=False)
                 await self._patients.active(heard.room, heard.sent_at)

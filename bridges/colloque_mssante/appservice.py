@@ -51,7 +51,7 @@ class Appservice:
         hs_token: str,
         sink: Sink,
         events: Callable[[list[JsonDict]], Awaitable[None]],
-        knows: Callable[[str], bool],
+        knows: Callable[[UserId], bool],
     ) -> None:
         self._token = hs_token.encode()
         self._sink = sink
@@ -113,7 +113,7 @@ class Appservice:
     async def _user(self, request: web.Request) -> web.Response:
         """Synapse asks before it tells somebody that an account of ours does not exist."""
         self._admit(request)
-        return web.json_response({}) if self._knows(request.match_info["user"]) else _error(404, "M_NOT_FOUND")
+        return web.json_response({}) if self._knows(UserId(request.match_info["user"])) else _error(404, "M_NOT_FOUND")
 
     async def _room(self, request: web.Request) -> web.Response:
         """We have no aliases."""

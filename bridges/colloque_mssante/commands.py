@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 
 from colloque.bot import Handler, Reply
 from colloque.commands import Call
 from colloque.matrix.home import Incoming
+from colloque.store.incidents import Incidents
 from colloque_mssante import texts
 from colloque_mssante.outbox import OPEN, Outbox
 from colloque_mssante.store import Mailboxes
@@ -16,7 +17,7 @@ _SENDS = 5
 
 
 class Commands:
-    """Handlers by command name. `wake` tells the sender of new work; `last_problem` is the newest incident's key."""
+    """Handlers by command name. `wake` tells the sender of new work."""
 
     def __init__(
         self,
@@ -24,14 +25,14 @@ class Commands:
         watcher: Watcher,
         mailboxes: Mailboxes,
         outbox: Outbox,
+        incidents: Incidents,
         wake: Callable[[], None],
-        last_problem: Callable[[], Awaitable[str]],
     ) -> None:
         self._watcher = watcher
         self._mailboxes = mailboxes
         self._outbox = outbox
         self._wake = wake
-        self._last_problem = last_problem
+        self._incidents = incidents
         self.table: Mapping[str, Handler] = {
             "boite etat": self.box_state,
             "envois": self.sends,
@@ -76,6 +77,6 @@ class Commands:
                 boxes_stopped=states.count("refused") + states.count("tampered"),
                 queue=sum(counts.get(state, 0) for state in OPEN),
                 doubtful=counts.get("doubtful", 0),
-                last=await self._last_problem(),
+                problems=[texts.incident(key) for key in await self._incidents.current()],
             )
         )

@@ -8,7 +8,7 @@ from colloque.clock import from_millis, monotonic
 from colloque.errors import HomeRefused
 from colloque.identity import EventId, MxcUri, RoomId, UserId
 from colloque.matrix.api import CLIENT, JsonDict, path
-from colloque.matrix.home import Heard, Incoming, MemberChange, RoomMark, RoomSpec, Unreadable
+from colloque.matrix.home import Incoming, MemberChange, RoomMark, RoomSpec, Unreadable
 from colloque.matrix.room_calls import RoomCalls
 from colloque.store.rooms import Rooms
 from colloque_mssante.crypto import Account, Accounts
@@ -83,7 +83,7 @@ class BridgeHome:
         """A media file's bytes as the store has them. Raises HomeUnavailable, HomeRefused (404: gone)."""
         return await self.account.api.download(mxc)
 
-    async def hear(self, event: JsonDict) -> Heard | None:
+    async def hear(self, event: JsonDict) -> Incoming | Unreadable | MemberChange | None:
         """A pushed event as a value; None for our own accounts' words and for what concerns nobody.
 
         Invitations of our bots are accepted, others left alone. Raises HomeUnavailable.
@@ -135,7 +135,9 @@ class BridgeHome:
             except DecryptionError:
                 return None
 
-    async def _membership(self, event: JsonDict, room: RoomId, sender: UserId) -> Heard | None:
+    async def _membership(
+        self, event: JsonDict, room: RoomId, sender: UserId
+    ) -> Incoming | Unreadable | MemberChange | None:
         user, membership = UserId(event["state_key"]), str(event["content"].get("membership"))
         if user == self.user and membership == "invite":
             if sender not in self._bots:

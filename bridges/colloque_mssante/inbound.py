@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
+from collections.abc import Callable
 
 from colloque import logs
 from colloque.directory.lookup import Directory
@@ -35,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 
 class Inbound:
-    """One instance a process."""
+    """One instance a process. `changed` is called when a report changed the state of a mail of ours."""
 
     def __init__(
         self,
@@ -50,6 +51,7 @@ class Inbound:
         keys: RoomKeys,
         journal: Journal,
         secret: bytes,
+        changed: Callable[[], None],
     ) -> None:
         self._home = home
         self._ghosts = ghosts
@@ -63,8 +65,7 @@ class Inbound:
         self._secret = secret
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._whole: set[RoomId] = set()
-        self.reported = asyncio.Event()
-        """Set when a report changed the state of a mail of ours."""
+        self._changed = changed
 
     async def deliver(self, place: Place, raw: bytes) -> None:
         """Show one mail, or take in the report that it is. Returns when it is safe to move the cursor past it.
@@ -86,6 +87,15 @@ class Inbound:
         async with self._locks[f"{box.owner} {who.key}"]:
             await self._show(place, mail, who, key)
 
+    async def settle(self) -> None:
+        """At start: close the acts that a crash left open. The mails themselves come again from their mailbox."""
+        for intent in self._journal.open_intents():
+            if intent.kind == "mail.deliver":
+                done = await self._mails.delivered(intent.ref)
+                self._journal.end(intent.act, "delivered" if done else "interrupted")
+            elif intent.kind in {"room.create", "mailbox.connect"}:
+                self._journal.end(intent.act, "interrupted")
+
     def membership_changed(self, room: RoomId) -> None:
         """Who is in that room is looked up again before the next mail."""
         self._whole.discard(room)
@@ -99,19 +109,15 @@ class Inbound:
         """True when every report in the mail speaks of mails we sent from this mailbox; their states are updated."""
         known = [await self._outbox.report(report, mailbox) for report in mail.reports]
         if any(known):
-            self.reported.set()
+            self._changed()
         return bool(known) and all(known)
 
     async def _show(self, place: Place, mail: Mail, who: Correspondent, key: str) -> None:
         box = place.box
         ghost = await self._ghosts.ensure(who)
         room = await self._room(box.owner, who, ghost)
-        act = self._journal.begin(
-            "mail.deliver",
-            actor=box.owner,
-            room=await self._keys.token(room, room),
-            ref=await self._keys.token(room, key),
-        )
+        ref = await self._keys.token(room, key)
+        act = self._journal.begin("mail.deliver", actor=box.owner, room=await self._keys.token(room, room), ref=ref)
         drafts = mapping.to_drafts(
             mail, author=who.label, verified=who.verified, reply_to=await self._answered(mail, box.address, room)
         )
@@ -127,7 +133,7 @@ class Inbound:
                 await self._rooms.forget(room)
             self._journal.end(act, "refused", status=error.status)
             raise
-        await self._mails.put(_stored(key, box, mail, room), place, ghost.user, events)
+        await self._mails.put(_stored(key, box, mail, room), place, ref, events)
         self._journal.end(act, "delivered", parts=len(events))
         await self._uploads.forget(txns)
         logs.event(logger, "mail.delivered", parts=len(events))

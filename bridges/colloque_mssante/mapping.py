@@ -114,6 +114,12 @@ class Reply:
     """Bytes, as the sending client tells; None when it does not."""
 
 
+def is_edit(said: Incoming) -> bool:
+    """True for a message that replaces an earlier one."""
+    relation = said.content.get("m.relates_to")
+    return isinstance(relation, dict) and relation.get("rel_type") == "m.replace"
+
+
 _SILENT_TYPES = {"m.reaction", "m.room.redaction"}
 _FILES = {"m.file", "m.image", "m.video", "m.audio"}
 
@@ -122,10 +128,9 @@ def to_reply(said: Incoming) -> Reply | No:
     """What a message of the owner's in a mail room means. Only an explicit reply ever leaves."""
     content = said.content
     relation = content.get("m.relates_to")
-    kind = relation.get("rel_type") if isinstance(relation, dict) else None
     if said.type in _SILENT_TYPES:
         return No.SILENT
-    if kind == "m.replace":
+    if is_edit(said):
         return No.EDITED
     if said.type != "m.room.message":
         # Stickers and polls have no mail form; calls, typing and other signals are nobody's message.

@@ -43,6 +43,7 @@ _BACK_OFF_S = (30.0, 3600.0)
 _TLS_WAIT_S = 300.0
 _SMTP_S = 60.0
 _LOOK_S = 5.0
+_LAST_S = 2.0
 TLS_INCIDENT = "mssante.tls"
 SENDER_INCIDENT = "mssante.sender"
 
@@ -101,9 +102,12 @@ class Sender:
                 await self._tell_all()
                 await self._sleep()
         finally:
-            for task in self._tasks.values():
+            left = set(self._tasks.values())
+            if left:
+                await asyncio.wait(left, timeout=_LAST_S)  # a text that is leaving is better let go than doubted
+            for task in left:
                 task.cancel()
-            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+            await asyncio.gather(*left, return_exceptions=True)
 
     def _done(self, sender: MssanteAddress) -> Callable[[asyncio.Task[None]], None]:
         def forget(task: asyncio.Task[None]) -> None:

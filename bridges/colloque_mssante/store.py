@@ -169,13 +169,13 @@ class Mails:
         """True when the mail (see `mapping.mail_key`) was dealt with."""
         return await self._db.fetchval("SELECT 1 FROM mail WHERE id = $1", mail) is not None
 
-    async def put(self, mail: StoredMail, place: Place, ghost: str, events: Sequence[EventId]) -> None:
-        """Keep a mail and the events that show it, in one transaction; harmless when it is kept already."""
+    async def put(self, mail: StoredMail, place: Place, ref: str, events: Sequence[EventId]) -> None:
+        """Keep a mail, its token in the journal, and the events that show it, in one transaction; repeatable."""
         async with transaction(self._db):
             await self._db.execute(
                 "INSERT INTO mail "
                 "(id, mailbox, owner, uidvalidity, uid, message_id, refs, subject, author_name, author, room_id, "
-                "ghost, at) "
+                "ref, at) "
                 "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) "
                 "ON CONFLICT (id) DO NOTHING",
                 mail.id,
@@ -189,7 +189,7 @@ class Mails:
                 mail.author.name,
                 mail.author.address,
                 mail.room or "",
-                ghost,
+                ref,
                 to_millis(self._clock.now()),
             )
             for rank, event in enumerate(events):
@@ -199,6 +199,10 @@ class Mails:
                     mail.id,
                     rank,
                 )
+
+    async def delivered(self, ref: str) -> bool:
+        """True when the mail that the journal names so is shown."""
+        return await self._db.fetchval("SELECT 1 FROM mail WHERE ref = $1", ref) is not None
 
     async def shown_by(self, event: EventId) -> StoredMail | None:
         """The mail that an event shows."""

@@ -67,7 +67,7 @@ _FIRST = (
         author_name TEXT NOT NULL,
         author      TEXT NOT NULL,
         room_id     TEXT NOT NULL,
-        ghost       TEXT NOT NULL,
+        ref         TEXT NOT NULL,
         at          BIGINT NOT NULL
     )""",
     "CREATE INDEX mail_by_message_id ON mail (mailbox, message_id)",

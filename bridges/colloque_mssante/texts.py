@@ -203,16 +203,28 @@ def mail_given_up(address: str) -> str:
     )
 
 
-def admin_state(*, boxes_ok: int, boxes_waiting: int, boxes_stopped: int, queue: int, doubtful: int, last: str) -> str:
+def admin_state(
+    *, boxes_ok: int, boxes_waiting: int, boxes_stopped: int, queue: int, doubtful: int, problems: Sequence[str]
+) -> str:
     """Answer to `!etat` in the admin room."""
     return "\n".join(
         [
             "Ma boîte (automate)",
             f"• Boîtes relevées : {boxes_ok} ; injoignables : {boxes_waiting} ; arrêtées : {boxes_stopped}",
             f"• Envois en attente : {queue} ; incertains : {doubtful}",
-            f"• Dernier problème : {last or 'aucun'}",
+            f"• Problèmes en cours : {' ; '.join(dict.fromkeys(problems)) or 'aucun'}",
         ]
     )
+
+
+def incident(key: str) -> str:
+    """An incident in a few words, for `!etat`."""
+    words = {
+        "mssante.tls": "certificat de l'opérateur non reconnu",
+        "mssante.sender": "boîte d'envoi du service refusée",
+        "mssante.login": "boîte refusée par l'opérateur",
+    }
+    return next((found for start, found in words.items() if key.startswith(start)), key)
 
 
 INCIDENT_LOGIN = "Une boîte MSSanté est arrêtée : l'opérateur refuse l'accès. Vérifiez ses identifiants."

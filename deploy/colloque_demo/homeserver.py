@@ -65,8 +65,8 @@ class Appservice:
             "url": self.url,
             "as_token": self.as_token,
             "hs_token": self.hs_token,
-            # Synapse refuses /sync to a registration's sender: a bot that syncs is an ordinary user of the namespace.
-            "sender_localpart": self.localpart if pushed else f"_{self.localpart}",
+            # Synapse refuses /sync to a registration's sender, so the bot is an ordinary user of the namespace.
+            "sender_localpart": f"_{self.localpart}",
             "rate_limited": False,
             "namespaces": {"users": users, "aliases": [], "rooms": []},
             "receive_ephemeral": pushed,

@@ -7,7 +7,6 @@ order) and is tied to the demo by the kernel (`tied`): no orphan, even after `ki
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 import sys
@@ -77,7 +76,10 @@ class Supervisor:
         try:
             await self._until_well(running, READY_S)
         except TimeoutError:
-            raise StackError(f"{program.name} is not well after {READY_S:.0f} s:\n{_tail(program.log)}") from None
+            said = await _health(program)
+            raise StackError(
+                f"{program.name} is not well after {READY_S:.0f} s: {said}\n{_tail(program.log)}"
+            ) from None
         running.keeper = asyncio.create_task(self._keep(running))
 
     def pid(self, name: str) -> int:
@@ -156,13 +158,19 @@ async def _is_well(running: _Running) -> bool:
         return False
     if not all(processes.listens(running.process.pid, port) for port in program.ports):
         return False
+    return program.health is None or (await _health(program)).startswith("200 ")
+
+
+async def _health(program: Program) -> str:
+    """What the program says of itself: the HTTP status and the answer."""
     if program.health is None:
-        return True
-    with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
-        timeout = aiohttp.ClientTimeout(total=5)
+        return "it does not listen"
+    timeout = aiohttp.ClientTimeout(total=5)
+    try:
         async with aiohttp.ClientSession(timeout=timeout) as http, http.get(program.health) as answer:
-            return answer.status == 200
-    return False
+            return f"{answer.status} {await answer.text()}"
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        return type(error).__name__
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:

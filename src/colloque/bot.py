@@ -20,7 +20,7 @@ from colloque.config import Config
 from colloque.errors import HomeRefused, HomeUnavailable, Temporary
 from colloque.identity import EventId, RoomId, UserId, digest, localpart, server_of
 from colloque.logs import event as log_event
-from colloque.matrix.home import Heard, Home, Incoming, MemberChange, RoomKind, RoomMark, Unreadable, text
+from colloque.matrix.home import Echo, Heard, Home, Incoming, MemberChange, RoomKind, RoomMark, Unreadable, text
 from colloque.patience import patiently
 
 RETRY_S = 20.0
@@ -99,7 +99,7 @@ class Bot:
 
         Raises only when the database does not answer: then nothing was marked, and the event comes again.
         """
-        if isinstance(heard, MemberChange) or self._is_ours(heard.sender):
+        if isinstance(heard, MemberChange | Echo) or self._is_ours(heard.sender):
             return
         try:
             await patiently(lambda: self._once(heard), for_s=math.inf)

@@ -35,6 +35,7 @@ from colloque.matrix.home import (
 )
 from colloque.matrix.nio_home import NioHome
 from colloque_demo.homeserver import Appservice, Homeserver
+from tests.conftest import JsFactory
 from tests.waiting import until
 
 SECRET = secrets.token_bytes(32)
@@ -310,7 +311,7 @@ async def test_a_kill_loses_nothing_and_the_device_stays(server: Server) -> None
     assert await bot.devices() == {home.device_id}
 
 
-async def _talk(bot: Bot, alice: Person, home: NioHome, phone: NioHome, room: RoomId, word: str) -> None:
+async def _talk(bot: Bot, home: NioHome, phone: NioHome, room: RoomId, word: str) -> None:
     async with listening(home, bot.place) as heard, listening(phone) as seen:
         await home.send(room, text(f"bot {word}"), txn=f"bot-{word}")
         await seen.body(f"bot {word}")
@@ -332,7 +333,7 @@ async def test_a_store_that_may_not_be_used_brings_a_new_device_of_the_same_iden
     backup = bot.folder / "backup"
     shutil.copytree(bot.state, backup)
     home = await bot.open()
-    await _talk(bot, alice, home, phone, room, "avant")
+    await _talk(bot, home, phone, room, "avant")
     master = (await bot.keys())["master_keys"]
     if accident == "lost":
         shutil.rmtree(bot.state)
@@ -352,7 +353,7 @@ async def test_a_store_that_may_not_be_used_brings_a_new_device_of_the_same_iden
     assert keys["master_keys"] == master
     assert device_signed_by_owner(keys, bot.user, after.device_id)
     phone = await alice.reopen(phone.device_id)
-    await _talk(bot, alice, after, phone, room, "après")
+    await _talk(bot, after, phone, room, "après")
 
 
 async def test_the_wrong_pickle_secret_is_refused_and_nothing_is_lost(server: Server) -> None:
@@ -441,23 +442,62 @@ async def test_a_member_who_left_gets_nothing_more(server: Server) -> None:
         assert sealed["content"]["session_id"] not in known
 
 
-async def test_a_late_key_brings_the_message_and_a_missing_one_is_reported_once(server: Server) -> None:
+async def _write_without_key(phone: NioHome, room: RoomId, words: str, reader: UserId) -> tuple[EventId, JsonDict]:
+    """A message whose key is held back, and that key for `reader`'s device, ready to be sent."""
+    machine = phone._keys._machine
+    session = machine.new_room_session(room)
+    [device] = machine.device_store.active_user_devices(reader)
+    key = machine.encrypt_room_key(room, session, device)
+    sealed = machine.encrypt(room, session, "m.room.message", text(words))
+    answer = await phone.api.call("PUT", path(CLIENT, "rooms", room, "send", "m.room.encrypted", words), sealed)
+    return EventId(answer["event_id"]), {reader: {device.id: key}}
+
+
+async def test_a_missing_key_is_reported_once(server: Server) -> None:
     bot = server.bot()
     alice = person(server, bot.user)
     home, phone = await bot.open(), await alice.login()
-    async with listening(home, bot.place) as heard, listening(phone) as seen:
-        room = await home.create_room(spec("late", alice.user))
-        await heard.member(alice.user, "join")
-        await seen.member(alice.user, "join")
-        machine = phone._keys._machine
-        session = machine.new_room_session(room)
-        sealed = machine.encrypt(room, session, "m.room.message", text("perdu"))
-        lost = await phone.api.call("PUT", path(CLIENT, "rooms", room, "send", "m.room.encrypted", "x"), sealed)
-        event = EventId(lost["event_id"])
+    async with listening(home, bot.place) as heard:
+        room = await home.create_room(spec("lost", alice.user))
+        await phone.join(room)
+        await phone.send(room, text("avant"), txn="x")
+        await heard.body("avant")
+        event, _ = await _write_without_key(phone, room, "perdu", bot.user)
         await heard.unreadable(event)
         await phone.send(room, text("ensuite"), txn="y")
         await heard.body("ensuite")
         assert len([h for h in heard.heard if isinstance(h, Unreadable)]) == 1
+    again = await bot.open()
+    async with listening(again, bot.place) as heard:
+        await phone.send(room, text("encore"), txn="z")
+        await heard.body("encore")
+        assert not [h for h in heard.heard if isinstance(h, Unreadable)]
+    phone.close()
+
+
+async def test_a_message_waits_for_its_key_even_over_a_kill(server: Server) -> None:
+    bot = server.bot()
+    alice = person(server, bot.user)
+    home, phone = await bot.open(), await alice.login()
+    async with listening(home, bot.place) as heard:
+        room = await home.create_room(spec("late", alice.user))
+        await phone.join(room)
+        await phone.send(room, text("avant"), txn="x")
+        await heard.body("avant")
+        event, key = await _write_without_key(phone, room, "en retard", bot.user)
+        await phone.send(room, text("suivant"), txn="y")
+        await heard.body("suivant")
+        assert [w.event for w in home._store.waiting()] == [event]
+    home = await bot.open()
+    async with listening(home, bot.place) as heard:
+        await phone.api.call("PUT", path(CLIENT, "sendToDevice", "m.room.encrypted", "late"), {"messages": key})
+        assert (await heard.body("en retard")).event == event
+
+        async def settled() -> bool:
+            return not home._store.waiting()
+
+        await until(settled, "nothing to wait any more")
+    phone.close()
 
 
 async def test_createroom_is_repaired_after_a_crash(server: Server) -> None:
@@ -548,3 +588,85 @@ async def test_an_unknown_persons_invitation_is_not_accepted(server: Server) -> 
         assert change.sender == mallory.user
         assert (await phone.members(RoomId(answer["room_id"])))[bot.user] == "invite"
     phone.close()
+
+
+async def test_an_independent_client_that_reads_signed_devices_only_shows_no_shield(
+    server: Server, js: JsFactory
+) -> None:
+    bot = server.bot()
+    name, password = f"element{next(NAMES)}", secrets.token_urlsafe()
+    server.synapse.register(name, password)
+    element = await js(server.synapse.url, name, password)
+    home = await bot.open()
+    async with listening(home, bot.place) as heard:
+        room = await home.create_room(spec("js", UserId(element.user)))
+        await home.send(room, text("avant l'entrée"), txn="1")
+        assert await element.invitation() == room
+        await element.call("join", room=room)
+        early = await element.message(room, bot.user, "avant l'entrée")
+        assert (early["encrypted"], early["shield"]) == (True, "NONE")
+        await element.call("send", room=room, text="bonjour")
+        got = await heard.body("bonjour")
+        assert (got.encrypted, got.device_signed, got.device) == (True, True, element.device)
+    shutil.rmtree(bot.state)
+    after = await bot.open()
+    async with listening(after, bot.place) as heard:
+        await after.send(room, text("nouvel appareil"), txn="2")
+        late = await element.message(room, bot.user, "nouvel appareil")
+        assert (late["encrypted"], late["shield"]) == (True, "NONE")
+        await element.call("send", room=room, text="toujours là")
+        assert (await heard.body("toujours là")).device_signed
+
+
+async def test_a_bot_whose_one_time_keys_ran_out_can_still_be_written_to(server: Server) -> None:
+    bot = server.bot()
+    alice = person(server, bot.user)
+    home, phone = await bot.open(), await alice.login()
+    async with listening(home, bot.place) as heard:
+        room = await home.create_room(spec("exhausted", alice.user))
+        await phone.join(room)
+        await heard.member(alice.user, "join")
+    claim = {"one_time_keys": {bot.user: {home.device_id: "signed_curve25519"}}}
+
+    async def fallback() -> bool:
+        answer = await phone.api.call("POST", path(CLIENT, "keys", "claim"), claim)
+        [key] = answer["one_time_keys"][bot.user][home.device_id].values()
+        return bool(key.get("fallback"))
+
+    await until(fallback, "the last one-time key")
+    await phone.send(room, text("par la clé de secours"), txn="a")
+    phone.close()
+    home = await bot.open()
+    async with listening(home, bot.place) as heard:
+        assert (await heard.body("par la clé de secours")).device_signed
+
+        async def replaced() -> bool:
+            return not await fallback()
+
+        await until(replaced, "new one-time keys")
+
+
+async def test_the_homeserver_may_go_away_and_come_back(server: Server) -> None:
+    bot = server.bot()
+    alice = person(server, bot.user)
+    home, phone = await bot.open(), await alice.login()
+    async with listening(home, bot.place) as heard, listening(phone) as seen:
+        room = await home.create_room(spec("away", alice.user))
+        await heard.member(alice.user, "join")
+        await asyncio.to_thread(server.synapse.kill)
+
+        async def noticed() -> bool:
+            return home.problem == "home.unavailable"
+
+        await until(noticed, "the outage to be noticed")
+        sending = asyncio.create_task(home.send(room, text("pendant la panne"), txn="1"))
+        await asyncio.to_thread(server.synapse.start)
+        sent = await sending
+        assert (await seen.body("pendant la panne")).event == sent
+        await phone.send(room, text("de retour"), txn="a")
+        await heard.body("de retour")
+
+        async def well() -> bool:
+            return not home.problem
+
+        await until(well, "the end of the outage")

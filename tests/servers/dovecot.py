@@ -64,7 +64,8 @@ service imap-login {{
     port = {imap}
   }}
   inet_listener imaps {{
-    port = 0
+    port = {imaps}
+    ssl = yes
   }}
 }}
 service lmtp {{
@@ -112,12 +113,12 @@ class Dovecot:
         self.pki.ca.parent.chmod(0o755)
         self._introspection = _Introspection({a["token"]: name for name, a in self.accounts.items()})
         self._process: subprocess.Popen[bytes] | None = None
-        self.imap = self.lmtp = self.sasl = 0
+        self.imap = self.imaps = self.lmtp = self.sasl = 0
 
     def start(self) -> Operator:
         """Start; again on other ports when one was taken."""
         for _ in range(3):
-            self.imap, self.lmtp, self.sasl = free_port(), free_port(), free_port()
+            self.imap, self.imaps, self.lmtp, self.sasl = (free_port() for _ in range(4))
             self._configure()
             with (self.folder / "out").open("ab") as out:
                 self._process = subprocess.Popen(
@@ -138,7 +139,7 @@ class Dovecot:
         )
         config = CONFIG.format(
             folder=self.folder, name=self.folder.name, uid=UID, cert=self.pki.cert, key=self.pki.key,
-            imap=self.imap, lmtp=self.lmtp, sasl=self.sasl,
+            imap=self.imap, imaps=self.imaps, lmtp=self.lmtp, sasl=self.sasl,
         )  # fmt: skip
         for name, text in (
             ("users", users), ("oauth2.conf", OAUTH2.format(port=self._introspection.port)), ("dovecot.conf", config),

@@ -60,6 +60,7 @@ class SandboxOperator:
         self.accounts = make_accounts(*locals_)
         self.process: subprocess.Popen[bytes] | None = None
         self.ports = {"imap": 0, "smtp": 0}
+        self.operator: Operator
         write_private(folder / "accounts.json", json.dumps(self.accounts))
 
     def start(self) -> Operator:
@@ -80,7 +81,8 @@ class SandboxOperator:
         self.ports = {"imap": told["imap"], "smtp": told["smtp"]}
         ca = Path(told["ca"])
         imap, smtp = (MailServerConfig("localhost", self.ports[name], ca) for name in ("imap", "smtp"))
-        return Operator(imap, smtp, self.accounts, lambda to, raw: self._submit(ca, to, raw))
+        self.operator = Operator(imap, smtp, self.accounts, lambda to, raw: self._submit(ca, to, raw))
+        return self.operator
 
     def _submit(self, ca: Path, to: str, raw: bytes) -> None:
         with smtplib.SMTP("localhost", self.ports["smtp"], timeout=30) as client:

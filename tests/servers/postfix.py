@@ -60,6 +60,7 @@ minimal_backoff_time = 10s
 """
 MASTER = """
 127.0.0.1:{port} inet n - n - - smtpd
+127.0.0.1:{implicit} inet n - n - - smtpd -o smtpd_tls_wrappermode=yes
 pickup    unix  n       -       n       60      1       pickup
 cleanup   unix  n       -       n       -       0       cleanup
 qmgr      unix  n       -       n       300     1       qmgr
@@ -87,13 +88,13 @@ class Postfix:
         self.folder.chmod(0o755)
         self._dovecot = Dovecot(*locals_)
         self._master: subprocess.Popen[bytes] | None = None
-        self.port = 0
+        self.port = self.implicit = 0
 
     def start(self) -> Operator:
         """Start both."""
         behind = self._dovecot.start()
         for _ in range(3):
-            self.port = free_port()
+            self.port, self.implicit = free_port(), free_port()
             self._configure()
             etc = str(self.folder / "etc")
             checked = subprocess.run([PROGRAM, "-c", etc, "check"], check=False, capture_output=True, timeout=60)
@@ -118,7 +119,7 @@ class Postfix:
         values = {
             "folder": self.folder, "name": "postfix-" + self.folder.name[-8:], "domain": DOMAIN,
             "lmtp": self._dovecot.lmtp, "sasl": self._dovecot.sasl,
-            "cert": self._dovecot.pki.cert, "key": self._dovecot.pki.key, "port": self.port,
+            "cert": self._dovecot.pki.cert, "key": self._dovecot.pki.key, "port": self.port, "implicit": self.implicit,
         }  # fmt: skip
         (etc / "main.cf").write_text(MAIN.format(**values))
         (etc / "master.cf").write_text(MASTER.format(**values))

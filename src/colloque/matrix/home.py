@@ -172,7 +172,15 @@ class MemberChange:
     event: EventId | None = None
 
 
-Heard = Incoming | Unreadable | MemberChange
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """One of our own messages came back: everything before it in this room was heard."""
+
+    room: RoomId
+    event: EventId
+
+
+Heard = Incoming | Unreadable | MemberChange | Echo
 Handler = Callable[[Heard], Awaitable[None]]
 
 

@@ -120,12 +120,13 @@ class Machine(Olm):
             return None
         # Newer clients leave these two out; nio insists on them. Neither is believed.
         filled = {"device_id": "", **content, "sender_key": session.sender_key}
-        event = MegolmEvent.from_dict({**raw, "content": filled})
-        if not isinstance(event, MegolmEvent):
-            return None
         try:
+            event = MegolmEvent.from_dict({**raw, "content": filled})
             source: dict[str, Any] = self.decrypt_megolm_event(event, room).source
-        except (EncryptionError, ValueError):
+        except EncryptionError:
+            return None
+        except Exception as error:  # noqa: BLE001  anyone may write anything: one bad message stops nothing
+            logs.event(logger, "message.dropped", level=logging.WARNING, error=type(error).__name__)
             return None
         said = source.get("content")
         if source.get("room_id") != room or not isinstance(said, dict):

@@ -19,7 +19,7 @@ from colloque.clock import from_millis, monotonic
 from colloque.errors import HomeRefused, HomeUnavailable
 from colloque.identity import EventId, RoomId, UserId
 from colloque.matrix.api import CLIENT, JsonDict, path
-from colloque.matrix.home import Handler, Incoming, MemberChange, Unreadable
+from colloque.matrix.home import Echo, Handler, Incoming, MemberChange, Unreadable
 from colloque.matrix.nio_device import Device
 from colloque.matrix.nio_machine import Decrypted
 from colloque.matrix.nio_store import Waiting
@@ -87,6 +87,10 @@ class SyncLoop:
         while not stop.is_set():
             try:
                 answer = await self._next(since, stop)
+                if answer is None:
+                    return
+                self.problem = ""
+                await self._take(answer, _Batch(handler, since))
             except HomeUnavailable as error:
                 self.problem = error.code
                 # Changes are only announced to those who listen.
@@ -95,10 +99,7 @@ class SyncLoop:
                 await _wait(stop, max(pause, error.retry_after_s or 0.0))
                 pause = min(pause * 2, BACK_OFF_S[1])
                 continue
-            if answer is None:
-                return
-            self.problem, pause = "", BACK_OFF_S[0]
-            await self._take(answer, _Batch(handler, since))
+            pause = BACK_OFF_S[0]
             since = str(answer["next_batch"])
             await position.save_position(since)
 
@@ -175,7 +176,10 @@ class SyncLoop:
             if event["type"] == "m.room.member":
                 await batch.handler(_member_change(room, event))
             return
-        if event["sender"] == self._user or not event.get("content"):
+        if event["sender"] == self._user:
+            await batch.handler(Echo(room, EventId(event["event_id"])))
+            return
+        if not event.get("content"):
             return
         if event["type"] != "m.room.encrypted":
             await batch.handler(_incoming(room, event, event["type"], event["content"]))
@@ -192,11 +196,8 @@ class SyncLoop:
         sender = UserId(event["sender"])
         signed = await patiently(lambda: self._keys.is_signed(sender, said), for_s=PATIENCE_S)
         device = self._keys.device_of(sender, said)
-        content = dict(said.content)
-        if "m.relates_to" not in content and "m.relates_to" in event["content"]:
-            content["m.relates_to"] = event["content"]["m.relates_to"]
         await batch.handler(
-            _incoming(room, event, said.type, content, encrypted=True, device_signed=signed, device=device)
+            _incoming(room, event, said.type, said.content, encrypted=True, device_signed=signed, device=device)
         )
 
     async def _settle(self, batch: _Batch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 
@@ -34,23 +35,40 @@ class RoomCalls:
         self.bots = bots
         self._marks: dict[RoomId, RoomMark] = {}
         self._made: dict[str, RoomId] | None = None
+        self._creating = asyncio.Lock()
 
     async def create_room(self, spec: RoomSpec) -> RoomId:
         """Create; or adopt the joined room that we marked with the same key just before a crash, and complete it."""
+        async with self._creating:
+            return await self._create_or_adopt(spec)
+
+    async def _create_or_adopt(self, spec: RoomSpec) -> RoomId:
         if self._made is None:
             self._made = await self._own_rooms()
         room = self._made.get(spec.mark.key)
-        if room is None:
-            answer = await self.api.call("POST", path(CLIENT, "createRoom"), room_request(spec))
-            room = RoomId(str(answer["room_id"]))
-            self._made[spec.mark.key] = room
-            self._marks[room] = spec.mark
+        if room is not None and await self._complete(room, spec):
             return room
-        present = await self.members(room)
+        try:
+            answer = await self.api.call("POST", path(CLIENT, "createRoom"), room_request(spec))
+        except BaseException:
+            # Made or not? The next try looks.
+            self._made = None
+            raise
+        room = RoomId(str(answer["room_id"]))
+        self._made[spec.mark.key] = room
+        self._marks[room] = spec.mark
+        return room
+
+    async def _complete(self, room: RoomId, spec: RoomSpec) -> bool:
+        """Invite whoever the crash left out. False when the room is gone."""
+        try:
+            present = await self.members(room)
+        except HomeRefused:
+            return False
         for user in spec.invite:
             if present.get(user) not in {"join", "invite"}:
                 await self.invite(room, user)
-        return room
+        return True
 
     async def invite(self, room: RoomId, user: UserId) -> None:
         """Invite; no error when already invited or joined."""

@@ -12,18 +12,25 @@ class Roster:
     def __init__(self, rooms: RoomCalls) -> None:
         self.rooms = rooms
         self._readers: dict[RoomId, tuple[UserId, ...]] = {}
+        self._changes = 0
 
     async def readers(self, room: RoomId) -> tuple[UserId, ...]:
         """Members and invited people: what is written after an invitation can be read on accepting it."""
-        if room not in self._readers:
-            members = await self.rooms.members(room)
-            self._readers[room] = tuple(user for user, state in members.items() if state in {"join", "invite"})
-        return self._readers[room]
+        if room in self._readers:
+            return self._readers[room]
+        before = self._changes
+        members = await self.rooms.members(room)
+        readers = tuple(user for user, state in members.items() if state in {"join", "invite"})
+        if self._changes == before:
+            self._readers[room] = readers
+        return readers
 
     def forget(self, room: RoomId) -> None:
         """The room's membership may have changed."""
+        self._changes += 1
         self._readers.pop(room, None)
 
     def forget_all(self) -> None:
         """Any room's may have."""
+        self._changes += 1
         self._readers.clear()

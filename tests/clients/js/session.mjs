@@ -73,6 +73,7 @@ export async function open({ homeserver, user, password, history = 50 }, tell) {
     /** Verify this session with the account's recovery key, as a person with a new phone does. */
     async restore({ recoveryKey }) {
       typedKey = decodeRecoveryKey(recoveryKey);
+      await crypto.userHasCrossSigningKeys(); // asks the server: without the public keys the private ones are not taken
       await crypto.bootstrapCrossSigning({});
       for (const end = Date.now() + 20_000; Date.now() < end; ) {
         // Our own signature counts once the server has given it back.

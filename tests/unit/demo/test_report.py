@@ -33,10 +33,14 @@ async def test_a_step_in_two_parts_is_one_line_of_the_report(script: Script):
 async def test_a_failing_step_says_why_and_the_rest_is_named(script: Script):
     async with script.part("directory"):
         pass
-    with pytest.raises(StepFailed):
+
+    async def enrolment() -> None:
         async with script.part("enrolment") as facts:
             facts.append("home rooms stand")
             raise ValueError("no code came")
+
+    with pytest.raises(StepFailed):
+        await enrolment()
     script.close()
     assert [step.name for step in script.report.steps] == list(STEPS)
     assert [step.ok for step in script.report.steps] == [True] + [False] * (len(STEPS) - 1)

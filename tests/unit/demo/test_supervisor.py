@@ -91,15 +91,17 @@ async def test_a_program_that_ends_at_once_is_reported_with_its_words(stage: Sta
 
 async def test_a_stranger_on_the_port_is_not_taken_for_ours(stage: Stage):
     port = free_port()
-    stranger = subprocess.Popen([sys.executable, "-c", SERVER, str(port)], stdout=subprocess.PIPE)
+    stranger = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", SERVER, str(port), stdout=asyncio.subprocess.PIPE
+    )
     try:
         assert stranger.stdout is not None
-        assert stranger.stdout.readline() == b"up\n"
+        assert await stranger.stdout.readline() == b"up\n"
         with pytest.raises(StackError, match="in use"):
             await stage.supervisor.start(stage.program("one", port=port))
     finally:
         stranger.kill()
-        stranger.communicate()
+        await stranger.communicate()
 
 
 async def test_a_program_deaf_to_sigterm_is_killed(stage: Stage, monkeypatch: pytest.MonkeyPatch):
@@ -122,10 +124,11 @@ async def test_no_orphan_outlives_a_killed_demo(tmp: Path):
     parent = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
     assert parent.stdout is not None
     child = int(await parent.stdout.readline())
-    assert processes.started_at(child) is not None
+    def name() -> str:
+        return Path(f"/proc/{child}/comm").read_text()
 
     async def has_become_sleep() -> bool:
-        return Path(f"/proc/{child}/comm").read_text() == "sleep\n"
+        return name() == "sleep\n"
 
     await until(has_become_sleep, "the tie is made")
     parent.kill()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -52,33 +52,28 @@ async def test_a_store_goes_on_over_restarts(path: Path) -> None:
     assert await again.usable() == Generation("A", 2)
     await again.advance()
     assert store.value == DeviceMark(path).read() == Generation("A", 3)
-    assert path.stat().st_mode & 0o777 == 0o600
 
 
-Accident = Callable[[Store, Path], Awaitable[None]]
+Accident = Callable[[Store, Path], None]
 
 
-async def _restored(store: Store, path: Path) -> None:
-    backup = store.value
-    marked = opened(store, path)
-    await marked.usable()
-    await marked.advance()
-    store.value = backup
+def _restored(store: Store, path: Path) -> None:
+    store.value = Generation("A", 1)
 
 
-async def _lost(store: Store, path: Path) -> None:
+def _lost(store: Store, path: Path) -> None:
     store.value = None
 
 
-async def _mark_lost(store: Store, path: Path) -> None:
+def _mark_lost(store: Store, path: Path) -> None:
     path.unlink()
 
 
-async def _mark_damaged(store: Store, path: Path) -> None:
+def _mark_damaged(store: Store, path: Path) -> None:
     path.write_bytes(os.urandom(30))
 
 
-async def _another_store(store: Store, path: Path) -> None:
+def _another_store(store: Store, path: Path) -> None:
     store.value = Generation("B", 99)
 
 
@@ -86,7 +81,7 @@ async def _another_store(store: Store, path: Path) -> None:
 async def test_after_an_accident_a_new_device_is_asked_for(path: Path, accident: Accident) -> None:
     store = Store()
     await _used(store, path)
-    await accident(store, path)
+    accident(store, path)
     marked = opened(store, path)
     assert await marked.usable() is None
     with pytest.raises(Inconsistent):
@@ -102,9 +97,10 @@ async def test_a_crash_between_store_and_mark_is_no_accident(path: Path, monkeyp
     def killed(_self: DeviceMark, _generation: Generation) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(DeviceMark, "note", killed)
-        await marked.advance()
+        with pytest.raises(KeyboardInterrupt):
+            await marked.advance()
     assert store.value == Generation("A", 3)
     assert await opened(store, path).usable() == Generation("A", 3)
 
@@ -116,6 +112,11 @@ async def test_a_store_that_can_not_be_written_moves_no_mark(path: Path) -> None
     with pytest.raises(OSError, match="disk full"):
         await marked.advance()
     assert DeviceMark(path).read() == Generation("A", 2)
+
+
+def test_the_file_is_private(path: Path) -> None:
+    DeviceMark(path).note(Generation("A", 1))
+    assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
 
 
 def test_device_ids_differ() -> None:

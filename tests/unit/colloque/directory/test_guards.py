@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
-import signal
 import sqlite3
-import subprocess
-import sys
-import time
 import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -17,28 +12,18 @@ from pathlib import Path
 import pytest
 
 from colloque.clock import FrozenClock
-from colloque.directory.build import only_one
 from colloque.directory.columns import ImportRefused, Kind
 from colloque.directory.extract import import_files
 from colloque.directory.file import DirectoryFile
-from colloque.directory.sample import write_sample
-from colloque.errors import Temporary
 from colloque.identity import Rpps
-from tests.extracts import header, mailbox, mailbox_file, people_file, person, rpps, text, whitelist_xml
-
-NEXT = "202603020630"
+from tests.extracts import NEXT, boxes, first_files, header, people, person, rpps, text, whitelist_xml
 
 
 @pytest.fixture
 def target(tmp_path: Path, clock: FrozenClock) -> Path:
     """A directory of 40 people and mailboxes, made on 1 March."""
     path = tmp_path / "directory.sqlite"
-    first = tmp_path / "first"
-    first.mkdir()
-    (first / "list.xml").write_text(whitelist_xml("x.test"), encoding="utf-8")
-    people_file(first, [person(n) for n in range(40)])
-    mailbox_file(first, [mailbox(f"a{n}@x.test", n) for n in range(40)])
-    import_files([first], path, clock)
+    import_files([first_files(tmp_path / "first")], path, clock)
     return path
 
 
@@ -57,14 +42,6 @@ def refused(paths: list[Path], target: Path, clock: FrozenClock, *, force: bool 
     assert target.read_bytes() == before
     assert sorted(p.name for p in target.parent.iterdir()) == names, "something was left behind"
     return caught.value.reason
-
-
-def people(folder: Path, count: int, stamp: str = NEXT) -> Path:
-    return people_file(folder, [person(n) for n in range(count)], stamp=stamp)
-
-
-def boxes(folder: Path, count: int, stamp: str = NEXT) -> Path:
-    return mailbox_file(folder, [mailbox(f"a{n}@x.test", n) for n in range(count)], stamp=stamp)
 
 
 @pytest.mark.parametrize("cut", [1, 30, 500])
@@ -244,83 +221,3 @@ def test_a_file_of_another_version_counts_as_unreadable(target: Path, clock: Fro
         db.execute("PRAGMA user_version = 99")
     db.close()
     assert refused([tmp_path / "first"], target, clock) == "loaded.unreadable"
-
-
-def test_two_imports_never_run_at_once(target: Path, clock: FrozenClock, tmp_path: Path) -> None:
-    with only_one(target), pytest.raises(Temporary, match="another import"):
-        import_files([tmp_path / "first"], target, clock)
-    import_files([tmp_path / "first"], target, clock)
-
-
-def grown(aside: Path, size: int) -> None:
-    """Wait until the file being written has that size."""
-    end = time.monotonic() + 30
-    while not (aside.exists() and aside.stat().st_size >= size):
-        assert time.monotonic() < end, "the import does not write"
-        time.sleep(0.002)
-
-
-def test_a_killed_import_leaves_the_old_directory_and_the_next_one_repairs(
-    target: Path, new: Path, clock: FrozenClock
-) -> None:
-    sample = write_sample(new / "big", 12_000, 1, datetime(2026, 3, 2, 6, 0, tzinfo=UTC))
-    aside = target.with_name(f".{target.name}.importing")
-    before = target.read_bytes()
-    command = [
-        sys.executable,
-        "-m",
-        "colloque.cli.main",
-        "annuaire",
-        "import",
-        str(sample.folder),
-        "--target",
-        str(target),
-    ]
-    for size in (1, 500_000, 2_000_000):
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        try:
-            grown(aside, size)
-        finally:
-            process.send_signal(signal.SIGKILL)
-            process.communicate(timeout=30)
-        assert process.returncode == -signal.SIGKILL, "it ended before it was killed"
-        assert aside.exists()
-        assert target.read_bytes() == before
-        assert DirectoryFile(target).freshness().people == 40
-        aside.write_bytes(b"")  # still there, but it satisfies no wait
-    import_files([sample.folder], target, clock)
-    assert DirectoryFile(target).freshness().people == 12_180
-    assert not aside.exists()
-
-
-def test_a_reader_sees_the_old_or_the_new_directory_and_never_neither(
-    target: Path, new: Path, clock: FrozenClock
-) -> None:
-    script = (
-        "import json, pathlib, sys\n"
-        "from colloque.directory.file import DirectoryFile\n"
-        "d = DirectoryFile(pathlib.Path(sys.argv[1]))\n"
-        "print('ready', flush=True)\n"
-        "seen = set()\n"
-        "while 44 not in seen: seen.add(d.freshness().people)\n"
-        "print(json.dumps(sorted(seen)))\n"
-    )
-    reader = subprocess.Popen([sys.executable, "-c", script, str(target)], stdout=subprocess.PIPE, text=True)
-    assert reader.stdout is not None
-    assert reader.stdout.readline() == "ready\n"
-    for count in (41, 42, 43, 44):
-        import_files([people(new, count)], target, clock)
-    try:
-        out, _ = reader.communicate(timeout=30)
-    finally:
-        reader.kill()
-    assert reader.returncode == 0
-    assert set(json.loads(out)) <= {40, 41, 42, 43, 44}
-
-
-def test_time_is_not_wasted(target: Path, new: Path, clock: FrozenClock) -> None:
-    """A coarse bound on the whole path: some 20,000 rows a second on a slow machine."""
-    sample = write_sample(new / "s", 5000, 1, datetime(2026, 3, 2, 6, 0, tzinfo=UTC))
-    before = time.process_time()
-    import_files([sample.folder], target, clock)
-    assert time.process_time() - before < 3
