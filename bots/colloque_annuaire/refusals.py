@@ -21,8 +21,8 @@ from colloque_annuaire.store import People, RefusedAct
 
 log = logging.getLogger(__name__)
 
-_SAME_WITHIN_S = 3.0
-"""A client that repeats by itself what was just refused does not make us repeat ourselves."""
+_SAME_MAX, _WITHIN_S = 5, 60.0
+"""The same refusal is told at most so many times in so many seconds: a client that retries by itself is not nagged."""
 
 
 class Refusals:
@@ -34,14 +34,14 @@ class Refusals:
         self._people = people
         self._journal = journal
         self._clock = clock
-        self._noted: dict[tuple[str, ...], float] = {}
+        self._noted: dict[tuple[str, ...], list[float]] = {}
         self._news = asyncio.Event()
 
     async def note(self, acts: Iterable[Mapping[str, Any]]) -> None:
         """Keep what the homeserver reports, durably: `{"actor", "other", "act", "reason"}`, `other` may be empty."""
         for act in acts:
             fields = tuple(str(act.get(k, "")) for k in ("actor", "other", "act", "reason"))
-            if self._just_noted(fields):
+            if self._too_often(fields):
                 continue
             actor, other, kind, reason = fields
             refusal = RefusedAct(secrets.token_hex(12), UserId(actor), UserId(other), kind, reason)
@@ -70,13 +70,12 @@ class Refusals:
         if refusal.reason == "other_unverified" and other and self._homes.is_person(other):
             await self._say(other, texts.refused_other(actor=await self._name(actor)), f"refused-{refusal.id}-other")
 
-    def _just_noted(self, fields: tuple[str, ...]) -> bool:
+    def _too_often(self, fields: tuple[str, ...]) -> bool:
         now = monotonic()
-        self._noted = {k: at for k, at in self._noted.items() if now - at < _SAME_WITHIN_S}
-        if fields in self._noted:
-            return True
-        self._noted[fields] = now
-        return False
+        self._noted = {k: kept for k, ats in self._noted.items() if (kept := [a for a in ats if now - a < _WITHIN_S])}
+        times = self._noted.setdefault(fields, [])
+        times.append(now)
+        return len(times) > _SAME_MAX
 
     async def _say(self, user: UserId, body: str, txn: str) -> None:
         try:

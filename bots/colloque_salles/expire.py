@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from colloque.clock import Clock
+from colloque.clock import Clock, to_millis
 from colloque.errors import ColloqueError, HomeRefused, Temporary
 from colloque.identity import digest
 from colloque.logs import event as log_event
@@ -77,7 +77,8 @@ class Sweep:
         match next_step(kept.room, self._rule, self._clock.now()):
             case Warn(end=end):
                 now = self._clock.now()
-                stamp = int(end.timestamp())
+                # By the activity it follows, not by the end: a late warning's end moves at each try.
+                stamp = to_millis(kept.room.last_activity)
                 await self._home.send(
                     kept.room.room, text(texts.warning(end, now)), txn=f"warn-{stamp}-{digest(kept.room.room)}"
                 )

@@ -1,101 +1,156 @@
-"""Every Matrix account of the bridge, the bot and each ghost: own device, own Olm machine, own signed identity.
+"""The ghosts' Matrix accounts: each with its own device and signed identity, ready to speak in encrypted rooms.
 
-One database holds all of them. A room key is shared when a session begins, to the devices that the server then names;
-sessions are dropped for all accounts at once (`rotate`) whenever that may have changed: a member, a device, a
-signature. So a device that was just signed reads the next message, and one that was removed does not.
+A room key is shared when a session begins, with the devices that the server then names. Sessions live in memory and
+are dropped whenever that may have changed: a member, a device, a signature. So a device that was just signed reads
+the next message, and one that was removed does not. Who changed what comes from the bot's sync, not from pushed
+transactions: Synapse drops what it failed to push of keys and device lists (`_TransactionController.send`, 1.163).
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import hashlib
+import secrets
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import Any
 
 import aiohttp
-from mautrix.client import Client
-from mautrix.crypto import OlmAccount, PgCryptoStore
-from mautrix.errors import DecryptionError
-from mautrix.types import ASToDeviceEvent, DeviceID, DeviceOTKCount, RoomID
-from mautrix.types import UserID as MautrixUser
 from mautrix.util.async_db import Database
+from vodozemac import GroupSession
 
+from colloque.clock import monotonic
 from colloque.errors import HomeRefused
 from colloque.identity import EventId, RoomId, UserId, localpart
 from colloque.matrix.api import CLIENT, JsonDict, MatrixApi, path
 from colloque.matrix.crosssign import Identity, ensure_identity
-from colloque.matrix.devicemark import DeviceMark, Generation, MarkedStore, new_device_id
-from colloque.store.schema import transaction
-from colloque_mssante.machine import Machine, OlmApi, Opened
+from colloque.matrix.devicemark import new_device_id
+from colloque_mssante.ghost_keys import GhostKeys, Readers, readers
 
 DEVICE_NAME = "Ma boîte (automate)"
-_IN_CLEAR = {"m.reaction"}
-"""Servers must see what a reaction reacts to; ours hold only a status sign."""
-_OF_ACCOUNTS = ("crypto_account", "crypto_olm_session", "crypto_megolm_outbound_session")
+_MESSAGES = 100
+_AGE_S = 7 * 86400.0
+"""A session's life (Matrix's defaults)."""
+_UNREACHED_S = 60.0
+"""Its life when a device had no one-time key left: that device gets the next one."""
+
+
+@dataclass
+class _Session:
+    """One ghost's session in one room."""
+
+    megolm: GroupSession
+    readers: frozenset[UserId]
+    until: float
+    """Monotonic seconds."""
+
+    @property
+    def expired(self) -> bool:
+        return self.megolm.message_index >= _MESSAGES or monotonic() >= self.until
 
 
 class Account:
-    """One Matrix account of ours, ready to speak."""
+    """One ghost, ready to speak."""
 
-    def __init__(self, accounts: Accounts, user: UserId, api: MatrixApi, machine: Machine) -> None:
-        self.user = user
+    def __init__(self, accounts: Accounts, api: MatrixApi, keys: GhostKeys) -> None:
+        self.user = keys.user
         self.api = api
-        self.machine = machine
+        self._keys = keys
         self._accounts = accounts
+        self._sessions: dict[RoomId, _Session] = {}
         self._locks: defaultdict[RoomId, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def send(self, room: RoomId, content: JsonDict, *, txn: str, type_: str = "m.room.message") -> EventId:
+    async def send(self, room: RoomId, content: JsonDict, *, txn: str) -> EventId:
         """Send, encrypted. Safe to repeat with the same `txn` for 24 h. Raises HomeUnavailable, HomeRefused."""
-        if type_ not in _IN_CLEAR:
-            content, type_ = await self._sealed(room, type_, content), "m.room.encrypted"
-        return await self._put(room, type_, content, txn)
-
-    async def send_to_all_devices(self, room: RoomId, content: JsonDict, *, txn: str) -> EventId:
-        """Send one harmless text that devices not signed by their owner can read too, in a session of its own."""
-        listeners = await self._listeners(room)
-        session = await self.machine.open_session(RoomID(room), listeners, unsigned_too=True)
-        return await self._put(room, "m.room.encrypted", self.machine.seal(session, "m.room.message", content), txn)
-
-    async def read(self, event: JsonDict) -> Opened:
-        """Decrypt. Raises NoKey, mautrix's DecryptionError, HomeUnavailable."""
-        return await self.machine.unseal(event)
-
-    async def join(self, room: RoomId) -> None:
-        """Join; no error when already in."""
-        await self.api.call("POST", path(CLIENT, "rooms", room, "join"), {})
-
-    async def _sealed(self, room: RoomId, type_: str, content: JsonDict) -> JsonDict:
-        store = self.machine.crypto_store
         async with self._locks[room]:
-            session = await store.get_outbound_group_session(RoomID(room))
+            session = self._sessions.get(room)
             while session is None or session.expired:
                 epoch = self._accounts.epoch
-                listeners = await self._listeners(room)
-                await self._accounts.note_listeners(room, listeners)
-                session = await self.machine.open_session(RoomID(room), listeners)
-                if self._accounts.epoch == epoch:  # else something changed meanwhile: share again
-                    await store.add_outbound_group_session(session)
+                session = await self._open(room)
+                if self._accounts.epoch != epoch:
+                    session = None  # something changed meanwhile: share again
                 else:
-                    session = None
-            sealed = self.machine.seal(session, type_, content)
-            await store.update_outbound_group_session(session)
-            await self._accounts.leaving()
-            return sealed
+                    self._sessions[room] = session
+            sealed = self._keys.seal(room, session.megolm, "m.room.message", content)
+        where = path(CLIENT, "rooms", room, "send", "m.room.encrypted", txn)
+        return EventId(str((await self.api.call("PUT", where, sealed))["event_id"]))
 
-    async def _listeners(self, room: RoomId) -> list[MautrixUser]:
-        """Who may read what is said now: members and invited, our own accounts apart."""
-        members = await self.api.call("GET", path(CLIENT, "rooms", room, "members"))
-        inside = (e["state_key"] for e in members["chunk"] if e["content"]["membership"] in {"join", "invite"})
-        return [MautrixUser(user) for user in inside if not self._accounts.is_ours(UserId(user))]
+    async def join(self, room: RoomId) -> None:
+        """Accept an invitation; no error when already in."""
+        await self.api.call("POST", path(CLIENT, "rooms", room, "join"), {})
 
-    async def _put(self, room: RoomId, type_: str, content: JsonDict, txn: str) -> EventId:
-        answer = await self.api.call("PUT", path(CLIENT, "rooms", room, "send", type_, txn), content)
-        return EventId(str(answer["event_id"]))
+    def forget(self, room: RoomId) -> None:
+        """Begin a new session with the next message."""
+        self._sessions.pop(room, None)
+
+    def forget_readers(self, users: frozenset[UserId] | None) -> None:
+        """The same wherever one of `users` was given keys; None: everywhere."""
+        self._sessions = {
+            room: session
+            for room, session in self._sessions.items()
+            if users is not None and not session.readers & users
+        }
+
+    async def _open(self, room: RoomId) -> _Session:
+        """A new session, its key given to the members' signed devices; the others are told that they get none."""
+        members = await self._members(room)
+        query: JsonDict = {"device_keys": {user: [] for user in members}}
+        found = readers(await self.api.call("POST", path(CLIENT, "keys", "query"), query))
+        megolm = GroupSession()
+        given, unreached = await self._room_keys(room, megolm, found)
+        await self._to_device("m.room.encrypted", given)
+        why = dict.fromkeys(found.unsigned, "m.unverified") | dict.fromkeys(unreached, "m.no_olm")
+        withheld = {place: self._keys.withheld(room, megolm, code) for place, code in why.items()}
+        await self._to_device("m.room_key.withheld", _by_user(withheld))
+        life = _UNREACHED_S if unreached else _AGE_S
+        return _Session(megolm, frozenset(members), monotonic() + life)
+
+    async def _room_keys(self, room: RoomId, megolm: GroupSession, found: Readers) -> tuple[_Messages, set[_Place]]:
+        """To-device contents by user and device; and the devices that had no one-time key left."""
+        wanted: defaultdict[str, dict[str, str]] = defaultdict(dict)
+        for device in found.signed:
+            wanted[device.user][device.device] = "signed_curve25519"
+        if not wanted:
+            return {}, set()
+        answer = await self.api.call("POST", path(CLIENT, "keys", "claim"), {"one_time_keys": wanted})
+        claimed = answer.get("one_time_keys", {})
+        given: dict[_Place, JsonDict] = {}
+        unreached: set[_Place] = set()
+        for device in found.signed:
+            keys = claimed.get(device.user, {}).get(device.device, {})
+            content = self._keys.room_key(device, keys, room, megolm)
+            if content is None:
+                unreached.add((device.user, device.device))
+            else:
+                given[device.user, device.device] = content
+        return _by_user(given), unreached
+
+    async def _to_device(self, type_: str, messages: _Messages) -> None:
+        if messages:
+            where = path(CLIENT, "sendToDevice", type_, secrets.token_hex(16))
+            await self.api.call("PUT", where, {"messages": messages})
+
+    async def _members(self, room: RoomId) -> list[UserId]:
+        """Who may read what is said now: members and invited, other ghosts apart."""
+        answer = await self.api.call("GET", path(CLIENT, "rooms", room, "members"))
+        inside = (e["state_key"] for e in answer["chunk"] if e["content"]["membership"] in {"join", "invite"})
+        return [UserId(user) for user in inside if not self._accounts.is_ghost(UserId(user))]
+
+
+_Place = tuple[UserId, str]
+_Messages = dict[str, dict[str, JsonDict]]
+
+
+def _by_user(contents: dict[_Place, JsonDict]) -> _Messages:
+    out: defaultdict[str, dict[str, JsonDict]] = defaultdict(dict)
+    for (user, device), content in contents.items():
+        out[user][device] = content
+    return dict(out)
 
 
 class Accounts:
-    """All of them, made on first use. `is_ours` tells the bot and the ghosts from everybody else."""
+    """All ghosts, made on first use. Their device keys are stored; a lost store brings new devices, same identities."""
 
     def __init__(
         self,
@@ -105,154 +160,82 @@ class Accounts:
         url: str,
         token: str,
         identity_secret: bytes,
-        pickle_key: str,
-        mark: DeviceMark,
-        is_ours: Callable[[UserId], bool],
+        pickle_secret: bytes,
+        is_ghost: Callable[[UserId], bool],
     ) -> None:
         self._db = db
         self._http = http
         self._url = url
         self._token = token
         self._secret = identity_secret
-        self._pickle_key = pickle_key
-        self._marked = MarkedStore(mark, self._load_generation, self._save_generation)
+        self._pickle_key = hashlib.sha256(b"ghosts\0" + pickle_secret).digest()
         self._known: dict[UserId, Account] = {}
         self._locks: defaultdict[UserId, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._leaving_lock = asyncio.Lock()
-        self._news = asyncio.Condition()
-        self.is_ours = is_ours
+        self.is_ghost = is_ghost
         self.epoch = 0
-        """Grows with every rotation."""
-
-    async def open(self) -> None:
-        """Notice a store that was lost or restored: its devices are given up, new ones made as accounts are used.
-
-        Sessions begun before this start are dropped: device changes of the meantime may reach us late or never.
-        """
-        if await self._marked.usable() is None:
-            async with transaction(self._db):
-                for table in _OF_ACCOUNTS:
-                    await self._db.execute(f"DELETE FROM {table}")  # noqa: S608  a fixed list
-            await self._marked.start(new_device_id())
-        await self._db.execute("DELETE FROM crypto_megolm_outbound_session")
-        self.epoch += 1
+        """Grows whenever sessions are dropped."""
 
     async def get(self, user: UserId) -> Account:
         """The account, registered and with a signed device. Raises HomeUnavailable, HomeRefused, Inconsistent."""
         async with self._locks[user]:
             if user not in self._known:
-                self._known[user] = await self._start(user)
+                keys = await self._stored(user) or await self._new_device(user)
+                self._known[user] = Account(self, self._api(user, keys.device), keys)
             return self._known[user]
 
-    async def rotate(self, room: RoomId) -> None:
-        """The next message in that room begins a new session, whoever of ours sends it."""
+    def rotate(self, room: RoomId) -> None:
+        """The next message in that room begins a new session, whichever ghost says it."""
         self.epoch += 1
-        await self._db.execute("DELETE FROM crypto_megolm_outbound_session WHERE room_id = $1", room)
+        for account in self._known.values():
+            account.forget(room)
 
-    async def devices_changed(self, users: Iterable[UserId]) -> None:
-        """The same in every room where one of `users` was given keys; what we knew of their devices is forgotten."""
-        for user in users:
-            if self.is_ours(user):
-                continue
-            self.epoch += 1
-            async with transaction(self._db):
-                await self._db.execute("DELETE FROM crypto_device WHERE user_id = $1", user)
-                await self._db.execute("DELETE FROM crypto_tracked_user WHERE user_id = $1", user)
-                await self._db.execute(
-                    "DELETE FROM crypto_megolm_outbound_session WHERE room_id IN "
-                    "(SELECT room_id FROM listener WHERE user_id = $1)",
-                    user,
-                )
+    async def devices_changed(self, users: Iterable[UserId] | None) -> None:
+        """The same in every room where one of `users` was given keys; None: anybody's devices may have changed."""
+        self.epoch += 1
+        changed = None if users is None else frozenset(users)
+        for account in self._known.values():
+            account.forget_readers(changed)
 
-    async def note_listeners(self, room: RoomId, users: Iterable[str]) -> None:
-        """Remember who is given keys in a room."""
-        async with transaction(self._db):
-            await self._db.execute("DELETE FROM listener WHERE room_id = $1", room)
-            for user in users:
-                await self._db.execute("INSERT INTO listener (room_id, user_id) VALUES ($1, $2)", room, user)
+    async def _stored(self, user: UserId) -> GhostKeys | None:
+        """The keys of the ghost's device, where both the store and the server know it."""
+        row: Any = await self._db.fetchrow(
+            "SELECT device_id, pickle FROM ghost_device WHERE user_id = $1 AND signed", user
+        )
+        if row is None or row["device_id"] not in await self._devices(user):
+            return None
+        return GhostKeys.unpickle(user, row["device_id"], row["pickle"], self._pickle_key)
 
-    async def receive(self, raw: JsonDict) -> None:
-        """One to-device event for one of our devices. What can't be decrypted is dropped: it can't ever be."""
-        event: Any = ASToDeviceEvent.deserialize(cast("Any", raw))
-        user = UserId(event.to_user_id)
-        if not self.is_ours(user) or not await self._has_store(user):
-            return
-        account = await self.get(user)
-        if event.to_device_id == account.api.device:
-            try:
-                await account.machine.receive(event)
-            except DecryptionError:
-                return
-            async with self._news:
-                self._news.notify_all()
-
-    async def wait_for_keys(self, timeout_s: float) -> None:
-        """Until some key came in, at most `timeout_s` seconds."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s), self._news:
-                await self._news.wait()
-
-    async def count_keys(self, counts: JsonDict) -> None:
-        """How many one-time keys the server has left, by user and device: publish more where they run short."""
-        for user, devices in counts.items():
-            if not self.is_ours(UserId(user)) or not await self._has_store(UserId(user)):
-                continue
-            account = await self.get(UserId(user))
-            if account.api.device in devices:
-                await account.machine.handle_otk_count(DeviceOTKCount.deserialize(devices[account.api.device]))
-
-    async def leaving(self) -> None:
-        """The store changed and something made from it is about to leave."""
-        async with self._leaving_lock:
-            await self._marked.advance()
-
-    async def _start(self, user: UserId) -> Account:
-        store = PgCryptoStore(user, self._pickle_key, self._db)
-        device = await store.get_device_id()
-        if not device:
-            device = DeviceID(new_device_id())
-            async with transaction(self._db):
-                await store.put_account(OlmAccount())
-                await store.put_device_id(device)
-        api = MatrixApi(self._http, self._url, self._token, user=user, device=device)
-        client = Client(mxid=MautrixUser(user), device_id=device, api=OlmApi(api, self._http))
-        machine = Machine(client, store, self.leaving)
-        await machine.load()
-        if not machine.account.shared:
-            await self._new_device(user, device)
-            await machine.share_keys()
-        # A crash may have come between the keys and their signature: `shared` alone does not tell.
-        identity = Identity.derive(self._secret, user)
-        await ensure_identity(api, identity, device, fingerprint=machine.account.signing_key)
-        return Account(self, user, api, machine)
-
-    async def _new_device(self, user: UserId, device: str) -> None:
-        """Register the account if need be, delete devices whose store we lost, create this one. Safe to repeat."""
+    async def _new_device(self, user: UserId) -> GhostKeys:
+        """Register the account if need be, put a new signed device on the server, delete all others."""
         body = {"type": "m.login.application_service", "username": localpart(user), "inhibit_login": True}
         try:
-            await MatrixApi(self._http, self._url, self._token).call("POST", path(CLIENT, "register"), body)
+            await self._api(None, None).call("POST", path(CLIENT, "register"), body)
         except HomeRefused as error:
             if error.errcode != "M_USER_IN_USE":
                 raise
-        api = MatrixApi(self._http, self._url, self._token, user=user)
-        await api.call("PUT", path(CLIENT, "devices", device), {"display_name": DEVICE_NAME})
-        known = [str(d["device_id"]) for d in (await api.call("GET", path(CLIENT, "devices")))["devices"]]
-        lost = [other for other in known if other != device]
-        if lost:
-            await api.call("POST", path(CLIENT, "delete_devices"), {"devices": lost})
-
-    async def _has_store(self, user: UserId) -> bool:
-        found = await self._db.fetchval("SELECT 1 FROM crypto_account WHERE account_id = $1", user)
-        return found is not None
-
-    async def _load_generation(self) -> Generation | None:
-        row: Any = await self._db.fetchrow("SELECT device, number FROM generation")
-        return Generation(row["device"], row["number"]) if row else None
-
-    async def _save_generation(self, generation: Generation) -> None:
+        keys = GhostKeys.new(user, new_device_id())
         await self._db.execute(
-            "INSERT INTO generation (id, device, number) VALUES (1, $1, $2) "
-            "ON CONFLICT (id) DO UPDATE SET device = excluded.device, number = excluded.number",
-            generation.device,
-            generation.number,
+            "INSERT INTO ghost_device (user_id, device_id, pickle, signed) VALUES ($1, $2, $3, false) "
+            "ON CONFLICT (user_id) DO UPDATE SET device_id = excluded.device_id, pickle = excluded.pickle, "
+            "signed = false",
+            user,
+            keys.device,
+            keys.pickle(self._pickle_key),
         )
+        account = self._api(user, None)
+        await account.call("PUT", path(CLIENT, "devices", keys.device), {"display_name": DEVICE_NAME})
+        own = self._api(user, keys.device)
+        await own.call("POST", path(CLIENT, "keys", "upload"), {"device_keys": keys.device_keys()})
+        await ensure_identity(own, Identity.derive(self._secret, user), keys.device, fingerprint=keys.fingerprint)
+        others = [device for device in await self._devices(user) if device != keys.device]
+        if others:
+            await account.call("POST", path(CLIENT, "delete_devices"), {"devices": others})
+        await self._db.execute("UPDATE ghost_device SET signed = true WHERE user_id = $1", user)
+        return keys
+
+    async def _devices(self, user: UserId) -> list[str]:
+        answer = await self._api(user, None).call("GET", path(CLIENT, "devices"))
+        return [str(device["device_id"]) for device in answer["devices"]]
+
+    def _api(self, user: UserId | None, device: str | None) -> MatrixApi:
+        return MatrixApi(self._http, self._url, self._token, user=user, device=device)

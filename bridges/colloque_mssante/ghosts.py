@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from mautrix.util.async_db import Database
@@ -74,22 +75,18 @@ class Ghosts:
     """Correspondents' accounts. Losing the table changes no ghost: its name on the server follows from the secret."""
 
     def __init__(
-        self, db: Database, accounts: Accounts, admin: SynapseAdmin, *, secret: bytes, prefix: str, server: str
+        self, db: Database, accounts: Accounts, admin: SynapseAdmin, secret: bytes, named: Callable[[str], UserId]
     ) -> None:
+        """`named` makes a ghost's user id from its opaque name."""
         self._db = db
         self._accounts = accounts
         self._admin = admin
         self._secret = secret
-        self._prefix = prefix
-        self._server = server
+        self._named = named
 
     def user_of(self, who: Correspondent) -> UserId:
         """The Matrix account of a correspondent."""
-        return UserId(f"@{self._prefix}{opaque(self._secret, 'ghost', who.key)}:{self._server}")
-
-    def is_ghost(self, user: UserId) -> bool:
-        """True for any ghost of ours."""
-        return user.startswith(f"@{self._prefix}") and user.endswith(f":{self._server}")
+        return self._named(opaque(self._secret, "ghost", who.key))
 
     async def ensure(self, who: Correspondent) -> Account:
         """The correspondent's account, under the name of today. Raises HomeUnavailable, HomeRefused."""

@@ -17,14 +17,13 @@ from colloque.errors import HomeRefused, NotFound, Temporary
 from colloque.identity import EventId, MssanteAddress, MxcUri, RoomId, UserId
 from colloque.mail.message import Mail
 from colloque.mail.parse import parse_mail
-from colloque.matrix.home import JsonDict, RoomKind, RoomMark, RoomSpec
+from colloque.matrix.home import Home, JsonDict, RoomKind, RoomMark, RoomSpec
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque.store.rooms import Rooms
 from colloque_mssante import attachments, mapping
 from colloque_mssante.crypto import Account
 from colloque_mssante.ghosts import OPERATOR, Correspondent, Ghosts, correspondent, opaque
-from colloque_mssante.home import BridgeHome
 from colloque_mssante.mapping import Draft
 from colloque_mssante.outbox import CODES, Outbox
 from colloque_mssante.store import Cursor, Mails, Place, StoredMail, Uploads
@@ -41,7 +40,7 @@ class Inbound:
     def __init__(
         self,
         *,
-        home: BridgeHome,
+        home: Home,
         ghosts: Ghosts,
         directory: Directory,
         mails: Mails,
@@ -185,6 +184,7 @@ class Inbound:
             for user in (owner, ghost.user):
                 if members.get(user) not in {"join", "invite"}:
                     await self._home.invite(room, user)
+                    ghost.forget(room)
             if members.get(ghost.user) != "join":
                 await ghost.join(room)
             self._whole.add(room)

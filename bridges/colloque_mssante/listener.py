@@ -1,42 +1,55 @@
-"""Who hears what Synapse pushes. Called again after a crash: every answer is safe to repeat."""
+"""Who hears what the bot hears. May be called again for the same event: every answer is safe to repeat."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from colloque.bot import Bot
-from colloque.identity import EventId, RoomId, UserId
-from colloque.matrix.api import JsonDict
-from colloque.matrix.home import Incoming, MemberChange, RoomKind, Unreadable
+from colloque.identity import UserId
+from colloque.matrix.home import Heard, Home, Incoming, MemberChange, RoomKind, Unreadable
+from colloque.store.rooms import Rooms
 from colloque_mssante.crypto import Accounts
-from colloque_mssante.home import BridgeHome
 from colloque_mssante.inbound import Inbound
 from colloque_mssante.mapping import is_edit
 from colloque_mssante.outbound import Outbound
 
 
 class Listener:
-    """One instance a process."""
+    """One instance a process. `is_ours` tells bots and ghosts from people."""
 
-    def __init__(self, *, accounts: Accounts, home: BridgeHome, bot: Bot, inbound: Inbound, outbound: Outbound) -> None:
+    def __init__(
+        self,
+        *,
+        accounts: Accounts,
+        home: Home,
+        rooms: Rooms,
+        bot: Bot,
+        inbound: Inbound,
+        outbound: Outbound,
+        is_ours: Callable[[UserId], bool],
+    ) -> None:
         self._accounts = accounts
         self._home = home
+        self._rooms = rooms
         self._bot = bot
         self._inbound = inbound
         self._outbound = outbound
+        self._is_ours = is_ours
 
-    async def arrived(self, events: list[JsonDict]) -> None:
-        """Before anything else is said in a room: who is in it may have changed, so its keys change."""
-        rooms = {RoomId(e["room_id"]) for e in events if self._changes_readers(e)}
-        for room in rooms:
-            await self._accounts.rotate(room)
-
-    async def handle(self, event: JsonDict) -> None:
-        """One event, in its room's order. Raises HomeUnavailable and other Temporary errors: called again then."""
-        heard = await self._home.hear(event)
-        if heard is None:
-            return
+    async def hear(self, heard: Heard) -> None:
+        """One thing heard, in its room's order. Raises Temporary: it comes again then."""
         if isinstance(heard, MemberChange):
-            self._inbound.membership_changed(heard.room)
-            return
+            await self._member(heard)
+        elif isinstance(heard, Incoming | Unreadable) and not self._is_ours(heard.sender):
+            await self._said(heard)
+
+    async def answer(self, said: Incoming) -> None:
+        """A message of a mail room that is no command."""
+        mark = await self._home.mark_of(said.room)
+        if mark is not None:
+            await self._outbound.hear(said, mark)
+
+    async def _said(self, heard: Incoming | Unreadable) -> None:
         mark = await self._home.mark_of(heard.room)
         if mark is None:
             return
@@ -50,21 +63,11 @@ class Listener:
         else:
             await self._bot.hear(heard)
 
-    async def answer(self, said: Incoming) -> None:
-        """A message of a mail room that is no command."""
-        mark = await self._home.mark_of(said.room)
-        if mark is not None:
-            await self._outbound.hear(said, mark)
-
-    async def give_up(self, event: JsonDict) -> None:
-        """An event that could not be handled, whatever was tried: in a mail room its writer must know."""
-        mark = await self._home.mark_of(RoomId(event["room_id"]))
-        if mark is not None and mark.kind is RoomKind.MAIL and event["type"] == "m.room.encrypted":
-            await self._outbound.unreadable(RoomId(event["room_id"]), EventId(event["event_id"]))
-
-    def _changes_readers(self, event: JsonDict) -> bool:
-        """True for a membership change of somebody else's that is not the acceptance of an invitation."""
-        if event.get("type") != "m.room.member" or self._accounts.is_ours(UserId(str(event.get("state_key")))):
-            return False
-        before = event.get("unsigned", {}).get("prev_content", {}).get("membership")
-        return (before, event["content"].get("membership")) not in {("invite", "join"), ("join", "join")}
+    async def _member(self, change: MemberChange) -> None:
+        self._inbound.membership_changed(change.room)
+        if change.membership != "join" and not self._is_ours(change.user):
+            self._accounts.rotate(change.room)  # who joins was invited, and given the keys then
+        if change.user == self._home.user and change.membership == "join":
+            mark = await self._home.mark_of(change.room)
+            if mark is not None and mark.kind in {RoomKind.HOME, RoomKind.ADMIN}:
+                await self._rooms.put(mark.key, change.room, mark.kind, mark.owner)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable
+from typing import Protocol
 
 from colloque import logs
 from colloque.book import AttestationBook
@@ -12,21 +13,28 @@ from colloque.clock import Clock
 from colloque.config import MssanteConfig
 from colloque.directory.lookup import Directory
 from colloque.errors import BadIdentifier, BadInput, HomeRefused, Refused, Tampered
-from colloque.identity import EventId, MssanteAddress, MxcUri, RoomId, digest
+from colloque.identity import EventId, MssanteAddress, RoomId, digest
 from colloque.mail.compose import compose, encoded_size, envid, message_id
 from colloque.mail.message import Attachment, Outgoing, Party
 from colloque.mail.threading import reply_headers, reply_subject
-from colloque.matrix.home import Incoming, RoomMark, text
+from colloque.matrix.home import Home, Incoming, JsonDict, RoomMark, text
 from colloque.professional import Professional
 from colloque.store.roomkeys import RoomKeys
-from colloque_mssante import attachments, mapping, texts
+from colloque_mssante import mapping, texts
 from colloque_mssante.credentials import Credentials
-from colloque_mssante.home import BridgeHome
 from colloque_mssante.mapping import No, Reply
 from colloque_mssante.outbox import ROOM, Outbox, Send
 from colloque_mssante.store import Mails, StoredMail
 
 logger = logging.getLogger(__name__)
+
+
+class FileHome(Home, Protocol):
+    """A home that can fetch attachments (`colloque.matrix.nio_home.NioHome`)."""
+
+    async def download(self, content: JsonDict) -> bytes:
+        """The bytes of an encrypted attachment. Raises BadInput, Tampered, HomeRefused, HomeUnavailable."""
+        ...
 
 
 class Outbound:
@@ -36,7 +44,7 @@ class Outbound:
         self,
         *,
         config: MssanteConfig,
-        home: BridgeHome,
+        home: FileHome,
         book: AttestationBook,
         directory: Directory,
         whitelisted: Callable[[str], bool],
@@ -180,9 +188,8 @@ class Outbound:
         if reply.file_size is not None and encoded_size(reply.file_size) > self._config.size_limit:
             raise Refused("too_big", texts.too_big(self._config.size_limit))
         try:
-            sealed = await self._home.download(MxcUri(str(reply.file.get("url"))))
-            data = attachments.unseal(sealed, reply.file)
-        except (Tampered, HomeRefused):
+            data = await self._home.download({"file": dict(reply.file)})
+        except (BadInput, Tampered, HomeRefused):
             raise Refused("file_gone", texts.FILE_GONE) from None
         return Attachment(reply.file_name, reply.file_mime, data)
 

@@ -29,9 +29,10 @@ ROOM = "room"
 CODES = "annuaire"
 """The service whose mails are one-time codes."""
 OPEN = ("queued", "deferred", "data")
-_LEFT = ("sent", "delivered", "read", "failed")
 _BY_REPORT = {"delivered": "delivered", "failed": "failed", "error": "failed", "read": "read"}
 """What a report makes of a mail. Any other report only proves that the mail left."""
+_SHORT_TRIES = 3
+"""Deferrals (some 15 s) after which the writer is told to be patient."""
 _RANK = {"sent": 1, "failed": 2, "delivered": 2, "read": 3}
 
 
@@ -134,11 +135,15 @@ class Outbox:
         return [found for row in rows if (found := _read(row))]
 
     async def to_tell(self) -> list[Send]:
-        """Mails whose writer was not shown the present state. A doubt is told at `next_at`: a report may come first."""
+        """Mails whose writer was not shown the present state.
+
+        A doubt is told at `next_at`: a report may come first. A short wait is not told at all.
+        """
         rows = await self._db.fetch(
             "SELECT * FROM outbox WHERE room_id <> '' AND told <> state AND state NOT IN ('queued', 'data') "
-            "AND (state <> 'doubtful' OR next_at <= $1) ORDER BY seq",
+            "AND (state <> 'doubtful' OR next_at <= $1) AND (state <> 'deferred' OR tries > $2) ORDER BY seq",
             self._now(),
+            _SHORT_TRIES,
         )
         return [found for row in rows if (found := _read(row))]
 

@@ -7,6 +7,7 @@ anywhere is repaired by the next pass.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -26,23 +27,23 @@ from colloque.errors import (
 )
 from colloque.identity import EventId, MssanteAddress, digest
 from colloque.mail.smtp import NOTIFY_ALL, submit
-from colloque.matrix.home import reaction, text
+from colloque.matrix.home import Home, reaction, text
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque_mssante import texts
 from colloque_mssante.credentials import Credentials
-from colloque_mssante.home import BridgeHome
 from colloque_mssante.outbox import CODES, Outbox, Send
 
 DOUBT = timedelta(minutes=15)
 """How long a report may take to settle a doubt before the writer is asked."""
 GIVE_UP = timedelta(hours=48)
 """After that long, a mail that is still deferred counts as refused (`4.4.7`, RFC 3463: delivery time expired)."""
-_BACK_OFF_S = (30.0, 3600.0)
+_BACK_OFF_S = (2.0, 3600.0)
 _TLS_WAIT_S = 300.0
 _SMTP_S = 60.0
 _LOOK_S = 5.0
+_PAUSE_S = 0.25
 _LAST_S = 2.0
 TLS_INCIDENT = "mssante.tls"
 SENDER_INCIDENT = "mssante.sender"
@@ -57,7 +58,7 @@ class Sender:
         self,
         *,
         server: MailServerConfig,
-        home: BridgeHome,
+        home: Home,
         outbox: Outbox,
         credentials: Credentials,
         incidents: Incidents,
@@ -120,11 +121,11 @@ class Sender:
 
     async def _sleep(self) -> None:
         """Until there is news, or the next time comes; a look every few seconds costs little and forgives all."""
-        try:
-            async with asyncio.timeout(_LOOK_S):
+        next_time = await self._outbox.next_time()
+        left = _LOOK_S if next_time is None else (next_time - self._clock.now()).total_seconds()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(min(left, _LOOK_S), _PAUSE_S)):
                 await self._news.wait()
-        except TimeoutError:
-            return
 
     async def _drain(self, sender: MssanteAddress) -> None:
         for send in await self._outbox.due():

@@ -10,7 +10,7 @@ from colloque.store.schema import migration
 def register_upgrades(table: UpgradeTable) -> None:
     """Add the bridge's migrations to the common ones. Numbered by order; never edited once released."""
 
-    @migration(table, "Matrix accounts, events, mailboxes, mails, outbox")
+    @migration(table, "Ghosts, mailboxes, mails, outbox")
     async def first(conn: Connection) -> None:
         sqlite = conn.scheme == Scheme.SQLITE
         serial = "INTEGER PRIMARY KEY AUTOINCREMENT" if sqlite else "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"
@@ -19,20 +19,13 @@ def register_upgrades(table: UpgradeTable) -> None:
 
 
 _FIRST = (
-    # How often the crypto tables changed (see colloque.matrix.devicemark): one row.
-    "CREATE TABLE generation (id INTEGER PRIMARY KEY, device TEXT NOT NULL, number BIGINT NOT NULL)",
-    # Who was given the keys of a room's sessions.
-    "CREATE TABLE listener (room_id TEXT NOT NULL, user_id TEXT NOT NULL, PRIMARY KEY (room_id, user_id))",
-    "CREATE INDEX listener_by_user ON listener (user_id)",
-    # Events that Synapse pushed, in their order. Handled ones stay two days without their content, to be known again.
-    """CREATE TABLE inbox (
-        seq      $SERIAL,
-        event_id TEXT NOT NULL UNIQUE,
-        room_id  TEXT NOT NULL,
-        raw      TEXT NOT NULL,
-        done_at  BIGINT
+    # Ghosts' device keys, encrypted; `signed` once the device is on the server with its owner's signature.
+    """CREATE TABLE ghost_device (
+        user_id   TEXT PRIMARY KEY,
+        device_id TEXT NOT NULL,
+        pickle    TEXT NOT NULL,
+        signed    BOOLEAN NOT NULL
     )""",
-    "CREATE INDEX inbox_by_age ON inbox (done_at)",
     # Correspondents: `key` is opaque; `name` is what the homeserver shows.
     "CREATE TABLE ghost (key TEXT PRIMARY KEY, user_id TEXT NOT NULL UNIQUE, name TEXT NOT NULL)",
     # One row a mailbox that is (or was) watched. `uid` is the last one dealt with under `uidvalidity`.

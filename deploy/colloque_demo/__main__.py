@@ -48,6 +48,7 @@ class Demo:
             if self._report.ready_s is None:
                 return EXIT_INTERRUPTED
         finally:
+            self._display.note("everything is being stopped")
             await self._supervisor.stop()
             self._layout.close()
         return 0 if self._report.ok else EXIT_FAILED
@@ -87,7 +88,7 @@ class Demo:
         if self._stack is not None and self._admin_room:
             self._write_access()
             if not self._once:
-                self._display.box(welcome.text(self._stack), "Colloque")
+                self._display.welcome(welcome.text(self._stack))
 
     def _write_access(self) -> None:
         assert self._stack is not None

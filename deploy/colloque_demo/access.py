@@ -36,6 +36,7 @@ def describe(
         "services": [
             {"name": p.name, "pid": supervisor.pid(p.name), "health": p.health, "metrics": p.metrics}
             for p in supervisor.programs()
+            if p.health is not None
         ],
         "receipts": {"dir": str(config.salles.receipts), "public_key": str(public_key)},
         "limits": {

@@ -13,7 +13,6 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.panel import Panel
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from colloque.clock import monotonic
@@ -108,9 +107,11 @@ class Display:
         """Something an onlooker should know."""
         self._line(f"  [yellow]•[/yellow] {escape(text)}")
 
-    def box(self, text: str, title: str) -> None:
-        """A framed text."""
-        self.console.print(Panel(escape(text), title=title, expand=False))
+    def welcome(self, text: str) -> None:
+        """The last words, to be copied from: no line is cut or broken."""
+        self.console.print()
+        self.console.print(escape(text), crop=False, overflow="ignore", no_wrap=True)
+        self.console.print()
 
     def _line(self, text: str) -> None:
         self.console.print(f"[dim]{monotonic() - self._began:5.1f}s[/dim] {text}")

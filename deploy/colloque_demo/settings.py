@@ -28,9 +28,9 @@ SERVICES = ("annuaire", "salles", "mssante")
 
 CODE_S = 120
 CODE_TRIES = 3
-IDLE_S = 45
+IDLE_S = 30
 """A patient room's life after its last message: time enough for somebody outside to write, send a file and wait."""
-NOTICE_S = 15
+NOTICE_S = 10
 LINGER_S = 5
 
 
@@ -71,24 +71,14 @@ def make_secrets(layout: Layout) -> None:
     write_private(layout.secret("receipts.pem"), pem)
 
 
-def appservices(layout: Layout, ports: Ports) -> tuple[Appservice, ...]:
-    """The three registrations: two bots that sync, one bridge that events are pushed to."""
+def appservices(layout: Layout) -> tuple[Appservice, ...]:
+    """The three registrations: three bots that sync, one of them with its ghosts. Nothing is pushed."""
 
-    def token(name: str) -> str:
-        return layout.secret(name).read_text(encoding="ascii")
+    def one(name: str, ghosts: str | None = None) -> Appservice:
+        token = layout.secret(f"{name}.as_token").read_text(encoding="ascii")
+        return Appservice(name, name, token, secrets.token_hex(32), ghosts=ghosts)
 
-    bots = tuple(
-        Appservice(name, name, token(f"{name}.as_token"), secrets.token_hex(32)) for name in ("annuaire", "salles")
-    )
-    bridge = Appservice(
-        "mssante",
-        "mssante",
-        token("mssante.as_token"),
-        token("mssante.hs_token"),
-        url=f"http://127.0.0.1:{ports.appservice}",
-        ghosts=GHOSTS,
-    )
-    return (*bots, bridge)
+    return one("annuaire"), one("salles"), one("mssante", GHOSTS)
 
 
 def write_config(layout: Layout, ports: Ports, homeserver_url: str, ca: Path) -> Config:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from colloque.clock import SystemClock
+from colloque.clock import SystemClock, monotonic
 from colloque.config import Config
 from colloque.directory.extract import import_files
 from colloque.directory.file import DirectoryFile
@@ -22,7 +23,7 @@ from colloque_demo.layout import Layout
 from colloque_demo.people import Cast, choose
 from colloque_demo.pki import make_pki
 from colloque_demo.settings import SENDER, SERVER_NAME, SERVICES, Ports
-from colloque_demo.supervisor import Program, Supervisor
+from colloque_demo.supervisor import READY_S, Program, Supervisor
 
 PEOPLE = 2_000
 SEED = 20_260_302
@@ -56,11 +57,18 @@ class Stack:
     def admin(self, method: str, *where: str) -> Any:
         """One call of Synapse's admin API as the annuaire service's administrator, which joins no room. Blocks.
 
-        Raises RuntimeError with the status on refusal.
+        A Synapse that is being started again is waited for. Raises RuntimeError with the status on refusal.
         """
         token = self.layout.secret("annuaire.admin_token").read_text(encoding="ascii")
         path = "".join("/" + quote(part, safe="") for part in where)
-        return self.server.call(method, "/_synapse/admin" + path, token=token)
+        end = monotonic() + READY_S
+        while True:
+            try:
+                return self.server.call(method, "/_synapse/admin" + path, token=token)
+            except OSError:
+                if monotonic() > end:
+                    raise
+                time.sleep(0.2)
 
     async def colloque(self, *args: str) -> tuple[int, str]:
         """`colloque ARGS…`, as an operator types it: its exit code and what it said."""
@@ -124,7 +132,7 @@ def _configure(server: Homeserver, layout: Layout, ports: Ports, config: Config)
             {"port": ports.synapse_metrics, "type": "metrics", **listener},
         ],
     }
-    server.configure(appservices=settings.appservices(layout, ports), modules=(module,), extra=extra)
+    server.configure(appservices=settings.appservices(layout), modules=(module,), extra=extra)
 
 
 def _write_mailboxes(layout: Layout, cast: Cast) -> None:
@@ -170,14 +178,13 @@ def _operator(layout: Layout, ports: Ports) -> Program:
 
 def _service(name: str, layout: Layout, config: Config) -> Program:
     own = getattr(config, name)
-    listens = [own.http.port] + ([config.mssante.appservice.port] if name == "mssante" else [])
     url = f"http://127.0.0.1:{own.http.port}"
     return Program(
         name,
         (sys.executable, "-m", f"colloque_{name}", "--config", str(layout.config)),
         cwd=layout.state(name),
         log=layout.logs / f"{name}.log",
-        ports=tuple(listens),
+        ports=(own.http.port,),
         health=f"{url}/health",
         metrics=f"{url}/metrics",
     )

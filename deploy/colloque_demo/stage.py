@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import imaplib
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 
+from colloque.clock import monotonic
 from colloque.identity import RoomId
 from colloque.matrix.home import ROOM_MARK, Incoming, RoomKind
-from colloque_demo.clinician import Clinician, hold, until
+from colloque_demo.clinician import PATIENCE_S, Clinician, hold, until
 from colloque_demo.mailbox import Postman
 from colloque_demo.people import Person
 from colloque_demo.report import Display
@@ -50,8 +52,15 @@ class Stage:
         return frozenset(self.stack.config.bots)
 
     async def mails(self, owner: Person) -> list[EmailMessage]:
-        """The owner's INBOX, read over IMAP."""
-        return await asyncio.to_thread(self.postman.mails, owner.address.value, owner.mail_password)
+        """The owner's INBOX, read over IMAP; an operator that is being started again is waited for."""
+        end = monotonic() + PATIENCE_S
+        while True:
+            try:
+                return await asyncio.to_thread(self.postman.mails, owner.address.value, owner.mail_password)
+            except (OSError, imaplib.IMAP4.abort):
+                if monotonic() > end:
+                    raise
+                await asyncio.sleep(0.2)
 
     async def home_of(self, who: Clinician) -> RoomId:
         """The person's home room, once they and the three bots are in it; checked to be encrypted and the only one."""

@@ -25,6 +25,8 @@ READY_S = 60.0
 STOP_S = 10.0
 """Between SIGTERM and SIGKILL."""
 _STABLE_S = 5.0
+_TRIES = 3
+"""How often a program may end before it was ever well."""
 _PAUSES_S = (0.0, 0.2, 0.5, 1.0, 2.0)
 """Before the first, second… restart of a program that keeps dying young: always well under 5 s."""
 
@@ -72,6 +74,7 @@ class Supervisor:
         """Start it and wait until it is well. Raises StackError with the end of its log."""
         running = _Running(program, await self._spawn(program))
         self._running[program.name] = running
+        running.keeper = asyncio.create_task(self._keep(running))
         self._changed()
         try:
             await self._until_well(running, READY_S)
@@ -80,7 +83,6 @@ class Supervisor:
             raise StackError(
                 f"{program.name} is not well after {READY_S:.0f} s: {said}\n{_tail(program.log)}"
             ) from None
-        running.keeper = asyncio.create_task(self._keep(running))
 
     def pid(self, name: str) -> int:
         """The process's id, now."""
@@ -126,10 +128,10 @@ class Supervisor:
             )
 
     async def _until_well(self, running: _Running, timeout_s: float) -> None:
-        """Raises TimeoutError, StackError when it dies first."""
+        """Raises TimeoutError, StackError when it keeps dying."""
         async with asyncio.timeout(timeout_s):
             while not await _is_well(running):
-                if running.process.returncode is not None:
+                if running.deaths >= _TRIES:
                     raise StackError(f"{running.program.name} did not start:\n{_tail(running.program.log)}")
                 await asyncio.sleep(0.05)
 

@@ -25,15 +25,16 @@ _CLOSING = re.compile(r"[^\S\n]+(?=»)")
 
 def tidy(text: str) -> str:
     """The same text with plain quotes, dashes and spaces and no invisible mark; case, accents and lines stay."""
-    inside = _CLOSING.sub("", _OPENING.sub("", text))
+    inside = _CLOSING.sub("", _OPENING.sub("", unicodedata.normalize("NFC", text)))
     return unicodedata.normalize("NFC", inside.translate(_TYPOGRAPHY))
 
 
 def fold(text: str) -> str:
     """For comparing: `tidy`, lower case, no accents, ligatures undone."""
     parts = unicodedata.normalize("NFKD", tidy(text)).casefold().replace("œ", "oe").replace("æ", "ae")
-    # Folding case may put accents together anew ("ΐ"): take apart once more before dropping them.
-    return "".join(char for char in unicodedata.normalize("NFKD", parts) if not unicodedata.combining(char))
+    # Folding case may put accents together anew ("ΐ"), and taking apart may uncover typography ("ŉ"): once more each.
+    plain = tidy(unicodedata.normalize("NFKD", parts))
+    return "".join(char for char in unicodedata.normalize("NFD", plain) if not unicodedata.combining(char))
 
 
 _UNITS = (

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
-from mautrix.crypto import PgCryptoStore
 
 from colloque.identity import RoomId, UserId
 from colloque.matrix.api import CLIENT, JsonDict, MatrixApi, path
@@ -132,7 +131,6 @@ async def ghost_send() -> Result:
         register_upgrades(upgrades)
         db = await open_database(f"sqlite:{found.folder / 'mssante.db'}", upgrades, "mssante")
         try:
-            await PgCryptoStore.upgrade_table.upgrade(db)
             accounts = Accounts(
                 db=db,
                 http=found.http,
@@ -141,7 +139,7 @@ async def ghost_send() -> Result:
                 identity_secret=SECRET,
                 pickle_key="bench",
                 mark=DeviceMark(found.folder / "marks" / "mssante.json"),
-                is_ours=lambda user: user.startswith("@mss"),
+                is_ghost=lambda user: user.startswith("@mss_"),
             )
             await accounts.open()
             ghost = await accounts.get(found.user("mss_1"))

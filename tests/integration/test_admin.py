@@ -57,7 +57,8 @@ async def test_a_person_is_refused(synapse: Homeserver, session: aiohttp.ClientS
 
 async def test_a_room_and_its_media_end(synapse: Homeserver, session: aiohttp.ClientSession) -> None:
     calls = SynapseAdmin(session, synapse.url, account(synapse, is_admin=True)[1])
-    api = MatrixApi(session, synapse.url, account(synapse)[1])
+    owner, token = account(synapse)
+    api = MatrixApi(session, synapse.url, token)
     room = RoomId((await api.call("POST", path(CLIENT, "createRoom"), {}))["room_id"])
     media = await api.upload(secrets.token_bytes(3000))
     kept = await api.upload(b"kept")
@@ -74,11 +75,11 @@ async def test_a_room_and_its_media_end(synapse: Homeserver, session: aiohttp.Cl
     await until(done, "the deletion")
     assert await calls.deletions(room) == {delete_id: Deletion.COMPLETE}
     assert await calls.room(room) is None
-    assert await calls.media_exists(media)
+    assert await calls.media_uploader(media) == owner
     await calls.delete_media(media)
     await calls.delete_media(media)
-    assert not await calls.media_exists(media)
-    assert await calls.media_exists(kept)
+    assert await calls.media_uploader(media) is None
+    assert await calls.media_uploader(kept) == owner
     assert await api.download(kept) == b"kept"
     with pytest.raises(HomeRefused) as gone:
         await api.download(media)
@@ -94,6 +95,6 @@ async def test_what_is_no_media_address_reaches_no_server(session: aiohttp.Clien
 def test_nothing_else_can_be_called() -> None:
     public = {name for name in vars(SynapseAdmin) if not name.startswith("_")}
     assert public == {
-        "delete_media", "delete_room", "deletion", "deletions", "devices", "display_name", "media_exists", "room",
+        "delete_media", "delete_room", "deletion", "deletions", "devices", "display_name", "media_uploader", "room",
         "set_display_name", "users",
     }  # fmt: skip

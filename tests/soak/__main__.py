@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.soak.house import PEOPLE
 from tests.soak.ledger import Ledger
 from tests.soak.plan import batches
-from tests.soak.run import VICTIMS, run
+from tests.soak.run import END, VICTIMS, run
 
 FOLDER = Path(".soak").absolute()
 
@@ -25,7 +25,7 @@ def main() -> int:
     FOLDER.mkdir(exist_ok=True)
     plan = {"only": asked.only, "kills": asked.kills, "seed": asked.seed}
     ledger = Ledger.open(FOLDER / f"{asked.only}-{asked.seed}.json", plan)
-    done = len(ledger.verdicts)
+    done = sum(verdict.batch != END for verdict in ledger.verdicts)
     if done:
         print(f"going on after {done} batches")
     left = batches(asked.seed, kills=asked.kills, victims=VICTIMS, people=PEOPLE, begin=done)

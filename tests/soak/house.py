@@ -19,6 +19,8 @@ COMMANDS = ("!aide", "!patients", "!boite etat", "!bidule", "bonjour")
 """One bot each must answer, also to what is no command."""
 DOUBT = "incertain"
 """In what the bridge writes when it can't know whether a mail left."""
+ERASED = "est effacé"
+"""What the home room is told after the name of a patient room that is gone."""
 ACCEPT_S = 120.0
 PEOPLE = 2
 T = TypeVar("T")
@@ -84,7 +86,9 @@ class House:
                 )
             )
         else:
-            text = COMMANDS[zlib.crc32(act.key.encode()) % len(COMMANDS)]
+            colleague = self.people[(act.who + 1) % len(self.people)]
+            commands = (f"!patient ouvrir {colleague.js.user}",) if act.kind is Kind.ROOM else COMMANDS
+            text = commands[zlib.crc32(act.key.encode()) % len(commands)]
             person.sent[act.key] = await _accepted(
                 lambda: person.js.call("send", room=person.home, text=text, txn=act.key)
             )
@@ -108,6 +112,22 @@ class House:
                     m["from"] in self.bots and _answers(m, person.sent.get(act.key))
                     for m in person.messages(person.home)
                 )
+        return count
+
+    def ended(self, acts: Iterable[Act]) -> Counter[str]:
+        """Of rooms that were opened: how often each was told to be erased, or how many there were if more.
+
+        The key `rooms` counts the patient rooms themselves.
+        """
+        count: Counter[str] = Counter()
+        for act in acts:
+            person = self.people[act.who]
+            said = [str(m["body"]) for m in person.messages(person.home) if m["from"] in self.bots]
+            answers = [str(m["body"]) for m in person.messages(person.home) if _answers(m, person.sent[act.key])]
+            for words in re.findall("« .+? »", answers[0] if answers else ""):
+                count[act.key] = sum(f"{words} {ERASED}" in text for text in said)
+        rooms = {r["room"] for p in self.people for r in p.js.reports if _is_patient_room(r)}
+        count["rooms"] = len(rooms)
         return count
 
     def doubted(self, acts: Iterable[Act]) -> list[str]:
@@ -170,6 +190,11 @@ def _message_id(person: Clinician, key: str) -> str:
 def _write(person: Clinician, key: str) -> None:
     text = f"Bonjour, voici {key}, bien à vous."
     person.correspondent.write(person.address, f"Courrier {key}", text, message_id=_message_id(person, key))
+
+
+def _is_patient_room(report: Report) -> bool:
+    is_mark = report["event"] == "state" and report["type"] == "fr.colloque.room"
+    return is_mark and bool(report["content"].get("kind") == "patient")
 
 
 def _answers(report: Report, event: str | None) -> bool:

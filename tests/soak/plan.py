@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 ACT_EVERY_S = (0.3, 1.5)
@@ -24,6 +24,8 @@ class Kind(StrEnum):
     """The clinician answers in Matrix; one mail must reach the correspondent."""
     COMMAND = "command"
     """The clinician types a command; one answer must come."""
+    ROOM = "room"
+    """The clinician opens a patient room: one answer, one room, and at its end one word that it is erased."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,11 @@ def make_batch(seed: int, number: int, *, kills: int, victims: tuple[str, ...], 
     at = draw.uniform(*ACT_EVERY_S)
     while at < end:
         key = f"soak{seed}x{number}x{len(acts)}y"
-        acts.append(Act(key, draw.choice(list(Kind)), draw.randrange(people), at))
+        acts.append(Act(key, draw.choice([Kind.MAIL, Kind.REPLY, Kind.COMMAND]), draw.randrange(people), at))
         at += draw.uniform(*ACT_EVERY_S)
+    # One room a batch: it lives for about that long, so a later batch's kills strike while it ends.
+    chosen = draw.randrange(len(acts))
+    acts[chosen] = replace(acts[chosen], kind=Kind.ROOM)
     return Batch(number, tuple(acts), tuple(_strike(draw, t, acts, victims) for t in times))
 
 

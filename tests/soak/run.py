@@ -6,18 +6,20 @@ import asyncio
 import os
 import shutil
 import signal
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from colloque.clock import monotonic
 from tests.servers.demo import Demo
 from tests.soak.house import House
 from tests.soak.ledger import Ledger, Verdict, judge
-from tests.soak.plan import Batch, Kill
+from tests.soak.plan import Batch, Kill, Kind
 from tests.waiting import until
 
 VICTIMS = ("annuaire", "salles", "mssante", "synapse")
 SETTLE_S = 180.0
+END = -1
+"""Number of the verdict on the rooms, which outlive their batch."""
 LINGER_S = 8.0
 """Once everything has shown: time for what comes a second time."""
 
@@ -36,6 +38,7 @@ async def run(left: list[Batch], ledger: Ledger, folder: Path) -> None:
                 verdict = await strike(batch, demo, house)
                 ledger.add(verdict)
                 _tell(batch, verdict, monotonic() - began)
+            ledger.add(await rooms_end(left, house, demo.access()["limits"]["room_lifetime_seconds"]))
         finally:
             await house.close()
     finally:
@@ -55,13 +58,41 @@ async def strike(batch: Batch, demo: Demo, house: House) -> Verdict:
         seen, doubted = await house.seen(batch.acts), house.doubted(batch.acts)
         return all(seen[act.key] or act.key in doubted for act in batch.acts)
 
-    try:
-        await until(all_shown, "everything shows", within=SETTLE_S)
-    except AssertionError as late:
-        print(f"  {late}", flush=True)
+    await _in_time(all_shown, "everything shows", SETTLE_S)
     await asyncio.sleep(LINGER_S)
     seen = await house.seen(batch.acts)
     return judge(batch.number, len(batch.kills), [a.key for a in batch.acts], seen, house.doubted(batch.acts))
+
+
+async def rooms_end(done: list[Batch], house: House, lifetime_s: float) -> Verdict:
+    """Every room opened must have ended: once, and there must not be more rooms than were asked for."""
+    acts = [act for batch in done for act in batch.acts if act.kind is Kind.ROOM]
+    wait_s = lifetime_s + SETTLE_S
+
+    async def all_erased() -> bool:
+        told = house.ended(acts)
+        return all(told[act.key] for act in acts)
+
+    await _in_time(all_erased, "every room is erased", wait_s)
+    await asyncio.sleep(LINGER_S)
+    told = house.ended(acts)
+    keys = [act.key for act in acts]
+    if told["rooms"] > len(acts):
+        keys.append("rooms")
+    verdict = judge(END, 0, keys, told, [])
+    print(
+        f"rooms: {told['rooms']} opened for {len(acts)} asked, lost {verdict.lost}, doubled {verdict.doubled}",
+        flush=True,
+    )
+    return verdict
+
+
+async def _in_time(condition: Callable[[], Awaitable[bool]], what: str, within: float) -> None:
+    """Wait; when it takes too long say so and go on: the count will tell."""
+    try:
+        await until(condition, what, within=within)
+    except AssertionError as late:
+        print(f"  {late}", flush=True)
 
 
 async def slay(kill: Kill, demo: Demo) -> None:

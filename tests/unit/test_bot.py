@@ -5,151 +5,38 @@ The same dispatcher runs on real homes and a real Synapse in tests/integration/t
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from colloque import texts
-from colloque.bot import Bot, Handler, Reply, unquoted
-from colloque.commands import COMMANDS, Call, Owner
-from colloque.config import Config, load
+from colloque.bot import Bot, Reply, unquoted
+from colloque.commands import COMMANDS, Owner
 from colloque.errors import HomeRefused, HomeUnavailable, Inconsistent, ServiceUnavailable
 from colloque.identity import EventId, RoomId, UserId
-from colloque.matrix.home import Heard, Incoming, MemberChange, RoomKind, RoomMark, RoomSpec, Unreadable
-
-CONFIG: Config = load(Path(__file__).parents[2] / "deploy" / "config.sample.yaml")
-SERVER = CONFIG.homeserver.server_name
-ALICE = UserId(f"@alice:{SERVER}")
-ADMIN = CONFIG.admin.users[0]
-NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-HOME, PATIENT, MAIL, ADMINS, STRANGE = (RoomId(f"!{n}") for n in ("home", "patient", "mail", "admins", "strange"))
-MARKS = {
-    HOME: RoomMark(RoomKind.HOME, "h", ALICE),
-    PATIENT: RoomMark(RoomKind.PATIENT, "p"),
-    MAIL: RoomMark(RoomKind.MAIL, "m", ALICE),
-    ADMINS: RoomMark(RoomKind.ADMIN, "a"),
-}
-EVENTS = itertools.count()
-
-
-class Recorder:
-    """A home that sends nothing; `errors` are raised by the next sends."""
-
-    user = UserId(f"@bot:{SERVER}")
-
-    def __init__(self) -> None:
-        self.sent: dict[str, tuple[RoomId, dict[str, Any]]] = {}
-        self.to_all: list[str] = []
-        self.errors: list[Exception] = []
-
-    async def send(self, room: RoomId, content: dict[str, Any], *, txn: str, type_: str = "m.room.message") -> EventId:
-        if self.errors:
-            raise self.errors.pop(0)
-        self.sent.setdefault(txn, (room, content))
-        return EventId(f"${txn}")
-
-    async def send_to_all_devices(self, room: RoomId, content: dict[str, Any], *, txn: str) -> EventId:
-        self.to_all.append(txn)
-        return await self.send(room, content, txn=txn)
-
-    async def mark_of(self, room: RoomId) -> RoomMark | None:
-        return MARKS.get(room)
-
-    async def create_room(self, spec: RoomSpec) -> RoomId:
-        raise NotImplementedError
-
-    async def invite(self, room: RoomId, user: UserId) -> None:
-        raise NotImplementedError
-
-    async def set_state(self, room: RoomId, type_: str, content: dict[str, Any], state_key: str = "") -> EventId:
-        raise NotImplementedError
-
-    async def state(self, room: RoomId, type_: str, state_key: str = "") -> dict[str, Any] | None:
-        raise NotImplementedError
-
-    async def members(self, room: RoomId) -> dict[UserId, str]:
-        raise NotImplementedError
-
-    @property
-    def said(self) -> list[str]:
-        return [content["body"] for _, content in self.sent.values()]
-
-
-class Marks:
-    """What was handled, in memory."""
-
-    def __init__(self) -> None:
-        self.marked: set[EventId] = set()
-
-    async def seen(self, event: EventId) -> bool:
-        return event in self.marked
-
-    async def mark(self, event: EventId, room: RoomId) -> None:
-        self.marked.add(event)
-
-
-class House:
-    """The three bots, hearing the same things."""
-
-    def __init__(self) -> None:
-        self.attested = {ALICE}
-        self.homes = {owner: Recorder() for owner in Owner}
-        self.handled = {owner: Marks() for owner in Owner}
-        self.called: list[tuple[Owner, str, str]] = []
-        self.listened: list[tuple[Owner, Incoming]] = []
-        self.do: Callable[[Reply], Awaitable[Any]] = lambda reply: reply("fait")
-        self.bots = {owner: self.bot(owner) for owner in Owner}
-
-    def bot(self, owner: Owner) -> Bot:
-        async def listen(message: Incoming, reply: Reply) -> None:
-            self.listened.append((owner, message))
-
-        return Bot(
-            me=owner,
-            home=self.homes[owner],
-            config=CONFIG,
-            is_attested=self.attested.__contains__,
-            handlers={c.name: self.handler(owner) for c in COMMANDS if c.owner is owner or c.everyone},
-            handled=self.handled[owner],
-            listen=listen,
-        )
-
-    def handler(self, owner: Owner) -> Handler:
-        async def handle(call: Call, message: Incoming, reply: Reply) -> None:
-            self.called.append((owner, call.command.name, call.rest))
-            await self.do(reply)
-
-        return handle
-
-    async def hear(self, heard: Heard) -> dict[Owner, list[str]]:
-        """What each bot has said since the beginning."""
-        for bot in self.bots.values():
-            await bot.hear(heard)
-        return {owner: home.said for owner, home in self.homes.items() if home.said}
+from colloque.matrix.home import Heard, Incoming, MemberChange, Unreadable
+from tests.servers.dispatch import (
+    ADMIN,
+    ADMINS,
+    ALICE,
+    CONFIG,
+    HOME,
+    MAIL,
+    NOON,
+    PATIENT,
+    SERVER,
+    STRANGE,
+    House,
+    Marks,
+    Recorder,
+    said,
+)
 
 
 @pytest.fixture
 def house() -> House:
     return House()
-
-
-def said(body: str, room: RoomId = HOME, sender: UserId = ALICE, **changes: Any) -> Incoming:
-    values: dict[str, Any] = {
-        "room": room,
-        "event": EventId(f"$e{next(EVENTS)}"),
-        "sender": sender,
-        "sent_at": NOON,
-        "type": "m.room.message",
-        "content": {"msgtype": "m.text", "body": body},
-        "encrypted": True,
-        "device_signed": True,
-        "device": "PHONE",
-    }
-    return Incoming(**(values | changes))
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from colloque.matrix.crosssign import Identity
 from colloque.matrix.devicemark import DeviceMark
 from colloque.matrix.home import Handler, RoomMark, RoomSpec
 from colloque.matrix.nio_device import Account, Device, open_bot_device, open_person_device
-from colloque.matrix.nio_sync import Position, SyncLoop
+from colloque.matrix.nio_sync import DevicesChanged, Position, SyncLoop
 from colloque.matrix.room_calls import RoomCalls
 from colloque.matrix.roster import Roster
 from colloque.patience import patiently
@@ -98,6 +98,15 @@ class NioHome:
     def problem(self) -> str:
         """Empty while syncing works, else a stable code; a health check."""
         return self._loop.problem
+
+    @property
+    def on_devices_changed(self) -> DevicesChanged | None:
+        """Who else must know when somebody's devices change: an account that sends but does not sync."""
+        return self._loop.on_devices_changed
+
+    @on_devices_changed.setter
+    def on_devices_changed(self, told: DevicesChanged) -> None:
+        self._loop.on_devices_changed = told
 
     async def run(self, handler: Handler, stop: asyncio.Event, *, position: Position) -> None:
         """Hand every event to `handler`, room by room in order, until `stop` is set.

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -57,6 +58,10 @@ class Position(Protocol):
         ...
 
 
+DevicesChanged = Callable[[list[UserId] | None], Awaitable[None]]
+"""Told whose devices or identities changed before their messages are handed on; None: anybody's may have."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Batch:
     """What one sync answer is read with."""
@@ -76,6 +81,7 @@ class SyncLoop:
         self._machine = device.machine
         self._store = device.store
         self._deadlines: dict[EventId, float] = {}
+        self.on_devices_changed: DevicesChanged | None = None
         self.problem = "home.starting"
         """Empty while syncing works, else a stable code."""
 
@@ -96,6 +102,7 @@ class SyncLoop:
                 # Changes are only announced to those who listen.
                 self._keys.devices_uncertain()
                 self._roster.forget_all()
+                await self._tell_devices(None)
                 await _wait(stop, max(pause, error.retry_after_s or 0.0))
                 pause = min(pause * 2, BACK_OFF_S[1])
                 continue
@@ -125,7 +132,9 @@ class SyncLoop:
 
     async def _take(self, answer: JsonDict, batch: _Batch) -> None:
         lists = answer.get("device_lists", {})
-        self._keys.devices_changed([*lists.get("changed", []), *lists.get("left", [])])
+        changed = [*lists.get("changed", []), *lists.get("left", [])]
+        self._keys.devices_changed(changed)
+        await self._tell_devices([UserId(user) for user in changed])
         await self._keys.receive(answer.get("to_device", {}).get("events", []))
         await patiently(self._keys.heal, for_s=PATIENCE_S)
         left = int(answer.get("device_one_time_keys_count", {}).get("signed_curve25519", 0))
@@ -138,6 +147,10 @@ class SyncLoop:
         async with asyncio.TaskGroup() as group:
             for room, value in [*rooms.get("join", {}).items(), *rooms.get("leave", {}).items()]:
                 group.create_task(self._room(RoomId(room), value, batch))
+
+    async def _tell_devices(self, users: list[UserId] | None) -> None:
+        if self.on_devices_changed is not None and users != []:
+            await self.on_devices_changed(users)
 
     async def _room(self, room: RoomId, value: JsonDict, batch: _Batch) -> None:
         timeline = value.get("timeline", {})

@@ -1,4 +1,4 @@
-// Encrypted attachments as the Matrix specification has them ("Sending encrypted attachments", v2): AES-256-CTR + SHA-256.
+// Encrypted attachments ("Sending encrypted attachments", v2, in the Matrix specification): AES-256-CTR, SHA-256.
 const { subtle } = globalThis.crypto;
 const unpadded = (bytes) => Buffer.from(bytes).toString("base64").replace(/=+$/, "");
 

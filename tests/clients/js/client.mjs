@@ -1,11 +1,16 @@
-// JSON lines in: {"id", "cmd", "args"}. JSON lines out: {"reply": id, "ok", "result" | "error"} and reports {"event": …}.
+// JSON lines in: {"id", "cmd", "args"}. Out: {"reply": id, "ok", "result" | "error"} and reports {"event": …}.
 // The first command is `login`; nothing secret comes by the command line. End of input ends the program.
 import readline from "node:readline";
 import { open } from "./session.mjs";
 
 const write = (line) => process.stdout.write(JSON.stringify(line) + "\n");
-for (const level of ["log", "info", "debug", "warn", "error", "trace"]) console[level] = (...words) => process.stderr.write(words.join(" ") + "\n");
-const fault = (error) => ({ message: String(error?.message ?? error), status: error?.httpStatus ?? null, errcode: error?.errcode ?? null });
+const warn = (...words) => process.stderr.write(words.join(" ") + "\n");
+for (const level of ["log", "info", "debug", "warn", "error", "trace"]) console[level] = warn;
+const fault = (error) => ({
+  message: String(error?.message ?? error),
+  status: error?.httpStatus ?? null,
+  errcode: error?.errcode ?? null,
+});
 process.on("unhandledRejection", (error) => write({ event: "fault", error: fault(error).message }));
 
 let session = null;

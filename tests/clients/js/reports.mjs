@@ -24,6 +24,12 @@ export async function describe(client, event) {
   };
 }
 
+/** One event that can't be read. */
+export function unreadable(event) {
+  const reason = event.decryptionFailureReason;
+  return { room: event.getRoomId(), id: event.getId(), from: event.getSender(), reason };
+}
+
 /** Report every event once through `tell`; one that could not be read at first is told again when it can. */
 export function watch(client, tell) {
   const told = new Set();
@@ -34,8 +40,7 @@ export function watch(client, tell) {
     if (event.status !== null || !id?.startsWith("$")) return; // our own local echo
     if (event.isRedacted()) return;
     if (event.isDecryptionFailure()) {
-      const { decryptionFailureReason: reason } = event;
-      if (once(`${id} ${reason}`)) tell({ event: "utd", room: event.getRoomId(), id, from: event.getSender(), reason });
+      if (once(`${id} ${event.decryptionFailureReason}`)) tell({ event: "utd", ...unreadable(event) });
     } else if (event.isState()) {
       if (!once(id)) return;
       const common = { room: event.getRoomId(), id, from: event.getSender(), content: event.getContent() };
@@ -43,7 +48,8 @@ export function watch(client, tell) {
         tell({ event: "member", user: event.getStateKey(), membership: event.getContent().membership, ...common });
       else tell({ event: "state", type: event.getType(), key: event.getStateKey(), ...common });
     } else if (event.getType() === "m.room.redaction") {
-      if (once(id)) tell({ event: "redaction", room: event.getRoomId(), id, redacts: event.event.redacts ?? event.getContent().redacts });
+      const redacts = event.event.redacts ?? event.getContent().redacts;
+      if (once(id)) tell({ event: "redaction", room: event.getRoomId(), id, redacts });
     } else if (event.getType() !== "m.room.encrypted" && once(id)) {
       tell({ event: "message", ...(await describe(client, event)) });
     }

@@ -1,9 +1,13 @@
 // One Matrix session (matrix-js-sdk, Rust crypto, crypto store in memory) and the commands that drive it.
 import * as sdk from "matrix-js-sdk";
 import { logger } from "matrix-js-sdk/lib/logger.js";
-import { AllDevicesIsolationMode, decodeRecoveryKey, OnlySignedDevicesIsolationMode } from "matrix-js-sdk/lib/crypto-api/index.js";
+import {
+  AllDevicesIsolationMode,
+  decodeRecoveryKey,
+  OnlySignedDevicesIsolationMode,
+} from "matrix-js-sdk/lib/crypto-api/index.js";
 import { decrypt, encrypt } from "./attachments.mjs";
-import { describe, watch } from "./reports.mjs";
+import { describe, unreadable, watch } from "./reports.mjs";
 
 logger.setLevel?.("silent");
 const ENCRYPTION = { type: "m.room.encryption", state_key: "", content: { algorithm: "m.megolm.v1.aes-sha2" } };
@@ -12,7 +16,8 @@ const inReplyTo = (event) => ({ "m.relates_to": { "m.in_reply_to": { event_id: e
 /** Log in, start syncing, and return the table of commands. `tell` gets every report. */
 export async function open({ homeserver, user, password, history = 50 }, tell) {
   const identifier = { type: "m.id.user", user };
-  const login = await sdk.createClient({ baseUrl: homeserver }).loginRequest({ type: "m.login.password", identifier, password });
+  const credentials = { type: "m.login.password", identifier, password };
+  const login = await sdk.createClient({ baseUrl: homeserver }).loginRequest(credentials);
   const secrets = new Map(); // secret storage key id -> private key, as the person's memory
   let typedKey = null; // a recovery key the person typed: good for whatever key id is asked
   const client = sdk.createClient({
@@ -39,14 +44,16 @@ export async function open({ homeserver, user, password, history = 50 }, tell) {
   });
   await client.startClient({ initialSyncLimit: history, pendingEventOrdering: sdk.PendingEventOrdering.Detached });
   await prepared;
-  const auth = (make) => make({ type: "m.login.password", identifier, password });
+  const auth = (make) => make(credentials);
 
   /** Send; called again with the `txn` of a message that could not be sent, it tries that very message again. */
   async function sendContent(room, type, content, txn) {
     const isWaiting = (event) => txn && event.getTxnId() === txn && event.status === sdk.EventStatus.NOT_SENT;
     const waiting = client.getRoom(room)?.getPendingEvents().find(isWaiting);
-    const sent = waiting ? client.resendEvent(waiting, client.getRoom(room)) : client.sendEvent(room, null, type, content, txn);
-    return { id: (await sent).event_id };
+    const sending = waiting
+      ? client.resendEvent(waiting, client.getRoom(room))
+      : client.sendEvent(room, null, type, content, txn);
+    return { id: (await sending).event_id };
   }
 
   async function download({ file, url }) {
@@ -91,12 +98,12 @@ export async function open({ homeserver, user, password, history = 50 }, tell) {
     leave: ({ room }) => client.leave(room),
     invite: ({ room, user: other }) => client.invite(room, other),
     async createRoom({ invite = [], name, options = {} }) {
-      const made = await client.createRoom({ preset: "private_chat", name, invite, initial_state: [ENCRYPTION], ...options });
-      return { room: made.room_id };
+      const asked = { preset: "private_chat", name, invite, initial_state: [ENCRYPTION], ...options };
+      return { room: (await client.createRoom(asked)).room_id };
     },
-    send: ({ room, text, txn, html }) =>
-      sendContent(room, "m.room.message", { msgtype: "m.text", body: text, ...(html && { format: "org.matrix.custom.html", formatted_body: html }) }, txn),
-    reply: ({ room, event, text, txn }) => sendContent(room, "m.room.message", { msgtype: "m.text", body: text, ...inReplyTo(event) }, txn),
+    send: ({ room, text, txn }) => sendContent(room, "m.room.message", { msgtype: "m.text", body: text }, txn),
+    reply: ({ room, event, text, txn }) =>
+      sendContent(room, "m.room.message", { msgtype: "m.text", body: text, ...inReplyTo(event) }, txn),
     react: ({ room, event, key, txn }) =>
       sendContent(room, "m.reaction", { "m.relates_to": { rel_type: "m.annotation", event_id: event, key } }, txn),
     sendContent: ({ room, type = "m.room.message", content, txn }) => sendContent(room, type, content, txn),
@@ -105,10 +112,17 @@ export async function open({ homeserver, user, password, history = 50 }, tell) {
     async sendFile({ room, name, mime, data, event, txn }) {
       const plain = Buffer.from(data, "base64");
       const { data: sealed, file } = await encrypt(plain);
-      const { content_uri: url } = await client.uploadContent(new Blob([sealed]), { type: "application/octet-stream", includeFilename: false });
-      const msgtype = mime.startsWith("image/") ? "m.image" : "m.file";
-      const content = { msgtype, body: name, filename: name, info: { mimetype: mime, size: plain.length }, file: { ...file, url } };
-      return { url, ...(await sendContent(room, "m.room.message", { ...content, ...(event && inReplyTo(event)) }, txn)) };
+      const options = { type: "application/octet-stream", includeFilename: false };
+      const { content_uri: url } = await client.uploadContent(new Blob([sealed]), options);
+      const content = {
+        msgtype: mime.startsWith("image/") ? "m.image" : "m.file",
+        body: name,
+        filename: name,
+        info: { mimetype: mime, size: plain.length },
+        file: { ...file, url },
+        ...(event && inReplyTo(event)),
+      };
+      return { url, ...(await sendContent(room, "m.room.message", content, txn)) };
     },
     /** The file of a message's content, decrypted, in base64. */
     downloadFile: ({ content }) => download(content),
@@ -118,26 +132,28 @@ export async function open({ homeserver, user, password, history = 50 }, tell) {
         name: room.name,
         membership: room.getMyMembership(),
         encrypted: room.hasEncryptionStateEvent(),
-        members: room.getMembers().map((member) => ({ user: member.userId, name: member.name, membership: member.membership })),
+        members: room.getMembers().map(({ userId: user, name, membership }) => ({ user, name, membership })),
         mark: room.currentState.getStateEvents("fr.colloque.room", "")?.getContent() ?? null,
       })),
     /** Everything readable of a room that this session holds. */
     async messages({ room }) {
+      const isReadable = (event) => !event.isState() && !event.isDecryptionFailure() && event.status === null;
       const events = client.getRoom(room)?.getLiveTimeline().getEvents() ?? [];
-      const readable = events.filter((event) => !event.isState() && !event.isDecryptionFailure() && event.status === null);
-      return Promise.all(readable.map((event) => describe(client, event)));
+      return Promise.all(events.filter(isReadable).map((event) => describe(client, event)));
     },
     /** Events that can't be read now, whatever happened before. */
     unreadable: ({ room }) =>
       (room ? [client.getRoom(room)] : client.getRooms())
         .flatMap((each) => each?.getLiveTimeline().getEvents() ?? [])
         .filter((event) => event.isDecryptionFailure())
-        .map((event) => ({ room: event.getRoomId(), id: event.getId(), from: event.getSender(), reason: event.decryptionFailureReason })),
+        .map(unreadable),
     async status({ user: other }) {
       const devices = (await crypto.getUserDeviceInfo([other], true)).get(other) ?? new Map();
       const trust = await crypto.getUserVerificationStatus(other);
       const signed = {};
-      for (const id of devices.keys()) signed[id] = (await crypto.getDeviceVerificationStatus(other, id))?.signedByOwner ?? false;
+      for (const id of devices.keys()) {
+        signed[id] = (await crypto.getDeviceVerificationStatus(other, id))?.signedByOwner ?? false;
+      }
       return { devices: signed, verified: trust.isVerified(), identityChanged: trust.needsUserApproval };
     },
     profile: ({ user: other }) => client.getProfileInfo(other),

@@ -152,6 +152,13 @@ def test_anything_else_is_no_duration(text: str) -> None:
     assert duration(text) is None
 
 
+def test_folding_and_tidying_settle_every_character_at_once() -> None:
+    """Every character near ours, alone and accented: random texts would meet the few odd ones once in a blue moon."""
+    for char in map(chr, [*range(0x3000), *range(0xFB00, 0x10000)]):
+        for text in (char, char + "\u0301"):
+            assert (tidy(tidy(text)), fold(fold(text))) == (tidy(text), fold(text)), text
+
+
 @given(st.text())
 def test_nothing_raises_and_tidying_twice_changes_nothing(text: str) -> None:
     for reader in (number, digits, duration):

@@ -1,0 +1,166 @@
+"""Nothing that was written is lost: kills, outages, late keys, long absences, on a real Synapse."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from colloque.identity import EventId, RoomId, UserId
+from colloque.matrix.api import CLIENT, JsonDict, path
+from colloque.matrix.home import Unreadable, text
+from colloque.matrix.nio_home import NioHome
+from tests.servers.nio import Place, Server, listening, person, serve, spec
+from tests.waiting import until
+
+
+@pytest.fixture(scope="module")
+async def server() -> AsyncIterator[Server]:
+    async with serve() as running:
+        yield running
+
+
+async def test_a_kill_loses_nothing_and_the_device_stays(server: Server) -> None:
+    bot = server.bot()
+    alice = person(server, bot.user)
+    home, phone = await bot.open(), await alice.login()
+    async with listening(phone) as seen:
+        async with listening(home, bot.place) as heard:
+            room = await home.create_room(spec("kill", alice.user))
+            await heard.member(alice.user, "join")
+            await home.send(room, text("un"), txn="1")
+            await seen.body("un")
+            await phone.send(room, text("lu"), txn="a")
+            await heard.body("lu")
+
+            async def saved() -> bool:
+                return home.problem == "" and bot.place.token is not None
+
+            await until(saved, "a saved position")
+        before = bot.place.token
+        await phone.send(room, text("pendant l'arrêt"), txn="b")
+        # First life: everything of the batch is heard, but it dies before it saves its place.
+        killed = Place(before)
+        first = await bot.open()
+        assert first.device_id == home.device_id
+        async with listening(first, killed) as heard:
+            one = await heard.body("pendant l'arrêt")
+        bot.place.token = before
+        second = await bot.open()
+        async with listening(second, bot.place) as heard:
+            two = await heard.body("pendant l'arrêt")
+            assert one.event == two.event
+            assert heard.bodies().count("pendant l'arrêt") == 1
+            await second.send(room, text("deux"), txn="2")
+            await seen.body("deux")
+    assert await bot.devices() == {home.device_id}
+
+
+async def _write_without_key(phone: NioHome, room: RoomId, words: str, reader: UserId) -> tuple[EventId, JsonDict]:
+    """A message whose key is held back, and that key for `reader`'s device, ready to be sent."""
+    machine = phone._keys._machine
+    session = machine.new_room_session(room)
+    [device] = machine.device_store.active_user_devices(reader)
+    key = machine.encrypt_room_key(room, session, device)
+    sealed = machine.encrypt(room, session, "m.room.message", text(words))
+    answer = await phone.api.call("PUT", path(CLIENT, "rooms", room, "send", "m.room.encrypted", words), sealed)
+    return EventId(answer["event_id"]), {reader: {device.id: key}}
+
+
+async def test_a_missing_key_is_reported_once(server: Server) -> None:
+    bot = server.bot()
+    alice = person(server, bot.user)
+    home, phone = await bot.open(), await alice.login()
+    async with listening(home, bot.place) as heard:
+        room = await home.create_room(spec("lost", alice.user))
+        await phone.join(room)
+        await phone.send(room, text("avant"), txn="x")
+        await heard.body("avant")
+        event, _ = await _write_without_key(phone, room, "perdu", bot.user)
+        await heard.unreadable(event)
+        await phone.send(room, text("ensuite"), txn="y")
+        await heard.body("ensuite")
+        assert len([h for h in heard.heard if isinstance(h, Unreadable)]) == 1
+    again = await bot.open()
+    async with listening(again, bot.place) as heard:
+        await phone.send(room, text("encore"), txn="z")
+        await heard.body("encore")
+        assert not [h for h in heard.heard if isinstance(h, Unreadable)]
+    phone.close()
+
+
+async def test_a_message_waits_for_its_key_even_over_a_kill(server: Server) -> None:
+    bot = server.bot()
+    alice = person(server, bot.user)
+    home, phone = await bot.open(), await alice.login()
+    async with listening(home, bot.place) as heard:
+        room = await home.create_room(spec("late", alice.user))
+        await phone.join(room)
+        await phone.send(room, text("avant"), txn="x")
+        await heard.body("avant")
+        event, key = await _write_without_key(phone, room, "en retard", bot.user)
+        await phone.send(room, text("suivant"), txn="y")
+        await heard.body("suivant")
+        assert [w.event for w in home._store.waiting()] == [event]
+    home = await bot.open()
+    async with listening(home, bot.place) as heard:
+        await phone.api.call("PUT", path(CLIENT, "sendToDevice", "m.room.encrypted", "late"), {"messages": key})
+        assert (await heard.body("en retard")).event == event
+
+        async def settled() -> bool:
+            return not home._store.waiting()
+
+        await until(settled, "nothing to wait any more")
+    phone.close()
+
+
+async def test_what_was_missed_is_fetched_in_order(server: Server) -> None:
+    bot = server.bot()
+    alice = person(server, bot.user)
+    home, phone = await bot.open(), await alice.login()
+    async with listening(home, bot.place) as heard:
+        room = await home.create_room(spec("gap", alice.user))
+        await phone.join(room)
+        await heard.member(alice.user, "join")
+        await phone.send(room, text("vu"), txn="first")
+        await heard.body("vu")
+
+        async def saved() -> bool:
+            answer = await home.api.call("GET", path(CLIENT, "sync"), query={"since": bot.place.token or ""})
+            return not answer.get("rooms", {}).get("join")
+
+        await until(saved, "a position after the first message")
+    for n in range(120):
+        await phone.send(room, text(f"n{n}"), txn=f"n{n}")
+    home = await bot.open()
+    async with listening(home, bot.place) as heard:
+        await heard.body("n119")
+        assert heard.bodies() == [f"n{n}" for n in range(120)]
+    phone.close()
+
+
+async def test_the_homeserver_may_go_away_and_come_back(server: Server) -> None:
+    bot = server.bot()
+    alice = person(server, bot.user)
+    home, phone = await bot.open(), await alice.login()
+    async with listening(home, bot.place) as heard, listening(phone) as seen:
+        room = await home.create_room(spec("away", alice.user))
+        await heard.member(alice.user, "join")
+        await asyncio.to_thread(server.synapse.kill)
+
+        async def noticed() -> bool:
+            return home.problem == "home.unavailable"
+
+        await until(noticed, "the outage to be noticed")
+        sending = asyncio.create_task(home.send(room, text("pendant la panne"), txn="1"))
+        await asyncio.to_thread(server.synapse.start)
+        sent = await sending
+        assert (await seen.body("pendant la panne")).event == sent
+        await phone.send(room, text("de retour"), txn="a")
+        await heard.body("de retour")
+
+        async def well() -> bool:
+            return not home.problem
+
+        await until(well, "the end of the outage")

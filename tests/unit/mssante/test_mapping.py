@@ -1,0 +1,215 @@
+"""Mail to events and back, by value."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from colloque.identity import EventId, MssanteAddress, RoomId, Rpps, UserId
+from colloque.mail.parse import parse_mail
+from colloque.matrix.home import Incoming, reaction, text
+from colloque.professional import Mailbox, MailboxKind, Professional
+from colloque_mssante import texts
+from colloque_mssante.mapping import (
+    TEXT_BYTES,
+    No,
+    Reply,
+    file_content,
+    known_parents,
+    mail_key,
+    sender_label,
+    to_drafts,
+    to_reply,
+    txn,
+    without_quote,
+)
+
+DATA = Path(__file__).parents[2] / "data" / "mail"
+MAIL = b"""From: "Dr B" <b@cabinet.mssante.test>
+To: "Dr A" <a@medecin.mssante.test>, c@medecin.mssante.test
+Cc: d@medecin.mssante.test
+Subject: CR DUPONT Marie
+Date: Mon, 02 Mar 2026 09:00:00 +0100
+Message-ID: <1@cabinet.mssante.test>
+
+Bonjour,
+voici.
+"""
+BODY = "bonjour"
+
+
+def drafts_of(raw: bytes, **more: Any) -> list[Any]:
+    return to_drafts(
+        parse_mail(raw), **{"author": "Dr B <b@cabinet.mssante.test>", "verified": True, "reply_to": None} | more
+    )
+
+
+def test_the_first_line_says_nothing_of_anybody() -> None:
+    [draft] = drafts_of(MAIL)
+    lines = draft.content["body"].split("\n")
+    assert lines[0] == texts.MAIL_TITLE
+    assert lines[1:] == [
+        "De : Dr B <b@cabinet.mssante.test>",
+        "À : Dr A <a@medecin.mssante.test>, c@medecin.mssante.test",
+        "Copie : d@medecin.mssante.test",
+        "Date : 02/03/2026 à 09:00",
+        "Objet : CR DUPONT Marie",
+        "",
+        "Bonjour,",
+        "voici.",
+    ]
+    assert draft.file is None
+
+
+def test_who_is_not_in_the_directory_stands_out() -> None:
+    [draft] = drafts_of(MAIL, verified=False)
+    assert draft.content["body"].split("\n")[1] == texts.FROM_UNVERIFIED
+
+
+def test_an_answer_is_tied_to_what_it_answers() -> None:
+    [draft] = drafts_of(MAIL, reply_to=EventId("$e"))
+    assert draft.content["m.relates_to"] == {"m.in_reply_to": {"event_id": "$e"}}
+
+
+def test_a_mail_without_subject_and_text_says_so() -> None:
+    [draft] = drafts_of(b"From: b@cabinet.mssante.test\nTo: a@medecin.mssante.test\n\n")
+    assert f"Objet : {texts.NO_SUBJECT}" in draft.content["body"]
+    assert draft.content["body"].endswith(texts.NO_TEXT)
+
+
+@pytest.mark.parametrize("letter", ["é", "\\", '"', "😀"])
+def test_a_long_text_fits_in_an_event_and_stays_whole_as_a_file(letter: str) -> None:
+    body = (letter * 60 + "\n") * 2000
+    raw = MAIL.split(b"\n\n", 1)[0] + b"\nContent-Type: text/plain; charset=utf-8\n\n" + body.encode()
+    shown, whole = drafts_of(raw)
+    assert len(shown.content["body"].encode()) <= TEXT_BYTES
+    assert shown.content["body"].endswith(texts.CUT)
+    assert whole.file.name == "message.txt"
+    assert body.strip("\n") in whole.file.data.decode()
+
+
+@pytest.mark.parametrize("path", sorted(DATA.glob("*.eml")), ids=lambda p: p.name)
+def test_every_awkward_mail_has_a_neutral_first_line_and_all_its_files(path: Path) -> None:
+    mail = parse_mail(path.read_bytes())
+    first, *files = to_drafts(mail, author="x", verified=True, reply_to=None)
+    assert first.content["body"].split("\n")[0] == texts.MAIL_TITLE
+    assert [d.file for d in files][: len(mail.attachments)] == list(mail.attachments)
+    assert [d.rank for d in (first, *files)] == list(range(len(files) + 1))
+
+
+def test_a_file_event_shows_its_name_inside_only() -> None:
+    raw = (
+        MAIL.split(b"\n\n", 1)[0]
+        + b"\nContent-Type: image/png\nContent-Disposition: attachment; filename=DUPONT_Marie.png\n\nx\n"
+    )
+    draft = drafts_of(raw)[1]
+    content = file_content(draft.file, {"url": "mxc://h/1"})
+    assert content["body"] == texts.FILE_TITLE
+    assert content["filename"] == "DUPONT_Marie.png"
+    assert content["msgtype"] == "m.image"
+    assert content["file"] == {"url": "mxc://h/1"}
+
+
+def test_ids_follow_from_mailbox_digest_and_part() -> None:
+    ids = {txn("a@x.test", "d1", 0), txn("a@x.test", "d1", 1), txn("a@x.test", "d2", 0), txn("b@x.test", "d1", 0)}
+    assert len(ids) == 4
+    assert txn("a@x.test", "d1", 0) in ids
+    assert mail_key("a@x.test", "d1") != mail_key("b@x.test", "d1")
+
+
+def test_parents_come_nearest_first() -> None:
+    head = b"In-Reply-To: <c@x.test>\nReferences: <a@x.test> <b@x.test> <c@x.test>\n"
+    assert known_parents(parse_mail(head + MAIL)) == ("<c@x.test>", "<b@x.test>", "<a@x.test>")
+
+
+# out
+
+
+def said(content: dict[str, Any], type_: str = "m.room.message") -> Incoming:
+    now = datetime(2026, 3, 2, tzinfo=UTC)
+    return Incoming(
+        RoomId("!r"), EventId("$e"), UserId("@a:h.test"), now, type_, content, encrypted=True, device_signed=True
+    )
+
+
+def answering(content: dict[str, Any]) -> dict[str, Any]:
+    return content | {"m.relates_to": {"m.in_reply_to": {"event_id": "$mail"}}}
+
+
+FILE = {
+    "msgtype": "m.file",
+    "body": "lettre.pdf",
+    "file": {"url": "mxc://h/1"},
+    "info": {"mimetype": "application/pdf"},
+}
+
+
+def test_a_reply_leaves() -> None:
+    assert to_reply(said(answering(text("Merci")))) == Reply(EventId("$mail"), "Merci")
+
+
+def test_a_file_leaves_with_its_caption() -> None:
+    plain = to_reply(said(answering(FILE)))
+    assert plain == Reply(EventId("$mail"), "", FILE["file"], "lettre.pdf", "application/pdf", None)
+    captioned = to_reply(said(answering(FILE | {"filename": "x.pdf", "body": "Voici", "info": {"size": 12}})))
+    assert captioned == Reply(EventId("$mail"), "Voici", FILE["file"], "x.pdf", "application/octet-stream", 12)
+
+
+THREAD = {"rel_type": "m.thread", "event_id": "$root", "m.in_reply_to": {"event_id": "$last"}}
+
+
+@pytest.mark.parametrize(
+    ("content", "type_", "no"),
+    [
+        (text("seul"), "m.room.message", No.NOT_A_REPLY),
+        (FILE, "m.room.message", No.NOT_A_REPLY),
+        (text("x") | {"m.relates_to": THREAD | {"is_falling_back": True}}, "m.room.message", No.NOT_A_REPLY),
+        (text("x") | {"m.relates_to": "rien"}, "m.room.message", No.NOT_A_REPLY),
+        (answering(text("!envois")), "m.room.message", No.COMMAND),
+        (answering(text("  ! patient ouvrir")), "m.room.message", No.COMMAND),
+        (answering(text("> <@b:h.test> a\n\n!envois")), "m.room.message", No.COMMAND),
+        (answering(FILE | {"filename": "x.pdf", "body": "!envois"}), "m.room.message", No.COMMAND),
+        (answering(text("   \n")), "m.room.message", No.EMPTY),
+        (answering({"msgtype": "m.location", "body": "ici"}), "m.room.message", No.NOT_SENDABLE),
+        (answering({"msgtype": "m.notice", "body": "ici"}), "m.room.message", No.NOT_SENDABLE),
+        (answering({"msgtype": "m.emote", "body": "ici"}), "m.room.message", No.NOT_SENDABLE),
+        (answering({"msgtype": "m.file", "body": "x", "url": "mxc://h/1"}), "m.room.message", No.FILE_IN_CLEAR),
+        (text("* x") | {"m.relates_to": {"rel_type": "m.replace", "event_id": "$e"}}, "m.room.message", No.EDITED),
+        (answering({"body": "ours"}), "m.sticker", No.NOT_SENDABLE),
+        ({"org.matrix.msc3381.poll.start": {}}, "org.matrix.msc3381.poll.start", No.NOT_SENDABLE),
+        (reaction(EventId("$mail"), "👍"), "m.reaction", No.SILENT),
+        ({"redacts": "$mail"}, "m.room.redaction", No.SILENT),
+        ({}, "m.call.invite", No.SILENT),
+        ({}, "m.room.message", No.NOT_SENDABLE),
+    ],
+)
+def test_nothing_else_leaves(content: dict[str, Any], type_: str, no: No) -> None:
+    assert to_reply(said(content, type_)) is no
+
+
+def test_a_reply_inside_a_thread_that_somebody_chose_leaves() -> None:
+    content = text("x") | {"m.relates_to": THREAD | {"is_falling_back": False}}
+    assert to_reply(said(content)) == Reply(EventId("$last"), "x")
+
+
+@pytest.mark.parametrize(
+    ("body", "own"),
+    [
+        ("> <@b:h.test> Bonjour\n> suite\n\nMerci", "Merci"),
+        ("> * <@b:h.test> Bonjour\n\nMerci\n> à vous", "Merci\n> à vous"),
+        ("> cité à la main\n\nMerci", "> cité à la main\n\nMerci"),
+        ("> <@b:h.test> Bonjour", ""),
+        ("Merci", "Merci"),
+    ],
+)
+def test_a_quotation_added_by_the_client_does_not_leave(body: str, own: str) -> None:
+    assert without_quote(body) == own
+
+
+def test_the_senders_label() -> None:
+    person = Professional(Rpps("10000005479"), "DE LA TOUR", "Anne-Marie", title="Docteur")
+    box = Mailbox(MssanteAddress("a@medecin.mssante.test"), MailboxKind.PER, structure="CPTS du Lac")
+    assert sender_label(person, box) == "Dr_Anne-Marie_DE_LA_TOUR_CPTS_du_Lac"

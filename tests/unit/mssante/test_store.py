@@ -1,0 +1,267 @@
+"""Cursors, mails and the outbox, the same on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from mautrix.util.async_db import Database
+
+from colloque.clock import FrozenClock
+from colloque.identity import EventId, MssanteAddress, RoomId, UserId
+from colloque.mail.message import Party, Report
+from colloque.store.schema import new_upgrades, open_database
+from colloque_mssante.outbox import Outbox, Send
+from colloque_mssante.store import Cursor, Mailboxes, Mails, Place, StoredMail, Uploads
+from colloque_mssante.tables import register_upgrades
+from tests.servers.postgres import PostgresServer, postgres_server  # noqa: F401
+
+BOX = MssanteAddress("a@medecin.mssante.test")
+ANNE, BRUNO = UserId("@anne:h.test"), UserId("@bruno:h.test")
+ROOM = RoomId("!room")
+SINCE = datetime(2026, 3, 1, 23, 0, tzinfo=UTC)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+async def db(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
+    url = f"sqlite:{tmp_path}/b.db"
+    if request.param == "postgres":
+        server: PostgresServer = request.getfixturevalue("postgres_server")
+        url = await server.new_database()
+    upgrades = new_upgrades()
+    register_upgrades(upgrades)
+    opened = await open_database(url, upgrades, "colloque_mssante")
+    yield opened
+    await opened.stop()
+
+
+def a_send(clock: FrozenClock, key: str = "$event", **changes: object) -> Send:
+    now = clock.now()
+    send = Send(
+        key=key,
+        caller="room",
+        sender=BOX,
+        recipients=("b@cabinet.mssante.test",),
+        owner=ANNE,
+        room=ROOM,
+        event=EventId(key),
+        message_id=f"<{key[1:]}@medecin.mssante.test>",
+        envid=f"e{key[1:]}",
+        ref=f"{key[1:].encode().hex():0>20}"[:20],
+        raw=b"mail",
+        state="queued",
+        status="",
+        tries=0,
+        next_at=now,
+        made_at=now,
+        told="",
+    )
+    return replace(send, **changes)  # type: ignore[arg-type]
+
+
+# mailboxes
+
+
+async def test_a_cursor_is_made_once_and_moves(db: Database, clock: FrozenClock) -> None:
+    boxes = Mailboxes(db, clock)
+    assert await boxes.start(BOX, ANNE, SINCE) == Cursor(BOX, ANNE, SINCE, None, 0, "")
+    await boxes.move(BOX, 7, 12)
+    assert await boxes.start(BOX, ANNE, SINCE + timedelta(days=9)) == Cursor(BOX, ANNE, SINCE, 7, 12, "")
+    assert await boxes.of(ANNE) == [BOX]
+
+
+async def test_another_owner_begins_anew(db: Database, clock: FrozenClock) -> None:
+    boxes = Mailboxes(db, clock)
+    await boxes.start(BOX, ANNE, SINCE)
+    await boxes.move(BOX, 7, 12)
+    await boxes.note_stuck(BOX, 7, 3, clock.now(), limit=3)
+    later = SINCE + timedelta(days=9)
+    assert await boxes.start(BOX, BRUNO, later) == Cursor(BOX, BRUNO, later, None, 0, "")
+    assert await boxes.stuck(BOX, 7) == []
+
+
+async def test_a_refusal_is_news_once_and_so_is_its_end(db: Database, clock: FrozenClock) -> None:
+    boxes = Mailboxes(db, clock)
+    await boxes.start(BOX, ANNE, SINCE)
+    assert [await boxes.refuse(BOX, code) for code in ("f1", "f1", "f2", "", "")] == [True, False, True, True, False]
+
+
+async def test_a_stuck_mail_is_given_up_after_the_limit(db: Database, clock: FrozenClock) -> None:
+    boxes = Mailboxes(db, clock)
+    await boxes.start(BOX, ANNE, SINCE)
+    later = clock.now() + timedelta(seconds=30)
+    assert not await boxes.note_stuck(BOX, 7, 5, later, limit=3)
+    assert await boxes.stuck(BOX, 7) == []  # not yet
+    clock.advance(seconds=31)
+    assert [s.uid for s in await boxes.stuck(BOX, 7)] == [5]
+    assert await boxes.stuck(BOX, 8) == []
+    assert not await boxes.note_stuck(BOX, 7, 5, clock.now(), limit=3)
+    assert await boxes.note_stuck(BOX, 7, 5, clock.now(), limit=3)
+    assert await boxes.stuck(BOX, 7) == []
+
+
+async def test_a_mail_that_works_again_is_stuck_no_more(db: Database, clock: FrozenClock) -> None:
+    boxes = Mailboxes(db, clock)
+    await boxes.note_stuck(BOX, 7, 5, clock.now(), limit=3)
+    await boxes.unstick(BOX, 7, 5)
+    assert await boxes.stuck(BOX, 7) == []
+
+
+# mails
+
+
+async def test_a_mail_is_found_by_the_events_that_show_it(db: Database, clock: FrozenClock) -> None:
+    mails = Mails(db, clock)
+    mail = StoredMail("k", BOX, ANNE, "<m@x.test>", ("<r@x.test>",), "Avis", Party("B", "b@x.test"), ROOM)
+    place = Place(Cursor(BOX, ANNE, SINCE, 7, 0, ""), 7, 1)
+    assert not await mails.seen("k")
+    for _ in range(2):
+        await mails.put(mail, place, "ref1", [EventId("$one"), EventId("$two")])
+    assert await mails.seen("k")
+    assert await mails.shown_by(EventId("$two")) == mail
+    assert await mails.shown_by(EventId("$other")) is None
+    assert await mails.event_of(BOX, "<m@x.test>", ROOM) == "$one"
+    assert await mails.event_of(BOX, "<m@x.test>", RoomId("!other")) is None
+    assert await mails.delivered("ref1")
+    assert not await mails.delivered("ref2")
+
+
+async def test_an_upload_keeps_its_first_address_until_it_is_forgotten(db: Database) -> None:
+    uploads = Uploads(db)
+    await uploads.begin("t", "mxc://h/1", {"k": 1})
+    assert await uploads.get("t") == ("mxc://h/1", {"k": 1}, False)
+    await uploads.done("t")
+    assert await uploads.get("t") == ("mxc://h/1", {"k": 1}, True)
+    await uploads.forget(["t"])
+    assert await uploads.get("t") is None
+
+
+# outbox
+
+
+async def test_a_key_is_queued_once(db: Database, clock: FrozenClock) -> None:
+    outbox = Outbox(db, clock)
+    first = await outbox.put(a_send(clock))
+    second = await outbox.put(a_send(clock, raw=b"another", message_id="<other@x.test>", envid="other"))
+    assert first == second == a_send(clock)
+    assert await outbox.due() == [first]
+
+
+async def test_a_deferred_mail_is_due_later(db: Database, clock: FrozenClock) -> None:
+    outbox = Outbox(db, clock)
+    await outbox.put(a_send(clock))
+    await outbox.move("$event", "deferred", next_at=clock.now() + timedelta(minutes=1))
+    assert await outbox.due() == []
+    assert await outbox.next_time() == clock.now() + timedelta(minutes=1)
+    clock.advance(minutes=1)
+    [again] = await outbox.due()
+    assert (again.state, again.tries) == ("deferred", 1)
+
+
+async def test_what_left_keeps_no_text(db: Database, clock: FrozenClock) -> None:
+    outbox = Outbox(db, clock)
+    await outbox.put(a_send(clock))
+    await outbox.move("$event", "data")
+    assert [s.key for s in await outbox.interrupted()] == ["$event"]
+    await outbox.move("$event", "sent")
+    kept = await outbox.get("$event")
+    assert kept is not None
+    assert (kept.raw, kept.state) == (None, "sent")
+    assert await outbox.interrupted() == []
+
+
+def a_report(kind: str, **changes: object) -> Report:
+    report = Report(kind, "eevent", None, "b@cabinet.mssante.test", "5.1.1")  # type: ignore[arg-type]
+    return replace(report, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "state"),
+    [
+        (["delivered"], "delivered"),
+        (["failed"], "failed"),
+        (["delayed"], "sent"),
+        (["relayed"], "sent"),
+        (["delivered", "read"], "read"),
+        (["read", "delivered"], "read"),
+        (["delivered", "delayed"], "delivered"),
+        (["error"], "failed"),
+    ],
+)
+async def test_a_report_settles_a_doubt(db: Database, clock: FrozenClock, kinds: list[str], state: str) -> None:
+    outbox = Outbox(db, clock)
+    await outbox.put(a_send(clock))
+    await outbox.move("$event", "doubtful", next_at=clock.now() + timedelta(minutes=15))
+    for kind in kinds:
+        assert await outbox.report(a_report(kind), BOX) is not None
+    kept = await outbox.get("$event")
+    assert kept is not None
+    assert kept.state == state
+    await outbox.move("$event", "deferred")  # what the sender believed comes too late
+    kept = await outbox.get("$event")
+    assert kept is not None
+    assert kept.state == (state if state != "sent" else "deferred")
+
+
+async def test_a_report_is_believed_from_the_senders_mailbox_alone(db: Database, clock: FrozenClock) -> None:
+    outbox = Outbox(db, clock)
+    await outbox.put(a_send(clock))
+    assert await outbox.report(a_report("failed"), MssanteAddress("c@medecin.mssante.test")) is None
+    assert await outbox.report(a_report("failed", envid="unknown"), BOX) is None
+    by_id = a_report("failed", envid=None, original_message_id="<event@medecin.mssante.test>")
+    assert await outbox.report(by_id, BOX) is not None
+
+
+async def test_sending_again_is_asked_once_and_only_where_it_makes_sense(db: Database, clock: FrozenClock) -> None:
+    outbox = Outbox(db, clock)
+    await outbox.put(a_send(clock))
+    assert not await outbox.again("$event", asked_by=EventId("$ask"))
+    await outbox.move("$event", "doubtful")
+    assert await outbox.again("$event", asked_by=EventId("$ask"))
+    await outbox.move("$event", "doubtful")
+    assert await outbox.again("$event", asked_by=EventId("$ask"))  # heard once more after a crash
+    kept = await outbox.get("$event")
+    assert kept is not None
+    assert kept.state == "doubtful"
+    assert await outbox.again("$event", asked_by=EventId("$ask2"))
+    assert [s.state for s in await outbox.due()] == ["queued"]
+
+
+async def test_each_state_is_told_once(db: Database, clock: FrozenClock) -> None:
+    outbox = Outbox(db, clock)
+    await outbox.put(a_send(clock))
+    assert await outbox.to_tell() == []
+    await outbox.move("$event", "sent")
+    [one] = await outbox.to_tell()
+    await outbox.told(one.key, "sent", EventId("$mark"))
+    assert await outbox.to_tell() == []
+    found = await outbox.of_event(EventId("$mark"))
+    assert found is not None
+    assert found.key == "$event"
+    await outbox.report(a_report("delivered"), BOX)
+    assert [s.state for s in await outbox.to_tell()] == ["delivered"]
+
+
+async def test_a_doubt_is_told_at_its_time_and_a_short_wait_not_at_all(db: Database, clock: FrozenClock) -> None:
+    outbox = Outbox(db, clock)
+    await outbox.put(a_send(clock))
+    await outbox.move("$event", "doubtful", next_at=clock.now() + timedelta(minutes=15))
+    assert await outbox.to_tell() == []
+    clock.advance(minutes=15)
+    assert [s.state for s in await outbox.to_tell()] == ["doubtful"]
+    await outbox.put(a_send(clock, "$slow"))
+    for tries in range(1, 6):
+        await outbox.move("$slow", "deferred")
+        assert ("$slow" in [s.key for s in await outbox.to_tell()]) == (tries > 3)
+
+
+async def test_a_services_mail_is_told_to_nobody(db: Database, clock: FrozenClock) -> None:
+    outbox = Outbox(db, clock)
+    await outbox.put(a_send(clock, owner=None, room=None, event=None))
+    await outbox.move("$event", "refused", status="5.1.1")
+    assert await outbox.to_tell() == []
+    assert await outbox.counts() == {"refused": 1}
+    assert await outbox.last_of(ANNE, 5) == []
