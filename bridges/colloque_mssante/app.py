@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
+
+from prometheus_client import Gauge
 
 from colloque.book import AttestationBook, read_secret
 from colloque.bot import Bot, Reply
@@ -44,6 +47,8 @@ class MssanteService(Service):
 
     def __init__(self, config: Config) -> None:
         super().__init__("mssante", config, config.mssante)
+        self._mails = Gauge("colloque_outbox_mails", "Mails sent or to send", ["state"], registry=self.registry)
+        self._boxes = Gauge("colloque_mailboxes", "Mailboxes watched", ["state"], registry=self.registry)
 
     async def open(self, stack: AsyncExitStack) -> None:
         """Connect everything, settle what a crash left, then listen."""
@@ -151,7 +156,7 @@ class MssanteService(Service):
         self.spawn("sync", lambda: parts.home.run(listener.hear, self.stop, position=parts.handled))
         self.spawn("outbox", partial(self._until_stopped, sender.run))
         self.spawn("mailboxes", partial(self._until_stopped, watcher.run))
-        self.spawn("alerts", partial(self._alerts, parts, notices))
+        self.spawn("alerts", partial(self._alerts, parts, notices, outbox, watcher))
 
     def _accounts(self, parts: Parts, secret: bytes) -> Accounts:
         config, own = self.config, self.config.mssante
@@ -191,9 +196,15 @@ class MssanteService(Service):
         self.check("credentials", lambda: credentials.problem)
         self.check("attestations", lambda: "attestations.unusable" if book.problem else "")
 
-    async def _alerts(self, parts: Parts, notices: Notices) -> None:
-        """Incidents to the admin room, notices to home rooms, each once."""
+    async def _alerts(self, parts: Parts, notices: Notices, outbox: Outbox, watcher: Watcher) -> None:
+        """Incidents to the admin room, notices to home rooms, each once; and the metrics."""
         while not self.stop.is_set():
+            self._mails.clear()
+            for state, count in (await outbox.counts()).items():
+                self._mails.labels(state).set(count)
+            self._boxes.clear()
+            for state, count in Counter(watcher.states.values()).items():
+                self._boxes.labels(state).set(count)
             await notices.post()
             admin_room = await parts.rooms.get(ADMIN_KEY)
             if admin_room is not None:

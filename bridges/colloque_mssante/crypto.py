@@ -18,7 +18,7 @@ from typing import Any
 
 import aiohttp
 from mautrix.util.async_db import Database
-from vodozemac import GroupSession
+from olm import OutboundGroupSession
 
 from colloque.clock import monotonic
 from colloque.errors import HomeRefused
@@ -40,7 +40,7 @@ _UNREACHED_S = 60.0
 class _Session:
     """One ghost's session in one room."""
 
-    megolm: GroupSession
+    megolm: OutboundGroupSession
     readers: frozenset[UserId]
     until: float
     """Monotonic seconds."""
@@ -97,7 +97,7 @@ class Account:
         members = await self._members(room)
         query: JsonDict = {"device_keys": {user: [] for user in members}}
         found = readers(await self.api.call("POST", path(CLIENT, "keys", "query"), query))
-        megolm = GroupSession()
+        megolm = OutboundGroupSession()
         given, unreached = await self._room_keys(room, megolm, found)
         await self._to_device("m.room.encrypted", given)
         why = dict.fromkeys(found.unsigned, "m.unverified") | dict.fromkeys(unreached, "m.no_olm")
@@ -106,7 +106,9 @@ class Account:
         life = _UNREACHED_S if unreached else _AGE_S
         return _Session(megolm, frozenset(members), monotonic() + life)
 
-    async def _room_keys(self, room: RoomId, megolm: GroupSession, found: Readers) -> tuple[_Messages, set[_Place]]:
+    async def _room_keys(
+        self, room: RoomId, megolm: OutboundGroupSession, found: Readers
+    ) -> tuple[_Messages, set[_Place]]:
         """To-device contents by user and device; and the devices that had no one-time key left."""
         wanted: defaultdict[str, dict[str, str]] = defaultdict(dict)
         for device in found.signed:

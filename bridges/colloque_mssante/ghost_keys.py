@@ -1,4 +1,4 @@
-"""A ghost's cryptography, on vodozemac; no network, no store. A ghost speaks and never listens.
+"""A ghost's cryptography, on python-olm; no network, no store. A ghost speaks and never listens.
 
 It publishes its device and no one-time key: nobody can send it a room key, so it can read nothing (the bot reads for
 all). Each room key travels in an Olm session used once, made for it and forgotten. So nothing here moves on in a way
@@ -13,22 +13,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vodozemac import (
+from olm import (
     Account,
-    Curve25519PublicKey,
-    Ed25519PublicKey,
-    Ed25519Signature,
-    GroupSession,
-    KeyException,
-    PickleException,
-    SessionCreationException,
-    SignatureException,
+    OlmAccountError,
+    OlmSessionError,
+    OutboundGroupSession,
+    OutboundSession,
 )
+from olm.utility import OlmVerifyError, ed25519_verify
 
 from colloque.errors import Inconsistent
 from colloque.identity import RoomId, UserId
 from colloque.matrix.api import JsonDict
-from colloque.matrix.crosssign import canonical_json, device_signed_by_owner, unpadded
+from colloque.matrix.crosssign import canonical_json, device_signed_by_owner
 
 OLM = "m.olm.v1.curve25519-aes-sha2"
 MEGOLM = "m.megolm.v1.aes-sha2"
@@ -88,23 +85,23 @@ class GhostKeys:
     def unpickle(cls, user: UserId, device: str, pickle: str, key: bytes) -> GhostKeys:
         """Raises Inconsistent when the secret does not open it."""
         try:
-            return cls(user, device, Account.from_pickle(pickle, key))
-        except PickleException:
+            return cls(user, device, Account.from_pickle(pickle.encode(), key.hex()))
+        except OlmAccountError:
             raise Inconsistent("the pickle secret does not open the ghosts' keys") from None
 
     def pickle(self, key: bytes) -> str:
         """Encrypted with `key` (32 bytes)."""
-        return self._account.pickle(key)
+        return str(self._account.pickle(key.hex()).decode())
 
     @property
     def fingerprint(self) -> str:
         """The device's Ed25519 key."""
-        return self._account.ed25519_key.to_base64()
+        return str(self._account.identity_keys["ed25519"])
 
     @property
     def curve25519(self) -> str:
         """The device's Curve25519 key."""
-        return self._account.curve25519_key.to_base64()
+        return str(self._account.identity_keys["curve25519"])
 
     def device_keys(self) -> JsonDict:
         """The `device_keys` of `POST /keys/upload`, signed by the device itself."""
@@ -114,11 +111,11 @@ class GhostKeys:
             "algorithms": [OLM, MEGOLM],
             "keys": {f"curve25519:{self.device}": self.curve25519, f"ed25519:{self.device}": self.fingerprint},
         }
-        signature = self._account.sign(canonical_json(value)).to_base64()
+        signature = str(self._account.sign(canonical_json(value).decode()))
         return {**value, "signatures": {self.user: {f"ed25519:{self.device}": signature}}}
 
     def room_key(
-        self, to: Recipient, claimed: Mapping[str, Any], room: RoomId, session: GroupSession
+        self, to: Recipient, claimed: Mapping[str, Any], room: RoomId, session: OutboundGroupSession
     ) -> JsonDict | None:
         """The to-device content that gives `session` to a device; None when its keys are no good, or used up.
 
@@ -132,8 +129,8 @@ class GhostKeys:
             "content": {
                 "algorithm": MEGOLM,
                 "room_id": room,
-                "session_id": session.session_id,
-                "session_key": session.session_key.to_base64(),
+                "session_id": session.id,
+                "session_key": session.session_key,
             },
             "sender": self.user,
             "sender_device": self.device,
@@ -142,49 +139,48 @@ class GhostKeys:
             "recipient_keys": {"ed25519": to.ed25519},
         }
         try:
-            olm = self._account.create_outbound_session(Curve25519PublicKey.from_base64(to.curve25519), one_time_key)
-        except (KeyException, SessionCreationException):
+            once = OutboundSession(self._account, to.curve25519, one_time_key).encrypt(json.dumps(payload))
+        except OlmSessionError:
             return None
-        kind, ciphertext = olm.encrypt(json.dumps(payload).encode()).to_parts()
         return {
             "algorithm": OLM,
             "sender_key": self.curve25519,
-            "ciphertext": {to.curve25519: {"type": kind, "body": unpadded(ciphertext)}},
+            "ciphertext": {to.curve25519: {"type": once.message_type, "body": once.ciphertext}},
         }
 
-    def withheld(self, room: RoomId, session: GroupSession, code: str) -> JsonDict:
+    def withheld(self, room: RoomId, session: OutboundGroupSession, code: str) -> JsonDict:
         """The `m.room_key.withheld` content that says why a device got no key."""
         return {
             "algorithm": MEGOLM,
             "room_id": room,
-            "session_id": session.session_id,
+            "session_id": session.id,
             "sender_key": self.curve25519,
             "code": code,
         }
 
-    def seal(self, room: RoomId, session: GroupSession, type_: str, content: JsonDict) -> JsonDict:
+    def seal(self, room: RoomId, session: OutboundGroupSession, type_: str, content: JsonDict) -> JsonDict:
         """`content` encrypted with `session`; its relation stays readable, as servers need it."""
         payload = json.dumps({"room_id": room, "type": type_, "content": content}, ensure_ascii=False)
         sealed: JsonDict = {
             "algorithm": MEGOLM,
             "sender_key": self.curve25519,
             "device_id": self.device,
-            "session_id": session.session_id,
-            "ciphertext": session.encrypt(payload.encode()).to_base64(),
+            "session_id": session.id,
+            "ciphertext": session.encrypt(payload),
         }
         if "m.relates_to" in content:
             sealed["m.relates_to"] = content["m.relates_to"]
         return sealed
 
 
-def _verified(claimed: Mapping[str, Any], owner: Recipient) -> Curve25519PublicKey | None:
+def _verified(claimed: Mapping[str, Any], owner: Recipient) -> str | None:
     """The one-time (or fallback) key among `claimed` that the device signed."""
     for value in claimed.values():
         try:
-            signature = Ed25519Signature.from_base64(value["signatures"][owner.user][f"ed25519:{owner.device}"])
+            signature = value["signatures"][owner.user][f"ed25519:{owner.device}"]
             signed = canonical_json({k: v for k, v in value.items() if k not in {"signatures", "unsigned"}})
-            Ed25519PublicKey.from_base64(owner.ed25519).verify_signature(signed, signature)
-            return Curve25519PublicKey.from_base64(value["key"])
-        except (KeyError, TypeError, AttributeError, KeyException, SignatureException):
+            ed25519_verify(owner.ed25519, signed.decode(), signature)
+            return str(value["key"])
+        except (KeyError, TypeError, AttributeError, ValueError, OlmVerifyError):
             continue
     return None

@@ -194,7 +194,11 @@ class Inbound:
         assert mark.owner is not None
         act = self._journal.begin("room.create", actor=mark.owner, ref=opaque_hex(self._secret, mark.key))
         spec = RoomSpec(name=who.name, mark=mark, invite=(mark.owner, ghost.user), direct=True)
-        room = await self._home.create_room(spec)
+        try:
+            room = await self._home.create_room(spec)
+        except HomeRefused as error:
+            self._journal.end(act, "refused", status=error.status)
+            raise
         await self._rooms.put(mark.key, room, mark.kind, mark.owner)
         self._journal.end(act, "created", room=await self._keys.token(room, room), kind=mark.kind.value)
         return room

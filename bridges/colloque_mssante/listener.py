@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
+from colloque import logs
 from colloque.bot import Bot
+from colloque.errors import HomeRefused, Temporary
 from colloque.identity import UserId
 from colloque.matrix.home import Heard, Home, Incoming, MemberChange, RoomKind, Unreadable
 from colloque.store.rooms import Rooms
@@ -12,6 +15,8 @@ from colloque_mssante.crypto import Accounts
 from colloque_mssante.inbound import Inbound
 from colloque_mssante.mapping import is_edit
 from colloque_mssante.outbound import Outbound
+
+logger = logging.getLogger(__name__)
 
 
 class Listener:
@@ -37,11 +42,21 @@ class Listener:
         self._is_ours = is_ours
 
     async def hear(self, heard: Heard) -> None:
-        """One thing heard, in its room's order. Raises Temporary: it comes again then."""
-        if isinstance(heard, MemberChange):
-            await self._member(heard)
-        elif isinstance(heard, Incoming | Unreadable) and not self._is_ours(heard.sender):
-            await self._said(heard)
+        """One thing heard, in its room's order. Raises Temporary: it comes again then. Nothing else stops the rest."""
+        try:
+            if isinstance(heard, MemberChange):
+                await self._member(heard)
+            elif isinstance(heard, Incoming | Unreadable) and not self._is_ours(heard.sender):
+                await self._said(heard)
+        except Temporary:
+            raise
+        except HomeRefused as error:
+            # We were removed, or the room is gone: nobody is left to be told.
+            logs.event(logger, "event.refused", level=logging.WARNING, errcode=error.errcode)
+        except Exception:
+            logger.exception("event.failed")
+            if isinstance(heard, Incoming):
+                await self._outbound.failed(heard)
 
     async def answer(self, said: Incoming) -> None:
         """A message of a mail room that is no command."""

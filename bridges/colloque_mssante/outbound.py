@@ -101,6 +101,13 @@ class Outbound:
             room, text(texts.UNREADABLE, reply_to=event), txn=_txn(event, "unreadable")
         )
 
+    async def failed(self, said: Incoming) -> None:
+        """Something broke on our side: its writer must know that nothing left."""
+        try:
+            await self._say(said, texts.FAILED)
+        except HomeRefused as error:
+            logs.event(logger, "reply.untold", level=logging.WARNING, errcode=error.errcode)
+
     async def _say(self, said: Incoming, words: str) -> None:
         await self._home.send(said.room, text(words, reply_to=said.event), txn=_txn(said.event, "said"))
 

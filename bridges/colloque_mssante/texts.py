@@ -47,6 +47,7 @@ UNREADABLE = (
     "Rien n'est parti : votre message n'a pas pu être déchiffré.\n"
     "Écrivez-le de nouveau. Si cela se répète, fermez puis rouvrez l'application."
 )
+FAILED = "Rien n'est parti : une erreur est survenue. Réessayez ; si cela se répète, prévenez votre administrateur."
 CLEARTEXT = "Rien n'est parti : votre message n'était pas chiffré. Écrivez-le de nouveau."
 EDITED = (
     "La modification n'est pas partie.\n"

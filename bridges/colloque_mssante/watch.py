@@ -161,7 +161,12 @@ class Watcher:
         address = cursor.address
         first = cursor.uidvalidity is None
         act = self._connecting(cursor) if first else ""
-        client = await ImapClient.connect(self._config.imap, address.value, auth, timeout_s=_IMAP_S)
+        try:
+            client = await ImapClient.connect(self._config.imap, address.value, auth, timeout_s=_IMAP_S)
+        except LoginRefused:
+            if act:
+                self._journal.end(act, "refused")
+            raise
         try:
             box = await client.examine()
             if act:

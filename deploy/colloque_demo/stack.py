@@ -6,9 +6,11 @@ import asyncio
 import json
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from colloque.clock import SystemClock, monotonic
@@ -24,6 +26,8 @@ from colloque_demo.people import Cast, choose
 from colloque_demo.pki import make_pki
 from colloque_demo.settings import SENDER, SERVER_NAME, SERVICES, Ports
 from colloque_demo.supervisor import READY_S, Program, Supervisor
+
+T = TypeVar("T")
 
 PEOPLE = 2_000
 SEED = 20_260_302
@@ -61,14 +65,7 @@ class Stack:
         """
         token = self.layout.secret("annuaire.admin_token").read_text(encoding="ascii")
         path = "".join("/" + quote(part, safe="") for part in where)
-        end = monotonic() + READY_S
-        while True:
-            try:
-                return self.server.call(method, "/_synapse/admin" + path, token=token)
-            except OSError:
-                if monotonic() > end:
-                    raise
-                time.sleep(0.2)
+        return _waiting(lambda: self.server.call(method, "/_synapse/admin" + path, token=token))
 
     async def colloque(self, *args: str) -> tuple[int, str]:
         """`colloque ARGS…`, as an operator types it: its exit code and what it said."""
@@ -146,11 +143,24 @@ def _write_mailboxes(layout: Layout, cast: Cast) -> None:
 def _register(server: Homeserver, layout: Layout, cast: Cast) -> None:
     """Accounts: one administrator a service, which joins no room; and people's, without any device."""
     for service in SERVICES:
-        token = server.register(f"admin-{service}", settings.password(), admin=True)
+        register = partial(server.register, f"admin-{service}", settings.password(), admin=True)
+        token = _waiting(register)
         write_private(layout.secret(f"{service}.admin_token"), token)
     for person in cast.accounts:
         where = f"/_synapse/admin/v2/users/{quote(person.account)}"
-        server.call("PUT", where, {"password": person.password}, token)
+        _waiting(partial(server.call, "PUT", where, {"password": person.password}, token))
+
+
+def _waiting(call: Callable[[], T]) -> T:
+    """The answer, from a Synapse that may just be starting again. Blocks. Raises OSError in time."""
+    end = monotonic() + READY_S
+    while True:
+        try:
+            return call()
+        except OSError:
+            if monotonic() > end:
+                raise
+            time.sleep(0.2)
 
 
 def _synapse(server: Homeserver, layout: Layout, ports: Ports) -> Program:

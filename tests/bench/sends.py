@@ -19,7 +19,6 @@ import aiohttp
 from colloque.identity import RoomId, UserId
 from colloque.matrix.api import CLIENT, JsonDict, MatrixApi, path
 from colloque.matrix.crosssign import Identity
-from colloque.matrix.devicemark import DeviceMark
 from colloque.matrix.home import RoomKind, RoomMark, RoomSpec, room_request, text
 from colloque.matrix.nio_home import NioHome
 from colloque.store.schema import new_upgrades, open_database
@@ -137,11 +136,9 @@ async def ghost_send() -> Result:
                 url=found.server.url,
                 token=found.services["mss"].as_token,
                 identity_secret=SECRET,
-                pickle_key="bench",
-                mark=DeviceMark(found.folder / "marks" / "mssante.json"),
+                pickle_secret=SECRET,
                 is_ghost=lambda user: user.startswith("@mss_"),
             )
-            await accounts.open()
             ghost = await accounts.get(found.user("mss_1"))
             room = await found.room(ghost.api)
             return await _compare(

@@ -616,6 +616,16 @@ async def test_ghosts_whose_keys_were_lost_get_new_devices_of_the_same_identity(
     assert new["device_keys"] != old["device_keys"]
 
 
+async def test_metrics_tell_counts_by_state(house: House) -> None:
+    async def told() -> bool:
+        async with house.session.get(f"http://127.0.0.1:{house.config.mssante.http.port}/metrics") as answer:
+            page = await answer.text()
+        assert house.cast.author.address.value not in page
+        return 'colloque_mailboxes{state="ok"} 1.0' in page and "colloque_outbox_mails{" in page
+
+    await until(told, "the metrics")
+
+
 async def test_a_clean_stop(house: House) -> None:
     assert house.bridge.stop() == 0
     house.bridge.start()

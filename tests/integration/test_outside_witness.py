@@ -184,11 +184,27 @@ async def mail(one: Outsider) -> None:
     assert len(await arrived()) == 1
 
 
+async def acquainted(one: Outsider, two: Outsider) -> None:
+    """The two clients learn each other's devices: this one never reads again what it met before it knew the sender."""
+    talk = await one.js.call("createRoom", invite=[two.user["mxid"]])
+    assert await two.js.invitation() == talk["room"]
+    await two.js.call("join", room=talk["room"])
+    for reader, writer in ((two, one), (one, two)):
+        since = len(reader.js.reports)
+
+        async def reads(reader: Outsider = reader, writer: Outsider = writer, since: int = since) -> bool:
+            await writer.js.call("send", room=talk["room"], text="bonjour")
+            said = reader.js.reports[since:]
+            return any(r["event"] == "message" and r["from"] == writer.user["mxid"] for r in said)
+
+        await until(reads, "one client reads the other")
+
+
 async def patient_room(one: Outsider, two: Outsider) -> None:
     opened = await one.ask(f"!patient ouvrir {two.user['mxid']}")
     room = str(opened["body"].split("matrix.to/#/")[1].split()[0])
     before = await one.js.call("send", room=room, text="écrit avant l'acceptation")
-    assert await two.js.invitation() == room
+    await two.js.expect(lambda r: r["event"] == "membership" and r["room"] == room and r["membership"] == "invite")
     await two.js.call("join", room=room)
     await two.js.expect(lambda r: r.get("id") == before["id"] and r["event"] == "message", 20)
     shared = await two.js.send_file(room, "ecg.bin", "application/octet-stream", FILE)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import accumulate
 
 ACT_EVERY_S = (0.3, 1.5)
 """Between two acts."""
-KILL_AFTER_S = 1.2
-"""A kill follows an act by at most this: it strikes while something is under way."""
+BURST = 6
+BURST_S = 0.3
+"""So many acts more just before each kill: it strikes while several are under way, each at another point."""
 REST_S = (4.0, 9.0)
 """Between two kills: some strike a house that is well again, some one that is still getting up."""
 KILLS_A_BATCH = 3
@@ -60,27 +62,23 @@ class Batch:
 def make_batch(seed: int, number: int, *, kills: int, victims: tuple[str, ...], people: int) -> Batch:
     """Batch `number` of the run `seed`."""
     draw = random.Random(f"{seed}/{number}")
-    times = []
-    at = 0.0
-    for _ in range(kills):
-        at += draw.uniform(*REST_S)
-        times.append(at)
-    end = (times[-1] if times else 0.0) + 2.0
-    acts: list[Act] = []
-    at = draw.uniform(*ACT_EVERY_S)
-    while at < end:
-        key = f"soak{seed}x{number}x{len(acts)}y"
-        acts.append(Act(key, draw.choice([Kind.MAIL, Kind.REPLY, Kind.COMMAND]), draw.randrange(people), at))
-        at += draw.uniform(*ACT_EVERY_S)
+    blows = [Kill(draw.choice(victims), at) for at in _times(draw, REST_S, count=kills)]
+    end = (blows[-1].at_s if blows else 0.0) + 2.0
+    times = [at for at in _times(draw, ACT_EVERY_S, count=1 + round(end / ACT_EVERY_S[0])) if at < end]
+    times += [blow.at_s - draw.uniform(0, BURST_S) for blow in blows for _ in range(BURST)]
+    kinds = [Kind.MAIL, Kind.REPLY, Kind.COMMAND]
+    acts = [
+        Act(f"soak{seed}x{number}x{rank}y", draw.choice(kinds), draw.randrange(people), at)
+        for rank, at in enumerate(sorted(times))
+    ]
     # One room a batch: it lives for about that long, so a later batch's kills strike while it ends.
     chosen = draw.randrange(len(acts))
     acts[chosen] = replace(acts[chosen], kind=Kind.ROOM)
-    return Batch(number, tuple(acts), tuple(_strike(draw, t, acts, victims) for t in times))
+    return Batch(number, tuple(acts), tuple(blows))
 
 
-def _strike(draw: random.Random, at: float, acts: list[Act], victims: tuple[str, ...]) -> Kill:
-    begun = max((a.at_s for a in acts if a.at_s <= at), default=at)
-    return Kill(draw.choice(victims), begun + draw.uniform(0, KILL_AFTER_S))
+def _times(draw: random.Random, between: tuple[float, float], *, count: int) -> list[float]:
+    return list(accumulate(draw.uniform(*between) for _ in range(count)))
 
 
 def batches(seed: int, *, kills: int, victims: tuple[str, ...], people: int, begin: int = 0) -> list[Batch]:

@@ -1,4 +1,4 @@
-"""A ghost's cryptography, read back with vodozemac's receiving half."""
+"""A ghost's cryptography (libolm), read back with another implementation's receiving half (vodozemac)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from olm import OutboundGroupSession
 from vodozemac import (
     Account,
     AnyOlmMessage,
     Curve25519PublicKey,
-    GroupSession,
     InboundGroupSession,
     MegolmMessage,
     SessionKey,
@@ -22,7 +22,7 @@ from vodozemac import (
 from colloque.errors import Inconsistent
 from colloque.identity import RoomId, UserId
 from colloque.matrix.crosssign import Identity, canonical_json
-from colloque_mssante.ghost_keys import GhostKeys, Recipient, readers
+from colloque_mssante.ghost_keys import MEGOLM, OLM, GhostKeys, Recipient, readers
 
 GHOST, ANNE, ROOM = UserId("@mss_x:h.test"), UserId("@anne:h.test"), RoomId("!r")
 
@@ -36,7 +36,17 @@ class Phone:
     identity: Identity = field(default_factory=lambda: Identity.derive(secrets.token_bytes(32), ANNE))
 
     def device_keys(self, *, signed: bool = True) -> dict[str, Any]:
-        own = GhostKeys(ANNE, self.name, self.account).device_keys()
+        own: dict[str, Any] = {
+            "user_id": ANNE,
+            "device_id": self.name,
+            "algorithms": [OLM, MEGOLM],
+            "keys": {
+                f"curve25519:{self.name}": self.account.curve25519_key.to_base64(),
+                f"ed25519:{self.name}": self.account.ed25519_key.to_base64(),
+            },
+        }
+        signature = self.account.sign(canonical_json(own)).to_base64()
+        own["signatures"] = {ANNE: {f"ed25519:{self.name}": signature}}
         return self.identity.signed_device(own) if signed else own
 
     def queried(self, *, signed: bool = True) -> dict[str, Any]:
@@ -71,7 +81,7 @@ def only(phone: Phone) -> Recipient:
 
 
 def test_a_room_key_is_received_and_opens_what_is_sealed() -> None:
-    phone, ghost, session = Phone(), GhostKeys.new(GHOST, "DEV"), GroupSession()
+    phone, ghost, session = Phone(), GhostKeys.new(GHOST, "DEV"), OutboundGroupSession()
     content = ghost.room_key(only(phone), phone.claimed(), ROOM, session)
     assert content is not None
     got = phone.receive(content)
@@ -108,7 +118,7 @@ def test_a_malformed_answer_gives_nobody_a_key(answer: dict[str, Any]) -> None:
 
 
 def test_a_one_time_key_that_the_device_did_not_sign_is_refused() -> None:
-    phone, ghost, session = Phone(), GhostKeys.new(GHOST, "DEV"), GroupSession()
+    phone, ghost, session = Phone(), GhostKeys.new(GHOST, "DEV"), OutboundGroupSession()
     device = only(phone)
     assert ghost.room_key(device, phone.claimed(by=Account()), ROOM, session) is None
     assert ghost.room_key(device, {}, ROOM, session) is None
@@ -118,7 +128,7 @@ def test_a_one_time_key_that_the_device_did_not_sign_is_refused() -> None:
 def test_an_impossible_device_key_stops_nobody_else() -> None:
     phone, ghost = Phone(), GhostKeys.new(GHOST, "DEV")
     broken = Recipient(ANNE, "PHONE", "AAAA", phone.account.ed25519_key.to_base64())
-    assert ghost.room_key(broken, phone.claimed(), ROOM, GroupSession()) is None
+    assert ghost.room_key(broken, phone.claimed(), ROOM, OutboundGroupSession()) is None
 
 
 def test_device_keys_survive_the_store_and_bear_their_own_signature() -> None:

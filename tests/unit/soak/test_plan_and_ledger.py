@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.soak.ledger import Ledger, judge
-from tests.soak.plan import KILL_AFTER_S, batches, make_batch
+from tests.soak.plan import BURST, BURST_S, Kind, batches, make_batch
 
 VICTIMS = ("synapse", "mssante")
 
@@ -23,10 +23,15 @@ def test_batches_hold_all_kills_and_a_later_start_changes_none() -> None:
     assert len({a.key for b in whole for a in b.acts}) == sum(len(b.acts) for b in whole)
 
 
-def test_every_kill_strikes_while_something_is_under_way() -> None:
+def test_every_kill_strikes_while_several_acts_are_under_way() -> None:
     for batch in batches(1, kills=60, victims=VICTIMS, people=1):
         for kill in batch.kills:
-            assert any(0 <= kill.at_s - act.at_s <= KILL_AFTER_S for act in batch.acts)
+            assert sum(0 <= kill.at_s - act.at_s <= BURST_S for act in batch.acts) >= BURST
+
+
+def test_every_batch_opens_one_room() -> None:
+    for batch in batches(1, kills=60, victims=VICTIMS, people=2):
+        assert [act.kind for act in batch.acts].count(Kind.ROOM) == 1
 
 
 def test_no_key_is_the_beginning_of_another() -> None:
