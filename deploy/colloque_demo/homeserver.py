@@ -17,7 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ruamel.yaml import YAML
+
 from colloque.files import free_port, write_private
+
+SHIPPED = Path(__file__).parents[1] / "homeserver.d" / "colloque.yaml"
 
 LOG_CONFIG = {
     "version": 1,
@@ -41,37 +45,38 @@ NO_LIMITS: dict[str, Any] = {
 """Synapse's default limits (0.2 messages a second) are for the open Internet, not for a loopback server."""
 
 
+def shipped_settings() -> dict[str, Any]:
+    """What every homeserver of ours is told (`deploy/homeserver.d`), but for each installation's own paths."""
+    raw = YAML(typ="safe").load(SHIPPED.read_text(encoding="utf-8"))
+    return {k: v for k, v in raw.items() if k not in {"app_service_config_files", "modules"}}
+
+
 @dataclass(frozen=True, slots=True)
 class Appservice:
-    """One registration file. Without `url`, the bot syncs like a client and Synapse pushes nothing."""
+    """One registration file. It names no URL: our bots sync like clients, and Synapse pushes nothing."""
 
     name: str
     localpart: str
     as_token: str
     hs_token: str
-    url: str | None = None
     ghosts: str | None = None
     """Prefix of the exclusive ghost localparts, e.g. `mss_`."""
 
     def registration(self, server_name: str) -> dict[str, Any]:
-        """The registration file's content (MSC2409, MSC3202, MSC4190 where events are pushed)."""
+        """The registration file's content. MSC4190 lets the bot make its device without logging in."""
         host = server_name.replace(".", r"\.")
         users = [{"exclusive": True, "regex": f"@{self.localpart}:{host}"}]
         if self.ghosts:
             users.append({"exclusive": True, "regex": f"@{self.ghosts}.*:{host}"})
-        pushed = self.url is not None
         return {
             "id": f"colloque-{self.name}",
-            "url": self.url,
+            "url": None,
             "as_token": self.as_token,
             "hs_token": self.hs_token,
             # Synapse refuses /sync to a registration's sender, so the bot is an ordinary user of the namespace.
             "sender_localpart": f"_{self.localpart}",
             "rate_limited": False,
             "namespaces": {"users": users, "aliases": [], "rooms": []},
-            "receive_ephemeral": pushed,
-            "de.sorunome.msc2409.push_ephemeral": pushed,
-            "org.matrix.msc3202": pushed,
             "io.element.msc4190": True,
         }
 
@@ -108,7 +113,7 @@ class Homeserver:
         log = json.loads(json.dumps(LOG_CONFIG))
         log["handlers"]["file"]["filename"] = str(self.folder / "synapse.log")
         write_private(self.folder / "log.yaml", json.dumps(log))
-        config: dict[str, Any] = {
+        config: dict[str, Any] = shipped_settings() | {
             "server_name": self.server_name,
             "public_baseurl": self.url + "/",
             "pid_file": str(self.folder / "synapse.pid"),
@@ -132,20 +137,8 @@ class Homeserver:
             "report_stats": False,
             "trusted_key_servers": [],
             "suppress_key_server_warning": True,
-            "federation_domain_whitelist": [],
-            "enable_registration": False,
-            "enable_set_displayname": False,
-            "allow_per_room_profiles": False,
-            "allow_guest_access": False,
-            "allow_public_rooms_over_federation": False,
-            "url_preview_enabled": False,
-            "encryption_enabled_by_default_for_room_type": "all",
             "app_service_config_files": files,
             "modules": [dict(m) for m in modules],
-            "experimental_features": {
-                "msc2409_to_device_messages_enabled": True,
-                "msc3202_transaction_extensions": True,
-            },
             **NO_LIMITS,
             **(extra or {}),
         }

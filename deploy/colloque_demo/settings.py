@@ -43,7 +43,6 @@ class Ports:
     annuaire: int
     salles: int
     mssante: int
-    appservice: int
     imap: int
     smtp: int
 
@@ -63,7 +62,7 @@ def password() -> str:
 
 def make_secrets(layout: Layout) -> None:
     """Every secret of the stack, random, one file each, readable by its owner only."""
-    names = ["identity", "pickle", "snapshot", "mssante.hs_token", *(f"{service}.as_token" for service in SERVICES)]
+    names = ["identity", "pickle", "snapshot", *(f"{service}.as_token" for service in SERVICES)]
     for name in names:
         write_private(layout.secret(name), secrets.token_hex(32))
     key = Ed25519PrivateKey.generate()
@@ -126,8 +125,6 @@ def write_config(layout: Layout, ports: Ports, homeserver_url: str, ca: Path) ->
         ),
         "mssante": service(
             "mssante",
-            hs_token=str(layout.secret("mssante.hs_token")),
-            appservice={"port": ports.appservice},
             imap=mail(ports.imap),
             smtp=mail(ports.smtp),
             mailboxes=str(layout.secret("mailboxes.yaml")),

@@ -143,9 +143,6 @@ class MailServerConfig:
 class MssanteConfig(ServiceConfig):
     """The MSSanté bridge."""
 
-    hs_token: Path = field(kw_only=True)
-    appservice: Listen = field(kw_only=True)
-    """Where Synapse delivers transactions."""
     imap: MailServerConfig = field(kw_only=True)
     smtp: MailServerConfig = field(kw_only=True)
     mailboxes: Path = field(kw_only=True)

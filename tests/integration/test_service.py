@@ -216,8 +216,6 @@ def whole_config(tmp: Path, port: int) -> dict[str, Any]:
         "salles": each["salles"] | {"receipts": "receipts", "receipt_key": "key.pem"},
         "mssante": each["mssante"]
         | {
-            "hs_token": token,
-            "appservice": {"port": 1},
             "imap": server,
             "smtp": server,
             "mailboxes": "m",

@@ -42,7 +42,6 @@ def file_problems(config: Config) -> list[Problem]:
         "secrets.pickle": config.secrets.pickle,
         "secrets.snapshot": config.secrets.snapshot,
         "salles.receipt_key": config.salles.receipt_key,
-        "mssante.hs_token": config.mssante.hs_token,
         "mssante.mailboxes": config.mssante.mailboxes,
     }
     for name, service in (("annuaire", config.annuaire), ("salles", config.salles), ("mssante", config.mssante)):

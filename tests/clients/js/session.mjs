@@ -147,6 +147,12 @@ export async function open({ homeserver, user, password, history = 50 }, tell) {
         .flatMap((each) => each?.getLiveTimeline().getEvents() ?? [])
         .filter((event) => event.isDecryptionFailure())
         .map(unreadable),
+    /** What a person does by opening the room again: the SDK itself tries once, maybe before it knew the sender's identity. */
+    async reopen({ room }) {
+      const failed = client.getRoom(room).getLiveTimeline().getEvents().filter((event) => event.isDecryptionFailure());
+      await crypto.getUserDeviceInfo([...new Set(failed.map((event) => event.getSender()))], true);
+      for (const event of failed) await event.attemptDecryption(crypto, { isRetry: true });
+    },
     async status({ user: other }) {
       const devices = (await crypto.getUserDeviceInfo([other], true)).get(other) ?? new Map();
       const trust = await crypto.getUserVerificationStatus(other);

@@ -124,6 +124,7 @@ async def test_no_orphan_outlives_a_killed_demo(tmp: Path):
     parent = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
     assert parent.stdout is not None
     child = int(await parent.stdout.readline())
+
     def name() -> str:
         return Path(f"/proc/{child}/comm").read_text()
 
