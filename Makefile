@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check pytest bench soak lock clean debian
+.PHONY: help demo test check bench soak lock picture clean debian
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -24,6 +24,7 @@ help:
 	@echo 'make bench [ONLY=name]        measures; writes .bench/results.json'
 	@echo 'make soak ONLY=house KILLS=9  kills real processes at random while mail and messages flow'
 	@echo 'make lock                     writes requirements/*.txt again'
+	@echo 'make picture                  draws docs/demo.svg from a run of the demo'
 	@echo 'make clean                    removes everything made here'
 
 demo: $(VENV)/demo.done
@@ -58,6 +59,9 @@ lock: $(VENV)/lock.done $(VENV)/dev.done
 	$(COMPILE) --constraint requirements/dev.txt requirements/build.in --output-file requirements/build.txt
 	$(COMPILE) requirements/lock.in --output-file requirements/lock.txt
 	$(NPM) install --package-lock-only
+
+picture: $(VENV)/dev.done
+	$(BIN)/python docs/picture.py
 
 clean:
 	rm -rf $(VENV) .demo .bench .soak $(JS)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -10,9 +10,8 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from colloque.bot import Bot
-
 from colloque.book import AttestationBook, read_secret
+from colloque.bot import Bot
 from colloque.bot_service import Parts, open_parts, post_incidents
 from colloque.calls import JsonDict
 from colloque.commands import Owner

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from colloque.bot import Handler, Reply
-
 from colloque.clock import PARIS, Clock
 from colloque.commands import Call, Right, commands_for, digits
 from colloque.config import Config

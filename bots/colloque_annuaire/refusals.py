@@ -88,4 +88,4 @@ class Refusals:
         held = await self._people.attestation_of(user)
         if held is not None and held.is_valid(self._clock.now()):
             return held.name
-        return f"Le compte « {localpart(user)} »"
+        return f"le compte « {localpart(user)} »"

@@ -135,13 +135,14 @@ def refused_act(act: str, reason: str, *, other: str) -> str:
     """Why the server refused what somebody just tried: who, why, what to do."""
     tried = _ACTS.get(act, "Cette action").format(other=other or "cette personne")
     why, then = _REASONS.get(reason, ("La règle de l'établissement ne le permet pas.", "Voyez votre administrateur."))
-    return f"{tried} : refusé.\n{why.format(other=other or 'Cette personne')}\n{then.format(other=other)}\n({reason})"
+    lines = f"{tried} : refusé.", why.format(other=other or "cette personne"), then.format(other=other), f"({reason})"
+    return "\n".join(line[:1].upper() + line[1:] for line in lines)
 
 
 def refused_other(*, actor: str) -> str:
     """To somebody not verified whom a verified colleague tried to invite."""
     return (
-        f"{actor} a voulu vous inviter : refusé, car votre identité n'est pas encore vérifiée.\n"
+        f"{actor[:1].upper()}{actor[1:]} a voulu vous inviter : refusé, car votre identité n'est pas encore vérifiée.\n"
         "Tapez ici !inscription suivi de votre numéro RPPS, puis demandez une nouvelle invitation.\n"
         "(other_unverified)"
     )

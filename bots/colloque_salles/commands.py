@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from colloque.bot import Handler, Reply
-
 from colloque.book import AttestationBook
+from colloque.bot import Handler, Reply
 from colloque.clock import Clock
 from colloque.commands import Call
 from colloque.identity import RoomId, UserId
