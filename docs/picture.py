@@ -1,6 +1,7 @@
 """Draws `docs/demo.svg` from a real run of the demo (`make picture`). Dialogues are shortened, nothing is made up."""
 
 import asyncio
+import io
 import re
 import sys
 import tempfile
@@ -34,9 +35,7 @@ def main() -> int:
 
 
 def _draw(lines: list[str]) -> None:
-    picture = Console(
-        record=True, width=WIDTH, file=Path("/dev/null").open("w", encoding="utf-8"), legacy_windows=False
-    )
+    picture = Console(record=True, width=WIDTH, file=io.StringIO())
     picture.print(Text("$ make demo", style="bold"))
     for line in lines:
         text = Text.from_ansi(line)

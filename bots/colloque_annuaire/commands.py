@@ -11,7 +11,8 @@ from colloque.config import Config
 from colloque.directory.lookup import Directory
 from colloque.errors import BadIdentifier, NotFound
 from colloque.identity import Rpps
-from colloque.matrix.home import Incoming, RoomKind
+from colloque.matrix.home import Incoming
+from colloque.rooms.mark import RoomKind
 from colloque.store.rooms import Rooms
 from colloque_annuaire import texts
 from colloque_annuaire.enrol import CODE_DIGITS

@@ -13,7 +13,8 @@ from colloque.errors import HomeRefused, Temporary
 from colloque.identity import RoomId, UserId, digest, localpart, server_of
 from colloque.logs import event as log_event
 from colloque.matrix.admin import Account
-from colloque.matrix.home import ADMIN_KEY, Home, RoomKind, RoomMark, RoomSpec, home_key, text
+from colloque.matrix.home import Home, RoomSpec, text
+from colloque.rooms.mark import ADMIN_KEY, RoomKind, RoomMark, home_key
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque.store.rooms import Rooms

@@ -15,8 +15,9 @@ from colloque.commands import Owner
 from colloque.config import Config
 from colloque.errors import HomeRefused
 from colloque.identity import MxcUri
-from colloque.matrix.home import ADMIN_KEY, Heard, MemberChange, RoomKind, home_key, text
+from colloque.matrix.home import Heard, MemberChange, text
 from colloque.rooms.lifecycle import LifetimeRule
+from colloque.rooms.mark import ADMIN_KEY, RoomKind, home_key
 from colloque.service import Service
 from colloque.sockets import Server
 from colloque.store.schema import new_upgrades

@@ -8,8 +8,9 @@ from datetime import datetime
 from colloque.attestation import Attestation
 from colloque.clock import Clock
 from colloque.identity import EventId, RoomId, UserId, digest
-from colloque.matrix.home import Home, RoomKind, RoomMark, RoomSpec, text
+from colloque.matrix.home import Home, RoomSpec, text
 from colloque.rooms.lifecycle import LifetimeRule
+from colloque.rooms.mark import RoomKind, RoomMark
 from colloque.rooms.patient_room import PatientRoom, RoomState
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys

@@ -18,7 +18,8 @@ from colloque.commands import Owner
 from colloque.config import Config
 from colloque.directory.file import DirectoryFile
 from colloque.identity import UserId
-from colloque.matrix.home import ADMIN_KEY, Incoming
+from colloque.matrix.home import Incoming
+from colloque.rooms.mark import ADMIN_KEY
 from colloque.service import Service
 from colloque.sockets import Server, Verb
 from colloque.store.schema import new_upgrades

@@ -17,7 +17,8 @@ from colloque.errors import HomeRefused, NotFound, Temporary
 from colloque.identity import EventId, MssanteAddress, MxcUri, RoomId, UserId
 from colloque.mail.message import Mail
 from colloque.mail.parse import parse_mail
-from colloque.matrix.home import Home, JsonDict, RoomKind, RoomMark, RoomSpec
+from colloque.matrix.home import Home, JsonDict, RoomSpec
+from colloque.rooms.mark import RoomKind, RoomMark
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque.store.rooms import Rooms

@@ -9,7 +9,8 @@ from colloque import logs
 from colloque.bot import Bot
 from colloque.errors import HomeRefused, Temporary
 from colloque.identity import UserId
-from colloque.matrix.home import Heard, Home, Incoming, MemberChange, RoomKind, Unreadable
+from colloque.matrix.home import Heard, Home, Incoming, MemberChange, Unreadable
+from colloque.rooms.mark import RoomKind
 from colloque.store.rooms import Rooms
 from colloque_mssante.crypto import Accounts
 from colloque_mssante.inbound import Inbound

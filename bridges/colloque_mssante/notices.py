@@ -10,7 +10,8 @@ from mautrix.util.async_db import Database
 from colloque import logs
 from colloque.errors import HomeRefused
 from colloque.identity import UserId
-from colloque.matrix.home import Home, home_key, text
+from colloque.matrix.home import Home, text
+from colloque.rooms.mark import home_key
 from colloque.store.rooms import Rooms
 
 logger = logging.getLogger(__name__)

@@ -17,8 +17,9 @@ from colloque.identity import EventId, MssanteAddress, RoomId, digest
 from colloque.mail.compose import compose, encoded_size, envid, message_id
 from colloque.mail.message import Attachment, Outgoing, Party
 from colloque.mail.threading import reply_headers, reply_subject
-from colloque.matrix.home import Home, Incoming, JsonDict, RoomMark, text
+from colloque.matrix.home import Home, Incoming, JsonDict, text
 from colloque.professional import Professional
+from colloque.rooms.mark import RoomMark
 from colloque.store.roomkeys import RoomKeys
 from colloque_mssante import mapping, texts
 from colloque_mssante.credentials import Credentials

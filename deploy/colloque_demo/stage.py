@@ -9,7 +9,8 @@ from email.message import EmailMessage
 
 from colloque.clock import monotonic
 from colloque.identity import RoomId
-from colloque.matrix.home import ROOM_MARK, Incoming, RoomKind
+from colloque.matrix.home import Incoming
+from colloque.rooms.mark import ROOM_MARK, RoomKind
 from colloque_demo.clinician import PATIENCE_S, Clinician, hold, until
 from colloque_demo.mailbox import Postman
 from colloque_demo.people import Person

@@ -8,7 +8,8 @@ from email.utils import formatdate, make_msgid
 
 from colloque.clock import SystemClock
 from colloque.identity import RoomId
-from colloque.matrix.home import Incoming, RoomKind
+from colloque.matrix.home import Incoming
+from colloque.rooms.mark import RoomKind
 from colloque_demo import texts
 from colloque_demo.clinician import PATIENCE_S, hold, until
 from colloque_demo.settings import GHOSTS

@@ -10,8 +10,8 @@ from colloque.clock import monotonic
 from colloque.errors import HomeRefused
 from colloque.identity import MxcUri, RoomId
 from colloque.matrix.api import CLIENT, path
-from colloque.matrix.home import RoomKind
 from colloque.patience import patiently
+from colloque.rooms.mark import RoomKind
 from colloque_demo import texts
 from colloque_demo.clinician import PATIENCE_S, Clinician, NotHeld, hold, until
 from colloque_demo.settings import IDLE_S, LINGER_S, NOTICE_S

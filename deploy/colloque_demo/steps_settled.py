@@ -6,7 +6,7 @@ import asyncio
 from functools import partial
 
 from colloque.identity import UserId
-from colloque.matrix.home import ROOM_MARK
+from colloque.rooms.mark import ROOM_MARK
 from colloque_demo import steps_mail
 from colloque_demo.clinician import hold, until
 from colloque_demo.settings import SERVICES

@@ -20,8 +20,9 @@ from colloque.config import Config
 from colloque.errors import HomeRefused, HomeUnavailable, Temporary
 from colloque.identity import EventId, RoomId, UserId, digest, localpart, server_of
 from colloque.logs import event as log_event
-from colloque.matrix.home import Echo, Heard, Home, Incoming, MemberChange, RoomKind, RoomMark, Unreadable, text
+from colloque.matrix.home import Echo, Heard, Home, Incoming, MemberChange, Unreadable, text
 from colloque.patience import patiently
+from colloque.rooms.mark import RoomKind, RoomMark
 
 RETRY_S = 20.0
 """How long a handler is tried again while something other than the homeserver is unavailable."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from colloque.commands import Command
-from colloque.matrix.home import RoomKind
+from colloque.rooms.mark import RoomKind
 
 UNSIGNED_DEVICE = (
     "Je n'ai pas traité votre message : cet appareil n'est pas encore confirmé comme étant le vôtre.\n"

@@ -19,8 +19,9 @@ import aiohttp
 from colloque.identity import RoomId, UserId
 from colloque.matrix.api import CLIENT, JsonDict, MatrixApi, path
 from colloque.matrix.crosssign import Identity
-from colloque.matrix.home import RoomKind, RoomMark, RoomSpec, room_request, text
+from colloque.matrix.home import RoomSpec, room_request, text
 from colloque.matrix.nio_home import NioHome
+from colloque.rooms.mark import RoomKind, RoomMark
 from colloque.store.schema import new_upgrades, open_database
 from colloque_demo.homeserver import Appservice, Homeserver
 from colloque_mssante.crypto import Accounts

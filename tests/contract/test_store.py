@@ -16,7 +16,7 @@ from colloque.clock import FrozenClock
 from colloque.errors import ConfigError, Inconsistent, Temporary
 from colloque.files import free_port
 from colloque.identity import EventId, RoomId, UserId
-from colloque.matrix.home import RoomKind
+from colloque.rooms.mark import RoomKind
 from colloque.store.handled import Handled
 from colloque.store.incidents import Incidents
 from colloque.store.roomkeys import RoomKeys

@@ -21,8 +21,9 @@ from colloque.commands import COMMANDS, Call, Owner
 from colloque.config import Config, load
 from colloque.identity import RoomId, UserId
 from colloque.matrix.crosssign import Identity, ensure_identity
-from colloque.matrix.home import Heard, Incoming, RoomKind, RoomMark, RoomSpec, text
+from colloque.matrix.home import Heard, Incoming, RoomSpec, text
 from colloque.matrix.nio_home import NioHome
+from colloque.rooms.mark import RoomKind, RoomMark
 from colloque.store.handled import Handled
 from colloque.store.schema import new_upgrades, open_database
 from colloque_demo.homeserver import Appservice, Homeserver

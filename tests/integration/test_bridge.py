@@ -30,8 +30,9 @@ from colloque.files import write_private
 from colloque.identity import EventId, RoomId, UserId
 from colloque.matrix.api import CLIENT, MatrixApi, path
 from colloque.matrix.crosssign import Identity, Seeds
-from colloque.matrix.home import ADMIN_KEY, Heard, Incoming, RoomKind, RoomMark, RoomSpec, home_key, text
+from colloque.matrix.home import Heard, Incoming, RoomSpec, text
 from colloque.matrix.nio_home import NioHome
+from colloque.rooms.mark import ADMIN_KEY, RoomKind, RoomMark, home_key
 from colloque.sockets import Client
 from colloque_demo import settings, stack
 from colloque_demo.clinician import Clinician

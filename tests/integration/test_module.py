@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from colloque.matrix.home import RoomKind
+from colloque.rooms.mark import RoomKind
 from tests.servers.house import House, joined, reported, running_house
 from tests.waiting import until
 

@@ -14,7 +14,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from colloque.files import write_private
-from colloque.matrix.home import ROOM_MARK, RoomKind
+from colloque.rooms.mark import ROOM_MARK, RoomKind
 from tests.conftest import check_own, own_homeserver
 from tests.servers.house import Account, House, joined, reported, running_house
 from tests.waiting import until

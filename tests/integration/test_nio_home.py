@@ -11,7 +11,8 @@ import pytest
 from colloque.errors import HomeRefused, Tampered
 from colloque.identity import RoomId, UserId
 from colloque.matrix.api import CLIENT, path
-from colloque.matrix.home import Incoming, RoomKind, RoomMark, reaction, room_request, text
+from colloque.matrix.home import Incoming, reaction, room_request, text
+from colloque.rooms.mark import RoomKind, RoomMark
 from tests.conftest import JsFactory
 from tests.servers.nio import NAMES, Server, listening, person, serve, spec
 from tests.waiting import until

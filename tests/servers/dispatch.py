@@ -12,7 +12,8 @@ from colloque.bot import Bot, Handler, Reply
 from colloque.commands import COMMANDS, Call, Owner
 from colloque.config import Config, load
 from colloque.identity import EventId, RoomId, UserId
-from colloque.matrix.home import Heard, Incoming, RoomKind, RoomMark, RoomSpec
+from colloque.matrix.home import Heard, Incoming, RoomSpec
+from colloque.rooms.mark import RoomKind, RoomMark
 
 CONFIG: Config = load(Path(__file__).parents[2] / "deploy" / "config.sample.yaml")
 SERVER = CONFIG.homeserver.server_name

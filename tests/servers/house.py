@@ -20,7 +20,8 @@ from typing import Any
 from colloque.attestation import Attestation, Method, snapshot
 from colloque.files import write_private
 from colloque.identity import Rpps, UserId, luhn_key
-from colloque.matrix.home import RoomKind, RoomMark, RoomSpec, room_request
+from colloque.matrix.home import RoomSpec, room_request
+from colloque.rooms.mark import RoomKind, RoomMark
 from colloque.sockets import Server
 from colloque_demo.homeserver import Appservice, Homeserver
 from tests.conftest import check_own, own_homeserver

@@ -16,8 +16,9 @@ import aiohttp
 from colloque.identity import EventId, UserId
 from colloque.matrix.api import CLIENT, JsonDict, MatrixApi, path
 from colloque.matrix.crosssign import Identity
-from colloque.matrix.home import Heard, Incoming, MemberChange, RoomKind, RoomMark, RoomSpec, Unreadable
+from colloque.matrix.home import Heard, Incoming, MemberChange, RoomSpec, Unreadable
 from colloque.matrix.nio_home import NioHome
+from colloque.rooms.mark import RoomKind, RoomMark
 from colloque_demo.homeserver import Appservice, Homeserver
 from tests.waiting import until
 

@@ -18,12 +18,13 @@ from colloque.identity import EventId, MxcUri, RoomId, UserId, localpart
 from colloque.matrix.api import CLIENT, JsonDict, path
 from colloque.matrix.crosssign import Identity
 from colloque.matrix.devicemark import DeviceMark
-from colloque.matrix.home import Handler, RoomMark, RoomSpec
+from colloque.matrix.home import Handler, RoomSpec
 from colloque.matrix.nio_device import Account, Device, open_bot_device, open_person_device
 from colloque.matrix.nio_sync import DevicesChanged, Position, SyncLoop
 from colloque.matrix.room_calls import RoomCalls
 from colloque.matrix.roster import Roster
 from colloque.patience import patiently
+from colloque.rooms.mark import RoomMark
 
 SEND_S = 60.0
 """How long a send is tried before HomeUnavailable is raised."""

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from colloque.errors import HomeRefused
 from colloque.identity import EventId, RoomId, UserId
 from colloque.matrix.api import CLIENT, JsonDict, MatrixApi, path
-from colloque.matrix.home import ROOM_MARK, RoomMark, RoomSpec, room_request
+from colloque.matrix.home import RoomSpec, room_request
+from colloque.rooms.mark import ROOM_MARK, RoomMark
 
 _MARKS_ONLY = json.dumps(
     {

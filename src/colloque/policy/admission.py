@@ -13,13 +13,10 @@ from enum import StrEnum
 from typing import Any
 
 from colloque.identity import UserId
+from colloque.rooms.mark import ROOM_MARK, RoomKind
 
-ROOM_MARK = "fr.colloque.room"
-"""State event by which our bots say what a room is (`colloque.matrix.home.RoomMark`)."""
 MEGOLM = "m.megolm.v1.aes-sha2"
 """The one encryption of rooms that Matrix defines."""
-HOME, ADMIN, MAIL, PATIENT = "home", "admin", "mail", "patient"
-"""Kinds of rooms, as in `colloque.matrix.home.RoomKind`; "" is a room that none of our bots has marked."""
 
 
 class Standing(StrEnum):
@@ -80,7 +77,15 @@ _AS_OTHER = {
     Standing.STAFF: Reason.OTHER_STAFF,
     Standing.REMOTE: Reason.REMOTE,
 }
-_ROOMS_OF = {Standing.UNVERIFIED: {HOME}, Standing.STAFF: {HOME, ADMIN}, Standing.REMOTE: set[str]()}
+_ROOMS_OF: dict[Standing, set[str]] = {
+    Standing.UNVERIFIED: {RoomKind.HOME},
+    Standing.STAFF: {RoomKind.HOME, RoomKind.ADMIN},
+    Standing.REMOTE: set(),
+}
+    Standing.UNVERIFIED: {RoomKind.HOME},
+    Standing.STAFF: {RoomKind.HOME, RoomKind.ADMIN},
+    Standing.REMOTE: set(),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +163,8 @@ def joins_at_once(kind: str, owner: UserId | None, invitee: UserId) -> bool:
 
     Their home, the admin room and their own mail: yes. A patient room: only the one they opened themselves.
     """
-    if kind == ADMIN:
+    if kind == RoomKind.ADMIN:
         return True
-    if kind == PATIENT:
+    if kind == RoomKind.PATIENT:
         return owner == invitee
-    return kind in {HOME, MAIL} and owner in {None, invitee}
+    return kind in {RoomKind.HOME, RoomKind.MAIL} and owner in {None, invitee}

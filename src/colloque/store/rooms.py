@@ -9,7 +9,7 @@ from mautrix.util.async_db import Database
 
 from colloque.errors import Inconsistent
 from colloque.identity import RoomId, UserId
-from colloque.matrix.home import RoomKind
+from colloque.rooms.mark import RoomKind
 from colloque.store.schema import transaction
 
 

@@ -10,7 +10,8 @@ from typing import Protocol
 from colloque.book import AttestationBook
 from colloque.clock import Clock
 from colloque.identity import UserId, localpart
-from colloque.policy.admission import MAIL, ROOM_MARK, Standing
+from colloque.policy.admission import Standing
+from colloque.rooms.mark import ROOM_MARK, RoomKind
 from colloque.synapse.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ class Accounts:
         kind, owner, sender = mark.content.get("kind"), mark.content.get("owner"), UserId(mark.sender)
         if not isinstance(kind, str):
             return Room()
-        if sender in self._settings.bots or (kind == MAIL and self._is_ghost(sender)):
+        if sender in self._settings.bots or (kind == RoomKind.MAIL and self._is_ghost(sender)):
             return Room(kind, UserId(owner) if isinstance(owner, str) else None)
         return Room()
 

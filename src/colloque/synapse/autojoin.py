@@ -12,7 +12,8 @@ import logging
 from synapse.module_api import EventBase, LoggingTransaction, ModuleApi, StateMap
 
 from colloque.identity import UserId
-from colloque.policy.admission import ROOM_MARK, Allowed, Standing, joins_at_once, may_invite, may_join
+from colloque.policy.admission import Allowed, Standing, joins_at_once, may_invite, may_join
+from colloque.rooms.mark import ROOM_MARK
 from colloque.synapse.accounts import Accounts
 from colloque.synapse.settings import Settings
 

@@ -28,7 +28,6 @@ from colloque.errors import ConfigError
 from colloque.policy.admission import (
     ALLOWED,
     MEGOLM,
-    ROOM_MARK,
     Allowed,
     Reason,
     Refused,
@@ -39,6 +38,7 @@ from colloque.policy.admission import (
     may_invite,
     may_join,
 )
+from colloque.rooms.mark import ROOM_MARK
 from colloque.synapse.accounts import Accounts
 from colloque.synapse.autojoin import AutoJoin
 from colloque.synapse.reports import Reports

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from colloque.commands import COMMANDS, Call, Command, Owner, Right, Unknown, commands_for, fold, parse
-from colloque.matrix.home import RoomKind
+from colloque.rooms.mark import RoomKind
 
 NAMES = [(name, command) for command in COMMANDS for name in (command.name, *command.aliases)]
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from colloque.identity import UserId
-from colloque.matrix import home
+from colloque.matrix.home import RoomSpec, room_request
 from colloque.policy import admission
 from colloque.policy.admission import (
     ALLOWED,
@@ -21,6 +21,7 @@ from colloque.policy.admission import (
     may_invite,
     may_join,
 )
+from colloque.rooms.mark import ROOM_MARK, RoomKind, RoomMark
 
 S, A, F, U, R = Standing.SERVICE, Standing.ATTESTED, Standing.STAFF, Standing.UNVERIFIED, Standing.REMOTE
 KINDS = ["", "home", "admin", "mail", "patient", "other"]
@@ -77,7 +78,7 @@ def test_join(who: Standing, kind: str) -> None:
 
 @pytest.mark.parametrize(("actor", "other", "kind"), list(product(Standing, Standing, KINDS)))
 def test_create_with_somebody_is_create_and_invite(actor: Standing, other: Standing, kind: str) -> None:
-    verdict = may_create(actor, request(state(admission.ROOM_MARK, kind=kind), invite=[ONE]), {ONE: other})
+    verdict = may_create(actor, request(state(ROOM_MARK, kind=kind), invite=[ONE]), {ONE: other})
     assert reason(verdict) == reason(may_invite(actor, other, kind))
     if actor in {S, A} and isinstance(verdict, Refused):
         assert verdict.other == ONE
@@ -154,13 +155,9 @@ def test_joins_at_once(kind: str, owner: str | None, wanted: bool) -> None:
     assert joins_at_once(kind, UserId(owner) if owner else None, ONE) is wanted
 
 
-def test_words_agree_with_the_rooms_our_bots_make() -> None:
-    """This floor can't import that one; the words must stay the same."""
-    assert home.ROOM_MARK == admission.ROOM_MARK
-    assert {k.value for k in home.RoomKind} == {admission.HOME, admission.ADMIN, admission.MAIL, admission.PATIENT}
-    mark = home.RoomMark(home.RoomKind.HOME, "k", ONE)
-    spec = home.RoomSpec(name="Colloque", mark=mark, invite=(ONE,))
-    request = RoomRequest.read(home.room_request(spec))
+def test_the_rooms_our_bots_make_are_admitted() -> None:
+    mark = RoomMark(RoomKind.HOME, "k", ONE)
+    request = RoomRequest.read(room_request(RoomSpec(name="Colloque", mark=mark, invite=(ONE,))))
     assert request == RoomRequest("home", (ONE,), third_party=False, open=False, cleartext=False)
 
 
