@@ -82,10 +82,6 @@ _ROOMS_OF: dict[Standing, set[str]] = {
     Standing.STAFF: {RoomKind.HOME, RoomKind.ADMIN},
     Standing.REMOTE: set(),
 }
-    Standing.UNVERIFIED: {RoomKind.HOME},
-    Standing.STAFF: {RoomKind.HOME, RoomKind.ADMIN},
-    Standing.REMOTE: set(),
-}
 
 
 @dataclass(frozen=True, slots=True)
