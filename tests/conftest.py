@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import tempfile
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from colloque.clock import FrozenClock
 from colloque_demo.homeserver import Homeserver
 from tests.clients.jsclient import JsClient
+from tests.servers.postgres import postgres_server  # noqa: F401 - a fixture
 
 PROGRAMS = {
     "dovecot": ("dovecot",),
@@ -53,6 +55,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for report in terminalreporter.getreports("skipped"):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
         terminalreporter.write_line(f"SKIPPED {report.nodeid}: {reason.removeprefix('Skipped: ')}")
+
+
+def pytest_unconfigure() -> None:
+    """A thread that nobody ended keeps the process alive for ever: name it and leave, failed. Pools end alone."""
+    left = [t for t in threading.enumerate() if not t.daemon and t is not threading.main_thread()]
+    unpooled = [t for t in left if not t.name.startswith(("asyncio_", "ThreadPoolExecutor"))]
+    for thread in unpooled:
+        thread.join(5)
+    stuck = [t.name for t in unpooled if t.is_alive()]
+    if stuck:
+        print(f"FAILED: threads that never ended: {', '.join(stuck)}", flush=True)
+        os._exit(1)
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """A private PostgreSQL: own folder, loopback, port from the OS, C locale, trust. Needs Debian's postgresql.
 
-from tests.servers.postgres import postgres_server          # a fixture: import it into the test's module
+`postgres_server` is a fixture that tests/conftest.py imports:
 
 @pytest.mark.postgres
 async def test_it(postgres_server): url = await postgres_server.new_database()

@@ -20,7 +20,7 @@ from typing import Any, cast
 
 import asyncpg  # type: ignore[import-untyped]
 from mautrix.util.async_db import Connection, Database, PostgresDatabase, SQLiteDatabase
-from mautrix.util.async_db.aiosqlite import in_transaction
+from mautrix.util.async_db.aiosqlite import TxnConnection, in_transaction
 
 from colloque.errors import Inconsistent, Temporary
 
@@ -75,6 +75,21 @@ class _PerTask(Database):
 
 class Sqlite(_PerTask, SQLiteDatabase):
     """One file, one connection: tasks take turns."""
+
+    async def start(self) -> None:
+        """Open and migrate. mautrix forgets a connection whose first commands fail; its thread then never ends."""
+        raw = TxnConnection(self._path)
+        try:
+            await raw
+            for command in self._init_commands:
+                await raw.execute(command)
+        except BaseException:
+            await raw.close()
+            raise
+        raw.row_factory = sqlite3.Row
+        self._pool.put_nowait(raw)
+        self._conns += 1
+        await Database.start(self)
 
     @asynccontextmanager
     async def _acquire(self) -> AsyncIterator[Connection]:  # type: ignore[override]

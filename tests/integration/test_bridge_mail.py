@@ -1,0 +1,132 @@
+"""Mails come in, and only what is meant to leaves."""
+
+from __future__ import annotations
+
+import secrets
+from email.message import EmailMessage
+
+import pytest
+
+from colloque.errors import Refused
+from colloque.matrix.home import Incoming, text
+from colloque.sockets import Client
+from colloque_demo import settings
+from colloque_mssante import texts
+from tests.clients.mailbox import text_of
+from tests.servers.bridge_house import House
+from tests.waiting import until
+
+
+async def test_a_mail_comes_in_and_the_reply_goes_out(house: House) -> None:
+    asked = await house.write("Avis", "Bonjour, que pensez-vous de ce dossier ?")
+    shown = await house.mail("que pensez-vous")
+    assert shown.encrypted
+    assert shown.device_signed
+    assert shown.body.splitlines()[0] == texts.MAIL_TITLE
+    assert "Objet : Avis" in shown.body
+    name = await house.author.display_name(shown.sender)
+    assert name == house.cast.correspondent.professional.display_name + " · MSSanté"
+    assert (await house.author.members(shown.room))[house.author.user] == "join"
+    reply = await house.author.say(shown.room, "Avis favorable.", reply_to=shown.event)
+    assert await house.sign(reply) in {texts.SENT, texts.DELIVERED}
+    [received] = await house.answers_to(asked)
+    assert text_of(received).strip() == "Avis favorable."
+    own = house.cast.author
+    [sender] = received["From"].addresses
+    assert sender.addr_spec == own.address.value
+    assert sender.display_name.startswith("_".join(own.professional.full_name.split()))
+    assert [a.addr_spec for a in received["To"].addresses] == [house.cast.correspondent.address.value]
+    assert received["Subject"] == "Re: Avis"
+    assert str(received["References"]).split() == [asked]
+    assert received["X-MSS-NIL"] == house.config.mssante.nil
+    assert reply[1:9] not in str(received["Message-ID"])
+
+    async def delivered() -> bool:
+        marks = [h for _, h in house.author.heard if isinstance(h, Incoming) and h.type == "m.reaction"]
+        return any(
+            m.content["m.relates_to"] == {"rel_type": "m.annotation", "event_id": reply, "key": texts.DELIVERED}
+            for m in marks
+        )
+
+    await until(delivered, "the delivery report shown as a sign")
+    assert len([h for _, h in house.author.heard if isinstance(h, Incoming) and "Delivery" in h.body]) == 0
+
+
+async def test_the_answer_to_a_reply_names_it(house: House) -> None:
+    asked = await house.write("Suite", "Premier message de la suite")
+    shown = await house.mail("Premier message de la suite")
+    reply = await house.author.say(shown.room, "Et après ?", reply_to=shown.event)
+    await house.sign(reply)
+    [received] = await house.answers_to(asked)
+    await house.write("Re: Suite", "Rien de plus", in_reply_to=str(received["Message-ID"]).strip())
+    later = await house.mail("Rien de plus")
+    assert later.room == shown.room
+    assert later.reply_to == reply
+
+
+async def test_files_pass_both_ways(house: House) -> None:
+    data = secrets.token_bytes(40_000)
+    asked = await house.write_file("Document", "Voici le document", "compte-rendu.pdf", data)
+    await house.mail("Voici le document")
+    shown = await house.heard_file("compte-rendu.pdf")
+    assert shown.body == texts.FILE_TITLE
+    assert shown.sender.startswith(f"@{settings.GHOSTS}")
+    assert await house.author.home.download(shown.content) == data
+    content = await house.author.home.upload_encrypted(data[::-1], "réponse.bin", "application/octet-stream")
+    reply = await house.author.send(
+        shown.room, content | {"m.relates_to": {"m.in_reply_to": {"event_id": shown.event}}}
+    )
+    await house.sign(reply)
+    [received] = await house.answers_to(asked)
+    [part] = list(received.iter_attachments())
+    assert part.get_filename() == "réponse.bin"
+    assert part.get_payload(decode=True) == data[::-1]
+
+
+async def test_only_a_reply_leaves(house: House) -> None:
+    asked = await house.write("Rien", "Message auquel rien ne répond")
+    shown = await house.mail("auquel rien ne répond")
+    before = len(await house.inbox(house.cast.correspondent))
+    plain = await house.author.say(shown.room, "Je parle tout seul.")
+    assert (await house.author.answer(plain, "a plain line")).body == texts.NOT_A_REPLY
+    on_own = await house.author.say(shown.room, "Sur ma propre ligne.", reply_to=plain)
+    assert (await house.author.answer(on_own, "a reply to oneself")).body == texts.NOT_ITS_MAIL
+    edit = {
+        **text("* autre"),
+        "m.new_content": text("autre"),
+        "m.relates_to": {"rel_type": "m.replace", "event_id": plain},
+    }
+    edited = await house.author.send(shown.room, edit)
+    assert (await house.author.answer(edited, "an edit")).body == texts.EDITED
+    place = {"msgtype": "m.location", "body": "ici", "geo_uri": "geo:48,2"}
+    located = await house.author.send(
+        shown.room, place | {"m.relates_to": {"m.in_reply_to": {"event_id": shown.event}}}
+    )
+    assert (await house.author.answer(located, "a location")).body == texts.NOT_SENDABLE
+    command = await house.author.say(shown.room, "!envois", reply_to=shown.event)
+    assert (await house.author.answer(command, "a command")).body.startswith("Vos derniers envois")
+    box = await house.author.say(shown.room, "!boite etat")
+    assert "relevée en continu" in (await house.author.answer(box, "the mailbox's state")).body
+    assert not await house.answers_to(asked)
+    assert len(await house.inbox(house.cast.correspondent)) == before
+
+
+async def test_a_code_leaves_once_and_is_not_shown(house: House) -> None:
+    client = Client(house.config.socket("mssante"), "annuaire")
+    key, to = f"code-{secrets.token_hex(8)}", house.cast.author.address.value
+    for _ in range(2):
+        answer = await client.call("send", key=key, to=to, subject="Code", text=f"Votre code : {key}")
+        assert answer["state"] in {"queued", "data", "sent", "delivered"}
+
+    async def received() -> list[EmailMessage]:
+        return [m for m in await house.inbox(house.cast.author) if key in text_of(m)]
+
+    [code] = await until(received, "the code in the mailbox")
+    assert code["X-MSS-NIL"] == house.config.mssante.nil
+    await house.write("Après", f"Après le code {key[-6:]}")
+    await house.mail(f"Après le code {key[-6:]}")
+    assert len(await received()) == 1
+    assert not house.shown(key)
+    for address in ("personne@medecin.mssante.test", "quelquun@exemple.test"):
+        with pytest.raises(Refused, match="recipient_unknown"):
+            await client.call("send", key=key + "x", to=address, subject="Code", text="x")

@@ -1,0 +1,80 @@
+"""The bridge as a process, between a real Synapse (with our module) and the sandbox operator: a fixture.
+
+    async def test_it(house: House) -> None: ...
+
+tests/integration/conftest.py imports it, so that every file of tests there shares the one house.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import aiohttp
+import pytest
+
+from colloque.book import read_secret
+from colloque.matrix.nio_home import NioHome
+from colloque_demo import settings, stack
+from colloque_demo.clinician import Clinician
+from colloque_demo.homeserver import Homeserver
+from colloque_demo.layout import Layout
+from colloque_demo.pki import make_pki
+from tests.servers.bridge_house import House
+from tests.servers.nio import listening
+from tests.servers.process import Process
+
+
+@pytest.fixture(scope="session")
+async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+    """One for the whole run; each test leaves it well, with the author attested."""
+    layout = Layout(tmp_path_factory.mktemp("bridge") / "house")
+    layout.open()
+    async with AsyncExitStack() as undo:
+        undo.callback(layout.close)
+        book = await stack.prepare(layout)
+        ports = settings.Ports.choose()
+        settings.make_secrets(layout)
+        pki = make_pki(layout.mail / "pki")
+        server = Homeserver(layout.synapse, settings.SERVER_NAME, ports.synapse)
+        config = settings.write_config(layout, ports, server.url, pki.ca)
+        stack._write_mailboxes(layout, book.cast)
+        await asyncio.to_thread(stack._configure, server, layout, ports, config)
+        operator = Process(list(stack._operator(layout, ports).command), layout.logs / "operator.log")
+        operator.start()
+        undo.callback(operator.stop)
+        await asyncio.to_thread(server.start)
+        undo.callback(server.stop)
+        await asyncio.to_thread(stack._register, server, layout, book.cast)
+        session = await undo.enter_async_context(aiohttp.ClientSession())
+        folder = tmp_path_factory.mktemp("author")
+        author = await Clinician.login(session, server.url, book.cast.author, folder)
+        undo.push_async_callback(author.close)
+        annuaire = await NioHome.open(
+            session=session,
+            base_url=server.url,
+            user=config.bot("annuaire"),
+            token=read_secret(config.annuaire.as_token).decode(),
+            state_dir=layout.state("annuaire"),
+            mark_dir=layout.marks,
+            identity_secret=read_secret(config.secrets.identity),
+            pickle_key=read_secret(config.secrets.pickle).decode(),
+            bots=frozenset(config.bots),
+        )
+        bridge = Process(
+            [sys.executable, "-m", "colloque_mssante", "--config", str(layout.config)], layout.logs / "b.log"
+        )
+        overheard = await undo.enter_async_context(listening(annuaire))
+        made = House(layout, config, server, book.cast, bridge, operator, session, annuaire, author, overheard)
+        made.mails = {
+            "imap": {"host": "localhost", "port": ports.imap},
+            "smtp": {"host": "localhost", "port": ports.smtp},
+            "ca": str(pki.ca),
+        }
+        made.attest(book.cast.author)
+        bridge.start()
+        undo.callback(bridge.stop)
+        await made.well()
+        yield made
