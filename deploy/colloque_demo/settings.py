@@ -28,6 +28,8 @@ SERVICES = ("annuaire", "salles", "mssante")
 
 CODE_S = 120
 CODE_TRIES = 3
+CODES_PER_DAY = 20
+"""More than in production: whoever tries the demo out asks for many."""
 IDLE_S = 30
 """A patient room's life after its last message: time enough for somebody outside to write, send a file and wait."""
 NOTICE_S = 10
@@ -115,6 +117,7 @@ def write_config(layout: Layout, ports: Ports, homeserver_url: str, ca: Path) ->
             snapshot=str(layout.snapshot),
             code_s=CODE_S,
             code_tries=CODE_TRIES,
+            codes_per_day=CODES_PER_DAY,
         ),
         "salles": service(
             "salles",

@@ -1,0 +1,122 @@
+"""The patient-room service's tables, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from mautrix.util.async_db import Database
+
+from colloque.identity import EventId, MxcUri, RoomId, UserId
+from colloque.rooms.patient_room import PatientRoom, RoomState
+from colloque.store.schema import new_upgrades
+from colloque_salles.jobs import Jobs, ReceiptRow
+from colloque_salles.store import PatientRooms, register_upgrades
+from tests.servers.databases import Opener, count
+
+NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+ROOM, OTHER = RoomId("!one"), RoomId("!two")
+ANNE, PAUL = UserId("@anne:h.test"), UserId("@paul:h.test")
+
+
+@pytest.fixture
+async def own(opened: Opener) -> Database:
+    upgrades = new_upgrades()
+    register_upgrades(upgrades)
+    return await opened(upgrades, "colloque_salles")
+
+
+@pytest.fixture
+async def patients(own: Database) -> PatientRooms:
+    rooms = PatientRooms(own)
+    for number, room in enumerate((ROOM, OTHER)):
+        at = NOW + timedelta(seconds=number)
+        await rooms.add(PatientRoom(room=room, opener=ANNE, opened_at=at, last_activity=at), f"Mots {number}")
+    return rooms
+
+
+@pytest.fixture
+def jobs(own: Database) -> Jobs:
+    return Jobs(own)
+
+
+async def room(patients: PatientRooms) -> PatientRoom:
+    kept = await patients.get(ROOM)
+    assert kept is not None
+    return kept.room
+
+
+async def test_words_are_given_once(patients: PatientRooms) -> None:
+    await patients.reserve_words("Cerise Moulin", "key")
+    assert await patients.words_for("key") == "Cerise Moulin"
+    assert await patients.words_for("other") is None
+    assert await patients.words_taken() == {"Cerise Moulin"}
+    with pytest.raises(Exception, match=r"(?i)unique"):
+        await patients.reserve_words("Cerise Moulin", "other")
+
+
+async def test_a_rooms_life(patients: PatientRooms) -> None:
+    await patients.active(ROOM, NOW + timedelta(minutes=5))
+    await patients.active(ROOM, NOW)
+    assert (await room(patients)).last_activity == NOW + timedelta(minutes=5)
+    assert [k.room.room for k in await patients.all()] == [OTHER, ROOM]
+    await patients.members(ROOM, (PAUL, ANNE))
+    assert (await room(patients)).members == (ANNE, PAUL)
+    await patients.warned(ROOM, NOW + timedelta(days=1), NOW)
+    assert (await room(patients)).warned_for == NOW + timedelta(days=1)
+    await patients.closed(ROOM, NOW + timedelta(days=1), EventId("$bye"))
+    kept = await patients.get(ROOM)
+    assert kept is not None
+    assert (kept.room.state, kept.close_heard) == (RoomState.CLOSED, False)
+    await patients.heard_own(ROOM, EventId("$other"))
+    await patients.heard_own(ROOM, EventId("$bye"))
+    kept = await patients.get(ROOM)
+    assert kept is not None
+    assert kept.close_heard
+
+
+async def test_a_room_out_of_reach_needs_no_echo(patients: PatientRooms) -> None:
+    await patients.closed(ROOM, NOW, None)
+    kept = await patients.get(ROOM)
+    assert kept is not None
+    assert kept.close_heard
+
+
+async def test_the_ledger_counts_each_event_once(patients: PatientRooms) -> None:
+    file, shared = MxcUri("mxc://h.test/a"), MxcUri("mxc://h.test/b")
+    for _ in range(2):
+        await patients.heard(ROOM, EventId("$1"), readable=True, files=(file, shared))
+        await patients.heard(ROOM, EventId("$2"), readable=False)
+    await patients.heard(OTHER, EventId("$3"), readable=True, files=(shared,))
+    assert await patients.counts(ROOM) == (2, 1)
+    assert await patients.files(ROOM) == [(file, False), (shared, True)]
+    await patients.heard(ROOM, EventId("$2"), readable=True)
+    await patients.heard(ROOM, EventId("$2"), readable=False)
+    assert await patients.counts(ROOM) == (2, 0)
+
+
+async def test_an_erasure_gets_one_receipt_and_leaves_nothing(
+    patients: PatientRooms, jobs: Jobs, own: Database
+) -> None:
+    await patients.heard(ROOM, EventId("$1"), readable=True, files=(MxcUri("mxc://h.test/a"),))
+    await patients.closed(ROOM, NOW, EventId("$bye"))
+    for _ in range(2):
+        await jobs.start(ROOM, {"files": ["mxc://h.test/a"], "été": 1})
+    assert (await room(patients)).state is RoomState.ERASING
+    [job] = await jobs.under_way()
+    assert (job.step, job.manifest) == ("delete", {"files": ["mxc://h.test/a"], "été": 1})
+    await jobs.at_step(ROOM, "receipt")
+    assert await jobs.last() == (0, None)
+    await jobs.add(ReceiptRow(1, "{}", "Mots", (ANNE, PAUL)), ROOM)
+    with pytest.raises(Exception, match=r"(?i)unique"):
+        await jobs.add(ReceiptRow(1, "{}", "Mots", ()), ROOM)
+    assert (await jobs.last(), (await jobs.under_way())[0].step) == ((1, "{}"), "forget")
+    assert await jobs.to_tell() == []
+    assert [r.serial for r in await jobs.to_write()] == [1]
+    await jobs.written(1)
+    assert (await jobs.to_tell())[0].members == (ANNE, PAUL)
+    await jobs.told(1)
+    assert (await jobs.to_write(), await jobs.to_tell()) == ([], [])
+    await jobs.forget(ROOM)
+    assert await patients.get(ROOM) is None
+    assert [await count(own, t) for t in ("ledger_event", "ledger_file", "erasure", "patient_room")] == [0, 0, 0, 1]
