@@ -249,3 +249,29 @@ async def test_an_unsigned_device_reads_only_what_to_tap(demo: Demo) -> None:
         assert "!inscription" in (await person.ask("!aide"))["body"]
     finally:
         await person.js.stop()
+
+
+async def test_the_admin_room_answers_administrators_only(demo: Demo) -> None:
+    access = demo.access()
+    admin = Outsider(access, next(u for u in access["users"] if u["role"] == "admin"))
+    clinician = Outsider(access, free(access, 5)[4])
+    bots = set(access["bots"].values())
+    try:
+        await asyncio.gather(admin.come(), clinician.come())
+        room = await until(lambda: admin.room("admin"), "the admin room")
+        assert room == access["admin_room"]
+        asked = await admin.js.call("send", room=room, text="!état")
+
+        async def answered() -> bool:
+            return {r["from"] for r in admin.js.reports if answers(r, asked["id"])} == bots
+
+        await until(answered, "each bot says how it is")
+        assert (await admin.ask("!aide", room))["from"] == access["bots"]["annuaire"]
+        assert len([r for r in admin.js.reports if answers(r, asked["id"])]) == len(bots)
+        told = await clinician.ask("!etat")
+        assert told["from"] == access["bots"]["annuaire"]
+        assert "professionnels" not in told["body"]
+        seen_clearly(admin)
+    finally:
+        await admin.js.stop()
+        await clinician.js.stop()
