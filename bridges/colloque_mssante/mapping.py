@@ -7,7 +7,6 @@ Out: a reply becomes a mail to the author of the mail it answers, and to nobody 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,7 +15,7 @@ from typing import Any
 from colloque.commands import parse
 from colloque.identity import EventId
 from colloque.mail.message import Attachment, Mail, Party
-from colloque.matrix.home import Incoming, JsonDict, text
+from colloque.matrix.home import Incoming, JsonDict, text, without_quote
 from colloque.professional import Mailbox, Professional
 from colloque_mssante import texts
 
@@ -24,7 +23,6 @@ TEXT_BYTES = 20_000
 """UTF-8 bytes of a text event's body. Matrix holds 65,536 bytes an event: JSON may double them, base64 adds a third."""
 
 _IMAGES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
-_QUOTED = re.compile(r"> (?:\* )?<@[^>\s]+>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,15 +176,6 @@ def _answered(relation: object) -> EventId | None:
     inner = relation.get("m.in_reply_to")
     value = inner.get("event_id") if isinstance(inner, dict) else None
     return EventId(value) if isinstance(value, str) else None
-
-
-def without_quote(body: str) -> str:
-    """`body` without the quotation that older clients put above a reply (Matrix, "reply fallback")."""
-    if not _QUOTED.match(body):
-        return body
-    lines = body.split("\n")
-    kept = next((rank for rank, line in enumerate(lines) if not line.startswith(">")), len(lines))
-    return "\n".join(lines[kept:]).removeprefix("\n")
 
 
 def sender_label(person: Professional, box: Mailbox) -> str:

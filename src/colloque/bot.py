@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import math
-import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
@@ -20,7 +19,7 @@ from colloque.config import Config
 from colloque.errors import HomeRefused, HomeUnavailable, Temporary
 from colloque.identity import EventId, RoomId, UserId, digest, localpart, server_of
 from colloque.logs import event as log_event
-from colloque.matrix.home import Echo, Heard, Home, Incoming, MemberChange, Unreadable, text
+from colloque.matrix.home import Echo, Heard, Home, Incoming, MemberChange, Unreadable, text, without_quote
 from colloque.patience import patiently
 from colloque.rooms.mark import RoomKind, RoomMark
 
@@ -38,7 +37,6 @@ _PLAIN_BY_NATURE = frozenset({"m.reaction", "m.room.redaction"})
 _SAID = frozenset({"m.room.message", "m.sticker", "m.poll.start", "org.matrix.msc3381.poll.start"})
 """Types by which a person says something; the rest (calls, verification) is between programs."""
 _FILES = frozenset({"m.file", "m.image", "m.video", "m.audio"})
-_QUOTE = re.compile(r"\A(?:>[^\n]*\n)+\n?")
 logger = logging.getLogger(__name__)
 
 
@@ -141,7 +139,7 @@ class Bot:
 
     async def _trusted(self, message: Incoming, kind: RoomKind) -> None:
         is_text = message.type == "m.room.message" and message.msgtype == "m.text" and not _is_edit(message)
-        match parse(unquoted(message.body)) if is_text else None:
+        match parse(without_quote(message.body)) if is_text else None:
             case Call() as call:
                 await self._command(call, message, kind)
             case Unknown(near=near):
@@ -204,11 +202,6 @@ class Bot:
         if server_of(user) != self._config.homeserver.server_name:
             return False
         return user in self._config.bots or localpart(user).startswith(self._config.mssante.ghost_prefix)
-
-
-def unquoted(body: str) -> str:
-    """A message's own words: older clients put the quoted message before them, each line after `>`."""
-    return _QUOTE.sub("", body)
 
 
 def _is_edit(message: Incoming) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from colloque import texts
-from colloque.bot import Bot, Reply, unquoted
+from colloque.bot import Bot, Reply
 from colloque.commands import COMMANDS, Owner
 from colloque.errors import HomeRefused, HomeUnavailable, Inconsistent, ServiceUnavailable
 from colloque.identity import EventId, RoomId, UserId
@@ -256,11 +256,6 @@ def test_a_bot_without_one_of_its_handlers_is_refused() -> None:
             handlers={},
             handled=Marks(),
         )
-
-
-def test_a_quote_is_taken_off() -> None:
-    assert unquoted("> a\n> b\n\n!aide") == "!aide"
-    assert unquoted("!aide > b") == "!aide > b"
 
 
 def test_no_text_of_ours_is_longer_than_a_phone_shows() -> None:

@@ -6,6 +6,7 @@ bears one state event `fr.colloque.room` by which our bots recognise it. That ev
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,6 +16,7 @@ from colloque.identity import EventId, RoomId, UserId
 from colloque.rooms.mark import ROOM_MARK, RoomMark
 
 JsonDict = dict[str, Any]
+_QUOTED = re.compile(r"> (?:\* )?<@[^>\s]+>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,15 @@ class Home(Protocol):
     async def mark_of(self, room: RoomId) -> RoomMark | None:
         """What the room is, when one of our bots said so; None for any other room."""
         ...
+
+
+def without_quote(body: str) -> str:
+    """`body` without the quotation that older clients put above a reply (Matrix, "reply fallback")."""
+    if not _QUOTED.match(body):
+        return body
+    lines = body.split("\n")
+    kept = next((rank for rank, line in enumerate(lines) if not line.startswith(">")), len(lines))
+    return "\n".join(lines[kept:]).removeprefix("\n")
 
 
 def text(body: str, *, html: str | None = None, reply_to: EventId | None = None, notice: bool = False) -> JsonDict:

@@ -10,7 +10,7 @@ import pytest
 
 from colloque.identity import EventId, MssanteAddress, RoomId, Rpps, UserId
 from colloque.mail.parse import parse_mail
-from colloque.matrix.home import Incoming, reaction, text
+from colloque.matrix.home import Incoming, reaction, text, without_quote
 from colloque.professional import Mailbox, MailboxKind, Professional
 from colloque_mssante import texts
 from colloque_mssante.mapping import (
@@ -24,7 +24,6 @@ from colloque_mssante.mapping import (
     to_drafts,
     to_reply,
     txn,
-    without_quote,
 )
 
 DATA = Path(__file__).parents[2] / "data" / "mail"
