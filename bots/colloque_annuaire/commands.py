@@ -79,7 +79,7 @@ class Commands:
 
     async def code(self, call: Call, message: Incoming, reply: Reply) -> None:
         """`!code 123456`."""
-        typed = digits(call.rest) or ""
+        typed = _digits_of(call)
         if len(typed) != CODE_DIGITS:
             await reply(texts.BAD_CODE)
             return
@@ -99,6 +99,11 @@ class Commands:
                 homes=len(await self._rooms.all(RoomKind.HOME)),
             )
         )
+
+
+def _digits_of(call: Call) -> str:
+    """A code as typed, grouped, quoted or said in words; empty when it is none."""
+    return digits(" ".join(call.words)) or ""
 
 
 def _number_and_choice(words: tuple[str, ...]) -> tuple[str, int | None]:

@@ -2,11 +2,11 @@ from datetime import timedelta
 
 import pytest
 
-from colloque.commands import COMMANDS, Owner
+from colloque.commands import COMMANDS, Call, Owner, parse
 from colloque.identity import UserId
 from colloque.policy.admission import Reason
 from colloque_annuaire import texts
-from colloque_annuaire.commands import Commands, _number_and_choice
+from colloque_annuaire.commands import Commands, _digits_of, _number_and_choice
 from colloque_annuaire.enrol import No
 
 
@@ -49,6 +49,16 @@ def test_the_code_mail_says_who_asked_and_what_to_do() -> None:
 )
 def test_an_rpps_may_be_typed_in_groups(words: tuple[str, ...], expected: tuple[str, int | None]) -> None:
     assert _number_and_choice(words) == expected
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["!code 012345", "! Code 012 345", "!code « 012 345 »", "!code “012-345”.", "!CODE 012345 !", "!code: 01 23 45"],
+)
+def test_a_code_may_be_typed_in_any_way(typed: str) -> None:
+    call = parse(typed)
+    assert isinstance(call, Call)
+    assert _digits_of(call) == "012345"
 
 
 def test_every_command_of_annuaire_is_served() -> None:
