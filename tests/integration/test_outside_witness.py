@@ -169,7 +169,9 @@ async def mail(one: Outsider) -> None:
     await asyncio.to_thread(
         colleague.write, one.user["mssante"], "Avis", "Que pensez-vous du dosage ?", message_id=message_id
     )
-    shown = await one.js.expect(lambda r: r["event"] == "message" and "du dosage" in (r["body"] or ""), 20)
+    came = await one.js.expect(lambda r: r["event"] in {"message", "utd"} and r["from"].startswith("@mss_"), 20)
+    shown = await one.reads(came["id"], came["room"])
+    assert "du dosage" in shown["body"]
     assert shown["from"].startswith("@mss_")
     assert "dosage" not in shown["body"].splitlines()[0]
     states = {r["room"]: r["membership"] for r in await one.js.call("rooms")}

@@ -114,6 +114,21 @@ class House:
                 )
         return count
 
+    async def open_again(self) -> None:
+        """What people do when they miss something: open their rooms again."""
+        for person in self.people:
+            for room in (person.mail_room, person.home):
+                await person.js.call("reopen", room=room)
+
+    async def trouble(self) -> list[str]:
+        """What the clients themselves complain about: messages without a key, faults, syncs that failed."""
+        told = []
+        for number, person in enumerate(self.people):
+            dark = await person.js.call("unreadable")
+            told += [f"clinician {number} can't read {event['id']}: {event['reason']}" for event in dark]
+            told += [f"clinician {number}: {r['error']}" for r in person.js.reports if r["event"] == "fault"]
+        return told
+
     def ended(self, acts: Iterable[Act]) -> Counter[str]:
         """Of rooms that were opened: how often each was told to be erased, or how many there were if more.
 
@@ -158,8 +173,10 @@ async def _enrol(access: dict[str, Any], user: dict[str, Any], correspondent: Ma
         await js.expect(lambda r: _answers(r, answered["id"]), 60)
         person = Clinician(js, user["mssante"], home, correspondent)
         await asyncio.to_thread(_write, person, "hello")
+        shown = await js.expect(lambda r: r["event"] in {"message", "utd"} and r["from"].startswith("@mss_"), 90)
+        await js.call("reopen", room=shown["room"])
         hello = await js.expect(
-            lambda r: r["event"] == "message" and r["from"] not in access["bots"].values() and "hello" in r["body"], 90
+            lambda r: r["event"] == "message" and r["from"] not in access["bots"].values() and "hello" in r["body"], 30
         )
         person.mail_room, person.hello = hello["room"], hello["id"]
     except BaseException:

@@ -60,8 +60,12 @@ async def strike(batch: Batch, demo: Demo, house: House) -> Verdict:
 
     await _in_time(all_shown, "everything shows", SETTLE_S)
     await asyncio.sleep(LINGER_S)
+    await house.open_again()
     seen = await house.seen(batch.acts)
-    return judge(batch.number, len(batch.kills), [a.key for a in batch.acts], seen, house.doubted(batch.acts))
+    verdict = judge(batch.number, len(batch.kills), [a.key for a in batch.acts], seen, house.doubted(batch.acts))
+    for line in await house.trouble() if verdict.lost else ():
+        print(f"  {line}", flush=True)
+    return verdict
 
 
 async def rooms_end(done: list[Batch], house: House, lifetime_s: float) -> Verdict:

@@ -147,11 +147,15 @@ export async function open({ homeserver, user, password, history = 50 }, tell) {
         .flatMap((each) => each?.getLiveTimeline().getEvents() ?? [])
         .filter((event) => event.isDecryptionFailure())
         .map(unreadable),
-    /** What a person does by opening the room again: the SDK itself tries once, maybe before it knew the sender's identity. */
+    /** What a person does by opening the room again: the SDK itself tries once, maybe before it knew the sender's
+     * identity, and drops what came in a sync that broke off. The server is asked for the last events. */
     async reopen({ room }) {
       const failed = client.getRoom(room).getLiveTimeline().getEvents().filter((event) => event.isDecryptionFailure());
       await crypto.getUserDeviceInfo([...new Set(failed.map((event) => event.getSender()))], true);
       for (const event of failed) await event.attemptDecryption(crypto, { isRetry: true });
+      const { chunk } = await client.createMessagesRequest(room, null, 100, "b");
+      const toEvent = client.getEventMapper();
+      for (const raw of chunk) await client.decryptEventIfNeeded(toEvent(raw));
     },
     async status({ user: other }) {
       const devices = (await crypto.getUserDeviceInfo([other], true)).get(other) ?? new Map();
