@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from colloque.identity import MssanteAddress, Rpps
+from colloque.errors import Inconsistent
+from colloque.identity import Adeli, MssanteAddress, Rpps
 
 
 class MailboxKind(StrEnum):
@@ -28,7 +29,9 @@ class Mailbox:
     structure: str = ""
     """Name of the structure it belongs to ("Raison sociale structure BAL"); empty when none."""
     rpps: Rpps | None = None
-    """Whose it is, for PER."""
+    """Whose it is, for PER; None when that person is still under an ADELI number, or when two people claim it."""
+    adeli: Adeli | None = None
+    """Whose it is, for PER of somebody still under an ADELI number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +55,21 @@ class Activity:
 
 
 @dataclass(frozen=True, slots=True)
-class Professional:
-    """One person of the directory."""
+class Skill:
+    """A savoir-faire held by a person, beyond what each activity names."""
 
-    rpps: Rpps
+    type_code: str
+    """S spécialité ordinale, C compétence, CEX compétence exclusive, CAPA capacité, FQ fonction qualifiée, …"""
+    code: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Professional:
+    """One person of the directory: under an RPPS number, or still under an ADELI number."""
+
+    rpps: Rpps | None
+    """None for somebody still under ADELI."""
     family_name: str
     """Nom d'exercice, as the directory writes it (upper case)."""
     given_name: str
@@ -64,6 +78,17 @@ class Professional:
     """Civilité d'exercice, e.g. "Docteur"; empty when none."""
     activities: tuple[Activity, ...] = ()
     mailboxes: tuple[Mailbox, ...] = field(default=())
+    adeli: Adeli | None = None
+    """Their only number, or the one they had before their RPPS: the same person."""
+    skills: tuple[Skill, ...] = ()
+
+    @property
+    def number(self) -> Rpps | Adeli:
+        """The number they go by today. Raises Inconsistent when they have none."""
+        found = self.rpps or self.adeli
+        if found is None:
+            raise Inconsistent("a professional without any national number")
+        return found
 
     @property
     def personal_mailboxes(self) -> tuple[Mailbox, ...]:

@@ -131,6 +131,11 @@ class JsClient:
         """The decrypted file of a message report."""
         return base64.b64decode((await self.call("downloadFile", content=report["content"]))["data"])
 
+    def signal(self, number: int) -> None:
+        """Send a signal to the program, e.g. SIGSTOP: a phone that is out of reach for a while."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
     async def stop(self) -> None:
         """End the program; safe to repeat."""
         process, self._process = self._process, None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import signal
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,23 @@ async def test_a_new_session_is_verified_by_the_recovery_key(synapse: Homeserver
     await until(lambda: seen(False), "the phone sees the tablet, unsigned")
     assert await tablet.call("restore", recoveryKey=key) == {"ready": True}
     await until(lambda: seen(True), "the phone sees the tablet's signature")
+
+
+async def test_a_gap_in_what_the_server_sends_is_filled(synapse: Homeserver, js: JsFactory) -> None:
+    anne = await js(*account(synapse))
+    bruno = await JsClient().start(*account(synapse), history=1)
+    try:
+        await bruno.call("bootstrap")
+        room = await meet(anne, bruno)
+        bruno.signal(signal.SIGSTOP)
+        texts = [f"number {n}" for n in range(8)]
+        for text in texts:
+            await anne.call("send", room=room, text=text)
+        bruno.signal(signal.SIGCONT)
+        for text in texts:
+            await bruno.message(room, anne.user, text)
+    finally:
+        await bruno.stop()
 
 
 async def test_a_refusal_of_the_server_reaches_the_caller(synapse: Homeserver, js: JsFactory) -> None:

@@ -2,6 +2,8 @@
 import * as sdk from "matrix-js-sdk";
 import { EventShieldColour, EventShieldReason } from "matrix-js-sdk/lib/crypto-api/index.js";
 
+const PAGES = 50;
+
 const nameIn = (names, value) => Object.keys(names).find((key) => names[key] === value) ?? value ?? null;
 
 /** One decrypted (or plain) event. `shield` is NONE, GREY or RED; null when it came unencrypted. */
@@ -30,10 +32,13 @@ export function unreadable(event) {
   return { room: event.getRoomId(), id: event.getId(), from: event.getSender(), reason };
 }
 
-/** Report every event once through `tell`; one that could not be read at first is told again when it can. */
+/** Report every event once through `tell`; one that could not be read at first is told again when it can.
+ *
+ * A server may leave a gap before what it sends (after an outage, say): it is filled, as people do by scrolling up. */
 export function watch(client, tell) {
   const told = new Set();
   const once = (key) => !told.has(key) && told.add(key);
+  const faulty = (error) => tell({ event: "fault", error: String(error) });
 
   async function report(event) {
     const id = event.getId();
@@ -54,8 +59,31 @@ export function watch(client, tell) {
       tell({ event: "message", ...(await describe(client, event)) });
     }
   }
-  const guarded = (event) => report(event).catch((error) => tell({ event: "fault", error: String(error) }));
+  const guarded = (event) => report(event).catch(faulty);
 
+  async function fill(room, known) {
+    for (let page = 0; page < PAGES; page++) {
+      const timeline = room.getLiveTimeline();
+      const more = await client.paginateEventTimeline(timeline, { backwards: true, limit: 100 });
+      if (!more || timeline.getEvents().some((event) => known.has(event.getId()))) return;
+    }
+  }
+  /** The gap belongs to a sync that is still being processed; a server that is away is asked again. */
+  async function fillPatiently(room, known) {
+    for (;;) {
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      if (!client.clientRunning) return;
+      try {
+        return await fill(room, known);
+      } catch (error) {
+        if (error?.httpStatus && error.httpStatus < 500) throw error;
+      }
+    }
+  }
+
+  client.on(sdk.RoomEvent.TimelineReset, (room, timelineSet) => {
+    if (room && timelineSet === room.getUnfilteredTimelineSet()) fillPatiently(room, new Set(told)).catch(faulty);
+  });
   client.on(sdk.MatrixEventEvent.Decrypted, guarded);
   client.on(sdk.RoomEvent.Timeline, (event) => void (event.isBeingDecrypted() || guarded(event)));
   client.on(sdk.RoomEvent.MyMembership, (room, membership) =>
