@@ -34,6 +34,9 @@ _AGE_S = 7 * 86400.0
 """A session's life (Matrix's defaults)."""
 _UNREACHED_S = 60.0
 """Its life when a device had no one-time key left: that device gets the next one."""
+_ACQUAINTANCE_S = 2.0
+"""How long the ghost and its readers have been together before a key is given: a client that trusts signed devices
+only refuses a key whose sender it has not asked about yet, and matrix-js-sdk does not try again by itself."""
 
 
 @dataclass
@@ -94,7 +97,9 @@ class Account:
 
     async def _open(self, room: RoomId) -> _Session:
         """A new session, its key given to the members' signed devices; the others are told that they get none."""
-        members = await self._members(room)
+        members, age = await self._members(room)
+        if age < _ACQUAINTANCE_S:
+            await asyncio.sleep(_ACQUAINTANCE_S - age)
         query: JsonDict = {"device_keys": {user: [] for user in members}}
         found = readers(await self.api.call("POST", path(CLIENT, "keys", "query"), query))
         megolm = OutboundGroupSession()
@@ -133,11 +138,18 @@ class Account:
             where = path(CLIENT, "sendToDevice", type_, secrets.token_hex(16))
             await self.api.call("PUT", where, {"messages": messages})
 
-    async def _members(self, room: RoomId) -> list[UserId]:
-        """Who may read what is said now: members and invited, other ghosts apart."""
+    async def _members(self, room: RoomId) -> tuple[list[UserId], float]:
+        """Who may read what is said now (members and invited, other ghosts apart), and the age in seconds of the
+        latest entry among them and this ghost."""
         answer = await self.api.call("GET", path(CLIENT, "rooms", room, "members"))
-        inside = (e["state_key"] for e in answer["chunk"] if e["content"]["membership"] in {"join", "invite"})
-        return [UserId(user) for user in inside if not self._accounts.is_ghost(UserId(user))]
+        inside = [event for event in answer["chunk"] if event["content"]["membership"] in {"join", "invite"}]
+        names = [UserId(event["state_key"]) for event in inside]
+        ages = [
+            event.get("unsigned", {}).get("age", 0) / 1000
+            for event, name in zip(inside, names, strict=True)
+            if name == self.user or not self._accounts.is_ghost(name)
+        ]
+        return [name for name in names if not self._accounts.is_ghost(name)], min(ages, default=0.0)
 
 
 _Place = tuple[UserId, str]

@@ -16,6 +16,7 @@ from colloque_mssante import texts
 from tests.clients.mailbox import text_of
 from tests.conftest import JsFactory
 from tests.servers.bridge_house import House
+from tests.servers.front import Front
 from tests.waiting import until
 
 
@@ -59,6 +60,20 @@ async def test_an_independent_client_trusts_ghost_and_bot(house: House, js: JsFa
     [answer] = await until(received, "the answer in the mailbox")
     assert text_of(answer).strip() == "Écrit d'un autre logiciel"
     assert await client.call("unreadable") == []
+    house.attest(house.cast.author)
+
+
+async def test_the_first_words_of_a_new_correspondent_wait_until_clients_know_them(house: House, js: JsFactory) -> None:
+    person = house.cast.clinicians[1]
+    async with Front(house.server.url) as front:
+        client = await js(front.url, person.account, person.password)
+        house.attest(house.cast.author, person)
+        front.late["/keys/query"] = 1.0
+        await house.write("Premier", "Les premiers mots", to=person)
+        shown = await client.expect(lambda r: r["event"] == "message" and "Les premiers mots" in (r["body"] or ""))
+        assert shown["shield"] == "NONE"
+        assert not [report for report in client.reports if report["event"] == "utd"]
+        await client.stop()
     house.attest(house.cast.author)
 
 

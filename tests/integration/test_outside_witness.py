@@ -61,7 +61,8 @@ class Outsider:
         return await self.js.expect(lambda r: answers(r, sent["id"]), 20)
 
     async def reads(self, event: str, room: str) -> Report:
-        """The message, when it can be read; the room is opened again where the SDK met the sender too early."""
+        """A person's message, when it can be read. Between two people the SDK may meet the sender too early: the room
+        is opened again then. What our bots and ghosts say never needs it."""
         told = await self.js.expect(lambda r: r.get("id") == event, 20)
         if told["event"] == "utd":
             await self.js.call("reopen", room=room)
@@ -169,8 +170,7 @@ async def mail(one: Outsider) -> None:
     await asyncio.to_thread(
         colleague.write, one.user["mssante"], "Avis", "Que pensez-vous du dosage ?", message_id=message_id
     )
-    came = await one.js.expect(lambda r: r["event"] in {"message", "utd"} and r["from"].startswith("@mss_"), 20)
-    shown = await one.reads(came["id"], came["room"])
+    shown = await one.js.expect(lambda r: r["event"] == "message" and r["from"].startswith("@mss_"), 20)
     assert "du dosage" in shown["body"]
     assert shown["from"].startswith("@mss_")
     assert "dosage" not in shown["body"].splitlines()[0]
@@ -236,7 +236,8 @@ def seen_clearly(person: Outsider) -> None:
         assert report["encrypted"], report
         assert report["shield"] == "NONE", report
     read = {r.get("id") for r in person.js.reports if r["event"] == "message"}
-    assert not [r for r in person.js.reports if r["event"] == "utd" and r["id"] not in read]
+    unread = [r for r in person.js.reports if r["event"] == "utd"]
+    assert not [r for r in unread if is_ours(r["from"], person.access) or r["id"] not in read]
 
 
 async def test_an_unsigned_device_reads_only_what_to_tap(demo: Demo) -> None:

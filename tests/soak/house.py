@@ -173,10 +173,8 @@ async def _enrol(access: dict[str, Any], user: dict[str, Any], correspondent: Ma
         await js.expect(lambda r: _answers(r, answered["id"]), 60)
         person = Clinician(js, user["mssante"], home, correspondent)
         await asyncio.to_thread(_write, person, "hello")
-        shown = await js.expect(lambda r: r["event"] in {"message", "utd"} and r["from"].startswith("@mss_"), 90)
-        await js.call("reopen", room=shown["room"])
         hello = await js.expect(
-            lambda r: r["event"] == "message" and r["from"] not in access["bots"].values() and "hello" in r["body"], 30
+            lambda r: r["event"] == "message" and r["from"] not in access["bots"].values() and "hello" in r["body"], 90
         )
         person.mail_room, person.hello = hello["room"], hello["id"]
     except BaseException:
