@@ -26,22 +26,22 @@ _USER_ID = re.compile(r"@[!-9;-~]+:[A-Za-z0-9.\-]+(?::\d{1,5})?\Z")
 _SPACES = re.compile(r"[\s.\u00a0\u202f]+")
 
 
+_DOUBLED = str.maketrans("0123456789", "0246813579")
+"""Twice each digit, its own digits added up."""
+
+
 def luhn_ok(digits: str) -> bool:
     """True when the last digit is the Luhn mod 10 key of the others. ASCII digits only."""
-    if not (digits.isascii() and digits.isdecimal()):
-        return False
-    total = 0
-    for rank, char in enumerate(reversed(digits)):
-        value = int(char)
-        if rank % 2:
-            value = value * 2 - 9 if value > 4 else value * 2
-        total += value
-    return total % 10 == 0
+    return digits.isascii() and digits.isdecimal() and _luhn_sum(digits) % 10 == 0
 
 
 def luhn_key(digits: str) -> str:
     """The digit that makes `digits + key` pass `luhn_ok`."""
-    return next(k for k in "0123456789" if luhn_ok(digits + k))
+    return str(-_luhn_sum(digits + "0") % 10)
+
+
+def _luhn_sum(digits: str) -> int:
+    return sum(map(int, digits[::-2])) + sum(map(int, digits[-2::-2].translate(_DOUBLED)))
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -17,7 +18,8 @@ async def patiently(
 ) -> T:
     """The answer of `attempt`, called again after each Temporary error until `for_s` seconds have passed.
 
-    The pause doubles from `first_s` to `most_s`; the other side's own `retry_after_s` counts when it is longer.
+    The pause doubles from `first_s` to `most_s`, each up to a quarter longer so that callers who failed together don't
+    come back together; the other side's own `retry_after_s` counts when it is longer.
     Raises the last Temporary error when time is up, and any other error at once.
     """
     end = monotonic() + for_s
@@ -26,7 +28,7 @@ async def patiently(
         try:
             return await attempt()
         except Temporary as error:
-            wait = max(pause, error.retry_after_s or 0.0)
+            wait = max(pause * (1 + random.random() / 4), error.retry_after_s or 0.0)  # noqa: S311 - no secret
             if monotonic() + wait > end:
                 raise
         await asyncio.sleep(wait)

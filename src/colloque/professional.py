@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 
 from colloque.errors import Inconsistent
@@ -18,6 +19,8 @@ class MailboxKind(StrEnum):
     """A service's or team's; proves no person."""
     APP = "APP"
     """A software's (never in the public extraction)."""
+    CAB = "CAB"
+    """A practice's, shared; proves no person (in FHIR only)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,13 @@ class Activity:
     structure_id: str = ""
     postcode: str = ""
     town: str = ""
+    department_code: str = ""
+    """Of the structure, e.g. `54`."""
+    sector_code: str = ""
+    """TRE_R02 code of the place's kind, e.g. `SA01`."""
+    role_code: str = ""
+    genre_code: str = ""
+    """Genre d'activité, e.g. `GENR01`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +72,32 @@ class Skill:
     """S spécialité ordinale, C compétence, CEX compétence exclusive, CAPA capacité, FQ fonction qualifiée, …"""
     code: str
     label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Diploma:
+    """A diploma, or a permit to practise (autorisation d'exercice); the half that it is not stays empty."""
+
+    type_code: str
+    code: str
+    label: str
+    permit_type_code: str = ""
+    permit_code: str = ""
+    """Discipline of the permit."""
+    permit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A professional's smart card (CPS, CPF…)."""
+
+    number: str
+    kind: str
+    """Type of card as its source codes it, e.g. `CPS`."""
+    valid_from: date | None
+    valid_until: date | None
+    opposed_on: date | None
+    """When it was opposed (lost, stolen, withdrawn); None when it was not, or where that is not told."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import types
 import typing
 from collections.abc import Mapping
 from dataclasses import MISSING
@@ -56,6 +57,8 @@ def _join(path: str, name: str) -> str:
 
 
 def _value(kind: Any, raw: object, where: str, base: Path, problems: list[Problem]) -> Any:
+    if get_origin(kind) is types.UnionType:  # `X | None`: a setting or section that may be left out
+        kind = next(each for each in get_args(kind) if each is not types.NoneType)
     if dataclasses.is_dataclass(kind) and kind is not MssanteAddress:
         return section(typing.cast("type[Any]", kind), raw, base=base, problems=problems, path=where)
     try:

@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import demo, sends
+from tests.bench import demo, directory_import, directory_lookup, directory_search, sends
 from tests.bench.result import Result
 
 OUT = Path(".bench") / "results.json"
@@ -21,6 +21,16 @@ BENCHES: dict[str, Callable[[], Awaitable[Result]]] = {
     "ghost-send": sends.ghost_send,
     "demo-start": demo.start,
     "demo-memory": demo.memory,
+    "directory-by-rpps-p99": directory_lookup.by_rpps,
+    "directory-by-mssante-p99": directory_lookup.by_mssante,
+    "directory-import": directory_import.whole,
+    "directory-import-bare": directory_import.bare,
+    "directory-import-memory": directory_import.memory,
+    "directory-reimport": directory_import.again,
+    "directory-swap-p99": directory_import.swap,
+    "directory-search-p95": directory_search.p95,
+    "directory-search-missed": directory_search.missed,
+    "directory-search-unfit": directory_search.unfit,
 }
 
 

@@ -7,7 +7,6 @@ for `rôle`, `genre d'activité` for `genre activité`, and `Code département (
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -40,6 +39,8 @@ class Kind(StrEnum):
     """PS_LibreAcces_Dipl_AutExerc."""
     CARDS = "cards"
     """porteurs-cps-cpf: cards and their opposition."""
+    MOVES = "moves"
+    """Correspondance_ADELI_RPPS: ADELI numbers that became RPPS numbers."""
 
 
 _PERSON = ("Type d'identifiant PP", "Identifiant PP", "Identification nationale PP")
@@ -92,6 +93,7 @@ HEADERS: dict[Kind, tuple[str, ...]] = {
         *("Code type de carte", "Libellé", "Numéro carte", "Identifiant national contenu dans la carte"),
         *("Date début validité", "Date fin validité", "Date opposition", "Date de mise à jour"),
     ),
+    Kind.MOVES: ("N° ADELI", "N° RPPS"),
     Kind.SKILLS: (*_PERSON, *_NAME, *_TRADE),
 }
 """Canonical headers in the order of the files. More particular kinds stand first: SKILLS is a part of PEOPLE."""
@@ -109,9 +111,13 @@ MANDATORY: dict[Kind, tuple[str, ...]] = {
         *("Type de BAL", "Adresse BAL", "Type Identifiant PP", "Identifiant PP"),
         *("Raison Sociale structure BAL", "Enseigne commerciale structure BAL", "Service de rattachement"),
     ),
-    Kind.DIPLOMAS: ("Identifiant PP", "Code diplôme obtenu"),
-    Kind.CARDS: ("Numéro carte", "Date opposition"),
-    Kind.SKILLS: (*_PERSON, "Code savoir-faire"),
+    Kind.DIPLOMAS: (*_PERSON, "Code type diplôme obtenu", "Code diplôme obtenu", "Libellé diplôme obtenu"),
+    Kind.CARDS: (
+        *("Code type de carte", "Numéro carte", "Identifiant national contenu dans la carte"),
+        *("Date début validité", "Date fin validité", "Date opposition", "Date de mise à jour"),
+    ),
+    Kind.MOVES: ("N° ADELI", "N° RPPS"),
+    Kind.SKILLS: (*_PERSON, "Code type savoir-faire", "Code savoir-faire", "Libellé savoir-faire"),
 }
 """What we can't do without, by kind; a file that lacks one of these is refused."""
 
@@ -142,28 +148,38 @@ class Columns:
     width: int
     index: dict[str, int]
     """Normalised name to position, from 0."""
+    mark: str = "|"
+    """What stands between fields."""
 
     def at(self, name: str) -> int:
         """Position of a column given by its canonical name. Raises KeyError when the file lacks it."""
         return self.index[key(name)]
 
+    def may(self, name: str) -> int:
+        """The same; `width + 1`, where the loaders put an empty field, when the file lacks it."""
+        return self.index.get(key(name), self.width + 1)
 
-def cut(line: str, width: int) -> list[str] | None:
+
+def cut(line: str, width: int, mark: str = "|") -> list[str] | None:
     """The fields of a line, quotes kept as data; None when there are not `width` of them.
 
     A `|` after the last field is an end, not a field: the real files have it on every line, copies of them may not.
     """
-    fields = line.split("|")
+    fields = line.split(mark)
     if len(fields) == width + 1 and not fields[-1]:
         fields.pop()
     return fields if len(fields) == width else None
 
 
-def recognise(header: Sequence[str], named: Kind | None) -> Columns:
-    """What a file is, from its header and from what its name says (`named`, None when it says nothing).
+def recognise(line: str, named: Kind | None) -> Columns:
+    """What a file is, from its header line and from what its name says (`named`, None when it says nothing).
 
     Raises ImportRefused: `columns.missing` names them, `columns.twice`, or `file.unknown`.
     """
+    mark = ";" if "|" not in line and ";" in line else "|"
+    header = line.split(mark)
+    if not header[-1]:
+        header.pop()
     index: dict[str, int] = {}
     for position, name in enumerate(header):
         if index.setdefault(key(name), position) != position:
@@ -171,7 +187,7 @@ def recognise(header: Sequence[str], named: Kind | None) -> Columns:
     for kind in (named,) if named is not None else HEADERS:
         missing = [name for name in MANDATORY[kind] if key(name) not in index]
         if not missing:
-            return Columns(kind, len(header), index)
+            return Columns(kind, len(header), index, mark)
         if named is not None:
             raise ImportRefused("columns.missing", "the header lacks these columns: " + ", ".join(missing))
     raise ImportRefused("file.unknown", "neither its name nor its header is one of an extraction we know")

@@ -1,104 +1,127 @@
-"""From a row of an extraction to what the directory keeps. Identifiers pass through `colloque.identity` or stay out."""
+"""What may enter the directory: identifiers, and the reasons why a row is kept out. The rest of a row is data."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable
 from functools import lru_cache
 
-from colloque.directory.build import ActivityRow, MailboxRow, PersonRow
-from colloque.directory.rows import Rows
 from colloque.errors import BadIdentifier
 from colloque.identity import Adeli, MssanteAddress, Rpps
-from colloque.professional import MailboxKind
+
+REASONS = (
+    "row.width",
+    "row.nul",
+    "identifier.malformed",
+    "identifier.key",
+    "identifier.type",
+    "identifier.contradiction",
+    "name.missing",
+    "mailbox.address",
+    "mailbox.patient",
+    "mailbox.kind",
+    "skill.code",
+    "diploma.code",
+    "card.number",
+    "card.date",
+    "move.disputed",
+)
+"""Stable codes of rows kept out. Their order is stored (`lines`): new ones go to the end."""
+REF = {reason: -1 - rank for rank, reason in enumerate(REASONS)}
+"""How a reason is written where a row's id would stand."""
+WIDTH, NUL = REF["row.width"], REF["row.nul"]
 
 _ELEVEN = re.compile(r"\d{11}", re.ASCII)
-_CEDEX = re.compile(r"^\d{5}\s+|\s+CEDEX\b.*$", re.IGNORECASE)
+_PLAIN_LOCAL = re.compile(r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*\Z").match
+"""Nearly all of them; whatever else an address may hold is left to `MssanteAddress`."""
+
+_DOUBLED = "0246813579"
+_FIRST = {f"{n:03}": int(f"{n:03}"[0]) + int(_DOUBLED[n // 10 % 10]) + n % 10 for n in range(1_000)}
+_OTHER = {
+    f"{n:04}": int(_DOUBLED[n // 1000]) + n // 100 % 10 + int(_DOUBLED[n // 10 % 10]) + n % 10 for n in range(10_000)
+}
+"""What three and four digits of an RPPS number, from the left, give to its Luhn sum. No other text is a key."""
+
+Head = tuple[str, str, str]
+"""Type, identifier, "Identification nationale PP" as a row gives them."""
 
 
-class BadRow(Exception):
-    """This row stays out. `reason` is the code it is counted under."""
+class Numbers:
+    """Who a row speaks of: the national number that the person goes by today."""
 
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-        super().__init__(reason)
+    def __init__(self, db: sqlite3.Connection, *, test: bool) -> None:
+        """`db` holds the moves. `test` admits wrong RPPS keys (ANS's fictive people)."""
+        self._db = db
+        self._test = test
+        self.today = lru_cache(maxsize=4_096)(self._today)
 
+    def of(self, head: Head) -> str | int:
+        """The number; below zero the reason (`REF`) why the row can't be kept."""
+        kind, value, national = head
+        if kind == "8" and key_holds(value):
+            return national if national == "8" + value else REF["identifier.contradiction"]
+        found = self.read(kind, value)
+        if isinstance(found, int):
+            return found
+        return self.today(found) if national == found else REF["identifier.contradiction"]
 
-@lru_cache(maxsize=4_096)
-def national_id(kind: str, value: str, *, test: bool) -> tuple[str, str | None]:
-    """`(Identification nationale PP, RPPS or None)` from a type (`8` RPPS, `0` ADELI) and an identifier.
-
-    Raises BadRow. `test` admits wrong RPPS keys (ANS's fictive people).
-    """
-    try:
-        if kind == "8":
-            rpps = Rpps.parse(value, test=test)
-            return rpps.national, rpps.value
-        if kind == "0":
-            return Adeli.parse(value).national, None
-    except BadIdentifier:
-        raise BadRow("identifier.key" if _ELEVEN.fullmatch(value) else "identifier.malformed") from None
-    raise BadRow("identifier.type")
-
-
-def people(rows: Rows, *, test: bool) -> Iterator[tuple[PersonRow, ActivityRow]]:
-    """Each activity with its person; what can't be kept is counted in `rows.rejected`."""
-    at = rows.columns.at
-    kind, value, national = at("Type d'identifiant PP"), at("Identifiant PP"), at("Identification nationale PP")
-    family, given, title = at("Nom d'exercice"), at("Prénom d'exercice"), at("Libellé civilité d'exercice")
-    profession_code, profession = at("Code profession"), at("Libellé profession")
-    category = at("Code catégorie professionnelle")
-    skill_code, skill, mode = at("Code savoir-faire"), at("Libellé savoir-faire"), at("Code mode exercice")
-    name, sign = at("Raison sociale site"), at("Enseigne commerciale site")
-    structure_id = at("Identifiant technique de la structure")
-    postcode, cedex = at("Code postal (coord. structure)"), at("Bureau cedex (coord. structure)")
-    town = at("Libellé commune (coord. structure)")
-    for f in rows:
+    def read(self, kind: str, value: str) -> str | int:
+        """A national number as the row gives it, moved or not; or the reason."""
         try:
-            who, rpps = national_id(f[kind], f[value], test=test)
-            if f[national] != who:
-                raise BadRow("identifier.contradiction")
-            if not f[family]:
-                raise BadRow("name.missing")
-        except BadRow as bad:
-            rows.rejected[bad.reason] += 1
-            continue
-        yield (
-            (who, rpps, f[family], f[given], f[title]),
-            (
-                *(who, f[profession_code], f[profession], f[category], f[skill_code], f[skill], f[mode]),
-                *(f[name] or f[sign], f[structure_id], f[postcode], f[town] or _CEDEX.sub("", f[cedex])),
-            ),
-        )
+            if kind == "8":
+                return Rpps.parse(value, test=self._test).national
+            if kind == "0":
+                return Adeli.parse(value).national
+        except BadIdentifier:
+            return REF["identifier.key" if _ELEVEN.fullmatch(value) else "identifier.malformed"]
+        return REF["identifier.type"]
+
+    def _today(self, national: str) -> str:
+        if national[0] == "0":
+            found = self._db.execute("SELECT rpps FROM move WHERE adeli = ?", (national[1:],)).fetchone()
+            if found:
+                return "8" + str(found[0])
+        return national
 
 
-def mailboxes(rows: Rows, *, test: bool) -> Iterator[MailboxRow]:
-    """Each mailbox; what can't be kept is counted in `rows.rejected`."""
-    at = rows.columns.at
-    box, address = at("Type de BAL"), at("Adresse BAL")
-    kind, value = at("Type Identifiant PP"), at("Identifiant PP")
-    name, sign = at("Raison Sociale structure BAL"), at("Enseigne commerciale structure BAL")
-    service = at("Service de rattachement")
-    for f in rows:
-        try:
-            parsed = _address(f[address])
-            national = rpps = None
-            if f[box] == MailboxKind.PER:
-                national, rpps = national_id(f[kind], f[value], test=test)
-            elif f[box] not in {MailboxKind.ORG, MailboxKind.APP}:
-                raise BadRow("mailbox.kind")
-        except BadRow as bad:
-            rows.rejected[bad.reason] += 1
-            continue
-        where = f[name] or f[sign]
-        yield parsed.value, f[box], national, rpps, " - ".join(part for part in (where, f[service]) if part)
-
-
-def _address(text: str) -> MssanteAddress:
+def key_holds(value: str) -> bool:
+    """Whether this is an RPPS number with a right key (Luhn), written as 11 digits and nothing else. Fast."""
     try:
-        parsed = MssanteAddress.parse(text)
-    except BadIdentifier:
-        raise BadRow("mailbox.address") from None
-    if parsed.is_patient:
-        raise BadRow("mailbox.patient")
-    return parsed
+        return not (_FIRST[value[:3]] + _OTHER[value[3:7]] + _OTHER[value[7:]]) % 10
+    except KeyError:
+        return False
+
+
+def address_reader() -> Callable[[str], str | int]:
+    """Reads addresses into their one form, or the reason; remembers the domains it saw."""
+
+    @lru_cache(maxsize=8_192)
+    def domain_of(domain: str) -> str | None:
+        try:
+            return MssanteAddress.parse(f"x@{domain}").domain
+        except BadIdentifier:
+            return None
+
+    def read(text: str) -> str | int:
+        local, at, domain = text.strip().rpartition("@")
+        known = domain_of(domain)
+        if known is None:
+            return REF["mailbox.address"]
+        if at and len(local) <= 64 and _PLAIN_LOCAL(local):
+            return f"{local.lower()}@{known}" if not known.startswith("patient.") else REF["mailbox.patient"]
+        try:
+            parsed = MssanteAddress.parse(f"{local}{at}{known}")
+        except BadIdentifier:
+            return REF["mailbox.address"]
+        return REF["mailbox.patient"] if parsed.is_patient else parsed.value
+
+    return read
+
+
+_DATE = re.compile(r"(?:19|20|99)\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])", re.ASCII)
+
+
+def is_date(text: str) -> bool:
+    """A date of the cards' file, or none given."""
+    return not text or _DATE.fullmatch(text) is not None

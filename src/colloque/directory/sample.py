@@ -7,21 +7,21 @@ size.
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TextIO
 from xml.sax.saxutils import escape
 
 from colloque.clock import PARIS
-from colloque.directory.columns import HEADERS, Kind
-from colloque.directory.sample_people import Person, Population, Post, Structure
-from colloque.directory.sample_trades import MODES, SECTORS
+from colloque.directory import sample_rows as rows
+from colloque.directory.columns import Kind
+from colloque.directory.sample_changes import NextDay
+from colloque.directory.sample_people import Person, Population
 from colloque.directory.whitelist import NAMESPACE
-from colloque.identity import luhn_key
 
 _NAMES = {
     Kind.PEOPLE: "PS_LibreAcces_Personne_activite_{stamp}.txt",
@@ -31,8 +31,12 @@ _NAMES = {
     Kind.MAILBOXES: "Extraction_Correspondance_MSSante_{stamp}.txt",
 }
 _WHITELIST = "listeblanchemssante.xml"
+_SWITCHED = "Extraction_Correspondance_ADELI_RPPS_{stamp}.csv"
 _VALIDITY = timedelta(days=365)
-_CATEGORIES = {"C": "Civil", "M": "Militaire", "E": "Etudiant"}
+_REPEATED = 169 / 455_000
+"""Share of PER mailboxes that stand in two rows, as in the real file."""
+_BUFFER = 1 << 20
+_LOT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ class SampleReport:
     files: tuple[Path, ...]
     made_at: datetime
     people: int
-    """With an RPPS number: as many as were asked for."""
+    """With an RPPS number."""
     adeli: int
     """Older registrations, on top."""
     activities: int
@@ -52,49 +56,56 @@ class SampleReport:
     domains: int
 
 
-def write_sample(out_dir: Path, people: int, seed: int, made_at: datetime) -> SampleReport:
-    """Write the six files into `out_dir` (made if need be; files of the same names are replaced).
+def write_sample(out_dir: Path, people: int, seed: int, made_at: datetime, *, changed: float = 0.0) -> SampleReport:
+    """Write the files into `out_dir` (made if need be; files of the same names are replaced).
 
-    `made_at` (aware) gives the time in the names, to the minute. Raises ValueError when `people` is not within 1 and
-    1,500,000, OSError.
+    `made_at` (aware) gives the time in the names, to the minute, and when the files count as written (some names say no
+    time). `changed` (a share, above 0) writes what the same people look like a day later instead, that share of rows
+    being different, and a seventh file: who moved from ADELI to RPPS. Raises ValueError when `people` is not within 1 and 1,500,000 or `changed` not within 0 and 0.2; OSError.
     """
     population = Population(people, seed)
+    day = NextDay(population, changed) if changed else None
     stamp = made_at.astimezone(PARIS).strftime("%Y%m%d%H%M")
     out_dir.mkdir(parents=True, exist_ok=True)
     paths = {kind: out_dir / name.format(stamp=stamp) for kind, name in _NAMES.items()}
+    listed = out_dir / _WHITELIST
+    switched = out_dir / _SWITCHED.format(stamp=stamp)
     with ExitStack() as stack:
-        tables = {kind: _Table(stack.enter_context(_aside(path)), kind) for kind, path in paths.items()}
-        whitelist = stack.enter_context(_aside(out_dir / _WHITELIST))
-        chance = random.Random(f"{seed}/rows")  # noqa: S311  # repeatable on purpose
-        domains: set[str] = set()
-        adeli = 0
-        for person in population.people():
-            adeli += person.id_type == "0"
-            _write_person(tables, person, chance, made_at, domains)
-        for structure in population.structures():
-            for address, service in structure.mailboxes:
-                domains.add(address.partition("@")[2])
-                tables[Kind.MAILBOXES].row(_org_row(structure, address, service))
-        _write_whitelist(whitelist, domains, made_at)
+        files = {kind: _Table(stack.enter_context(_aside(path, made_at)), kind) for kind, path in paths.items()}
+        whitelist = stack.enter_context(_aside(listed, made_at))
+        # Dates on cards stay the same all year, so that two samples of one year differ by what changed only.
+        writer = _Writer(files, date(made_at.year, 1, 1))
+        writer.write_people(day.people() if day else population.people())
+        for place in population.places.all():
+            for address, service in day.boxes(place) if day else place.mailboxes:
+                writer.domains.add(address.partition("@")[2])
+                files[Kind.MAILBOXES].add(rows.service_box(place, address, service))
+        for table in files.values():
+            table.flush()
+        _write_whitelist(whitelist, writer.domains, made_at)
+        if day:
+            out = stack.enter_context(_aside(switched, made_at, encoding="latin-1"))
+            out.writelines(f"{old};{new}\n" for old, new in [("N° ADELI", "N° RPPS"), *day.switched])
     return SampleReport(
         folder=out_dir,
-        files=(*paths.values(), out_dir / _WHITELIST),
+        files=(*paths.values(), listed, *([switched] if day else [])),
         made_at=made_at.astimezone(PARIS).replace(second=0, microsecond=0),
-        people=people,
-        adeli=adeli,
-        activities=tables[Kind.PEOPLE].count,
-        mailboxes=tables[Kind.MAILBOXES].count,
-        domains=len(domains),
+        people=writer.people - writer.adeli,
+        adeli=writer.adeli,
+        activities=files[Kind.PEOPLE].count,
+        mailboxes=files[Kind.MAILBOXES].count,
+        domains=len(writer.domains),
     )
 
 
 @contextmanager
-def _aside(path: Path) -> Iterator[TextIO]:
-    """A file that takes its name only once it is whole."""
+def _aside(path: Path, made_at: datetime, encoding: str = "utf-8") -> Iterator[TextIO]:
+    """A file that takes its name only once it is whole, and counts as written at `made_at`."""
     part = path.with_name(f".{path.name}.part")
     try:
-        with part.open("w", encoding="utf-8", newline="\n") as out:
+        with part.open("w", encoding=encoding, newline="\n", buffering=_BUFFER) as out:
             yield out
+        os.utime(part, (made_at.timestamp(), made_at.timestamp()))
         part.replace(path)
     except BaseException:
         part.unlink(missing_ok=True)
@@ -102,132 +113,59 @@ def _aside(path: Path) -> Iterator[TextIO]:
 
 
 class _Table:
-    """One extraction being written: `|` after every field, the last included, and nothing quoted."""
+    """One extraction being written."""
 
     def __init__(self, out: TextIO, kind: Kind) -> None:
         self._out = out
-        self._width = len(HEADERS[kind])
-        self.count = -1
-        self.row(HEADERS[kind])
+        self._lot = [rows.header(kind)]
+        self.count = 0
 
-    def row(self, fields: tuple[str, ...]) -> None:
-        """Write a row; its fields hold neither `|` nor line ends."""
-        if len(fields) != self._width:
-            raise ValueError(f"{len(fields)} fields instead of {self._width}")
-        self._out.write("|".join(fields) + "|\n")
+    def add(self, row: str) -> None:
+        """One row, line end included."""
+        self._lot.append(row)
         self.count += 1
+        if len(self._lot) >= _LOT:
+            self.flush()
+
+    def extend(self, lot: Iterable[str]) -> None:
+        """Several."""
+        for row in lot:
+            self.add(row)
+
+    def flush(self) -> None:
+        """Hand everything to the file."""
+        self._out.write("".join(self._lot))
+        self._lot.clear()
 
 
-def _write_person(
-    tables: dict[Kind, _Table], person: Person, chance: random.Random, made_at: datetime, domains: set[str]
-) -> None:
-    who = (person.id_type, person.identifier, person.national)
-    for post in person.posts:
-        tables[Kind.PEOPLE].row(_activity_row(who, person, post))
-    for post in {post.trade.code: post for post in person.posts}.values():
-        name = (person.family, person.given)
-        tables[Kind.DIPLOMAS].row(
-            (
-                *who,
-                *name,
-                "DE",
-                "Diplôme d'Etat français",
-                f"DE{post.trade.code}",
-                f"Diplôme {post.trade.label}",
-                *[""] * 4,
-            )
-        )
-        skills = [("S", "Spécialité ordinale", *post.specialty)] if post.specialty[0] else []
-        if post.trade.code == "10" and chance.random() < 0.05:
-            skills.append(("C", "Compétence", "C05", "Médecine appliquée aux sports"))
-        for skill in skills:
-            tables[Kind.SKILLS].row((*who, *name, *_trade(post), *skill))
-    for address in person.mailboxes:
-        domains.add(address.partition("@")[2])
-        # One row a profession, and now and then the same address again in other letters: both as in the real file.
-        for post in {post.trade.code: post for post in person.posts}.values():
-            tables[Kind.MAILBOXES].row(_per_row(who, person, post, address))
-        if chance.random() < 0.004:
-            tables[Kind.MAILBOXES].row(_per_row(who, person, person.posts[0], address.upper()))
-    if chance.random() < 0.8:
-        tables[Kind.CARDS].row(_card_row(person, chance, made_at))
+class _Writer:
+    """Writes people into their files."""
 
+    def __init__(self, files: dict[Kind, _Table], since: date) -> None:
+        self._files = files
+        self._since = since
+        self._repeated = False
+        self.domains: set[str] = set()
+        self.people = self.adeli = 0
 
-def _trade(post: Post) -> tuple[str, str, str, str]:
-    return post.trade.code, post.trade.label, post.category, _CATEGORIES[post.category]
-
-
-def _activity_row(who: tuple[str, str, str], person: Person, post: Post) -> tuple[str, ...]:
-    civility = ("MME", "Madame") if person.woman else ("M", "Monsieur")
-    skill = ("S", "Spécialité ordinale", *post.specialty) if post.specialty[0] else ("",) * 4
-    mode = (post.mode, MODES.get(post.mode, ""))
-    head = (*who, *person.title, *civility, person.family, person.given, *_trade(post), *skill, *mode)
-    place = post.structure
-    if place is None:
-        return (*head, *[""] * 37)
-    siren = place.siret[:9]
-    legal = place.finess
-    phone = f"019900{person.number % 10_000:04}"  # a range that is set aside for fiction
-    return (
-        *head,
-        *(place.siret, siren, place.finess, legal, place.technical_id, place.name, "", "", ""),
-        *(place.street[0], "", *place.street[1:], "", f"{place.postcode} {place.town}"),
-        *(place.postcode, place.insee, place.town, "99000", "France", phone, "", "", ""),
-        *(place.department, "", f"1{place.finess}" if place.finess else "", "ARS/ARS/ARS"),
-        *(place.sector, SECTORS[place.sector], *_section(post), "", "", "GENR01", "Activité standard de soin"),
-    )
-
-
-def _section(post: Post) -> tuple[str, str]:
-    """Pharmacists stand in sections of their Order's table."""
-    return ("D", "Pharmaciens adjoints d'officine") if post.trade.code == "21" else ("", "")
-
-
-def _per_row(who: tuple[str, str, str], person: Person, post: Post, address: str) -> tuple[str, ...]:
-    place = post.structure if post.mode == "S" else None
-    trade = (post.category, _CATEGORIES[post.category], post.trade.code, post.trade.label, *post.specialty)
-    mine = (person.title[1], person.family, person.given, *trade)
-    return ("PER", address, *who, *_structure_id(place), "", *mine, "True", *_place_fields(place))
-
-
-def _org_row(place: Structure, address: str, service: str) -> tuple[str, ...]:
-    return ("ORG", address, "", "", "", *_structure_id(place), service, *[""] * 9, "True", *_place_fields(place))
-
-
-def _structure_id(place: Structure | None) -> tuple[str, str]:
-    if place is None:
-        return "", ""
-    return ("1", place.finess) if place.finess else ("3", place.siret)
-
-
-def _place_fields(place: Structure | None) -> tuple[str, ...]:
-    if place is None:
-        return ("",) * 13
-    number, _, way, street = place.street
-    line6 = f"{place.postcode} {place.town}"
-    return (
-        *(place.name, place.name, "", "", number, "", way, street, "", line6, place.postcode, place.department),
-        "France",
-    )
-
-
-def _card_row(person: Person, chance: random.Random, made_at: datetime) -> tuple[str, ...]:
-    today = made_at.astimezone(PARIS).date()
-    start = today - timedelta(days=chance.randrange(1, 1000))
-    opposed = str(today - timedelta(days=chance.randrange(1, 30))) if chance.random() < 0.01 else ""
-    digits = f"2899{person.number:07}"
-    number = digits + luhn_key(digits)
-    end = start + timedelta(days=3 * 365)
-    return (
-        "CPS",
-        "Carte de professionnel de santé",
-        number,
-        person.national,
-        str(start),
-        str(end),
-        opposed,
-        str(today),
-    )
+    def write_people(self, people: Iterable[Person]) -> None:
+        """Everybody."""
+        activities, skills, diplomas, cards, boxes = (self._files[kind] for kind in rows.KINDS)
+        for person in people:
+            self.people += 1
+            self.adeli += person.id_type == "0"
+            activities.extend(rows.activities(person))
+            skills.extend(rows.skills(person))
+            diplomas.extend(rows.diplomas(person))
+            if card := rows.card(person, self._since):
+                cards.add(card)
+            for address in person.mailboxes:
+                self.domains.add(address.partition("@")[2])
+                boxes.add(rows.personal_box(person, address))
+            # The first owner always, so that the smallest sample has the case too.
+            if person.mailboxes and (person.extras.repeat < _REPEATED or not self._repeated):
+                self._repeated = True
+                boxes.add(rows.personal_box(person, person.mailboxes[0].upper()))
 
 
 def _write_whitelist(out: TextIO, domains: set[str], made_at: datetime) -> None:

@@ -1,8 +1,16 @@
-"""Word lists from which the sample draws people and places: given and family names are combined by chance."""
+"""Names of people as often as they occur in France, and words from which places are named.
+
+Surnames follow a Zipf-Mandelbrot law over 300,000 of them: the first hundred are borne by 8 to 9 % of people, the first
+thousand by a fifth, and half of all surnames by one or two people, as INSEE's file of surnames shows. The most frequent
+are real, the others are put together from syllables.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from itertools import accumulate
+from random import Random
+
+from colloque.directory.folding import fold
 
 
 def _list(text: str, mark: str | None = None) -> list[str]:
@@ -10,91 +18,128 @@ def _list(text: str, mark: str | None = None) -> list[str]:
     return text.split() if mark is None else text.strip().replace("\n", mark).split(mark)
 
 
-WOMEN = _list("""
-Marie Anne Sophie Nathalie Isabelle Catherine Camille Julie Claire Léa Manon Chloé Hélène Élodie Aurélie Émilie Céline
-Sandrine Véronique Valérie Christelle Stéphanie Laëtitia Virginie Delphine Caroline Pauline Mathilde Juliette Louise
-Alice Jeanne Marguerite Françoise Monique Martine Brigitte Sylvie Corinne Agnès Bénédicte Élisabeth Geneviève Noémie
-Inès Yasmina Fatima Leïla Nadia Samira Anaïs Maëlle Gwenaëlle Solène Rozenn Marion Lucie Charlotte Margaux Clémence
-Justine Océane Amandine Florence Patricia Karine Séverine Carole Anne-Marie Marie-Claire Marie-Hélène Anne-Sophie Maï
-""")
-MEN = _list("""
-Jean Pierre Michel Philippe Alain Nicolas Christophe Laurent Frédéric Sébastien Stéphane David Julien Thomas Antoine
-Alexandre Guillaume Mathieu Vincent Olivier Thierry Éric Pascal François Jérôme Benoît Cédric Rémi Rémy Loïc Gaël Yann
-Erwan Maxime Romain Kévin Florian Hugo Lucas Théo Léo Louis Paul Jacques Bernard Gérard Daniel Patrick Denis Hervé
-Xavier Bruno Fabien Arnaud Mickaël Karim Mehdi Rachid Youssef Samuel Adrien Clément Quentin Damien Étienne Gilles Yves
-Jean-Pierre Jean-Michel Jean-François Jean-Luc Pierre-Yves Marc André Raphaël Gabriel Tristan Baptiste Valentin
-""")
-
-COMMON = _list("""
+WOMEN = """
+Marie Nathalie Isabelle Sophie Catherine Julie Céline Camille Sylvie Aurélie Stéphanie Émilie Claire Anne Sandrine
+Laura Pauline Valérie Caroline Virginie Élodie Véronique Christine Laurence Marion Mathilde Léa Manon Delphine Florence
+Corinne Christelle Hélène Charlotte Lucie Sarah Karine Patricia Audrey Amandine Anaïs Mélanie Justine Chloé Brigitte
+Clémence Martine Élise Laëtitia Cécile Agnès Marine Margaux Françoise Nadia Carole Fanny Ludivine Jessica Morgane
+Alice Clara Juliette Louise Séverine Magali Vanessa Emmanuelle Alexandra Élisabeth Pascale Dominique Anne-Sophie
+Bénédicte Muriel Océane Estelle Gaëlle Béatrice Jeanne Marie-Claude Monique Inès Solène Coralie Alexia Ophélie Noémie
+Eva Lucile Annie Chantal Marlène Myriam Fatima Marguerite Anne-Laure Maëlle Flavie Joëlle Rachel Clémentine Constance
+Marie-Christine Geneviève Ingrid Barbara Nicole Odile Michèle Marie-Pierre Anne-Marie Cindy Sabrina Samira Maud Perrine
+Leïla Victoria Rozenn Yasmina Marie-Laure Edwige Agathe Apolline Ségolène Maria Gwenaëlle Marie-Hélène Sonia Nora
+Andreea Ioana Elena Karima Naïma Thi-Lan Aïcha Aminata Fatoumata Mariam Salomé Zoé Héloïse Maïwenn Enora Maï Oriane
+"""
+MEN = """
+Nicolas Philippe Thomas Julien Christophe Olivier Pierre Alexandre Laurent Guillaume Antoine David Sébastien Frédéric
+François Vincent Jean Maxime Mathieu Stéphane Benoît Michel Romain Éric Patrick Thierry Alain Florian Clément Pascal
+Arnaud Quentin Paul Jérôme Bruno Cédric Xavier Fabien Alexis Kévin Bertrand Jean-Pierre Damien Anthony Denis Adrien
+Baptiste Hugo Didier Marc Jacques Emmanuel Dominique Simon Gilles Valentin Louis Bernard Benjamin Grégory
+Rémi Ludovic Gérard Samuel Franck Loïc Yann Hervé Martin Mickaël Daniel Charles Jean-François Raphaël Yves Jean-Marc
+Lucas Christian Théo Gabriel Jonathan Matthieu Fabrice Aurélien Étienne Dimitri Luc Jean-Michel Corentin Victor Jordan
+Mohamed Arthur Gaël Jean-Luc Joël Erwan Cyril Robin Jean-Louis Tristan Dorian Léo Gaëtan Jean-Philippe Henri Serge
+Jean-Claude Karim Mehdi Sylvain Tanguy Éloi Augustin Jean-Baptiste Rémy Édouard Youssef Rachid Ahmed Pierre-Yves
+Jean-Christophe Marc-Antoine Ronan Malo Youenn Andrei Mihai Ali Amine Bilal Ibrahima Mamadou José Luis João Van-Minh
+"""
+SURNAMES = """
 MARTIN BERNARD THOMAS PETIT ROBERT RICHARD DURAND DUBOIS MOREAU LAURENT SIMON MICHEL LEFEBVRE LEROY ROUX DAVID BERTRAND
 MOREL FOURNIER GIRARD BONNET DUPONT LAMBERT FONTAINE ROUSSEAU VINCENT MULLER LEFEVRE FAURE ANDRE MERCIER BLANC GUERIN
 BOYER GARNIER CHEVALIER FRANCOIS LEGRAND GAUTHIER GARCIA PERRIN ROBIN CLEMENT MORIN NICOLAS HENRY ROUSSEL MATHIEU
 GAUTIER MASSON MARCHAND DUVAL DENIS DUMONT MARIE LEMAIRE NOEL MEYER DUFOUR MEUNIER BRUN BLANCHARD GIRAUD JOLY RIVIERE
 LUCAS BRUNET GAILLARD BARBIER ARNAUD MARTINEZ GERARD ROCHE RENARD SCHMITT ROY LEROUX COLIN VIDAL CARON PICARD ROGER
 FABRE AUBERT LEMOINE RENAUD DUMAS LACROIX OLIVIER PHILIPPE BOURGEOIS PIERRE BENOIT REY LECLERC PAYET ROLLAND LECLERCQ
+GUILLAUME LECOMTE LOPEZ JEAN DUPUY GUILLOT HUBERT BERGER CARPENTIER SANCHEZ DUPUIS MOULIN LOUIS DESCHAMPS HUET VASSEUR
+PEREZ BOUCHER FLEURY ROYER KLEIN JACQUET ADAM PARIS POIRIER MARTY AUBRY GUYOT CARRE CHARLES RENAULT CHARPENTIER MENARD
+MAILLARD BARON BERTIN BAILLY HERVE SCHNEIDER FERNANDEZ LEGER COLLET BOUVIER JULIEN PREVOST MILLET PERROT DANIEL COUSIN
+GERMAIN BRETON BESSON LANGLOIS REMY LE GALL PELLETIER LEVEQUE PERRIER LEBLANC BARRE LEBRUN MARCHAL WEBER MALLET HAMON
+BOULANGER JACOB MONNIER MICHAUD RODRIGUEZ GUICHARD GILLET ETIENNE GRONDIN POULAIN TESSIER CHEVALLIER COLLIN CHAUVIN
+BOUCHET GAY LEMAITRE BENARD MARECHAL HUMBERT REYNAUD ANTOINE HOARAU PERRET BARTHELEMY CORDIER PICHON LEJEUNE GILBERT
+LAMY DELAUNAY PASQUIER CARLIER LAPORTE BUISSON KIEFFER KOCH WAGNER ZIMMERMANN KELLER NGUYEN TRAN PHAM DIALLO TRAORE
+BENALI SAIDI HADDAD CHERIF MANSOURI FERREIRA RODRIGUES PEREIRA DOS SANTOS DA SILVA ROSSI COLOMBANI SANTONI ETCHEVERRY
+LE GOFF LE ROUX LE BIHAN KERVELLA TANGUY QUERE CAMPION PUECH CAZENAVE LAFFITTE SARRAZIN VAN DEN BERG POPESCU KOWALSKI
+"""
+_TWO_WORDS = ("LE GALL", "DOS SANTOS", "DA SILVA", "LE GOFF", "LE ROUX", "LE BIHAN", "VAN DEN BERG")
+_RANKS = 300_000
+_FLAT = 10.8
+"""Zipf-Mandelbrot: a surname of rank r is borne in proportion to (r + 10.8) ** -0.8."""
+_LOW, _HIGH = (0.5 + _FLAT) ** 0.2, (0.5 + _FLAT + _RANKS) ** 0.2
+
+_STARTS = _list("""
+BEL MONT CHAR GOUR VER CAST LAR BOUR MAR FER GAR TOUR CHAMP BRUN SAU VIL PON CAM DEL FAUR GRAN HAU JOU LAN MAU NOR PER
+QUER RAM SER TAR VAL BAR COR DOR ESTE FLEU GUI HER LOU MOUR NAU PRA ROCHE SAL TREM VOI BAU CLO DAR FRE GOD KER LES MAL
+ABEL ARN BLAN BREM CHAU DES DUC EGAL FOUR GAUD HOU LAF LIN MEL PLAN TAIL
 """)
-"""The hundred that stand first; together they name some 15 % of the people drawn."""
-
-STARTS = _list("""
-BEL MONT CHAR GOUR VER CAST LAR BOU MAR FER GAR TOUR CHAMP BRU SAU VIL PON CAM DEL FAU GRAN HAU JOU LAN MAU NOR PER
-QUER RAM SER TAR VAL BAR COR DOR ESTE FLEU GUI HER LOU MOU NAU PRA ROCHE SAL TREM VOI BAU CLO DAR FRE GOD KER LES MAL
+_MIDDLES = ["", *(a + b for a in _list("B CH D F G L M N P QU R S T V Z") for b in "AEIOU")]
+_ENDS = _list("""
+LIER NARD REAU LIN NET CHON LOT TAUD RAULT TELLE DOUIN BAC LEC ROUX DAIN GERE VEL LAND MENT VILLE SOIS RY GNANT REY
+COL TOUT PART DEUX GNAC SSAS LIEU BERT GEOT VOIX NIER RIN CHET QUET SSON NNE DEL MANN BERG NI CHE GUE VIC DES
+DI ZI REIRA NESCU GLU CIAN NEC ROU RAZ BUY
 """)
-MIDDLES = ["", "", "", "BI", "DE", "GA", "LA", "MI", "NE", "RO", "SI", "TE", "VA", "CHE", "LI"]
-ENDS = _list("""
-IER ARD EAU IN ET ON OT AUD AULT ELLE OUIN AC EC OUX AIN ERE EL AND ENT ILLE OIS Y ANT EY OL OUT ART EUX AS IEU ERT
-""")
-PREFIXES = ["", "", "", "", "", "", "", "", "", "", "", "", "LE ", "DE ", "D'", "DU ", "SAINT-"]
-
-_TOWNS = _list(
-    """
-75011 75111 PARIS|75015 75115 PARIS|75019 75119 PARIS|69003 69383 LYON|69100 69266 VILLEURBANNE|13005 13205 MARSEILLE
-31000 31555 TOULOUSE|44000 44109 NANTES|67000 67482 STRASBOURG|34000 34172 MONTPELLIER|33000 33063 BORDEAUX
-59000 59350 LILLE|35000 35238 RENNES|51100 51454 REIMS|42000 42218 SAINT-ETIENNE|76600 76351 LE HAVRE
-38000 38185 GRENOBLE|21000 21231 DIJON|49000 49007 ANGERS|30000 30189 NIMES|63000 63113 CLERMONT-FERRAND
-72000 72181 LE MANS
-29200 29019 BREST|37000 37261 TOURS|80000 80021 AMIENS|87000 87085 LIMOGES|57000 57463 METZ|54000 54395 NANCY
-25000 25056 BESANCON
-45000 45234 ORLEANS|68100 68224 MULHOUSE|14000 14118 CAEN|76000 76540 ROUEN|86000 86194 POITIERS|64000 64445 PAU
-17000 17300 LA ROCHELLE|84000 84007 AVIGNON|66000 66136 PERPIGNAN|56100 56121 LORIENT|22000 22278 SAINT-BRIEUC
-02100 02691 SAINT-QUENTIN|27000 27229 EVREUX|39000 39300 LONS-LE-SAUNIER|73000 73065 CHAMBERY|74000 74010 ANNECY
-01000 01053 BOURG-EN-BRESSE|03200 03310 VICHY|15000 15014 AURILLAC|43000 43157 LE PUY-EN-VELAY|48000 48095 MENDE
-54700 54431 PONT-A-MOUSSON|88000 88160 EPINAL|55000 55029 BAR-LE-DUC|52000 52121 CHAUMONT|57400 57630 SARREBOURG
-16000 16015 ANGOULEME|24000 24322 PERIGUEUX|40000 40192 MONT-DE-MARSAN|47000 47001 AGEN|65000 65440 TARBES
-32000 32013 AUCH|82000 82121 MONTAUBAN|81000 81004 ALBI|12000 12202 RODEZ|46000 46042 CAHORS|09000 09122 FOIX
-28000 28085 CHARTRES|41000 41018 BLOIS|18000 18033 BOURGES|36000 36044 CHATEAUROUX|58000 58194 NEVERS|71000 71270 MACON
-50000 50502 SAINT-LO|61000 61001 ALENCON|53000 53130 LAVAL|85000 85191 LA ROCHE-SUR-YON|79000 79191 NIORT
-06000 06088 NICE|83000 83137 TOULON|04000 04070 DIGNE-LES-BAINS|05000 05061 GAP|26000 26362 VALENCE|07000 07186 PRIVAS
-77000 77288 MELUN|78000 78646 VERSAILLES|91000 91228 EVRY-COURCOURONNES|92000 92050 NANTERRE|93000 93008 BOBIGNY
-94000 94028 CRETEIL|95000 95500 CERGY|60000 60057 BEAUVAIS|62000 62041 ARRAS|08000 08105 CHARLEVILLE-MEZIERES
-10000 10387 TROYES|70000 70550 VESOUL|90000 90010 BELFORT|89000 89024 AUXERRE|20000 2A004 AJACCIO|20200 2B033 BASTIA
-97400 97411 SAINT-DENIS|97410 97416 SAINT-PIERRE|97200 97209 FORT-DE-FRANCE|97110 97120 POINTE-A-PITRE
-""",
-    "|",
-)
+_PARTICLES = ("LE ", "DE ", "D'", "DU ", "SAINT-", "BEN ", "EL ", "DA ")
 
 
-class Town(NamedTuple):
-    """A real town, so that searching by distance or postcode makes sense."""
+class Names:
+    """Draws names; `chance` is the caller's, so that a person's names depend on nobody else."""
 
-    postcode: str
-    insee: str
-    town: str
+    def __init__(self) -> None:
+        self._women = _table(WOMEN.split())
+        self._men = _table(MEN.split())
+        text = " ".join(SURNAMES.split())
+        for name in _TWO_WORDS:
+            text = text.replace(f" {name} ", f" {name.replace(' ', '_')} ")
+        self._surnames = [name.replace("_", " ") for name in text.split()]
+
+    def given(self, chance: Random, *, woman: bool) -> str:
+        """A given name."""
+        table = self._women if woman else self._men
+        return table[int(chance.random() * len(table))]
+
+    def family(self, chance: Random) -> str:
+        """A surname, now and then a double one."""
+        name = self._of_rank(chance.random())
+        return f"{name}-{self._of_rank(chance.random())}" if chance.random() < 0.02 else name
+
+    def _of_rank(self, drawn: float) -> str:
+        rank = int((_LOW + drawn * (_HIGH - _LOW)) ** 5 - _FLAT - 0.5)
+        return self._surnames[rank] if rank < len(self._surnames) else _made_up(rank)
 
 
-TOWNS = [Town(*line.split(" ", 2)) for line in _TOWNS]
+def _made_up(rank: int) -> str:
+    """Each rank has its own; neighbours look nothing alike."""
+    mixed = rank * 7_919 % (len(_STARTS) * len(_MIDDLES) * len(_ENDS))
+    mixed, end = divmod(mixed, len(_ENDS))
+    start, middle = divmod(mixed, len(_MIDDLES))
+    particle = _PARTICLES[rank % len(_PARTICLES)] if rank % 19 == 0 else ""
+    return particle + _STARTS[start] + _MIDDLES[middle] + _ENDS[end]
 
-STREETS = _list(
+
+def _table(names: list[str]) -> list[str]:
+    """Names repeated as often as they should be drawn: the first some thirty times as often as the last."""
+    shares = [1 / (rank + 5) for rank in range(len(names))]
+    cuts = [round(4_000 * total / sum(shares)) for total in accumulate(shares)]
+    return [name for name, low, high in zip(names, [0, *cuts], cuts, strict=False) for _ in range(high - low)]
+
+
+def slug(text: str) -> str:
+    """A name as it stands in a mail address."""
+    return fold(text).replace(" ", "-")
+
+
+STREETS = (
     """
 DE L'HORLOGE|DES TILLEULS|DU MARECHAL FOCH|VICTOR HUGO|DE LA REPUBLIQUE|PASTEUR|DE L'EGLISE|DU 8 MAI 1945|DES ECOLES
 JEAN JAURES|DE LA GARE|DU MOULIN|DES ACACIAS|DE VERDUN|DU CHATEAU|DE L'ANCIEN HOTEL-DIEU|DES PEUPLIERS|DU STADE
-""",
-    "|",
+""".strip()
+    .replace("\n", "|")
+    .split("|")
 )
 WAYS = [("R", "Rue"), ("AV", "Avenue"), ("BD", "Boulevard"), ("PL", "Place"), ("RTE", "Route"), ("CHE", "Chemin")]
-HOUSES = _list(
+HOUSES = (
     """
 LES TILLEULS|LES GLYCINES|L'HORLOGE|LA ROSERAIE|LES CEDRES|DU PARC|L'OLIVIER|DES LICES|BELLEVUE|SAINTE-ANNE|DU LAC
-LES HORTENSIAS|L'ETOILE|LE VERGER|DES REMPARTS|DE LA FONTAINE|LES MARRONNIERS|L'ABBAYE
-""",
-    "|",
+LES HORTENSIAS|L'ETOILE|LE VERGER|DES REMPARTS|DE LA FONTAINE|LES MARRONNIERS|L'ABBAYE|SAINT-JOSEPH|PASTEUR|LA COLLINE
+LES JARDINS|DU CENTRE|DE LA GARE|DES HALLES|DU MARCHE|LES LILAS|BEAUSEJOUR|LE CLOS|NOTRE-DAME|DU VAL|LES PINS|LA SOURCE
+""".strip()
+    .replace("\n", "|")
+    .split("|")
 )

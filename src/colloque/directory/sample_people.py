@@ -1,57 +1,38 @@
-"""Draws a made-up population: people, the places where they work, their mailboxes. Same seed, same people.
+"""Draws a made-up population: people, what they do and where, their mailboxes. Same seed, same people.
 
 Nothing here can be mistaken for the real world: RPPS numbers begin with 899 and ADELI numbers with 99 (no range in use
-does), FINESS numbers have a 9 after the département, mail domains end in the reserved `.test`. All keys are valid.
+does), mail domains end in the reserved `.test`. All keys are valid. A person depends on the seed and their number
+alone, but for the mail address: the first of a name gets it without a number.
 """
 
 from __future__ import annotations
 
 import random
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from itertools import accumulate
+from typing import NamedTuple, TypeVar
 from zlib import crc32
 
-from colloque.directory import sample_names as words
 from colloque.directory import sample_trades as trades
 from colloque.directory.folding import fold
+from colloque.directory.sample_names import Names, slug
+from colloque.directory.sample_places import Places, Structure, regional_domain
+from colloque.directory.sample_towns import TOWNS
 from colloque.directory.sample_trades import Trade
 from colloque.identity import luhn_key
 
-_CYCLE = ("SA01",) * 4 + ("SA05",) * 2 + ("SA08",) * 6 + ("SA17",) * 3 + ("SA33",) * 4 + ("SA42",)
-"""Sectors of the shared structures, in turn: structure n is of sector n modulo 20."""
-_REGION = {department: name for name, list_ in trades.REGIONS.items() for department in list_.split()}
-_COMMON_SHARE = 0.15
-_HOMONYMS = 0.03
+T = TypeVar("T")
+
+MOST = 1_500_000
+_HOMONYMS = 0.015
+"""Share of people who are given somebody else's name, beside those who get it by chance."""
+_SAME_TOWN = 0.15
+_POSTS = (1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 4, 5)
+"""Activities of somebody who practises, by twentieths: 2.2 million for 1.3 million people."""
 
 
-@dataclass(frozen=True)
-class Structure:
-    """A place of work."""
-
-    sector: str
-    name: str
-    technical_id: str
-    finess: str
-    siret: str
-    postcode: str
-    insee: str
-    town: str
-    street: tuple[str, str, str, str]
-    """Number, code and label of the kind of way, its name."""
-    domain: str
-    """MSSanté domain of its mailboxes."""
-    mailboxes: tuple[tuple[str, str], ...] = ()
-    """ORG mailboxes: address, service."""
-
-    @property
-    def department(self) -> str:
-        """`69`, `2A`, `97`: as in INSEE codes, overseas all together."""
-        return self.insee[:2]
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Post:
     """One activity: a trade, its specialty, a mode, a place (None for somebody who practises nowhere now)."""
 
@@ -62,158 +43,216 @@ class Post:
     structure: Structure | None
 
 
-@dataclass(frozen=True)
+class Card(NamedTuple):
+    """A card, in days: how old, and how long it served before it was opposed (None: it serves)."""
+
+    age: int
+    opposed_after: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What somebody has beyond their activities."""
+
+    skills: list[tuple[str, str, str, str]]
+    diplomas: list[tuple[str, str, str, str]]
+    authorised: bool
+    card: Card | None
+    repeat: float
+    """Within 0 and 1: the lowest have a mailbox that stands in two rows."""
+
+
+@dataclass(slots=True)
 class Person:
     """One made-up professional."""
 
     number: int
-    id_type: str
-    """`8` RPPS, `0` ADELI."""
     identifier: str
     woman: bool
     family: str
     given: str
+    town: int
     title: tuple[str, str]
     """Code and label; both empty for most."""
-    posts: tuple[Post, ...]
-    mailboxes: tuple[str, ...] = field(default=())
+    extras: Extras
+    posts: list[Post] = field(default_factory=list)
+    mailboxes: list[str] = field(default_factory=list)
     """PER addresses."""
+
+    @property
+    def id_type(self) -> str:
+        """`8` RPPS, `0` ADELI: RPPS numbers are the longer ones."""
+        return "8" if len(self.identifier) == 11 else "0"
 
     @property
     def national(self) -> str:
         """Identification nationale PP."""
         return self.id_type + self.identifier
 
-    @cached_property
-    def towns(self) -> frozenset[str]:
-        """Where they work."""
-        return frozenset(p.structure.town for p in self.posts if p.structure)
+    @property
+    def owner(self) -> str:
+        """How their practice is named."""
+        return f"{'DR' if self.title[0] else 'MME' if self.woman else 'M'} {self.family} {fold(self.given).upper()}"
 
 
 class Population:
     """`people` professionals with an RPPS number; the older ones under ADELI (about 1.5 %) come on top."""
 
     def __init__(self, people: int, seed: int) -> None:
-        if not 0 < people <= 1_500_000:
-            raise ValueError("people: between 1 and 1,500,000")
-        self._count = people
-        self._seed = seed
-        self._structures = 20 * max(1, people // 160)
+        if not 0 < people <= MOST:
+            raise ValueError(f"people: between 1 and {MOST:,}")
+        self.count = people
+        self.total = people + people * 15 // 1000
+        self.seed = seed
+        self.places = Places(people, seed)
+        self.chance = random.Random()  # noqa: S311  # repeatable on purpose
+        """Seeded anew for each person."""
+        self._other = random.Random()  # noqa: S311
+        self._names = Names()
         self._taken = bytearray(1 << 21)
         """Bits of the addresses given out, by a hash: constant memory, and no address is given twice."""
-        self._structure = lru_cache(maxsize=512)(self._draw_structure)
+        self._trades = _table(trades.TRADES, [t.share for t in trades.TRADES])
+        self._old_trades = _table(trades.OLD_TRADES, [t.share for t in trades.OLD_TRADES])
+        self._specialties = {
+            code: _table([(c, label) for c, label, _ in of], [share for *_, share in of])
+            for code, of in trades.SPECIALTIES.items()
+        }
+        self._sectors = {t.code: tuple(t.sectors.split()) for t in (*trades.TRADES, *trades.OLD_TRADES)}
 
     def people(self) -> Iterator[Person]:
         """Everybody, in order. Iterate once: addresses are given out on the way."""
-        chance = random.Random(f"{self._seed}/people")  # noqa: S311  # repeatable on purpose
-        recent: deque[Person] = deque(maxlen=500)
-        for number in range(self._count + self._count * 15 // 1000):
-            person = self._draw_person(chance, number, recent)
-            recent.append(person)
-            yield person
+        return map(self.draw, range(self.total))
 
-    def structures(self) -> Iterator[Structure]:
-        """The shared places of work (a private practice belongs to its owner and is not among them)."""
-        return map(self._structure, range(self._structures))
-
-    def _draw_person(self, chance: random.Random, number: int, recent: deque[Person]) -> Person:
-        old = number >= self._count
-        trade = _weighted(chance, trades.OLD_TRADES if old else trades.TRADES)
-        woman = chance.random() < 0.62
-        given, family = chance.choice(words.WOMEN if woman else words.MEN), _family_name(chance)
-        elsewhere: frozenset[str] = frozenset()
-        if recent and chance.random() < _HOMONYMS:
-            double = chance.choice(recent)
-            woman, given, family, elsewhere = double.woman, double.given, double.family, double.towns
+    def draw(self, number: int) -> Person:
+        """One person; numbers past `total` are people who come later. `chance` is left after the last draw."""
+        chance = self.chance
+        old = self.count <= number < self.total
+        trade, woman, given, family, town = self._identity(chance, number)
+        if chance.random() < _HOMONYMS and number:
+            double = number - 1 - int(chance.random() * min(number, 500))
+            _, woman, given, family, place = self._identity(self._other, double)
+            if chance.random() < _SAME_TOWN:
+                town = place
         title = ("DR", "Docteur") if trade.code in trades.DOCTORS else ("", "")
         if trade.code == "10" and chance.random() < 0.01:
             title = ("PR", "Professeur")
-        owner = f"{'DR' if title[0] else 'MME' if woman else 'M'} {family} {fold(given).upper()}"
-        posts = self._draw_posts(chance, trade, owner, elsewhere, more=not old)
-        identifier = adeli_number(number - self._count) if old else rpps_number(number, self._seed)
-        boxes = () if old else self._draw_mailboxes(chance, number, given, family, posts)
-        return Person(number, "0" if old else "8", identifier, woman, family, given, title, posts, boxes)
+        identifier = adeli_number(number - self.count) if old else rpps_number(number, self.seed)
+        extras = _extras(chance, doctor=trade.code == "10")
+        person = Person(number, identifier, woman, family, given, town, title, extras)
+        self._draw_posts(person, trade, more=not old)
+        if not old:
+            person.mailboxes = self._draw_mailboxes(person)
+        return person
 
-    def _draw_posts(
-        self, chance: random.Random, trade: Trade, owner: str, elsewhere: frozenset[str], *, more: bool
-    ) -> tuple[Post, ...]:
+    def _identity(self, chance: random.Random, number: int) -> tuple[Trade, bool, str, str, int]:
+        """Trade, woman or not, given name, family name, town: the first that is drawn of a person."""
+        chance.seed((self.seed << 33) + number)
+        old = self.count <= number < self.total
+        trade = (self._old_trades if old else self._trades)[int(chance.random() * 1000)]
+        woman = chance.random() < trades.WOMEN.get(trade.code, 0.75)
+        given, family = self._names.given(chance, woman=woman), self._names.family(chance)
+        return trade, woman, given, family, self.places.town(chance.random())
+
+    def _draw_posts(self, person: Person, trade: Trade, *, more: bool) -> None:
+        chance = self.chance
         exercises = [trade]
         if more and chance.random() < 0.015:
-            exercises.append(chance.choice([t for t in trades.TRADES if t is not trade]))
-        several = more and chance.random() < 0.10
-        out = []
+            exercises += {self._trades[int(chance.random() * 1000)]} - {trade}
         for exercise in exercises:
-            specialty = _specialty(chance, exercise.code)
-            category = chance.choices("CME", (990, 5, 5))[0]
-            if len(exercises) == 1 and not several and chance.random() < 0.02:
-                return (Post(exercise, specialty, "", category, None),)
-            for _ in range(chance.choice((2, 2, 2, 3)) if several else 1):
-                place = self._draw_place(chance, exercise, owner, elsewhere)
-                mode = "L" if place.sector in {"SA07", "SA08"} else "S" if chance.random() < 0.97 else "B"
-                out.append(Post(exercise, specialty, mode, category, place))
-        return tuple(out)
+            among = self._specialties.get(exercise.code)
+            specialty = among[int(chance.random() * 1000)] if among else ("", "")
+            drawn = chance.random()
+            category = "C" if drawn < 0.99 else "M" if drawn < 0.995 else "E"
+            if more and chance.random() < 0.03:
+                person.posts.append(Post(exercise, specialty, "", category, None))
+                continue
+            for _ in range(_POSTS[int(chance.random() * 20)] if more else 1):
+                post = self.new_post(person, exercise, specialty, category)
+                if post not in person.posts:
+                    person.posts.append(post)
 
-    def _draw_place(self, chance: random.Random, trade: Trade, owner: str, elsewhere: frozenset[str]) -> Structure:
-        """A place for that trade, in a town that is none of `elsewhere`."""
-        sector = chance.choice(trade.sectors.split())
-        for _ in range(50):
-            if sector == "SA07":
-                found = _practice(chance, owner)
-            else:
-                offset = chance.choice([i for i, s in enumerate(_CYCLE) if s == sector])
-                found = self._structure(20 * chance.randrange(self._structures // 20) + offset)
-            if found.town not in elsewhere:
-                return found
-        return _practice(chance, owner)
+    def new_post(self, person: Person, trade: Trade, specialty: tuple[str, str], category: str) -> Post:
+        """One activity more: the first in their town, others mostly there or near."""
+        chance = self.chance
+        town = person.town
+        if person.posts:
+            drawn = chance.random()
+            if drawn > 0.75:
+                town = self.places.town(chance.random())
+            elif drawn > 0.5:
+                town = self.places.near(town, chance.random())
+        among = self._sectors[trade.code]
+        sector = among[int(chance.random() * len(among))]
+        drawn = chance.random()
+        if sector == "SA07":
+            place = self.places.practice(town, person.owner, person.number, len(person.posts), drawn)
+        else:
+            place = self.places.shared(town, sector, drawn)
+        free = sector in {"SA07", "SA08"} or (sector == "SA33" and chance.random() < 0.35)
+        mode = "L" if free else "S" if chance.random() < 0.98 else "B"
+        return Post(trade, specialty, mode, category, place)
 
-    def _draw_structure(self, number: int) -> Structure:
-        chance = random.Random(f"{self._seed}/structure/{number}")  # noqa: S311
-        sector = _CYCLE[number % 20]
-        place = _town(chance)
-        house = chance.choice(words.HOUSES)
-        name = chance.choice(trades.HOUSE_NAMES[sector]).format(house=house, town=place.town)
-        digits = f"{place.insee[:2]}9{number % 100_000:05}"
-        finess = digits + (luhn_key(digits) if digits.isdecimal() else "0")
-        domain = _house_domain(sector, place.insee, place.town)
-        services = chance.sample(
-            ("secretariat", "accueil", "contact", "soins", "urgences"), chance.choice((0, 1, 1, 1, 2))
-        )
-        boxes = tuple((f"{s}.{_slug(house)}.{number}@{domain}", s.capitalize()) for s in services)
-        return Structure(
-            *(sector, name, f"F{finess}", finess, _siret(900_000 + number % 99_999), *place),
-            street=_street(chance),
-            domain=domain,
-            mailboxes=boxes,
-        )
+    def _draw_mailboxes(self, person: Person) -> list[str]:
+        drawn, chance = self.chance.random(), self.chance
+        post = person.posts[0]
+        reach = post.trade.reach
+        if post.trade.code == "60":
+            reach *= 2.3 if post.mode == "L" else 0.45
+        if drawn >= reach:
+            return []
+        boxes = [self._free(person, self._domain(post, chance.random()))]
+        if chance.random() < 0.06:
+            boxes.append(self._free(person, regional_domain(TOWNS[person.town])))
+        return boxes
 
-    def _draw_mailboxes(
-        self, chance: random.Random, number: int, given: str, family: str, posts: tuple[Post, ...]
-    ) -> tuple[str, ...]:
-        first = posts[0]
-        community_nurse = first.trade.code == "60" and first.mode == "L"
-        if chance.random() < (0.22 if community_nurse else 0.07):
-            return ()
-        domains = [_national_domain(first.trade)]
-        place = first.structure
+    def new_name(self) -> str:
+        """A surname taken on by marriage."""
+        return self._names.family(self.chance)
+
+    def new_address(self, person: Person) -> str:
+        """A mailbox opened later, which takes nobody's address."""
+        return f"{_local(person)}{person.number}@{self._domain(person.posts[0], self.chance.random())}"
+
+    @staticmethod
+    def _domain(post: Post, drawn: float) -> str:
+        """Of their hospital, their region's operator or their profession's."""
+        place = post.structure
         if place is not None and place.sector == "SA01":
-            domains.insert(0, place.domain)
-        elif place is not None and chance.random() < 0.3:
-            domains.insert(0, _regional_domain(place.insee))
-        local = f"{_slug(given)}.{_slug(family)}"
-        wanted = domains[: 2 if chance.random() < 0.06 else 1]
-        return tuple(self._free(local, domain, number) for domain in dict.fromkeys(wanted))
+            return place.domain
+        if place is not None and drawn < 0.3:
+            return regional_domain(place.town)
+        return f"{post.trade.domain}.mssante.test"
 
-    def _free(self, local: str, domain: str, number: int) -> str:
-        """`local@domain`, or with the person's number when that may be taken."""
+    def _free(self, person: Person, domain: str) -> str:
+        """`given.family@domain`, or with the person's number when that may be taken."""
+        local = _local(person)
         bit = crc32(f"{local}@{domain}".encode()) % (len(self._taken) * 8)
         if self._taken[bit >> 3] & 1 << (bit & 7):
-            return f"{local}{number}@{domain}"
+            return f"{local}{person.number}@{domain}"
         self._taken[bit >> 3] |= 1 << (bit & 7)
         return f"{local}@{domain}"
 
 
+def _local(person: Person) -> str:
+    return f"{slug(person.given)}.{slug(person.family)}"
+
+
+def _extras(chance: random.Random, *, doctor: bool) -> Extras:
+    more = int(chance.random() * 2.7) if doctor else 0
+    first = int(chance.random() * len(trades.SKILLS))
+    skills = [trades.SKILLS[(first + 3 * n) % len(trades.SKILLS)] for n in range(more)]
+    lots = int(chance.random() * 2.3)
+    first = int(chance.random() * len(trades.DIPLOMAS))
+    diplomas = [trades.DIPLOMAS[(first + n) % len(trades.DIPLOMAS)] for n in range(lots)]
+    card = None
+    if chance.random() < 0.76:
+        age = int(chance.random() * 600)
+        card = Card(age, int(chance.random() * age) if chance.random() < 0.01 else None)
+    return Extras(skills, diplomas, chance.random() < 0.01, card, chance.random())
+
+
 def rpps_number(number: int, seed: int) -> str:
-    """899, seven digits that look drawn and never repeat, the key."""
+    """899, seven digits that look drawn and never repeat (below ten million), the key."""
     digits = f"899{(number * 6_180_339 + seed * 7_919) % 10_000_000:07}"
     return digits + luhn_key(digits)
 
@@ -224,70 +263,7 @@ def adeli_number(number: int) -> str:
     return digits + luhn_key(digits)
 
 
-def _siret(number: int) -> str:
-    siren = f"99{number:06}"
-    digits = siren + luhn_key(siren) + "0001"
-    return digits + luhn_key(digits)
-
-
-def _slug(text: str) -> str:
-    return fold(text).replace(" ", "-")
-
-
-def _weighted(chance: random.Random, among: list[Trade]) -> Trade:
-    return chance.choices(among, [t.share for t in among])[0]
-
-
-def _family_name(chance: random.Random) -> str:
-    if chance.random() < _COMMON_SHARE:
-        return words.COMMON[int(len(words.COMMON) * chance.random() ** 1.6)]
-    name = chance.choice(words.PREFIXES) + _surname(chance)
-    return f"{name}-{_surname(chance)}" if chance.random() < 0.03 else name
-
-
-def _surname(chance: random.Random) -> str:
-    return chance.choice(words.STARTS) + chance.choice(words.MIDDLES) + chance.choice(words.ENDS)
-
-
-def _specialty(chance: random.Random, code: str) -> tuple[str, str]:
-    among = trades.SPECIALTIES.get(code)
-    if among is None:
-        return "", ""
-    skill, label, _ = chance.choices(among, [share for _, _, share in among])[0]
-    return skill, label
-
-
-def _town(chance: random.Random) -> words.Town:
-    """Big towns stand first in the list and are drawn more often."""
-    return words.TOWNS[int(len(words.TOWNS) * chance.random() ** 1.7)]
-
-
-def _street(chance: random.Random) -> tuple[str, str, str, str]:
-    code, label = chance.choice(words.WAYS)
-    return str(chance.randrange(1, 120)), code, label, chance.choice(words.STREETS)
-
-
-def _practice(chance: random.Random, owner: str) -> Structure:
-    """A private practice: no FINESS number, an identifier of its own."""
-    place = _town(chance)
-    digits = chance.randrange(100_000, 900_000)
-    technical_id = f"R999{digits:06}{chance.randrange(100):02}"
-    domain = _regional_domain(place.insee)
-    siret = _siret(digits)
-    name = f"CABINET {owner}"
-    return Structure("SA07", name, technical_id, "", siret, *place, street=_street(chance), domain=domain)
-
-
-def _national_domain(trade: Trade) -> str:
-    return f"{trade.domain}.mssante.test"
-
-
-def _regional_domain(insee: str) -> str:
-    return f"{_REGION.get(insee[:2], 'medimail')}.mssante.test"
-
-
-def _house_domain(sector: str, insee: str, town: str) -> str:
-    if sector == "SA01":
-        university = any(big.insee == insee for big in words.TOWNS[:30])
-        return f"{'chu' if university else 'ch'}-{_slug(town)}.mssante.test"
-    return "pharmacien.mssante.test" if sector == "SA33" else _regional_domain(insee)
+def _table(among: list[T], shares: list[int]) -> list[T]:
+    """A thousand cells, each thing in as many as its share: drawn by one multiplication."""
+    ends = [round(1000 * end / sum(shares)) for end in accumulate(shares)]
+    return [thing for thing, low, high in zip(among, [0, *ends], ends, strict=False) for _ in range(high - low)]

@@ -6,7 +6,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +25,7 @@ _NAMES = (
     ("diplautexerc", Kind.DIPLOMAS),
     ("porteurscps", Kind.CARDS),
     ("correspondancemssante", Kind.MAILBOXES),
+    ("correspondanceadelirpps", Kind.MOVES),
     ("listeblanche", Kind.WHITELIST),
 )
 _STAMP = re.compile(r"(?<!\d)(20\d{10})(?!\d)")
@@ -63,18 +64,28 @@ class Source:
         except ValueError:
             raise ImportRefused("file.date", f"{self.name}: the time in the file's name is none") from None
 
-    @contextmanager
-    def open(self) -> Iterator[BinaryIO]:
-        """Its bytes. A damaged zip shows while it is read, and is an ImportRefused."""
-        if not self.member:
-            with self.path.open("rb") as stream:
-                yield stream
-            return
-        try:
-            with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as stream:
-                yield stream  # type: ignore[misc]  # ZipExtFile reads like one
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):
-            raise _damaged(self.path) from None
+    @property
+    def is_stamped(self) -> bool:
+        """Whether the name holds a time."""
+        return _STAMP.search(self.name) is not None
+
+    def open(self) -> AbstractContextManager[BinaryIO]:
+        """Its bytes."""
+        return open_bytes(self.path, self.member)
+
+
+@contextmanager
+def open_bytes(path: Path, member: str) -> Iterator[BinaryIO]:
+    """The bytes of a file, or of a zip's member. A damaged zip shows while it is read, and is an ImportRefused."""
+    if not member:
+        with path.open("rb") as stream:
+            yield stream
+        return
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(member) as stream:
+            yield stream  # type: ignore[misc]  # ZipExtFile reads like one
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):
+        raise _damaged(path) from None
 
 
 def collect(paths: Iterable[Path]) -> list[Source]:
@@ -83,7 +94,11 @@ def collect(paths: Iterable[Path]) -> list[Source]:
     for path in paths:
         if path.is_dir():
             for child in sorted(path.iterdir()):
-                if child.is_file() and child.suffix.lower() in {".txt", ".zip", ".xml"} and child.name[0] != ".":
+                if (
+                    child.is_file()
+                    and child.suffix.lower() in {".txt", ".csv", ".zip", ".xml"}
+                    and child.name[0] != "."
+                ):
                     out += _of_file(child, explicit=False)
         elif path.is_file():
             out += _of_file(path, explicit=True)

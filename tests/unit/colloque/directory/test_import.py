@@ -51,8 +51,13 @@ def test_the_whole_sample_comes_back(tmp_path: Path, target: Path, clock: Frozen
     assert (report.people, report.activities) == (sample.people + sample.adeli, sample.activities)
     assert report.domains == sample.domains
     assert report.rejected == {}
-    assert set(report.noticed) == {"mailbox.repeated", "person.adeli_only"}
-    assert [f.made_at for f in report.files] == [MADE] * 3
+    assert set(report.noticed) == {"mailbox.repeated", "person.adeli_only", "card.opposed"}
+    assert {f.kind: f.dated_by for f in report.files} == {
+        **dict.fromkeys((Kind.PEOPLE, Kind.MAILBOXES, Kind.SKILLS, Kind.DIPLOMAS), "name"),
+        Kind.CARDS: "file",
+        Kind.WHITELIST: "content",
+    }
+    assert {f.made_at for f in report.files if f.dated_by != "file"} == {MADE}
     assert stat.S_IMODE(target.stat().st_mode) == 0o640
 
     paths = {p.name.rpartition("_")[0]: p for p in sample.files}
@@ -63,7 +68,7 @@ def test_the_whole_sample_comes_back(tmp_path: Path, target: Path, clock: Frozen
             place = (
                 row["Raison sociale site"],
                 row["Code postal (coord. structure)"],
-                row["Libellé commune (coord. structure)"],
+                row["Libellé commune (coord. structure)"] or row["Bureau cedex (coord. structure)"][6:],
             )
             activities[row["Identifiant PP"]].append((row["Code profession"], row["Code savoir-faire"], *place))
             names[row["Identifiant PP"]] = row["Nom d'exercice"], row["Prénom d'exercice"]
@@ -187,7 +192,9 @@ def test_people_under_adeli_are_kept_by_their_national_number(tmp_path: Path, ta
     assert report.people == 2
     assert report.noticed["person.adeli_only"] == 1
     directory = DirectoryFile(target)
-    assert directory.by_name(["ancien"]) == []
+    old = directory.by_adeli(Adeli("2A9000008"))
+    assert old is not None
+    assert (old.family_name, old.rpps, old.adeli) == ("ANCIEN", None, Adeli("2A9000008"))
     box = directory.by_mssante(MssanteAddress.parse("old@x.test"))
     assert box is not None
     assert (box.kind, box.rpps) == (MailboxKind.PER, None)
@@ -258,8 +265,8 @@ def test_zips_are_read_in_place(tmp_path: Path, target: Path, clock: FrozenClock
     boxes.unlink()
     report = load(target, clock, tmp_path)
     assert (report.people, report.mailboxes) == (1, 1)
-    assert {f.kind: f.made_at for f in report.files} == {Kind.PEOPLE: MADE, Kind.MAILBOXES: MADE}
-    assert report.ignored == ("PS_LibreAcces_SavoirFaire_202603010630.txt", "LISEZMOI.txt")
+    assert {f.kind: f.made_at for f in report.files} == dict.fromkeys((Kind.PEOPLE, Kind.MAILBOXES, Kind.SKILLS), MADE)
+    assert report.ignored == ("LISEZMOI.txt",)
     assert not (tmp_path / "etc").exists()
 
 

@@ -1,0 +1,66 @@
+"""The pace is kept, in order, and a caller that gives up takes nothing from the others."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from colloque.clock import monotonic
+from colloque.directory.throttle import Throttle
+from colloque.errors import Temporary
+
+
+async def test_never_more_than_agreed_in_any_window() -> None:
+    throttle = Throttle(5, 0.1)
+    times: list[float] = []
+
+    async def go() -> None:
+        await throttle.turn(10)
+        times.append(monotonic())
+
+    await asyncio.gather(*(go() for _ in range(23)))
+    assert all(later - earlier >= 0.1 for earlier, later in zip(times, times[5:], strict=False))
+    assert times[-1] - times[0] < 2
+
+
+async def test_first_come_first_served() -> None:
+    throttle = Throttle(1, 0.02)
+    order: list[int] = []
+
+    async def go(number: int) -> None:
+        await throttle.turn(10)
+        order.append(number)
+
+    await asyncio.gather(*(go(number) for number in range(6)))
+    assert order == list(range(6))
+
+
+async def test_giving_up_costs_no_turn() -> None:
+    throttle = Throttle(1, 0.2)
+    await throttle.turn(10)
+    began = monotonic()
+    quitters = [asyncio.create_task(throttle.turn(10)) for _ in range(20)]
+    last = asyncio.create_task(throttle.turn(10))
+    await asyncio.sleep(0)
+    for task in quitters:
+        task.cancel()
+    await last
+    assert monotonic() - began < 0.5
+
+
+async def test_a_pause_holds_everybody_and_is_never_shortened() -> None:
+    throttle = Throttle(100)
+    throttle.pause(0.2)
+    throttle.pause(0.01)
+    began = monotonic()
+    await asyncio.gather(throttle.turn(5), throttle.turn(5))
+    assert monotonic() - began >= 0.2
+
+
+async def test_a_pause_longer_than_patience_is_told() -> None:
+    throttle = Throttle(100)
+    throttle.pause(60)
+    with pytest.raises(Temporary) as waits:
+        await throttle.turn(5)
+    assert waits.value.retry_after_s == pytest.approx(60, abs=1)
