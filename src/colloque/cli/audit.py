@@ -1,6 +1,6 @@
 """`colloque audit verify FILE… [--head HASH]`: does a journal hold?
 
-Exit codes: 0 all hold, 1 a problem was found, 64 wrong usage, 65 a file can't be read.
+The worst of several files decides on the exit code.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from colloque.audit import Verdict, verify_lines
+from colloque.cli.exits import NO, NO_INPUT, USAGE
 
 _MEANING = {
     "torn": "the last line was not written whole (a service repairs this at its start)",
@@ -38,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     files: list[Path] = args.files
     if args.head is not None and len(files) != 1:
         sys.stderr.write("--head goes with one file\n")
-        return 64
+        return USAGE
     return max(_check(path, args.head) for path in files)
 
 
@@ -48,9 +49,9 @@ def _check(path: Path, head: str | None) -> int:
             verdict = verify_lines(lines, head)
     except OSError as error:
         sys.stderr.write(f"{path}: can't be read ({error.strerror})\n")
-        return 65
+        return NO_INPUT
     sys.stdout.write(f"{path}: {_told(verdict, head)}\n")
-    return 0 if verdict.ok else 1
+    return 0 if verdict.ok else NO
 
 
 def _told(verdict: Verdict, head: str | None) -> str:

@@ -47,6 +47,14 @@ def file_problems(config: Config) -> list[Problem]:
     for name, service in (("annuaire", config.annuaire), ("salles", config.salles), ("mssante", config.mssante)):
         secrets |= {f"{name}.as_token": service.as_token, f"{name}.admin_token": service.admin_token}
     anchors = {"mssante.imap.ca": config.mssante.imap.ca, "mssante.smtp.ca": config.mssante.smtp.ca}
+    if (fhir := config.annuaire.fhir) is not None:
+        secrets["annuaire.fhir.key"] = fhir.key
+        if fhir.ca is not None:
+            anchors["annuaire.fhir.ca"] = fhir.ca
+    if (federation := config.annuaire.federation) is not None:
+        secrets["annuaire.federation.key"] = federation.key
+        if federation.ca is not None:
+            anchors["annuaire.federation.ca"] = federation.ca
     found = [_problem(where, path, secret=True) for where, path in secrets.items()]
     found += [_problem(where, path, secret=False) for where, path in anchors.items()]
     return [problem for problem in found if problem is not None]

@@ -1,4 +1,4 @@
-"""`colloque receipt verify FILE… --key KEY`: check erasure receipts offline. Codes: 0 holds, 1 does not, 65 unreadable.
+"""`colloque receipt verify FILE… --key KEY`: check erasure receipts offline.
 
 The signer's key comes from the option, never from the receipt.
 """
@@ -14,12 +14,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from colloque.cli.exits import NO, NoInput
 from colloque.clock import PARIS, from_millis
-from colloque.errors import Tampered
+from colloque.errors import BadInput, Tampered
 from colloque.rooms.erasure import GENESIS, read_receipt, signing_bytes
-
-EXIT_TAMPERED = 1
-EXIT_UNREADABLE = 65
 
 _SAYS = {
     "room_gone": "the room and its events are gone from the homeserver",
@@ -52,14 +50,12 @@ def run(args: argparse.Namespace) -> int:
     from cryptography.hazmat.primitives.serialization import load_pem_public_key  # noqa: PLC0415
 
     try:
-        key = load_pem_public_key(args.key.read_bytes())
-        receipts = [(path, json.loads(path.read_bytes())) for path in args.files]
-    except (OSError, ValueError) as error:
-        sys.stderr.write(f"can't be read: {type(error).__name__}\n")
-        return EXIT_UNREADABLE
+        key = load_pem_public_key(_bytes(args.key))
+        receipts = [(path, json.loads(_bytes(path))) for path in args.files]
+    except ValueError as error:
+        raise BadInput(f"neither a key nor a receipt ({type(error).__name__})") from None
     if not isinstance(key, Ed25519PublicKey):
-        sys.stderr.write("the key is not an Ed25519 public key\n")
-        return EXIT_UNREADABLE
+        raise BadInput("the key is not an Ed25519 public key")
     try:
         for path, raw in receipts:
             _check(raw, key)
@@ -67,9 +63,16 @@ def run(args: argparse.Namespace) -> int:
         _check_chain([raw for _, raw in receipts])
     except Tampered as error:
         sys.stdout.write(f"DOES NOT HOLD: {error}\n")
-        return EXIT_TAMPERED
+        return NO
     sys.stdout.write("A receipt cut off the end of the chain can't be seen without a head noted elsewhere.\n")
     return 0
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise NoInput(path, error.strerror) from None
 
 
 def _check(raw: Any, key: Any) -> None:

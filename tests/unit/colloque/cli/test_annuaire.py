@@ -14,6 +14,7 @@ import pytest
 from colloque.cli.main import main
 from colloque.directory.build import only_one
 from colloque.directory.file import DirectoryFile
+from tests.configured import configured
 from tests.extracts import mailbox, mailbox_file, people_file, person, rpps, whitelist_xml
 
 
@@ -99,6 +100,7 @@ def test_status_tells_dates_and_counts(target: Path, capsys: pytest.CaptureFixtu
     assert main(["annuaire", "status", "--target", str(target)]) == 0
     out = capsys.readouterr().out
     assert out.startswith("2 people, 2 mailboxes, imported ")
+    assert "STALE" in out.splitlines()[0]
     assert "  people: made 2026-03-01 06:30\n" in out
     assert "white-list: valid until 2099-01-01 00:00" in out
     assert main(["annuaire", "status", "--json", "--target", str(target)]) == 0
@@ -128,7 +130,7 @@ def test_a_person_is_shown_whole(target: Path, capsys: pytest.CaptureFixture[str
 
 def test_a_services_mailbox_is_shown(target: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["annuaire", "show", "accueil@x.test", "--target", str(target)]) == 0
-    assert capsys.readouterr().out == "ORG accueil@x.test (CHU)\n"
+    assert capsys.readouterr().out.splitlines()[0] == "ORG accueil@x.test (CHU)"
 
 
 @pytest.mark.parametrize(
@@ -153,12 +155,76 @@ def test_a_sample_is_written_and_can_be_imported(tmp_path: Path, capsys: pytest.
 
 def test_the_configuration_names_the_target(tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """And in test mode fictive identifiers are admitted."""
-    sample = Path(__file__).parents[4] / "deploy/config.sample.yaml"
-    text = sample.read_text(encoding="utf-8").replace("/var/lib/colloque/annuaire/directory.sqlite", "d.sqlite")
-    config = tmp_path / "colloque.yaml"
-    config.write_text(text.replace("mode: production", "mode: test"), encoding="utf-8")
+    config = configured(tmp_path)
+    config.write_text(config.read_text(encoding="utf-8").replace("mode: production", "mode: test"), encoding="utf-8")
     assert main(["annuaire", "import", str(folder), "--config", str(config)]) == 0
-    assert DirectoryFile(tmp_path / "d.sqlite").freshness().people == 3
+    assert DirectoryFile(tmp_path / "annuaire/directory.sqlite").freshness().people == 3
     assert main(["annuaire", "show", "89900000090", "--config", str(config)]) == 0
     config.write_text("mode: nothing", encoding="utf-8")
     assert main(["annuaire", "status", "--config", str(config)]) == 78
+
+
+def test_people_are_found_and_paged(target: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["annuaire", "find", "nom1", "helene", "--target", str(target)]) == 0
+    out = capsys.readouterr().out
+    assert out.splitlines()[1].split()[1] == rpps(1)
+    assert (
+        main(
+            ["annuaire", "find", "--near", "nancy", "--limit", "1", "--offset", "1", "--json", "--target", str(target)]
+        )
+        == 0
+    )
+    page = json.loads(capsys.readouterr().out)
+    assert (page["total"], len(page["matches"])) == (2, 1)
+    assert page["matches"][0]["rpps"] == rpps(2)
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(["zzzzqqqq"], 1), ([], 65), (["x", "--near", "qqqqzzzz"], 65), (["x", "--profession", "qqqq"], 65)],
+)
+def test_what_is_not_found_or_not_understood(target: Path, words: list[str], code: int) -> None:
+    assert main(["annuaire", "find", *words, "--target", str(target)]) == code
+
+
+def test_a_person_is_shown_as_json(target: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["annuaire", "show", "anne@x.test", "--json", "--target", str(target)]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["mailbox"] == {
+        "address": "anne@x.test",
+        "kind": "PER",
+        "structure": "CHU",
+        "rpps": rpps(1),
+        "adeli": None,
+        "whitelisted": True,
+    }
+    assert [a["town"] for a in told["person"]["activities"]] == ["NANCY", "METZ"]
+    assert told["person"]["mailboxes"][0]["address"] == "anne@x.test"
+
+
+def test_two_days_are_compared(tmp_path: Path, target: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    people_file(folder, [person(1), person(4), person(2, town="TOUL")])
+    mailbox_file(folder, [mailbox("anne@x.test", 1), mailbox("bureau@x.test")])
+    assert main(["annuaire", "diff", str(target), str(folder)]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert set(out[:-1]) == {
+        *(f"~ person {rpps(1)}", f"~ person {rpps(2)}", f"+ person {rpps(4)}"),
+        *("- mailbox accueil@x.test", "+ mailbox bureau@x.test"),
+    }
+    assert out[-1] == "mailbox.added 1, mailbox.gone 1, person.added 1, person.changed 2"
+    assert main(["annuaire", "diff", str(target), str(target), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"counts": {}, "changes": []}
+    (tmp_path / "none.sqlite").write_bytes(b"SQLite format 3\0" + b"x" * 100)
+    assert main(["annuaire", "diff", str(target), str(tmp_path / "none.sqlite")]) == 65
+
+
+def test_the_configuration_is_found_or_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("COLLOQUE_CONFIG", raising=False)
+    assert main(["annuaire", "status"]) == 78
+    assert "COLLOQUE_CONFIG" in capsys.readouterr().err
+    monkeypatch.setenv("COLLOQUE_CONFIG", str(tmp_path / "mine.yaml"))
+    assert main(["annuaire", "status"]) == 78
+    assert "mine.yaml" in capsys.readouterr().err

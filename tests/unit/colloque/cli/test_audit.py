@@ -64,7 +64,7 @@ def test_a_cut_tail(path: Path, clock: FrozenClock, capsys: pytest.CaptureFixtur
 
 
 def test_the_worst_of_several_files_counts(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(str(path), str(tmp_path / "none"), str(path)) == 65
+    assert run(str(path), str(tmp_path / "none"), str(path)) == 66
     said = capsys.readouterr()
     assert said.out.count("holds") == 2
     assert "can't be read" in said.err

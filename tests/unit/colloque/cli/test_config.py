@@ -18,13 +18,15 @@ from colloque.identity import MssanteAddress
 
 SAMPLE = Path(__file__).parents[4] / "deploy/config.sample.yaml"
 TEXT = SAMPLE.read_text(encoding="utf-8")
+NAMED = ("sockets.uids.", "annuaire.federation.authority.")
+"""Sections whose keys are the operator's own."""
 
 
 def keys(cls: type, prefix: str = "") -> Iterator[str]:
     """Every setting of the model, dotted."""
     hints = typing.get_type_hints(cls)
     for spec in dataclasses.fields(cls):
-        kind = hints[spec.name]
+        kind = next(iter(typing.get_args(hints[spec.name])), hints[spec.name])  # `X | None` counts as X
         yield prefix + spec.name
         if dataclasses.is_dataclass(kind) and kind is not MssanteAddress:
             yield from keys(kind, f"{prefix}{spec.name}.")  # type: ignore[arg-type]
@@ -47,7 +49,7 @@ def test_the_sample_shows_every_setting_and_no_other() -> None:
     shown = set(settings(YAML(typ="safe").load(TEXT)))
     model = set(keys(Config))
     assert model - shown == set()
-    assert {name for name in shown - model if not name.startswith("sockets.uids.")} == set()
+    assert {name for name in shown - model if not name.startswith(NAMED)} == set()
 
 
 def test_the_sample_explains_every_setting() -> None:
@@ -95,6 +97,23 @@ def test_every_problem_is_named_at_once(tmp_path: Path, capsys: pytest.CaptureFi
     ]
 
 
+@pytest.mark.parametrize(
+    ("setting", "value", "named"),
+    [
+        ("late_h", "168", "annuaire.late_h"),
+        ("stale_days", "2", "annuaire.late_h"),
+        ("grace_days", "0", "annuaire.grace_days"),
+    ],
+)
+def test_ages_and_graces_that_make_no_sense_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], setting: str, value: str, named: str
+) -> None:
+    path = tmp_path / "colloque.yaml"
+    path.write_text(re.sub(rf"(?m)^  {setting}: .*$", f"  {setting}: {value}", TEXT), encoding="utf-8")
+    assert main(["config", "check", str(path)]) == 78
+    assert [line.partition(":")[0] for line in capsys.readouterr().err.splitlines()] == [named]
+
+
 @pytest.mark.parametrize("content", [b"", b"a: [", b"\xff\xfe", b"- a\n"])
 def test_what_is_no_configuration_leaves_with_78(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "colloque.yaml"
@@ -113,7 +132,7 @@ def local(tmp_path: Path) -> Path:
         file.parent.mkdir(exist_ok=True)
         file.write_text("x", encoding="utf-8")
         file.chmod(0o600)
-    assert len(set(named)) == 12
+    assert len(set(named)) == 16
     return path
 
 
@@ -148,3 +167,48 @@ def test_trust_anchors_may_be_read_by_all_but_must_exist(local: Path, capsys: py
     anchors.unlink()
     assert main(["config", "check", "--files", str(local)]) == 78
     assert "mssante.imap.ca" in capsys.readouterr().err
+
+
+def without_fhir(text: str) -> str:
+    return re.sub(r"(?ms)^  fhir:\n.*?(?=^\S|^  \S)", "", text)
+
+
+def test_the_fhir_section_may_be_left_out(local: Path) -> None:
+    text = local.read_text(encoding="utf-8")
+    local.write_text(without_fhir(text), encoding="utf-8")
+    assert load(local).annuaire.fhir is None
+    local.write_text(without_fhir(text).replace("\n  code_s:", "\n  fhir:\n  code_s:"), encoding="utf-8")
+    assert load(local).annuaire.fhir is None, "an empty section is none"
+    local.write_text(text.replace("    key: ", "    keys: "), encoding="utf-8")
+    assert main(["config", "check", str(local)]) == 78
+    local.write_text(re.sub(r"(?m)^    ca: .*fhir-ca.*\n", "", text), encoding="utf-8")
+    fhir = load(local).annuaire.fhir
+    assert fhir is not None
+    assert fhir.ca is None
+
+
+def test_the_fhir_keys_file_is_looked_at(local: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (local.parent / "secrets" / "fhir.key").chmod(0o644)
+    (local.parent / "fhir-ca.pem").unlink()
+    assert main(["config", "check", "--files", str(local)]) == 78
+    err = capsys.readouterr().err
+    assert {line.partition(":")[0] for line in err.splitlines()} == {"annuaire.fhir.key", "annuaire.fhir.ca"}
+
+
+@pytest.mark.parametrize(
+    ("url", "mode", "code"),
+    [
+        ("http://fhir.example/fhir/v2", "production", 78),
+        ("http://127.0.0.1:8080/fhir/v2", "production", 78),
+        ("http://127.0.0.1:8080/fhir/v2", "test", 0),
+        ("http://fhir.example/fhir/v2", "test", 78),
+        ("fhir.example/fhir/v2", "test", 78),
+        ("https://fhir.example/fhir/v2", "production", 0),
+    ],
+)
+def test_the_fhir_key_never_travels_in_clear(local: Path, url: str, mode: str, code: int) -> None:
+    text = local.read_text(encoding="utf-8").replace("mode: production", f"mode: {mode}")
+    local.write_text(
+        text.replace("https://gateway.api.esante.gouv.fr/fhir/v2\n    #", url + "\n    #"), encoding="utf-8"
+    )
+    assert main(["config", "check", str(local)]) == code
