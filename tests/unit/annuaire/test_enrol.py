@@ -4,7 +4,7 @@ import pytest
 
 from colloque.attestation import Attestation, Method
 from colloque.identity import EventId, MssanteAddress, Rpps, UserId
-from colloque.professional import Mailbox, MailboxKind, Professional
+from colloque.professional import Activity, Mailbox, MailboxKind, Professional
 from colloque_annuaire.enrol import Ask, No, code_for, judge_code, may_send_code
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -18,7 +18,11 @@ def box(local: str, kind: MailboxKind = MailboxKind.PER) -> Mailbox:
 
 
 def person(*boxes: Mailbox) -> Professional:
-    return Professional(RPPS, "MOULIN", "Anne", "Docteur", mailboxes=boxes)
+    return Professional(RPPS, "MOULIN", "Anne", "Docteur", (Activity("10", "Médecin"),), boxes)
+
+
+def exercising(code: str, category: str = "C") -> Professional:
+    return Professional(RPPS, "MOULIN", "Anne", "", (Activity(code, "?", category),), (box("a"),))
 
 
 def held(rpps: Rpps, days: int = 10) -> Attestation:
@@ -41,6 +45,9 @@ def ask(**changes: object) -> Ask:
         ({"holder": UserId("@b:colloque.test")}, No.TAKEN),
         ({"person": None}, No.UNKNOWN),
         ({"person": person()}, No.NO_MAILBOX),
+        ({"person": exercising("999")}, No.PROFESSION),
+        ({"person": exercising("10", "X")}, No.PROFESSION),
+        ({"person": Professional(RPPS, "MOULIN", "Anne", "", mailboxes=(box("a"),))}, No.PROFESSION),
         ({"person": person(box("service", MailboxKind.ORG))}, No.NO_MAILBOX),
         ({"codes_of_user": 5}, No.TOO_MANY),
         ({"codes_of_rpps": 5}, No.TOO_MANY),

@@ -1,0 +1,84 @@
+"""Searching and contacting, wired: what `app` needs to know of them."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from colloque.book import AttestationBook
+from colloque.bot_service import Parts
+from colloque.clock import Clock
+from colloque.config import Config
+from colloque.directory.lookup import AgeRules, Directory
+from colloque.directory.open import open_directory
+from colloque_annuaire.contact import Contacting
+from colloque_annuaire.direct import Direct
+from colloque_annuaire.finding import Finding
+from colloque_annuaire.homes import Homes
+from colloque_annuaire.store import People
+from colloque_annuaire.store_results import DirectRooms, Results
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where people ask for people."""
+
+    finding: Finding
+    contacting: Contacting
+    direct: Direct
+    results: Results
+    clock: Clock
+
+    async def tidy(self) -> None:
+        """Finish the rooms that were left half made, forget old results. Raises Temporary."""
+        await self.direct.finish_all()
+        await self.results.forget_old(self.clock.now())
+
+
+def open_desk(
+    stack: AsyncExitStack,
+    *,
+    config: Config,
+    parts: Parts,
+    directory: Directory,
+    ages: AgeRules,
+    people: People,
+    homes: Homes,
+    book: AttestationBook,
+) -> Desk:
+    """All three, on the service's parts; what they open is closed by `stack`."""
+    # A search takes long enough for others to wait for its lock: it has the directory opened a second time.
+    slow = open_directory(config.annuaire.directory, parts.clock)
+    stack.callback(slow.close)
+    results = Results(parts.db)
+    direct = Direct(
+        home=parts.home,
+        server=parts.admin,
+        homes=homes,
+        rooms=DirectRooms(parts.db),
+        results=results,
+        people=people,
+        keys=parts.keys,
+        journal=parts.journal,
+        clock=parts.clock,
+    )
+    finding = Finding(
+        config=config,
+        directory=directory,
+        slow=slow,
+        ages=ages,
+        results=results,
+        people=people,
+        book=book,
+        clock=parts.clock,
+    )
+    contacting = Contacting(
+        directory=directory,
+        ages=ages,
+        results=results,
+        direct=direct,
+        book=book,
+        journal=parts.journal,
+        clock=parts.clock,
+    )
+    return Desk(finding, contacting, direct, results, parts.clock)

@@ -1,0 +1,117 @@
+"""What @annuaire says when somebody wants to write to a person found. First lines hold no name."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from colloque.directory.lookup import Age
+from colloque.identity import RoomId
+from colloque.professional import MailboxKind, Professional
+from colloque_annuaire.results import Unopened
+from colloque_annuaire.texts_finding import apart, box_line, source
+
+WHICH_RESULT = "Indiquez le numéro d'un résultat.\nPar exemple : !contacter 3"
+MYSELF = "C'est vous.\nOn ne s'écrit pas à soi-même : choisissez un autre résultat."
+_UNOPENED = {
+    Unopened.TOO_MANY: (
+        "Vous avez ouvert beaucoup de conversations aujourd'hui.\n"
+        "Réessayez demain, ou parlez-en à votre administrateur."
+    ),
+    Unopened.HOME: (
+        "La conversation n'a pas pu être ouverte : le serveur l'a refusée.\n"
+        "L'identité d'un de vous deux n'est peut-être plus vérifiée. Refaites la recherche."
+    ),
+    Unopened.LEFT: (
+        "La conversation n'a pas été ouverte : votre compte n'y est pas entré.\nPour recommencer, refaites la commande."
+    ),
+}
+
+
+def unopened(why: Unopened) -> str:
+    """Why no room was opened, and what to do."""
+    return _UNOPENED[why]
+
+
+def gone(made_at: datetime, age: Age) -> str:
+    """The result's person is no longer listed."""
+    return "\n".join(
+        ["L'Annuaire Santé ne liste plus cette personne.", "Refaites la recherche : !chercher", *source(made_at, age)]
+    )
+
+
+def confirm(n: int, person: Professional, homonyms: int) -> str:
+    """Somebody else found bears the same name: which one is meant?"""
+    others = "Une autre personne porte" if homonyms == 1 else f"{homonyms} autres personnes portent"
+    return "\n".join(
+        [
+            "Est-ce bien cette personne ?",
+            f"{n}. {person.full_name}",
+            *apart(person),
+            f"{others} ce nom dans vos résultats.",
+            f"Si c'est la bonne, répondez oui (ou tapez !contacter {n} oui).",
+        ]
+    )
+
+
+def opened(n: int, person: Professional, link: str, *, fresh: bool, joined: bool) -> str:
+    """A direct room exists for both."""
+    head = "Conversation chiffrée ouverte" if fresh else "Cette conversation existe déjà"
+    state = "Vous y êtes tous les deux." if joined else "Vous y êtes ; son invitation attend sa réponse."
+    end = "Vous seuls pouvez la lire : les automates n'y sont pas."
+    return "\n".join([head, *_who(n, person), state, end, link])
+
+
+def to_accept(n: int, person: Professional, link: str) -> str:
+    """The other one had opened it, and the asker has not accepted yet."""
+    return "\n".join(
+        ["Cette conversation existe déjà : une invitation vous attend.", *_who(n, person), "Acceptez-la :", link]
+    )
+
+
+def invited(asker: str, link: str) -> str:
+    """To somebody whom a colleague wants to talk to."""
+    return (
+        "Un confrère souhaite échanger avec vous.\n"
+        f"{asker}\n"
+        "Son identité est vérifiée. L'invitation vous vient de l'annuaire, qui a déjà quitté la conversation : "
+        "vous seuls pourrez la lire.\n"
+        f"Acceptez ou refusez ici : {link}"
+    )
+
+
+def by_mail(n: int, person: Professional) -> str:
+    """Not on Colloque, but with mailboxes: how to write there today."""
+    boxes = sorted(person.mailboxes, key=lambda box: box.kind is not MailboxKind.PER)
+    one = len(boxes) == 1
+    return "\n".join(
+        [
+            "Cette personne n'est pas sur Colloque. Elle a une boîte MSSanté :"
+            if one
+            else f"Cette personne n'est pas sur Colloque. Elle a {len(boxes)} boîtes MSSanté :",
+            *(box_line(box) for box in boxes),
+            *_who(n, person),
+            "Écrivez-lui depuis votre messagerie MSSanté habituelle.",
+            "Si votre boîte est relevée ici (voyez !boite etat), sa réponse y arrivera et vous pourrez y répondre.",
+        ]
+    )
+
+
+def unreachable(n: int, person: Professional) -> str:
+    """Neither account nor mailbox."""
+    return "\n".join(
+        [
+            "Cette personne n'est joignable ni par Colloque ni par MSSanté.",
+            *_who(n, person),
+            "L'annuaire dont nous disposons n'a pas de téléphone : passez par sa structure ou son secrétariat.",
+            "Dès qu'elle aura un compte ou une boîte MSSanté, la recherche le montrera.",
+        ]
+    )
+
+
+def link_to(room: RoomId) -> str:
+    """What opens a room in a client."""
+    return f"https://matrix.to/#/{room}"
+
+
+def _who(n: int, person: Professional) -> list[str]:
+    return [f"{n}. {person.full_name}", *apart(person)]
