@@ -16,24 +16,32 @@ from colloque.bot_service import Parts, open_parts, post_incidents
 from colloque.calls import JsonDict
 from colloque.commands import Owner
 from colloque.config import Config
-from colloque.directory.file import DirectoryFile
-from colloque.errors import BadIdentifier, NotFound
+from colloque.directory.open import open_directory
+from colloque.errors import BadIdentifier
 from colloque.identity import MssanteAddress, UserId, parse_user_id
 from colloque.matrix.crosssign import signed_devices
 from colloque.service import Service
 from colloque.sockets import Client, Server
 from colloque.store.schema import new_upgrades
-from colloque_annuaire import texts
 from colloque_annuaire.commands import Commands
+from colloque_annuaire.desk import open_desk
+from colloque_annuaire.federation import Federation, Roster, open_federation
+from colloque_annuaire.federation import register_upgrades as register_federation
 from colloque_annuaire.flow import Enrolment, Rules
+from colloque_annuaire.freshness import Gauges
 from colloque_annuaire.homes import Homes
+from colloque_annuaire.publish import Publication
 from colloque_annuaire.refusals import Refusals
 from colloque_annuaire.store import People, register_upgrades
+from colloque_annuaire.store_presence import register_presence
+from colloque_annuaire.store_results import register_upgrades as register_results
+from colloque_annuaire.upkeep import LOOK_S, Upkeep
 
 RECONCILE_S = 300.0
 """Between two looks at the homeserver's list of accounts; new ones are told to us at once."""
 GREET_S = 1.0
-DIRECTORY_INCIDENT = "directory.missing"
+TIDY_S = 60.0
+"""Between two looks at direct rooms that were left half made; the first look is at the start."""
 
 
 class BridgeMailer:
@@ -52,23 +60,38 @@ class AnnuaireService(Service):
 
     def __init__(self, config: Config) -> None:
         super().__init__("annuaire", config, config.annuaire)
+        self._gauges = Gauges(self.registry)
 
     async def open(self, stack: AsyncExitStack) -> None:
         """Connect everything, repair what a crash left, then listen."""
         config, own = self.config, self.config.annuaire
         upgrades = new_upgrades()
         register_upgrades(upgrades)
+        register_results(upgrades)
+        register_presence(upgrades)
+        register_federation(upgrades)
         parts = await open_parts(self, stack, config.bot("annuaire"), upgrades)
         people = People(parts.db)
-        directory = DirectoryFile(own.directory)
+        directory = open_directory(own.directory, parts.clock)
         stack.callback(directory.close)
         snapshot_key = read_secret(config.secrets.snapshot)
         book = AttestationBook(own.snapshot, snapshot_key)
+        abroad = own.federation
+        roster = Roster(abroad, parts, own.state_dir) if abroad is not None else None
+        publication = Publication(
+            people=people,
+            names=parts.admin,
+            clock=parts.clock,
+            path=own.snapshot,
+            key=snapshot_key,
+            directory=directory,
+            also=[roster.published] if roster is not None else [],
+        )
         enrolment = Enrolment(
             people=people,
             directory=directory,
             mailer=BridgeMailer(Client(config.socket("mssante"), "annuaire")),
-            names=parts.admin,
+            publication=publication,
             journal=parts.journal,
             clock=parts.clock,
             rules=Rules(
@@ -76,10 +99,9 @@ class AnnuaireService(Service):
                 tries=own.code_tries,
                 per_day=own.codes_per_day,
                 valid_for=timedelta(days=own.attestation_days),
+                ages=own.ages,
             ),
             secret=read_secret(config.secrets.identity),
-            snapshot_path=own.snapshot,
-            snapshot_key=snapshot_key,
         )
         homes = Homes(
             config=config,
@@ -92,8 +114,30 @@ class AnnuaireService(Service):
             has_signed_device=partial(_has_signed_device, parts),
         )
         refusals = Refusals(home=parts.home, homes=homes, people=people, journal=parts.journal, clock=parts.clock)
+        upkeep = Upkeep(
+            config=config,
+            parts=parts,
+            directory=directory,
+            people=people,
+            publication=publication,
+            homes=homes,
+            gauges=self._gauges,
+        )
+        stack.push_async_callback(upkeep.importing.close)
         await enrolment.settle()
         await homes.settle()
+        await upkeep.settle()
+        desk = open_desk(
+            stack,
+            config=config,
+            parts=parts,
+            directory=directory,
+            ages=own.ages,
+            people=people,
+            homes=homes,
+            book=book,
+        )
+        await desk.direct.settle()
         commands = Commands(
             config=config,
             enrolment=enrolment,
@@ -101,6 +145,8 @@ class AnnuaireService(Service):
             directory=directory,
             rooms=parts.rooms,
             clock=parts.clock,
+            desk=desk,
+            upkeep=upkeep,
         )
         bot = Bot(
             me=Owner.ANNUAIRE,
@@ -109,20 +155,47 @@ class AnnuaireService(Service):
             is_attested=lambda user: book.of(user, parts.clock.now()) is not None,
             handlers=commands.table,
             handled=parts.handled,
+            answers=desk.contacting.answers,
         )
-        await self._listen(stack, people, homes, refusals, parts)
-        self.check("directory", partial(_directory_problem, directory))
+        federation = None
+        if abroad is not None and roster is not None:
+            federation = await open_federation(
+                self,
+                stack,
+                config=config,
+                own=abroad,
+                parts=parts,
+                roster=roster,
+                people=people,
+                directory=directory,
+                homes=homes,
+                direct=desk.direct,
+                publish=publication.snapshot,
+            )
+        await self._listen(stack, federation, people=people, homes=homes, refusals=refusals, parts=parts, upkeep=upkeep)
+        upkeep.check(self)
         self.spawn("sync", lambda: parts.home.run(bot.hear, self.stop, position=parts.handled))
         self.spawn("refusals", lambda: refusals.run(self.stop))
         self.spawn("accounts", self._every(RECONCILE_S, lambda: homes.reconcile(parts.admin.users())))
         self.spawn("greetings", self._every(GREET_S, homes.greet))
-        self.spawn("alerts", self._every(GREET_S, partial(self._alerts, parts, homes, directory)))
+        self.spawn("desk", self._every(TIDY_S, desk.tidy))
+        self.spawn("directory", self._every(LOOK_S, upkeep.look))
+        self.spawn("alerts", self._every(GREET_S, partial(_alerts, parts, homes)))
 
     async def _listen(
-        self, stack: AsyncExitStack, people: People, homes: Homes, refusals: Refusals, parts: Parts
+        self,
+        stack: AsyncExitStack,
+        federation: Federation | None,
+        *,
+        people: People,
+        homes: Homes,
+        refusals: Refusals,
+        parts: Parts,
+        upkeep: Upkeep,
     ) -> None:
         async def refused(acts: list[Any]) -> JsonDict:
-            await refusals.note(act for act in acts if isinstance(act, dict))
+            rest = await federation.take(acts) if federation is not None else acts
+            await refusals.note(act for act in rest if isinstance(act, dict))
             return {}
 
         async def account(user: str) -> JsonDict:
@@ -143,7 +216,11 @@ class AnnuaireService(Service):
         server = Server(
             self.config.socket("annuaire"),
             self.config.sockets.uids,
-            {"synapse": {"refused": refused, "account": account}, "colloque": {"state": state}},
+            {
+                "synapse": {"refused": refused, "account": account},
+                "colloque": {"state": state, **upkeep.verbs, **(federation.verbs if federation is not None else {})},
+            },
+            slow=upkeep.slow,
         )
         await server.start()
         stack.push_async_callback(server.stop)
@@ -165,20 +242,9 @@ class AnnuaireService(Service):
 
         return loop
 
-    async def _alerts(self, parts: Parts, homes: Homes, directory: DirectoryFile) -> None:
-        if _directory_problem(directory):
-            await parts.incidents.open(DIRECTORY_INCIDENT, texts.INCIDENT_NO_DIRECTORY)
-        else:
-            await parts.incidents.close(DIRECTORY_INCIDENT)
-        await post_incidents(parts.home, parts.incidents, await homes.ensure_admin())
 
-
-def _directory_problem(directory: DirectoryFile) -> str:
-    try:
-        directory.freshness()
-    except NotFound:
-        return "directory.missing"
-    return ""
+async def _alerts(parts: Parts, homes: Homes) -> None:
+    await post_incidents(parts.home, parts.incidents, await homes.ensure_admin())
 
 
 async def _has_signed_device(parts: Parts, user: UserId) -> bool:

@@ -15,9 +15,11 @@ from colloque.matrix.home import Incoming
 from colloque.rooms.mark import RoomKind
 from colloque.store.rooms import Rooms
 from colloque_annuaire import texts
+from colloque_annuaire.desk import Desk
 from colloque_annuaire.enrol import CODE_DIGITS
 from colloque_annuaire.flow import Enrolment
 from colloque_annuaire.store import People
+from colloque_annuaire.upkeep import Upkeep
 
 RPPS_DIGITS = 11
 
@@ -34,6 +36,8 @@ class Commands:
         directory: Directory,
         rooms: Rooms,
         clock: Clock,
+        desk: Desk,
+        upkeep: Upkeep,
     ) -> None:
         self._config = config
         self._enrolment = enrolment
@@ -41,11 +45,23 @@ class Commands:
         self._directory = directory
         self._rooms = rooms
         self._clock = clock
+        self._desk = desk
+        self._upkeep = upkeep
 
     @property
     def table(self) -> Mapping[str, Handler]:
         """By command name."""
-        return {"aide": self.help, "inscription": self.enrol, "code": self.code, "etat": self.state}
+        return {
+            "aide": self.help,
+            "inscription": self.enrol,
+            "code": self.code,
+            "chercher": self.search,
+            "suite": self.more,
+            "qui": self.who,
+            "contacter": self.contact,
+            "etat": self.state,
+            "annuaire confirmer": self.confirm,
+        }
 
     async def help(self, call: Call, message: Incoming, reply: Reply) -> None:  # noqa: ARG002
         """What this person can type in this room."""
@@ -85,20 +101,43 @@ class Commands:
             return
         await reply(await self._enrolment.answer(message.sender, typed, message.event))
 
+    async def search(self, call: Call, message: Incoming, reply: Reply) -> None:
+        """`!chercher WORDS…`."""
+        await self._desk.finding.search(call, message, reply)
+
+    async def more(self, call: Call, message: Incoming, reply: Reply) -> None:
+        """`!suite`."""
+        await self._desk.finding.more(call, message, reply)
+
+    async def who(self, call: Call, message: Incoming, reply: Reply) -> None:
+        """`!qui ACCOUNT | ADDRESS | NUMBER | RESULT`."""
+        await self._desk.finding.who(call, message, reply)
+
+    async def contact(self, call: Call, message: Incoming, reply: Reply) -> None:
+        """`!contacter N [oui]`."""
+        await self._desk.contacting.contact(call, message, reply)
+
+    async def confirm(self, call: Call, message: Incoming, reply: Reply) -> None:
+        """`!annuaire confirmer` in the admin room."""
+        await self._upkeep.confirm(call, message, reply)
+
     async def state(self, call: Call, message: Incoming, reply: Reply) -> None:  # noqa: ARG002
         """`!etat` in the admin room."""
-        fresh = self._directory.freshness()
+        told = await self._upkeep.told()
+        fresh = self._upkeep.watch.fresh
+        if fresh is None:
+            await reply(told)
+            return
         _, attestations = await self._people.all_attestations()
         now = self._clock.now()
-        await reply(
-            texts.state(
-                people=fresh.people,
-                mailboxes=fresh.mailboxes,
-                made_at=f"{fresh.made_at.astimezone(PARIS):%d/%m/%Y %H:%M}",
-                attested_count=sum(a.is_valid(now) for a in attestations),
-                homes=len(await self._rooms.all(RoomKind.HOME)),
-            )
+        counts = texts.state(
+            people=fresh.people,
+            mailboxes=fresh.mailboxes,
+            made_at=f"{fresh.made_at.astimezone(PARIS):%d/%m/%Y %H:%M}",
+            attested_count=sum(a.is_valid(now) for a in attestations),
+            homes=len(await self._rooms.all(RoomKind.HOME)),
         )
+        await reply(f"{counts}\n{told}")
 
 
 def _digits_of(call: Call) -> str:

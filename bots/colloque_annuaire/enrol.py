@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from colloque.attestation import Attestation
 from colloque.identity import EventId, MssanteAddress, Rpps, UserId
+from colloque.policy.professions import Trade, may_enrol
 from colloque.professional import Mailbox, Professional
 
 CODE_DIGITS = 6
@@ -22,6 +23,7 @@ class No(StrEnum):
     OTHER_RPPS = "account_has_other_rpps"
     TAKEN = "rpps_has_account"
     UNKNOWN = "not_in_directory"
+    PROFESSION = "profession_not_admitted"
     NO_MAILBOX = "no_personal_mailbox"
     CHOOSE = "several_mailboxes"
     TOO_MANY = "too_many_codes"
@@ -59,6 +61,8 @@ def may_send_code(ask: Ask, *, per_day: int, now: datetime) -> Mailbox | No:
         return No.TAKEN
     if ask.person is None:
         return No.UNKNOWN
+    if (barred := judge_profession(ask.person)) is not None:
+        return barred
     boxes = ask.person.personal_mailboxes
     if not boxes:
         return No.NO_MAILBOX
@@ -67,6 +71,12 @@ def may_send_code(ask: Ask, *, per_day: int, now: datetime) -> Mailbox | No:
     if len(boxes) > 1 and (ask.choice is None or not 1 <= ask.choice <= len(boxes)):
         return No.CHOOSE
     return boxes[(ask.choice or 1) - 1] if len(boxes) > 1 else boxes[0]
+
+
+def judge_profession(person: Professional) -> No | None:
+    """None when one of the person's exercises may be verified here: by its codes, never by its label."""
+    trades = [Trade(a.profession_code, a.category_code) for a in person.activities]
+    return No.PROFESSION if may_enrol(trades) is not None else None
 
 
 def code_for(secret: bytes, event: EventId, rpps: Rpps, address: MssanteAddress) -> str:

@@ -6,19 +6,18 @@ import asyncio
 import logging
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Protocol
 
-from colloque.attestation import Attestation, Method, snapshot
+from colloque.attestation import Attestation, Method
 from colloque.clock import Clock
-from colloque.directory.lookup import Directory
-from colloque.files import write_private
+from colloque.directory.lookup import Age, AgeRules, Directory
 from colloque.identity import EventId, MssanteAddress, Rpps, UserId, digest
 from colloque.logs import event as log_event
 from colloque.professional import Professional
 from colloque.store.journal import Journal
-from colloque_annuaire import texts
-from colloque_annuaire.enrol import Ask, No, code_for, judge_code, may_send_code
+from colloque_annuaire import texts, texts_presence
+from colloque_annuaire.enrol import Ask, No, code_for, judge_code, judge_profession, may_send_code
+from colloque_annuaire.publish import Publication
 from colloque_annuaire.store import Code, People
 
 log = logging.getLogger(__name__)
@@ -32,14 +31,6 @@ class Mailer(Protocol):
         ...
 
 
-class Names(Protocol):
-    """What sets a display name on the homeserver."""
-
-    async def set_display_name(self, user: UserId, name: str) -> None:
-        """Raises HomeUnavailable, HomeRefused."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Rules:
     """The configured limits."""
@@ -48,6 +39,8 @@ class Rules:
     tries: int
     per_day: int
     valid_for: timedelta
+    ages: AgeRules
+    """When the directory is too old to admit anybody on its word."""
 
 
 class Enrolment:
@@ -59,24 +52,20 @@ class Enrolment:
         people: People,
         directory: Directory,
         mailer: Mailer,
-        names: Names,
+        publication: Publication,
         journal: Journal,
         clock: Clock,
         rules: Rules,
         secret: bytes,
-        snapshot_path: Path,
-        snapshot_key: bytes,
     ) -> None:
         self._people = people
         self._directory = directory
         self._mailer = mailer
-        self._names = names
+        self._publication = publication
         self._journal = journal
         self._clock = clock
         self._rules = rules
         self._secret = secret
-        self._snapshot_path = snapshot_path
-        self._snapshot_key = snapshot_key
         self._lock = asyncio.Lock()
 
     async def ask(self, user: UserId, rpps: Rpps, event: EventId, choice: int | None) -> str:
@@ -95,6 +84,8 @@ class Enrolment:
             await self._mail(done)
             return texts.code_sent(done.address, self._rules.code_life)
         now = self._clock.now()
+        if (too_old := self._too_old()) is not None:
+            return too_old
         by_user, by_rpps = await self._people.codes_since(now - timedelta(days=1), user=user, rpps=rpps)
         person = self._directory.by_rpps(rpps)
         verdict = may_send_code(
@@ -121,6 +112,13 @@ class Enrolment:
         self._journal.end(act, "queued")
         return texts.code_sent(code.address, self._rules.code_life)
 
+    def _too_old(self) -> str | None:
+        """The answer while the directory is stale: nobody is admitted on its word. None when it is not."""
+        fresh = self._directory.freshness()
+        if fresh.age(self._clock.now(), self._rules.ages) is not Age.STALE:
+            return None
+        return texts_presence.stale(fresh.made_at)
+
     async def _mail(self, code: Code) -> None:
         person = self._directory.by_rpps(code.rpps)
         digits = code_for(self._secret, code.event, code.rpps, code.address)
@@ -134,19 +132,21 @@ class Enrolment:
     async def _answer(self, user: UserId, typed: str, event: EventId) -> str:
         done = await self._people.attested_by_event(event)
         if done is not None:
-            await self._publish()
+            await self._publish(user)
             return texts.attested(done)
         code = await self._people.newest_code(user)
         if code is None:
             return texts.refusal(No.NO_CODE)
         now = self._clock.now()
+        if (too_old := self._too_old()) is not None:
+            return too_old
         right = code_for(self._secret, code.event, code.rpps, code.address)
         problem = judge_code(typed=typed, right=right, state=code.state, expires_at=code.expires_at, now=now)
         if problem is None and await self._people.holder_of(code.rpps) not in {None, user}:
             problem = No.TAKEN
         person = self._directory.by_rpps(code.rpps)
-        if problem is None and person is None:
-            problem = No.UNKNOWN
+        if problem is None:
+            problem = No.UNKNOWN if person is None else judge_profession(person)
         if problem is not None or person is None:
             left = await self._people.count_try(code.event, self._rules.tries) if problem is No.WRONG else None
             self._journal.note("person.code_wrong", actor=user, reason=(problem or No.UNKNOWN).value)
@@ -165,22 +165,18 @@ class Enrolment:
         )
         act = self._journal.begin("person.attest", actor=code.user, ref=digest(event), rpps=code.rpps.value)
         await self._people.attest(attestation, code.event, event)
-        await self._publish()
+        await self._publish(code.user)
         self._journal.end(act, "attested", method=attestation.method.value)
         return texts.attested(attestation)
 
-    async def _publish(self) -> None:
-        """Write the snapshot, then the names that are not on the homeserver yet. Safe to repeat."""
-        serial, attestations = await self._people.all_attestations()
-        whole = snapshot(serial, self._clock.now(), attestations)
-        write_private(self._snapshot_path, whole.encode(self._snapshot_key))
-        for attestation in await self._people.names_to_set():
-            await self._names.set_display_name(attestation.user, attestation.name)
-            await self._people.name_set(attestation.user)
+    async def _publish(self, user: UserId) -> None:
+        await self._publication.snapshot()
+        await self._publication.name(user)
 
     async def settle(self) -> None:
         """At start: finish what a crash interrupted, and close its open intents in the journal."""
-        await self._publish()
+        await self._publication.snapshot()
+        await self._publication.names()
         _, attestations = await self._people.all_attestations()
         attested = {a.user for a in attestations}
         for intent in self._journal.open_intents():

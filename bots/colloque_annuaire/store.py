@@ -231,6 +231,11 @@ class People:
         """Attestations whose display name is not on the homeserver yet."""
         return [_attestation(r) for r in await self._db.fetch("SELECT * FROM attestation WHERE NOT name_set")]
 
+    async def name_to_set(self, user: UserId) -> Attestation | None:
+        """The person's attestation while its display name is not on the homeserver yet."""
+        row = await self._db.fetchrow("SELECT * FROM attestation WHERE user_id = $1 AND NOT name_set", user)
+        return _attestation(row) if row else None
+
     async def name_set(self, user: UserId) -> None:
         """The display name is on the homeserver."""
         await self._db.execute("UPDATE attestation SET name_set = true WHERE user_id = $1", user)

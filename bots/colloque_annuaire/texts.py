@@ -24,9 +24,6 @@ BAD_RPPS = (
 )
 NO_RPPS = "Indiquez votre numéro RPPS (11 chiffres), par exemple : !inscription 10000000000"
 BAD_CODE = "Le code compte 6 chiffres. Exemple : !code 123456"
-INCIDENT_NO_DIRECTORY = (
-    "⚠️ L'annuaire n'est pas chargé : personne ne peut être vérifié. Importez l'extraction (colloque annuaire import)."
-)
 DIRECTORY_EMPTY = "L'annuaire n'est pas encore chargé. Réessayez plus tard ; l'administrateur est prévenu."
 
 
@@ -79,6 +76,8 @@ def refusal(no: No, *, person: Professional | None = None, tries_left: int | Non
         if tries_left:
             return f"Ce n'est pas le bon code. Il vous reste {tries_left} essai{'s' if tries_left > 1 else ''}."
         return _REFUSALS[No.DEAD]
+    if no is No.PROFESSION and person is not None and person.professions:
+        return f"{_REFUSALS[no]}\n(Annuaire Santé : {', '.join(person.professions)})"
     if no is No.CHOOSE and person is not None:
         lines = [f"{n}. {box.address}" for n, box in enumerate(person.personal_mailboxes, 1)]
         return (
@@ -102,6 +101,10 @@ _REFUSALS = {
     No.UNKNOWN: (
         "L'Annuaire Santé ne connaît pas ce numéro RPPS. Vérifiez les chiffres ; si vous venez d'être inscrit, "
         "l'annuaire se met à jour chaque jour."
+    ),
+    No.PROFESSION: (
+        "La profession que l'Annuaire Santé indique pour vous n'est pas de celles qui sont admises ici. "
+        "Si c'est une erreur, voyez qui tient votre inscription ; sinon, votre administrateur."
     ),
     No.NO_MAILBOX: (
         "L'Annuaire Santé ne vous connaît pas de boîte MSSanté personnelle, et le code ne part que là. "

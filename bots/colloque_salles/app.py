@@ -14,7 +14,7 @@ from colloque.clock import monotonic
 from colloque.commands import Owner
 from colloque.config import Config
 from colloque.errors import HomeRefused
-from colloque.identity import MxcUri
+from colloque.identity import MxcUri, parse_user_id
 from colloque.matrix.home import Heard, MemberChange, text
 from colloque.rooms.lifecycle import LifetimeRule
 from colloque.rooms.mark import ADMIN_KEY, RoomKind, home_key
@@ -24,6 +24,7 @@ from colloque.store.schema import new_upgrades
 from colloque_salles import texts
 from colloque_salles.commands import Commands
 from colloque_salles.erase import Eraser
+from colloque_salles.evicting import Evicting
 from colloque_salles.expire import Sweep
 from colloque_salles.hearing import Ledger
 from colloque_salles.jobs import Jobs
@@ -90,7 +91,11 @@ class SallesService(Service):
             clock=parts.clock,
             rule=rule,
         )
+        evicting = Evicting(
+            home=parts.home, server=parts.admin, rooms=parts.rooms, keys=parts.keys, journal=parts.journal
+        )
         await sweep.settle()
+        await evicting.settle()
         commands = Commands(
             opening=opening, patients=patients, jobs=jobs, sweep=sweep, book=book, clock=parts.clock, rule=rule
         )
@@ -112,7 +117,14 @@ class SallesService(Service):
         async def state() -> JsonDict:
             return {"problems": await self.problems()}
 
-        server = Server(config.socket("salles"), config.sockets.uids, {"colloque": {"state": state}})
+        async def evict(user: str, reason: str) -> JsonDict:
+            return {"left": await evicting.evict(parse_user_id(user), reason)}
+
+        server = Server(
+            config.socket("salles"),
+            config.sockets.uids,
+            {"colloque": {"state": state}, "annuaire": {"evict": evict}},
+        )
         await server.start()
         stack.push_async_callback(server.stop)
         self.check("erasures", lambda: "erasure.stuck" if self._stuck() else "")

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from colloque.attestation import Attestation
 from colloque.clock import Clock
-from colloque.identity import EventId, RoomId, UserId, digest
+from colloque.identity import EventId, RoomId, UserId, digest, server_of
 from colloque.matrix.home import Home, RoomSpec, text
 from colloque.rooms.lifecycle import LifetimeRule
 from colloque.rooms.mark import RoomKind, RoomMark
@@ -59,6 +59,7 @@ class Opening:
                 name=texts.room_name(words, opener.name),
                 mark=RoomMark(RoomKind.PATIENT, key, owner=opener.user),
                 invite=(opener.user, *(a.user for a in team)),
+                shared=any(server_of(a.user) != server_of(opener.user) for a in team),
             )
         )
         await self._patients.add(_room(room, opener.user, now), words)

@@ -16,7 +16,7 @@ from colloque.bot_service import Parts, open_parts, post_incidents
 from colloque.calls import JsonDict
 from colloque.commands import Owner
 from colloque.config import Config
-from colloque.directory.file import DirectoryFile
+from colloque.directory.open import open_directory
 from colloque.identity import UserId
 from colloque.matrix.home import Incoming
 from colloque.rooms.mark import ADMIN_KEY
@@ -58,7 +58,7 @@ class MssanteService(Service):
         upgrades = new_upgrades()
         register_upgrades(upgrades)
         parts = await open_parts(self, stack, config.bot("mssante"), upgrades)
-        directory = DirectoryFile(config.annuaire.directory)
+        directory = open_directory(config.annuaire.directory, parts.clock)
         stack.callback(directory.close)
         book = AttestationBook(config.annuaire.snapshot, read_secret(config.secrets.snapshot))
         secret = read_secret(config.secrets.identity)

@@ -1,7 +1,8 @@
 """Correspondents: whoever is at the other end of mail, as one Matrix account ("ghost") each.
 
-A person is one ghost whatever the address, an organisation's mailbox is one, and so is an address that nobody lists.
-A ghost's name comes from the directory alone. Names of Matrix accounts and rooms are public on the server: they never
+A person is one ghost whatever the address, and stays the same one when their national number changes from ADELI to
+RPPS; an organisation's mailbox is one, and so is an address that nobody lists. A ghost's name comes from the directory
+alone. Names of Matrix accounts and rooms are public on the server: they never
 hold anything of a patient, nor the local part of an address.
 """
 
@@ -11,7 +12,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mautrix.util.async_db import Database
 
@@ -19,7 +20,7 @@ from colloque.directory.lookup import Directory
 from colloque.errors import BadIdentifier
 from colloque.identity import MssanteAddress, UserId, contains_ins
 from colloque.matrix.admin import SynapseAdmin
-from colloque.professional import MailboxKind
+from colloque.professional import Mailbox, MailboxKind, Professional
 from colloque_mssante import texts
 from colloque_mssante.crypto import Account, Accounts
 
@@ -34,6 +35,8 @@ class Correspondent:
     """True when the directory lists the address."""
     label: str
     """How mails name them, inside encrypted events only."""
+    later: str = ""
+    """The key of somebody who has two national numbers, by the later one: theirs if they were first known by it."""
 
 
 def correspondent(address: str, directory: Directory) -> Correspondent:
@@ -45,11 +48,16 @@ def correspondent(address: str, directory: Directory) -> Correspondent:
     except BadIdentifier:
         return Correspondent(f"address:{address}", texts.GHOST_UNVERIFIED, verified=False, label=address)
     box = directory.by_mssante(parsed)
-    person = directory.by_rpps(box.rpps) if box and box.kind is MailboxKind.PER and box.rpps else None
+    person = _owner(box, directory)
     if person is not None:
-        label = f"{person.full_name} <{parsed}>"
+        keys = [f"adeli:{person.adeli}"] if person.adeli else []
+        keys += [f"rpps:{person.rpps}"] if person.rpps else []
         return Correspondent(
-            f"rpps:{person.rpps}", person.display_name + texts.GHOST_SUFFIX, verified=True, label=label
+            keys[0],
+            person.display_name + texts.GHOST_SUFFIX,
+            verified=True,
+            label=f"{person.full_name} <{parsed}>",
+            later="".join(keys[1:]),
         )
     key = f"address:{parsed}"
     if parsed.is_patient:
@@ -59,6 +67,15 @@ def correspondent(address: str, directory: Directory) -> Correspondent:
         return Correspondent(key, box.structure + texts.GHOST_SUFFIX, verified=True, label=label)
     domain = "" if contains_ins(parsed.domain) else f" · {parsed.domain}"
     return Correspondent(key, texts.GHOST_UNVERIFIED + domain, verified=box is not None, label=str(parsed))
+
+
+def _owner(box: Mailbox | None, directory: Directory) -> Professional | None:
+    """Whose own mailbox it is; None for an organisation's, and for one that two people claim."""
+    if box is None or box.kind is not MailboxKind.PER:
+        return None
+    if box.rpps is not None:
+        return directory.by_rpps(box.rpps)
+    return directory.by_adeli(box.adeli) if box.adeli is not None else None
 
 
 OPERATOR = Correspondent("operator", texts.GHOST_OPERATOR, verified=True, label="Opérateur MSSanté")
@@ -72,7 +89,11 @@ def opaque(secret: bytes, use: str, value: str) -> str:
 
 
 class Ghosts:
-    """Correspondents' accounts. Losing the table changes no ghost: its name on the server follows from the secret."""
+    """Correspondents' accounts. Losing the table changes no ghost: its name on the server follows from the secret.
+
+    One exception: whoever was first known by their RPPS number, and whose former ADELI number the directory tells
+    later, keeps their ghost because the table remembers it.
+    """
 
     def __init__(
         self, db: Database, accounts: Accounts, admin: SynapseAdmin, secret: bytes, named: Callable[[str], UserId]
@@ -84,6 +105,16 @@ class Ghosts:
         self._secret = secret
         self._named = named
 
+    async def settled(self, who: Correspondent) -> Correspondent:
+        """The correspondent under the one key that is theirs: the number they were first known by.
+
+        Nothing changes for somebody whose ghost exists: with ADELI, it has that key before and after they move to RPPS.
+        Only one that was made under the RPPS number before the directory told of an ADELI number keeps the later key.
+        """
+        if who.later and await self._shown(who.later) is not None:
+            return replace(who, key=who.later, later="")
+        return replace(who, later="")
+
     def user_of(self, who: Correspondent) -> UserId:
         """The Matrix account of a correspondent."""
         return self._named(opaque(self._secret, "ghost", who.key))
@@ -92,15 +123,20 @@ class Ghosts:
         """The correspondent's account, under the name of today. Raises HomeUnavailable, HomeRefused."""
         user = self.user_of(who)
         account = await self._accounts.get(user)
-        key = opaque(self._secret, "key", who.key)
-        shown = await self._db.fetchval("SELECT name FROM ghost WHERE key = $1", key)
-        if shown != who.name:
+        if await self._shown(who.key) != who.name:
             await self._admin.set_display_name(user, who.name)
             await self._db.execute(
                 "INSERT INTO ghost (key, user_id, name) VALUES ($1, $2, $3) "
                 "ON CONFLICT (key) DO UPDATE SET name = excluded.name",
-                key,
+                opaque(self._secret, "key", who.key),
                 user,
                 who.name,
             )
         return account
+
+    async def _shown(self, key: str) -> str | None:
+        """The name that the homeserver shows for the ghost of that key; None when there is no such ghost yet."""
+        name: str | None = await self._db.fetchval(
+            "SELECT name FROM ghost WHERE key = $1", opaque(self._secret, "key", key)
+        )
+        return name

@@ -84,6 +84,7 @@ class Inbound:
             who = OPERATOR if mail.reports else correspondent(mail.sender.address, self._directory)
         except NotFound:
             raise Temporary("the directory was not imported yet") from None
+        who = await self._ghosts.settled(who)
         async with self._locks[f"{box.owner} {who.key}"]:
             await self._show(place, mail, who, key)
 

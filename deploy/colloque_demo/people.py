@@ -46,7 +46,9 @@ class Person:
 
     @property
     def rpps(self) -> Rpps:
-        """Their number."""
+        """Their number. Raises Inconsistent for those still under an ADELI number."""
+        if self.professional.rpps is None:
+            raise Inconsistent("this person has no RPPS number")
         return self.professional.rpps
 
     @property

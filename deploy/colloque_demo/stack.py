@@ -16,7 +16,7 @@ from urllib.parse import quote
 from colloque.clock import SystemClock, monotonic
 from colloque.config import Config
 from colloque.directory.extract import import_files
-from colloque.directory.file import DirectoryFile
+from colloque.directory.open import open_directory
 from colloque.directory.sample import write_sample
 from colloque.files import write_private
 from colloque_demo import settings
@@ -85,7 +85,7 @@ def _make_directory(layout: Layout) -> Book:
     clock = SystemClock()
     write_sample(layout.extraction, PEOPLE, SEED, clock.now())
     report = import_files([layout.extraction], layout.directory, clock)
-    directory = DirectoryFile(layout.directory, clock)
+    directory = open_directory(layout.directory, clock)
     try:
         cast = choose(layout.extraction, directory)
     finally:

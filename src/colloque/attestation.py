@@ -1,24 +1,14 @@
-"""Attestations, and the signed snapshot that carries them to every process that must decide.
-
-Wire form of a snapshot (UTF-8): one line with the hex HMAC-SHA256 of all that follows, then one canonical JSON
-object. It is made by the annuaire service alone and read with the standard library alone (the Synapse module).
-"""
+"""Attestations, and the snapshot that carries them to every process that must decide. How it is written: `signed`."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from colloque.clock import from_millis, to_millis
-from colloque.errors import Tampered
 from colloque.identity import Rpps, UserId
-
-_FORMAT = 1
+from colloque.policy.professions import Trade
 
 
 class Method(StrEnum):
@@ -26,94 +16,121 @@ class Method(StrEnum):
 
     MAILBOX_CODE = "mailbox_code"
     """A one-time code sent to the PER mailbox that the directory lists for the RPPS."""
+    PSC = "psc"
+    """Pro Santé Connect, in a browser."""
+    CIBA = "ciba"
+    """Pro Santé Connect, asked for from the chat."""
+    VOUCHED = "vouched"
+    """The word of two attested colleagues."""
+    SPONSORED = "sponsored"
+    """The word of the professional under whom somebody works."""
+    BOOTSTRAP = "bootstrap"
+    """An operator at the machine: staff only."""
+
+
+class Kind(StrEnum):
+    """As what a person is attested."""
+
+    PROFESSIONAL = "professional"
+    SUPERVISED = "supervised"
+    """Works under a named professional (secretary, trainee)."""
+    STAFF = "staff"
+    """Administers; is in no patient room."""
+
+
+NO_RPPS = Rpps("")
+"""The number of staff: none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attestation:
-    """A dated proof that a Matrix user is a given professional. Times are aware UTC."""
+    """A dated proof that a Matrix user, here or on a listed server, is somebody. Times are aware UTC."""
 
     user: UserId
     rpps: Rpps
+    """A professional's own; of a supervised person, that of `under`; NO_RPPS of staff."""
     name: str
-    """The directory's display name when attested."""
+    """The directory's display name."""
     method: Method
     issued_at: datetime
     valid_until: datetime
+    kind: Kind = Kind.PROFESSIONAL
+    professions: tuple[str, ...] = ()
+    """Codes of what they exercise (TRE_G15, TRE_R94, TRE_R95)."""
+    category: str = ""
+    """Under which status (TRE_R09: C, M or E); of several, the one that may most."""
+    under: Rpps | None = None
+    """Who answers for a supervised person."""
+    frozen: bool = False
+    """May stay and write, may not invite, open, or be invited: the directory no longer lists them."""
 
     def is_valid(self, now: datetime) -> bool:
         """True while `issued_at <= now < valid_until`."""
         return self.issued_at <= now < self.valid_until
 
+    @property
+    def trades(self) -> tuple[Trade, ...]:
+        """What the rules by code list ask about."""
+        return tuple(Trade(code, self.category) for code in self.professions)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A server of the federation. `bots`: its service accounts, which make rooms and are nobody's."""
+
+    name: str
+    bots: tuple[UserId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """The federation list as the deciding processes need it. After `until` no server is listed."""
+
+    version: int
+    until: datetime
+    listed: tuple[Listed, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What became different since the snapshot, or since the change before."""
+
+    attested: tuple[Attestation, ...] = ()
+    """New ones, and those that replace what was said of the same user."""
+    ended: tuple[UserId, ...] = ()
+    """Of these users nothing is attested any more, and nothing remembered.
+
+    To revoke, attest anew with `valid_until` now: what somebody did while they were verified is then still told
+    from what they do later.
+    """
+    blocks: Mapping[UserId, frozenset[UserId]] = field(default_factory=dict)
+    """For each user, all whom they refuse (empty: nobody any more)."""
+    servers: Servers | None = None
+    """The whole list, when it changed."""
+
+    def __bool__(self) -> bool:
+        return bool(self.attested or self.ended or self.blocks or self.servers is not None)
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything the deciding processes need, at one instant. `serial` only grows."""
+    """Everything the deciding processes need, at one instant. `serial` never shrinks."""
 
     serial: int
     made_at: datetime
     attestations: tuple[Attestation, ...]
-
-    def encode(self, key: bytes) -> bytes:
-        """The signed wire form."""
-        body = json.dumps(
-            {
-                "format": _FORMAT,
-                "serial": self.serial,
-                "made_at": to_millis(self.made_at),
-                "attestations": [_to_json(a) for a in self.attestations],
-            },
-            ensure_ascii=False,
-            separators=(",", ":"),
-            sort_keys=True,
-        ).encode()
-        return _mac(key, body).encode() + b"\n" + body
-
-    @classmethod
-    def decode(cls, data: bytes, key: bytes) -> Snapshot:
-        """Check the signature, then read. Raises Tampered."""
-        mac, _, body = data.partition(b"\n")
-        if not hmac.compare_digest(mac, _mac(key, body).encode()):
-            raise Tampered("the attestation snapshot's signature does not hold")
-        raw = json.loads(body)
-        if raw["format"] != _FORMAT:
-            raise Tampered("the attestation snapshot has an unknown format")
-        return cls(
-            serial=raw["serial"],
-            made_at=from_millis(raw["made_at"]),
-            attestations=tuple(_from_json(a) for a in raw["attestations"]),
-        )
-
-    def by_user(self) -> dict[UserId, Attestation]:
-        """Index by Matrix user."""
-        return {a.user: a for a in self.attestations}
+    blocks: Mapping[UserId, frozenset[UserId]] = field(default_factory=dict)
+    servers: Servers | None = None
+    """None where no federation is configured."""
 
 
-def snapshot(serial: int, made_at: datetime, attestations: Iterable[Attestation]) -> Snapshot:
+def snapshot(
+    serial: int,
+    made_at: datetime,
+    attestations: Iterable[Attestation],
+    blocks: Mapping[UserId, frozenset[UserId]] | None = None,
+    servers: Servers | None = None,
+) -> Snapshot:
     """A snapshot in a stable order."""
-    return Snapshot(serial, made_at, tuple(sorted(attestations, key=lambda a: a.user)))
-
-
-def _mac(key: bytes, body: bytes) -> str:
-    return hmac.new(key, body, hashlib.sha256).hexdigest()
-
-
-def _to_json(a: Attestation) -> dict[str, str | int]:
-    return {
-        "user": a.user,
-        "rpps": a.rpps.value,
-        "name": a.name,
-        "method": a.method.value,
-        "issued_at": to_millis(a.issued_at),
-        "valid_until": to_millis(a.valid_until),
-    }
-
-
-def _from_json(raw: dict[str, str | int]) -> Attestation:
-    return Attestation(
-        user=UserId(str(raw["user"])),
-        rpps=Rpps(str(raw["rpps"])),
-        name=str(raw["name"]),
-        method=Method(str(raw["method"])),
-        issued_at=from_millis(int(raw["issued_at"])),
-        valid_until=from_millis(int(raw["valid_until"])),
-    )
+    ordered = tuple(sorted(attestations, key=lambda a: a.user))
+    return Snapshot(serial, made_at, ordered, {u: b for u, b in sorted((blocks or {}).items()) if b}, servers)

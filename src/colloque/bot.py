@@ -62,13 +62,15 @@ class Memory(Protocol):
 
 Handler = Callable[[Call, Incoming, Reply], Awaitable[None]]
 Listener = Callable[[Incoming, Reply], Awaitable[None]]
+Answers = Callable[[Incoming, Reply], Awaitable[bool]]
 
 
 class Bot:
     """The dispatcher of one bot. `handlers` are by command name; all that the bot must answer have to be there.
 
     `listen` gets what is no command in patient and mail rooms: encrypted events from signed devices (edits and files
-    too), and reactions and redactions, which Matrix never encrypts.
+    too), and reactions and redactions, which Matrix never encrypts. `answers` gets the texts that are no command in a
+    home room where this bot speaks: True says that it had asked something, and that this settles it.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Bot:
         handlers: Mapping[str, Handler],
         handled: Memory,
         listen: Listener | None = None,
+        answers: Answers | None = None,
     ) -> None:
         missing = {c.name for c in COMMANDS if c.owner is me or c.everyone} - set(handlers)
         if missing:
@@ -92,6 +95,7 @@ class Bot:
         self._handlers = handlers
         self._handled = handled
         self._listen = listen
+        self._answers_to = answers
 
     async def hear(self, heard: Heard) -> None:
         """Answer if it is ours to answer. While the homeserver is away it waits for it, however long.
@@ -142,6 +146,8 @@ class Bot:
         match parse(without_quote(message.body)) if is_text else None:
             case Call() as call:
                 await self._command(call, message, kind)
+            case _ if is_text and await self._settles(message, kind):
+                pass
             case Unknown(near=near):
                 await self._speak(message, kind, texts.unknown_command(near))
             case _ if kind in _LISTENED:
@@ -163,6 +169,11 @@ class Bot:
     async def _other(self, message: Incoming, kind: RoomKind) -> None:
         if self._listen is not None and kind in _LISTENED:
             await self._listen(message, self._reply(message))
+
+    async def _settles(self, message: Incoming, kind: RoomKind) -> bool:
+        if self._answers_to is None or kind is not RoomKind.HOME or SPEAKER[kind] is not self._me:
+            return False
+        return await self._answers_to(message, self._reply(message))
 
     async def _speak(self, message: Incoming, kind: RoomKind, body: str) -> None:
         if SPEAKER[kind] is self._me:
@@ -194,6 +205,8 @@ class Bot:
         return command.owner is self._me or command.everyone
 
     def _concerns(self, sender: UserId, mark: RoomMark) -> bool:
+        if mark.kind is RoomKind.DIRECT:
+            return False
         if mark.kind is RoomKind.ADMIN:
             return sender in self._config.admin.users
         return mark.kind is not RoomKind.HOME or mark.owner in {None, sender}

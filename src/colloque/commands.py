@@ -68,6 +68,14 @@ COMMANDS: tuple[Command, ...] = (
             "Vérifie votre identité : un code part vers votre boîte MSSanté.", ("register",)),
     Command("code", _ANNUAIRE, _ANYONE, _in("home"), "!code 123456",
             "Termine l'inscription avec le code reçu."),
+    Command("chercher", _ANNUAIRE, _ATTESTED, _in("home"), "!chercher cardiologue Nancy",
+            "Cherche un confrère : un nom, une profession, une ville.", ("search", "find")),
+    Command("suite", _ANNUAIRE, _ATTESTED, _in("home"), "!suite",
+            "Montre la suite des résultats.", ("more", "next")),
+    Command("qui", _ANNUAIRE, _ATTESTED, _in("home"), "!qui 3",
+            "Dit qui est le résultat 3, une adresse, un compte ou un numéro RPPS.", ("who",)),
+    Command("contacter", _ANNUAIRE, _ATTESTED, _in("home"), "!contacter 3",
+            "Ouvre une conversation avec le résultat 3, ou dit comment lui écrire.", ("contact",)),
     Command("patient ouvrir", _SALLES, _ATTESTED, _in("home"), "!patient ouvrir @collègue…",
             "Ouvre un salon sur un patient avec les collègues nommés.", ("patient open",)),
     Command("patients", _SALLES, _ATTESTED, _in("home"), "!patients",
@@ -84,6 +92,8 @@ COMMANDS: tuple[Command, ...] = (
             "Renvoie un message resté en attente (en réponse à ce message).", ("resend",)),
     Command("etat", _ANNUAIRE, _ADMIN, _in("admin"), "!etat",
             "Chaque automate dit comment il va.", ("status",), everyone=True),
+    Command("annuaire confirmer", _ANNUAIRE, _ADMIN, _in("admin"), "!annuaire confirmer",
+            "Accepte un annuaire où beaucoup de personnes manquent.", ("directory confirm",)),
 )
 # fmt: on
 """The whole surface, in the order in which help shows it."""

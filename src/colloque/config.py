@@ -7,13 +7,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from colloque.config_checks import cross_checks
+from colloque.directory.lookup import AgeRules
 from colloque.errors import ConfigError, Problem
 from colloque.identity import MssanteAddress, UserId
 from colloque.reading import section
@@ -88,11 +91,43 @@ class ServiceConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class FhirConfig:
+    """The Annuaire Santé's FHIR API (v2), which settles doubts about single people."""
+
+    key: Path
+    """File (0600) with the API key; read again when it is replaced."""
+    url: str = "https://gateway.api.esante.gouv.fr/fhir/v2"
+    """Base URL; https, but for a server on the loopback in test mode."""
+    ca: Path | None = None
+    """Trust anchors (PEM), and then nothing else is trusted; None: the system's."""
+
+
+@dataclass(frozen=True, slots=True)
+class FederationConfig:
+    """The other servers: who they are is the signed list's to say."""
+
+    list_url: str
+    """Where the list is fetched; https."""
+    authority: Mapping[str, str]
+    """The public keys (base64url, by `kid`) that may sign the list; two while one replaces the other."""
+    kid: str
+    """Name, in the list, of the key below."""
+    key: Path
+    """Ed25519 private key (PEM, 0600): signs our attestations, requests and answers."""
+    listen: Listen
+    """The federation API, in clear: a proxy in front of it ends TLS."""
+    ca: Path | None = None
+    """Trust anchors (PEM) for the list and for other servers, and then nothing else is trusted; None: the system's."""
+    refresh_s: float = 1800.0
+    """Between two looks at the list."""
+
+
+@dataclass(frozen=True, slots=True)
 class AnnuaireConfig(ServiceConfig):
     """The directory and attestation service."""
 
-    directory: Path = field(kw_only=True)
-    """The directory's SQLite file; other services open it read-only."""
+    directory: str = field(kw_only=True)
+    """The directory: path of its SQLite file, or `postgres://user@host/db`; other services only read it."""
     snapshot: Path = field(kw_only=True)
     """The attestation snapshot that this service alone writes."""
     code_s: int = field(kw_only=True, default=900)
@@ -102,6 +137,26 @@ class AnnuaireConfig(ServiceConfig):
     codes_per_day: int = field(kw_only=True, default=5)
     """Codes sent for one RPPS, and asked by one account, in 24 h."""
     attestation_days: int = field(kw_only=True, default=365)
+    late_h: int = field(kw_only=True, default=48)
+    """Hours after which a directory is late: said, and nothing else changes."""
+    stale_days: int = field(kw_only=True, default=7)
+    """Days after which it is too old to admit anybody, or to conclude anything from an absence."""
+    grace_days: int = field(kw_only=True, default=7)
+    """How many days of fresh directories must lack somebody before their attestation ends."""
+    fhir: FhirConfig | None = field(kw_only=True, default=None)
+    """None: nobody is asked, doubts wait for the next extraction."""
+    federation: FederationConfig | None = field(kw_only=True, default=None)
+    """None: no other server exists."""
+
+    @property
+    def ages(self) -> AgeRules:
+        """When the directory is late, and when stale."""
+        return AgeRules(timedelta(hours=self.late_h), timedelta(days=self.stale_days))
+
+    @property
+    def directory_cache(self) -> Path:
+        """Where imports into PostgreSQL keep the SQLite file of the last one."""
+        return self.state_dir / "directory-imported.sqlite"
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,28 +263,13 @@ def read(raw: object, *, base: Path) -> Config:
     problems: list[Problem] = []
     config = section(Config, raw, base=base, problems=problems)
     if config is not None and not problems:
-        problems += _cross_checks(config)
+        config = replace(config, annuaire=replace(config.annuaire, directory=_located(config.annuaire.directory, base)))
+        problems += cross_checks(config)
     if problems or config is None:
         raise ConfigError(problems)
     return config
 
 
-def _cross_checks(config: Config) -> list[Problem]:
-    out = []
-    if not config.mssante.nil.strip():
-        out.append(Problem("mssante.nil", "must not be empty: every mail carries X-MSS-NIL"))
-    life = config.salles.lifetime
-    if life.notice_s >= life.idle_s:
-        out.append(Problem("salles.lifetime.notice_s", "must be shorter than idle_s"))
-    names = [config.annuaire.localpart, config.salles.localpart, config.mssante.localpart]
-    if len(set(names)) != len(names):
-        out.append(Problem("salles.localpart", "the three bots must have three names"))
-    for service in ("annuaire", "salles", "mssante"):
-        if len(str(config.socket(service)).encode()) > 107:
-            out.append(Problem("sockets.dir", "too long: a Unix socket's path holds at most 107 bytes"))
-            break
-    for user in config.admin.users:
-        if not user.endswith(":" + config.homeserver.server_name):
-            out.append(Problem("admin.users", "administrators have accounts on this homeserver"))
-            break
-    return out
+def _located(directory: str, base: Path) -> str:
+    """A PostgreSQL URL as it stands; a path taken from the file's folder."""
+    return directory if "://" in directory else str(base / directory)

@@ -104,8 +104,9 @@ class Service:
     async def problems(self) -> dict[str, str]:
         """What is wrong now: code by check name. Empty when the service can do its whole job."""
         found = {"service": self._opening} if self._opening else {}
-        answers = await asyncio.gather(*(self._ask(check) for check in self._checks.values()))
-        found |= {name: code for name, code in zip(self._checks, answers, strict=True) if code}
+        checks = dict(self._checks)  # More may be added while these are asked.
+        answers = await asyncio.gather(*(self._ask(check) for check in checks.values()))
+        found |= {name: code for name, code in zip(checks, answers, strict=True) if code}
         now = monotonic()
         for name, life in self._lives.items():
             if life.waiting or (life.died_at is not None and now - life.died_at < STEADY_S):

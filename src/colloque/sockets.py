@@ -39,12 +39,23 @@ logger = logging.getLogger(__name__)
 
 
 class Server:
-    """Answers `verbs[caller][verb]` to callers whose process runs as `uids[caller]`."""
+    """Answers `verbs[caller][verb]` to callers whose process runs as `uids[caller]`.
 
-    def __init__(self, path: Path, uids: Mapping[str, int], verbs: Mapping[str, Mapping[str, Verb]]) -> None:
+    `slow`: seconds for the verbs that may take longer than VERB_S; their callers need a `Client` as patient.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        uids: Mapping[str, int],
+        verbs: Mapping[str, Mapping[str, Verb]],
+        *,
+        slow: Mapping[str, float] | None = None,
+    ) -> None:
         self._path = path
         self._uids = dict(uids)
         self._verbs = {caller: dict(allowed) for caller, allowed in verbs.items()}
+        self._slow = dict(slow or {})
         self._server: asyncio.Server | None = None
         self._file: tuple[int, int] | None = None
         self._open: Counter[int] = Counter()
@@ -139,7 +150,7 @@ class Server:
         except TypeError:
             raise BadInput("wrong arguments") from None
         try:
-            async with asyncio.timeout(VERB_S):
+            async with asyncio.timeout(self._slow.get(ask.verb, VERB_S)):
                 return encode_ok(ask.id, await verb(**ask.args))
         except ColloqueError:
             raise

@@ -1,3 +1,4 @@
 """The databases that the store's files of tests share."""
 
 from tests.servers.databases import db, opened, url  # noqa: F401 - fixtures
+from tests.servers.sides import sides  # noqa: F401 - a fixture

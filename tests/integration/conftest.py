@@ -1,3 +1,4 @@
-"""The bridge's house, shared by the files that test the bridge; a file about another house defines its own."""
+"""The bridge's house and the federation, shared by the files that test them; a file about another defines its own."""
 
 from tests.servers.bridge import house  # noqa: F401 - a fixture
+from tests.servers.federation_world import world  # noqa: F401 - a fixture

@@ -65,6 +65,10 @@ async def test_a_room_and_its_media_end(synapse: Homeserver, session: aiohttp.Cl
     details = await calls.room(room)
     assert details is not None
     assert details["joined_members"] == 1
+    guest, _ = account(synapse)
+    await api.call("POST", path(CLIENT, "rooms", room, "invite"), {"user_id": guest})
+    assert await calls.memberships(room) == {owner: "join", guest: "invite"}
+    assert await calls.memberships(RoomId("!unknown")) == {}
     assert await calls.deletions(room) == {}
     assert await calls.deletion("unknown") is None
     delete_id = await calls.delete_room(room)
@@ -95,6 +99,7 @@ async def test_what_is_no_media_address_reaches_no_server(session: aiohttp.Clien
 def test_nothing_else_can_be_called() -> None:
     public = {name for name in vars(SynapseAdmin) if not name.startswith("_")}
     assert public == {
-        "delete_media", "delete_room", "deletion", "deletions", "devices", "display_name", "media_uploader", "room",
+        "delete_media", "delete_room", "deletion", "deletions", "devices", "display_name", "media_uploader",
+        "memberships", "room",
         "set_display_name", "users",
     }  # fmt: skip

@@ -118,14 +118,13 @@ async def test_nobody_from_elsewhere(house: House) -> None:
     assert (said.status, said.code) == (403, "remote")
 
 
-async def test_unverified_can_not_join_what_was_opened_later(house: House) -> None:
-    nobody, one = await house.account(), await house.account()
+async def test_unverified_can_not_join_even_when_invited_before(house: House) -> None:
+    once, one = await house.account(), await house.account()
+    house.attest(one, once)
+    room = (await one.create(invite=[once.user])).body["room_id"]
     house.attest(one)
-    room = (await one.create()).body["room_id"]
-    opened = await one.call("PUT", f"/rooms/{room}/state/m.room.join_rules", {"join_rule": "public"})
-    assert opened.status == 200
-    assert (await nobody.join(room)).code == "actor_unverified"
-    await reported(house, "join", nobody, None, "actor_unverified")
+    assert (await once.join(room)).code == "actor_unverified"
+    await reported(house, "join", once, None, "actor_unverified")
 
 
 async def test_an_expired_attestation_counts_for_nothing(house: House) -> None:
@@ -146,7 +145,8 @@ async def test_staff_has_the_admin_room_and_nothing_else(house: House) -> None:
     assert (await staff.create()).code == "actor_staff"
     theirs = (await verified.create()).body["room_id"]
     assert (await verified.invite(theirs, staff)).code == "other_staff"
-    patient = await bot.marked_room(RoomKind.PATIENT, owner=staff.user)
+    assert (await bot.ask_room(RoomKind.PATIENT, owner=staff.user)).code == "actor_staff"
+    patient = await bot.marked_room(RoomKind.PATIENT, owner=verified.user)
     assert (await bot.invite(patient, staff)).code == "other_staff"
     admin = await bot.marked_room(RoomKind.ADMIN, invite=(staff,))
     await joined(admin, bot, staff)

@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from colloque import signed
+from colloque.book import changes_of
 from colloque.files import write_private
 from colloque.rooms.mark import ROOM_MARK, RoomKind
 from tests.conftest import check_own, own_homeserver
-from tests.servers.house import Account, House, joined, reported, running_house
+from tests.servers.house import KEY, Account, House, attestation, joined, reported, running_house
 from tests.waiting import until
 
 
@@ -29,31 +31,46 @@ async def house() -> AsyncIterator[House]:
 # The snapshot
 
 
-async def test_a_replaced_snapshot_counts_at_once_and_a_damaged_one_not_at_all(house: House) -> None:
+async def test_a_change_counts_at_once(house: House) -> None:
     one = await house.account()
-    file = house.folder / "snapshot"
     house.attest()
     assert (await one.create()).status == 403
     house.attest(one)
     assert (await one.create()).status == 200
-    mac, _, body = house.encoded().partition(b"\n")
-    write_private(file, mac[::-1] + b"\n" + body)
-    assert (await one.create()).status == 200, "the last good one stays in force"
-    write_private(file, house.encoded())
-    file.chmod(0o644)
-    assert (await one.create()).status == 200, "a snapshot that others could have read or written is not taken"
-    file.unlink()
-    assert (await one.create()).status == 200
     house.attest()
     assert (await one.create()).status == 403
+
+
+async def test_what_can_not_be_believed_changes_nothing(house: House) -> None:
+    one = await house.account()
+    house.attest(one)
+    assert (await one.create()).status == 200
+    changes = changes_of(house.folder / "snapshot")
+    lines = changes.read_bytes().splitlines(keepends=True)
+    write_private(changes, b"".join([*lines[:-1], lines[-1].replace(b"Essai", b"Autre")]))
+    assert (await one.create()).status == 200, "the last good state stays in force"
+    write_private(changes, b"".join(lines))
+    changes.chmod(0o644)
+    assert (await one.create()).status == 200, "a file that others could have read or written is not taken"
+    changes.unlink()
+    assert (await one.create()).status == 200
+    house.attest()
+    assert (await one.create()).status == 403, "the writer repairs what it finds"
 
 
 async def test_an_old_snapshot_does_not_come_back(house: House) -> None:
     one = await house.account()
-    old = house.encoded(one)
-    house.attest()
+    changes = changes_of(house.folder / "snapshot")
+    house.attest(one)
+    old = signed.encode(house.whole(attestation(one.user, 1)), KEY)
+    kept = changes.read_bytes()
+    house.attest(await house.account())
     assert (await one.create()).status == 403
+    write_private(changes, kept)
+    assert (await one.create()).status == 403, "changes can't be taken back"
     write_private(house.folder / "snapshot", old)
+    changes.unlink()
+    assert (await one.create()).status == 403
     assert (await one.create()).status == 403
 
 

@@ -133,6 +133,23 @@ async def test_a_verb_that_takes_too_long_is_cut(server: Server, tmp: Path, monk
     assert not isinstance(caught.value, ServiceUnavailable)
 
 
+async def test_a_verb_known_to_be_slow_has_its_own_time(tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sockets, "VERB_S", 0.05)
+    done = asyncio.Event()
+
+    async def import_(word: str) -> dict[str, Any]:
+        asyncio.get_running_loop().call_later(0.3, done.set)
+        await done.wait()
+        return {"word": word}
+
+    slow = Server(tmp / "slow.sock", {"colloque": ME}, {"colloque": {"import": import_}}, slow={"import": 10.0})
+    await slow.start()
+    try:
+        assert await Client(tmp / "slow.sock", "colloque").call("import", word="x") == {"word": "x"}
+    finally:
+        await slow.stop()
+
+
 async def test_several_asks_on_one_connection(server: Server, tmp: Path) -> None:
     reader, writer = await asyncio.open_unix_connection(tmp / "s.sock")
     for number in range(3):

@@ -20,12 +20,15 @@ SERVER = CONFIG.homeserver.server_name
 ALICE = UserId(f"@alice:{SERVER}")
 ADMIN = CONFIG.admin.users[0]
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-HOME, PATIENT, MAIL, ADMINS, STRANGE = (RoomId(f"!{n}") for n in ("home", "patient", "mail", "admins", "strange"))
+HOME, PATIENT, MAIL, ADMINS, DIRECT, STRANGE = (
+    RoomId(f"!{n}") for n in ("home", "patient", "mail", "admins", "direct", "strange")
+)
 MARKS = {
     HOME: RoomMark(RoomKind.HOME, "h", ALICE),
     PATIENT: RoomMark(RoomKind.PATIENT, "p"),
     MAIL: RoomMark(RoomKind.MAIL, "m", ALICE),
     ADMINS: RoomMark(RoomKind.ADMIN, "a"),
+    DIRECT: RoomMark(RoomKind.DIRECT, "d", ALICE),
 }
 EVENTS = itertools.count()
 
@@ -57,6 +60,9 @@ class Recorder:
         raise NotImplementedError
 
     async def invite(self, room: RoomId, user: UserId) -> None:
+        raise NotImplementedError
+
+    async def leave(self, room: RoomId) -> None:
         raise NotImplementedError
 
     async def set_state(self, room: RoomId, type_: str, content: dict[str, Any], state_key: str = "") -> EventId:
@@ -95,12 +101,19 @@ class House:
         self.handled = {owner: Marks() for owner in Owner}
         self.called: list[tuple[Owner, str, str]] = []
         self.listened: list[tuple[Owner, Incoming]] = []
+        self.awaited: set[str] = set()
         self.do: Callable[[Reply], Awaitable[Any]] = lambda reply: reply("fait")
         self.bots = {owner: self.bot(owner) for owner in Owner}
 
     def bot(self, owner: Owner) -> Bot:
         async def listen(message: Incoming, reply: Reply) -> None:
             self.listened.append((owner, message))
+
+        async def answers(message: Incoming, reply: Reply) -> bool:
+            if message.body not in self.awaited:
+                return False
+            await reply("c'est noté")
+            return True
 
         return Bot(
             me=owner,
@@ -110,6 +123,7 @@ class House:
             handlers={c.name: self.handler(owner) for c in COMMANDS if c.owner is owner or c.everyone},
             handled=self.handled[owner],
             listen=listen,
+            answers=answers,
         )
 
     def handler(self, owner: Owner) -> Handler:

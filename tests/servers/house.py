@@ -12,16 +12,17 @@ import urllib.parse
 import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from colloque.attestation import Attestation, Method, snapshot
+from colloque.attestation import Attestation, Method, Snapshot, snapshot
 from colloque.files import write_private
 from colloque.identity import Rpps, UserId, luhn_key
 from colloque.matrix.home import RoomSpec, room_request
 from colloque.rooms.mark import RoomKind, RoomMark
+from colloque.snapshot import SnapshotWriter
 from colloque.sockets import Server
 from colloque_demo.homeserver import Appservice, Homeserver
 from tests.conftest import check_own, own_homeserver
@@ -97,11 +98,20 @@ class Account:
         self, kind: RoomKind, *, owner: UserId | None = None, invite: tuple[Account, ...] = ()
     ) -> str:
         """A room as our bots make them."""
-        mark = RoomMark(kind, secrets.token_hex(8), owner)
-        spec = RoomSpec(name="Colloque", mark=mark, invite=tuple(a.user for a in invite))
-        said = await self.call("POST", "/createRoom", room_request(spec))
+        said = await self.ask_room(kind, owner=owner, invite=invite)
         assert said.status == 200, said
         return str(said.body["room_id"])
+
+    async def ask_room(self, kind: RoomKind, *, owner: UserId | None = None, invite: tuple[Account, ...] = ()) -> Said:
+        """Ask for a room as our bots do."""
+        mark = RoomMark(kind, secrets.token_hex(8), owner)
+        spec = RoomSpec(name="Colloque", mark=mark, invite=tuple(a.user for a in invite))
+        return await self.call("POST", "/createRoom", room_request(spec))
+
+    async def state(self, room: str, type_: str, content: Any, key: str = "") -> Said:
+        """Set a state event."""
+        place = "/".join(map(urllib.parse.quote, (room, "state", type_, key)))
+        return await self.call("PUT", f"/rooms/{place}", content)
 
 
 @dataclass
@@ -116,9 +126,13 @@ class House:
     listener: Server | None = None
     with_module: bool = True
     staff: str = "admin"
+    extra: dict[str, Any] = field(default_factory=dict)
+    """More of homeserver.yaml."""
+    more_modules: tuple[dict[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
         write_private(self.folder / "snapshot.key", KEY)
+        self.writer = SnapshotWriter(self.folder / "snapshot", KEY)
         self.services = tuple(
             Appservice(
                 name, name, secrets.token_hex(16), secrets.token_hex(16), ghosts="mss_" if name == "mssante" else None
@@ -131,8 +145,8 @@ class House:
         module = {"module": "colloque.synapse.module.ColloqueModule", "config": self.module_config()}
         self.server.configure(
             appservices=self.services,
-            modules=(module,) if self.with_module else (),
-            extra=WITHOUT_HELP,
+            modules=(module, *self.more_modules) if self.with_module else (),
+            extra=WITHOUT_HELP | self.extra,
         )
 
     def module_config(self) -> dict[str, Any]:
@@ -187,34 +201,41 @@ class House:
         return account
 
     def attest(self, *accounts: Account, days: float = 365) -> None:
-        """Replace the snapshot: exactly these are attested."""
-        write_private(self.folder / "snapshot", self.encoded(*accounts, days=days))
+        """Publish: exactly these are attested, as doctors."""
+        self.publish(*(attestation(each.user, number, days=days) for number, each in enumerate(accounts)))
 
-    def encoded(self, *accounts: Account, days: float = 365) -> bytes:
-        """A signed snapshot, newer than the last."""
+    def publish(self, *attested: Attestation, **more: Any) -> None:
+        """Publish exactly this; `blocks` and `servers` as a snapshot has them."""
+        self.writer.publish(self.whole(*attested, **more))
+
+    def whole(self, *attested: Attestation, **more: Any) -> Snapshot:
+        """A snapshot newer than the last."""
         self.serial += 1
-        now = datetime.now(UTC)
-        entries = []
-        for number, account in enumerate(accounts):
-            digits = f"{8_000_000_000 + number:010d}"
-            entries.append(
-                Attestation(
-                    user=account.user,
-                    rpps=Rpps(digits + luhn_key(digits)),
-                    name="Essai",
-                    method=Method.MAILBOX_CODE,
-                    issued_at=now - timedelta(days=1),
-                    valid_until=now + timedelta(days=days),
-                )
-            )
-        return snapshot(self.serial, now, entries).encode(KEY)
+        return snapshot(self.serial, datetime.now(UTC), attested, **more)
+
+
+def attestation(user: UserId, number: int, *, days: float = 365, **more: Any) -> Attestation:
+    """Of a doctor, unless `more` says otherwise."""
+    now = datetime.now(UTC)
+    digits = f"{8_000_000_000 + number:010d}"
+    held = Attestation(
+        user=user,
+        rpps=Rpps(digits + luhn_key(digits)),
+        name="Essai",
+        method=Method.MAILBOX_CODE,
+        issued_at=now - timedelta(days=1),
+        valid_until=now + timedelta(days=days),
+        professions=("10",),
+        category="C",
+    )
+    return replace(held, **more)
 
 
 @asynccontextmanager
-async def running_house() -> AsyncIterator[House]:
+async def running_house(extra: dict[str, Any] | None = None) -> AsyncIterator[House]:
     """Started, with somebody listening where the annuaire would be."""
     with tempfile.TemporaryDirectory(prefix="clq-mod-", dir="/tmp") as folder:
-        made = House(Path(folder), own_homeserver(Path(folder) / "hs"))
+        made = House(Path(folder), own_homeserver(Path(folder) / "hs"), extra=extra or {})
         made.configure()
         await asyncio.to_thread(made.server.start)
         try:

@@ -21,6 +21,7 @@ from tests.servers.dispatch import (
     ADMINS,
     ALICE,
     CONFIG,
+    DIRECT,
     HOME,
     MAIL,
     NOON,
@@ -85,6 +86,16 @@ async def test_what_was_typed_is_never_repeated_in_the_answer(house: House) -> N
     assert "Durand" not in body
 
 
+async def test_what_the_speaker_had_asked_may_be_answered_without_a_command(house: House) -> None:
+    house.awaited = {"oui", "!oui"}
+    assert await house.hear(said("oui")) == {Owner.ANNUAIRE: ["c'est noté"]}
+    assert await house.hear(said("!oui")) == {Owner.ANNUAIRE: ["c'est noté"] * 2}
+    assert (await house.hear(said("non")))[Owner.ANNUAIRE][2:] == [texts.ONLY_COMMANDS]
+    assert Owner.MSSANTE not in await house.hear(said("oui", MAIL))
+    await house.hear(said("oui", sender=UserId(f"@bob:{SERVER}")))
+    assert len(house.homes[Owner.ANNUAIRE].said) == 3
+
+
 async def test_the_answer_is_a_reply_whose_transaction_comes_from_the_event(house: House) -> None:
     message = said("!aide")
     await house.hear(message)
@@ -125,6 +136,7 @@ async def test_rights(house: House) -> None:
         said("!aide", sender=CONFIG.bots[1]),
         said("!aide", sender=UserId(f"@{CONFIG.mssante.ghost_prefix}ab12:{SERVER}")),
         said("!aide", STRANGE),
+        said("!aide", DIRECT),
         said("!aide", HOME, UserId(f"@bob:{SERVER}")),
         said("!aide", content={"msgtype": "m.notice", "body": "!aide"}),
         said("* !aide", content={"msgtype": "m.text", "body": "!aide", "m.relates_to": {"rel_type": "m.replace"}}),

@@ -77,6 +77,11 @@ class SynapseAdmin:
         answer = await self._api.call("GET", path(_V2, "users", user, "devices"))
         return tuple(str(d["device_id"]) for d in answer["devices"])
 
+    async def rooms_of(self, user: UserId) -> dict[RoomId, str]:
+        """Membership by room of an account, also one of another server: in the rooms that this server knows."""
+        answer = await self._api.call("GET", path(_V1, "users", user, "memberships"))
+        return {RoomId(str(room)): str(state) for room, state in answer["memberships"].items()}
+
     async def room(self, room: RoomId) -> JsonDict | None:
         """Details of a room; None when the server does not know it (any more)."""
         try:
@@ -85,6 +90,17 @@ class SynapseAdmin:
             if error.status == 404:
                 return None
             raise
+
+    async def memberships(self, room: RoomId) -> dict[UserId, str]:
+        """Membership by user, of a room that our bots may have left; empty when the server does not know the room."""
+        try:
+            answer = await self._api.call("GET", path(_V1, "rooms", room, "state"))
+        except HomeRefused as error:
+            if error.status == 404:
+                return {}
+            raise
+        members = (e for e in answer["state"] if e["type"] == "m.room.member")
+        return {UserId(str(e["state_key"])): str(e["content"].get("membership", "")) for e in members}
 
     async def delete_room(self, room: RoomId) -> str:
         """Begin to remove everybody from a room and purge it. Answers the `delete_id` to follow."""

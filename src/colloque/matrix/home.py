@@ -21,7 +21,7 @@ _QUOTED = re.compile(r"> (?:\* )?<@[^>\s]+>")
 
 @dataclass(frozen=True, slots=True)
 class RoomSpec:
-    """A room to create. `name` must hold nothing about a patient."""
+    """A room to create. `name` must hold nothing about a patient; empty, clients show who is in it."""
 
     name: str
     mark: RoomMark
@@ -31,6 +31,8 @@ class RoomSpec:
     powers: Mapping[UserId, int] = field(default_factory=dict)
     """Extra power levels (never the creator: room version 12 forbids it)."""
     readonly: bool = False
+    shared: bool = False
+    """Servers of the federation may take part; never changed afterwards."""
 
 
 def room_request(spec: RoomSpec) -> JsonDict:
@@ -46,7 +48,6 @@ def room_request(spec: RoomSpec) -> JsonDict:
         "room_version": "12",
         "preset": "private_chat",
         "visibility": "private",
-        "name": spec.name,
         "initial_state": state,
         "invite": list(spec.invite),
         "is_direct": spec.direct,
@@ -60,8 +61,10 @@ def room_request(spec: RoomSpec) -> JsonDict:
             "redact": 100,
             "users": dict(spec.powers),
         },
-        "creation_content": {"m.federate": False},
+        "creation_content": {"m.federate": spec.shared},
     }
+    if spec.name:
+        body["name"] = spec.name
     if spec.topic:
         body["topic"] = spec.topic
     return body
@@ -159,6 +162,10 @@ class Home(Protocol):
 
     async def invite(self, room: RoomId, user: UserId) -> None:
         """Invite; no error when already invited or joined."""
+        ...
+
+    async def leave(self, room: RoomId) -> None:
+        """Leave for good, and let go of the room's keys; no error when no longer in it."""
         ...
 
     async def set_state(self, room: RoomId, type_: str, content: JsonDict, state_key: str = "") -> EventId:

@@ -152,6 +152,11 @@ class NioHome:
         """Accept an invitation."""
         await self._rooms.join(room)
 
+    async def leave(self, room: RoomId) -> None:
+        """Leave for good, and let go of the room's keys; no error when no longer in it."""
+        await self._rooms.leave(room)
+        await self.forget_room_keys(room)
+
     async def set_state(self, room: RoomId, type_: str, content: JsonDict, state_key: str = "") -> EventId:
         """Set a state event."""
         event = await self._rooms.set_state(room, type_, content, state_key)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 from collections.abc import Iterator
 
 from colloque.errors import HomeRefused
@@ -83,6 +84,10 @@ class RoomCalls:
         """Accept an invitation; no error when already in."""
         await self.api.call("POST", path(CLIENT, "rooms", room, "join"), {})
 
+    async def leave(self, room: RoomId) -> None:
+        """Leave; no error when no longer in it."""
+        await self.api.call("POST", path(CLIENT, "rooms", room, "leave"), {})
+
     async def set_state(self, room: RoomId, type_: str, content: JsonDict, state_key: str = "") -> EventId:
         """Set a state event."""
         answer = await self.api.call("PUT", path(CLIENT, "rooms", room, "state", type_, state_key), content)
@@ -119,7 +124,9 @@ class RoomCalls:
 
     async def _own_rooms(self) -> dict[str, RoomId]:
         """Joined rooms by the key of the mark we gave them; asked once a process, in one call."""
-        query = {"filter": _MARKS_ONLY, "set_presence": "offline"}
+        # Synapse repeats its answer to a first sync for two minutes: a room made just before a crash would be missed.
+        # No two requests are the same; the time-out means nothing without `since`.
+        query = {"filter": _MARKS_ONLY, "set_presence": "offline", "timeout": str(secrets.randbelow(2**31))}
         answer = await self.api.call("GET", path(CLIENT, "sync"), query=query, timeout_s=_INITIAL_SYNC_S)
         found = {}
         for room, value in answer.get("rooms", {}).get("join", {}).items():

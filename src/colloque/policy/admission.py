@@ -1,22 +1,21 @@
 """Who may create, invite and join: the one rule, asked by the Synapse module. Pure.
 
-In this house a room is private and encrypted, and everybody in it is verified, or one of our bots. An account
-that is not verified has its home room and nothing else; an administrator's has the admin room besides. Other
-servers are not connected.
+In this house a room is private and encrypted, and everybody in it is verified, or one of our bots. An account that is
+not verified has its home room and nothing else; an administrator's has the admin room besides. A patient room is for
+professions bound by secrecy, and for those who work under somebody who is in it. What is shared with another server is
+marked: a patient room, or a direct one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
-from colloque.identity import UserId
-from colloque.rooms.mark import ROOM_MARK, RoomKind
-
-MEGOLM = "m.megolm.v1.aes-sha2"
-"""The one encryption of rooms that Matrix defines."""
+from colloque.identity import Rpps, UserId
+from colloque.policy.professions import Trade, may_enter, may_open
+from colloque.policy.room_request import RoomRequest
+from colloque.rooms.mark import RoomKind
 
 
 class Standing(StrEnum):
@@ -26,12 +25,22 @@ class Standing(StrEnum):
     """A bot of ours, or a correspondent's ghost."""
     ATTESTED = "attested"
     """A professional whose identity is verified, today."""
+    SUPERVISED = "supervised"
+    """Verified as working under a named professional."""
+    FROZEN = "frozen"
+    """Verified, and no longer listed: stays and writes, and begins nothing new."""
     STAFF = "staff"
-    """An administrator by configuration, not verified as a professional."""
+    """An administrator, not verified as a professional."""
     UNVERIFIED = "unverified"
     """Any other account of this server."""
+    REMOTE_SERVICE = "remote_service"
+    """A bot of a listed server."""
+    REMOTE_ATTESTED = "remote_attested"
+    """A professional of a listed server, admitted here."""
+    REMOTE_UNKNOWN = "remote_unknown"
+    """Any other account of a listed server."""
     REMOTE = "remote"
-    """An account of another server."""
+    """An account of a server that is not listed."""
 
 
 class Reason(StrEnum):
@@ -39,13 +48,35 @@ class Reason(StrEnum):
 
     ACTOR_UNVERIFIED = "actor_unverified"
     ACTOR_STAFF = "actor_staff"
+    ACTOR_FROZEN = "actor_frozen"
+    ACTOR_PROFESSION = "actor_profession"
+    """Their profession, or their being a student, does not allow it."""
+    ACTOR_UNSPONSORED = "actor_unsponsored"
+    """The professional under whom they work is not in that patient room."""
     OTHER_UNVERIFIED = "other_unverified"
     OTHER_STAFF = "other_staff"
+    OTHER_FROZEN = "other_frozen"
+    OTHER_PROFESSION = "other_profession"
+    OTHER_UNSPONSORED = "other_unsponsored"
+    NOT_AVAILABLE = "not_available"
+    """Said to somebody whom the other has blocked: no more than this."""
     ROOM_PUBLIC = "room_public"
     """Public, open to guests or world-readable, or not encrypted."""
+    ROOM_LOCAL = "room_local"
+    """Not a room that other servers may share."""
+    NOT_INVITED = "not_invited"
+    """Rooms are entered by invitation: not by address, and nobody knocks."""
+    MARK = "mark"
+    """What a room is for is said by our bots alone."""
+    NAME = "name"
+    """Names come from the directory."""
+    ALIAS = "alias"
+    """Addresses outlive their room, and tell what it is about."""
     THIRD_PARTY = "third_party"
     """An invitation by mail address or telephone: nobody knows who would come."""
     REMOTE = "remote"
+    REMOTE_UNKNOWN = "remote_unknown"
+    """Not admitted here yet: asked for, it may work in a moment."""
     INTERNAL = "internal"
     """The rule could not be asked: refused, to be safe."""
 
@@ -66,101 +97,140 @@ class Refused:
 Verdict = Allowed | Refused
 ALLOWED = Allowed()
 
-_TRUSTED = {Standing.SERVICE, Standing.ATTESTED}
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """An account, as far as the rule is concerned."""
+
+    standing: Standing
+    trades: tuple[Trade, ...] = ()
+    under: Rpps | None = None
+    """Who answers for a supervised person."""
+    rpps: Rpps | None = None
+    """A professional's own."""
+
+
 _AS_ACTOR = {
     Standing.UNVERIFIED: Reason.ACTOR_UNVERIFIED,
     Standing.STAFF: Reason.ACTOR_STAFF,
+    Standing.FROZEN: Reason.ACTOR_FROZEN,
+    Standing.REMOTE_UNKNOWN: Reason.REMOTE_UNKNOWN,
     Standing.REMOTE: Reason.REMOTE,
 }
 _AS_OTHER = {
     Standing.UNVERIFIED: Reason.OTHER_UNVERIFIED,
     Standing.STAFF: Reason.OTHER_STAFF,
+    Standing.FROZEN: Reason.OTHER_FROZEN,
+    Standing.REMOTE_UNKNOWN: Reason.REMOTE_UNKNOWN,
     Standing.REMOTE: Reason.REMOTE,
 }
-_ROOMS_OF: dict[Standing, set[str]] = {
+_ABROAD = {Standing.REMOTE_SERVICE, Standing.REMOTE_ATTESTED}
+_SHARED = {RoomKind.PATIENT.value, RoomKind.DIRECT.value}
+"""Kinds of rooms in which people of other servers may be."""
+_ALSO: dict[Standing, set[str]] = {
     Standing.UNVERIFIED: {RoomKind.HOME},
+    Standing.FROZEN: {RoomKind.HOME, RoomKind.MAIL, RoomKind.ADMIN},
     Standing.STAFF: {RoomKind.HOME, RoomKind.ADMIN},
-    Standing.REMOTE: set(),
 }
+"""Rooms to which our bots may invite people who are otherwise not to be invited."""
 
 
-@dataclass(frozen=True, slots=True)
-class RoomRequest:
-    """What somebody asks to create, as far as the rule is concerned."""
-
-    kind: str
-    """What the request marks the room as; believed only of our bots."""
-    invitees: tuple[UserId, ...]
-    third_party: bool
-    open: bool
-    """Somebody could read or enter without being invited."""
-    cleartext: bool
-    """The room would not be encrypted."""
-
-    @classmethod
-    def read(cls, body: Mapping[str, Any]) -> RoomRequest:
-        """From a `/createRoom` body, or the like Synapse makes for an upgrade.
-
-        Raises ValueError, TypeError or KeyError when it is malformed.
-        """
-        state = {(s["type"], s.get("state_key", "")): s["content"] for s in body.get("initial_state") or ()}
-        members = [key for type_, key in state if type_ == "m.room.member"]
-        encryption = state.get(("m.room.encryption", ""), {})
-        join_rule = state.get(("m.room.join_rules", ""), {}).get("join_rule", "invite")
-        history = state.get(("m.room.history_visibility", ""), {}).get("history_visibility", "shared")
-        guests = state.get(("m.room.guest_access", ""), {}).get("guest_access", "forbidden")
-        return cls(
-            kind=str(state.get((ROOM_MARK, ""), {}).get("kind", "")),
-            invitees=tuple(UserId(str(user)) for user in [*(body.get("invite") or ()), *members]),
-            third_party=bool(body.get("invite_3pid")) or any(t == "m.room.third_party_invite" for t, _ in state),
-            open=body.get("visibility") == "public"
-            or body.get("preset") == "public_chat"
-            or join_rule == "public"
-            or history == "world_readable"
-            or guests == "can_join",
-            cleartext=encryption.get("algorithm") != MEGOLM,
-        )
+Refuses = Callable[[UserId], bool]
+"""Does that user block whoever asks?"""
 
 
-def may_create(actor: Standing, request: RoomRequest, invitees: Mapping[UserId, Standing]) -> Verdict:
-    """May `actor` create that room? `invitees` tells the standing of everyone the request invites."""
-    if actor not in _TRUSTED:
-        return Refused(_AS_ACTOR[actor])
+def may_create(actor: Person, request: RoomRequest, people: Mapping[UserId, Person], refuses: Refuses) -> Verdict:
+    """May `actor` create that room?
+
+    `people` tells what everyone is whom the request invites or names as owner.
+    """
+    if actor.standing in _AS_ACTOR or actor.standing in _ABROAD:
+        return Refused(_AS_ACTOR.get(actor.standing, Reason.REMOTE))
     if request.third_party:
         return Refused(Reason.THIRD_PARTY)
     if request.open or request.cleartext:
         return Refused(Reason.ROOM_PUBLIC)
-    kind = request.kind if actor is Standing.SERVICE else ""
+    if request.alias:
+        return Refused(Reason.ALIAS)
+    kind = request.kind if actor.standing is Standing.SERVICE else ""
+    if kind == RoomKind.PATIENT and request.owner is not None:
+        verdict = may_open_patient_room(people[request.owner])
+        if isinstance(verdict, Refused):
+            return Refused(verdict.reason, request.owner)
+    inside = {people[user].rpps for user in (*request.invitees, *([request.owner] if request.owner else []))}
     for user in request.invitees:
-        verdict = may_invite(actor, invitees[user], kind)
+        other = people[user]
+        verdict = may_invite(
+            actor, other, kind, sponsored=other.under is not None and other.under in inside, blocked=refuses(user)
+        )
         if isinstance(verdict, Refused):
             return Refused(verdict.reason, user)
     return ALLOWED
 
 
-def may_invite(actor: Standing, other: Standing, kind: str) -> Verdict:
-    """May `actor` invite `other` into a room of that kind? Only our bots may invite people who are not verified."""
-    if actor not in _TRUSTED:
-        return Refused(_AS_ACTOR[actor])
-    if other in _TRUSTED or (actor is Standing.SERVICE and kind in _ROOMS_OF[other]):
-        return ALLOWED
-    return Refused(_AS_OTHER[other])
+def may_open_patient_room(owner: Person) -> Verdict:
+    """May a patient room be made for them?"""
+    if owner.standing in _AS_ACTOR:
+        return Refused(_AS_ACTOR[owner.standing])
+    if owner.standing is not Standing.ATTESTED or may_open(owner.trades) is not None:
+        return Refused(Reason.ACTOR_PROFESSION)
+    return ALLOWED
 
 
-def may_join(who: Standing, kind: str) -> Verdict:
-    """May `who` join a room of that kind? (Whether they are invited is Matrix's own business.)"""
-    if who in _TRUSTED or kind in _ROOMS_OF[who]:
+def may_invite(actor: Person, other: Person, kind: str, *, sponsored: bool = False, blocked: bool = False) -> Verdict:
+    """May `actor` invite `other` into a room of that kind? Only our bots may invite people who are not verified.
+
+    `sponsored`: the one who answers for `other` is, or will be, in the room. `blocked`: `other` refuses the one who
+    invites, or for whom a bot does.
+    """
+    if actor.standing in _AS_ACTOR:
+        return Refused(_AS_ACTOR[actor.standing])
+    if blocked:
+        return Refused(Reason.NOT_AVAILABLE)
+    if other.standing in _AS_OTHER:
+        if actor.standing is Standing.SERVICE and kind in _ALSO.get(other.standing, ()):
+            return ALLOWED
+        return Refused(_AS_OTHER[other.standing])
+    if (actor.standing in _ABROAD or other.standing in _ABROAD) and kind not in _SHARED:
+        return Refused(Reason.ROOM_LOCAL)
+    if kind == RoomKind.PATIENT:
+        return _into_patient_room(other, sponsored, Reason.OTHER_PROFESSION, Reason.OTHER_UNSPONSORED)
+    return ALLOWED
+
+
+def may_join(who: Person, kind: str, *, sponsored: bool = False) -> Verdict:
+    """May `who` be in a room of that kind? (Whether they are invited is Matrix's own business.)"""
+    if who.standing in _AS_ACTOR and who.standing is not Standing.FROZEN:
+        return ALLOWED if kind in _ALSO.get(who.standing, ()) else Refused(_AS_ACTOR[who.standing])
+    if who.standing in _ABROAD and kind not in _SHARED:
+        return Refused(Reason.ROOM_LOCAL)
+    if kind == RoomKind.PATIENT:
+        return _into_patient_room(who, sponsored, Reason.ACTOR_PROFESSION, Reason.ACTOR_UNSPONSORED)
+    return ALLOWED
+
+
+def _into_patient_room(who: Person, sponsored: bool, profession: Reason, unsponsored: Reason) -> Verdict:
+    if who.standing in {Standing.SERVICE, Standing.REMOTE_SERVICE}:
         return ALLOWED
-    return Refused(_AS_ACTOR[who])
+    if who.standing is Standing.SUPERVISED:
+        return ALLOWED if sponsored else Refused(unsponsored)
+    return ALLOWED if may_enter(RoomKind.PATIENT, who.trades) is None else Refused(profession)
+
+
+def may_change(actor: Person) -> Verdict:
+    """May `actor` change a room's state at all? (Which room's, and how: Matrix's powers, and `room_request.opens`.)"""
+    if actor.standing in {Standing.UNVERIFIED, Standing.REMOTE_UNKNOWN, Standing.REMOTE}:
+        return Refused(_AS_ACTOR[actor.standing])
+    return ALLOWED
 
 
 def joins_at_once(kind: str, owner: UserId | None, invitee: UserId) -> bool:
     """Is a person whom our bots invite joined without having to accept?
 
-    Their home, the admin room and their own mail: yes. A patient room: only the one they opened themselves.
+    Their home, the admin room and their own mail: yes. A patient room or a direct one: only what they asked for.
     """
     if kind == RoomKind.ADMIN:
         return True
-    if kind == RoomKind.PATIENT:
+    if kind in {RoomKind.PATIENT, RoomKind.DIRECT}:
         return owner == invitee
     return kind in {RoomKind.HOME, RoomKind.MAIL} and owner in {None, invitee}

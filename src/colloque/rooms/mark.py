@@ -32,6 +32,8 @@ class RoomKind(StrEnum):
     """A care team's room about one patient; ends."""
     MAIL = "mail"
     """One mailbox owner and one correspondent's ghost."""
+    DIRECT = "direct"
+    """Two verified people, `owner` the one who asked. `@annuaire` made it and left: nobody can change it any more."""
 
 
 @dataclass(frozen=True, slots=True)

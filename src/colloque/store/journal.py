@@ -21,6 +21,12 @@ from colloque.files import sync_folder, write_private
 _TORN = "journal.torn"
 
 
+class Held(Inconsistent):
+    """Another process is writing this journal."""
+
+    code = "journal.held"
+
+
 class Journal:
     """One service's journal. Made by `open`. Calls block for the time of one fsync."""
 
@@ -38,8 +44,8 @@ class Journal:
     def open(cls, path: Path, clock: Clock) -> Self:
         """Open or create, check the whole chain, set a torn last line aside as `<name>.torn-<n>`, and note it.
 
-        Raises Inconsistent when another process writes it or others may read it, Tampered when the chain does not
-        hold (nothing is written then), Temporary when the disk refuses.
+        Raises Held when another process writes it, Inconsistent when others may read it, Tampered when the chain does
+        not hold (nothing is written then), Temporary when the disk refuses.
         """
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
@@ -60,7 +66,7 @@ class Journal:
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Inconsistent("another process is writing this journal") from None
+            raise Held("another process is writing this journal") from None
         try:
             data = self._path.read_bytes()
             self._size = data.rfind(b"\n") + 1

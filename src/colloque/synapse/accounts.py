@@ -7,14 +7,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from colloque.attestation import Attestation, Kind
 from colloque.book import AttestationBook
 from colloque.clock import Clock
-from colloque.identity import UserId, localpart
-from colloque.policy.admission import Standing
+from colloque.identity import UserId, localpart, server_of
+from colloque.policy.admission import Person, Standing
 from colloque.rooms.mark import ROOM_MARK, RoomKind
 from colloque.synapse.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+_NOBODY = {standing: Person(standing) for standing in Standing}
 
 
 class StateEvent(Protocol):
@@ -33,46 +36,90 @@ class StateEvent(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What one of our bots has marked a room as; nothing for any other room."""
+    """What one of our bots, or a listed server's, has marked a room as; nothing for any other room."""
 
     kind: str = ""
     owner: UserId | None = None
 
 
 class Accounts:
-    """Answers from memory; the snapshot file is looked at (one `stat`) at every question."""
+    """Answers from memory; the snapshot's files are looked at (one `stat`) at every question."""
 
     def __init__(self, settings: Settings, book: AttestationBook, clock: Clock, is_mine: Callable[[str], bool]) -> None:
         self._settings = settings
         self._book = book
         self._clock = clock
-        self._is_mine = is_mine
+        self.is_mine = is_mine
         self._said = ""
 
-    def standing(self, user: str) -> Standing:
+    def person(self, user: str) -> Person:
         """What the account is, now."""
         who = UserId(user)
-        if not self._is_mine(user):
-            return Standing.REMOTE
-        if who in self._settings.bots or self._is_ghost(who):
-            return Standing.SERVICE
-        attested = self._book.of(who, self._clock.now()) is not None
+        mine = self.is_mine(user)
+        if mine and (who in self._settings.bots or self._is_ghost(who)):
+            return _NOBODY[Standing.SERVICE]
+        now = self._clock.now()
+        found = self._book.of(who, now)
         self._say_problem()
-        if attested:
-            return Standing.ATTESTED
-        return Standing.STAFF if who in self._settings.staff else Standing.UNVERIFIED
+        if not mine:
+            if not self._book.is_listed(server_of(who), now):
+                return _NOBODY[Standing.REMOTE]
+            if who in self._book.state.bots:
+                return _NOBODY[Standing.REMOTE_SERVICE]
+            if found is None or found.kind is not Kind.PROFESSIONAL:
+                return _NOBODY[Standing.REMOTE_UNKNOWN]
+            return Person(Standing.REMOTE_ATTESTED, found.trades, rpps=found.rpps)
+        if found is None or found.kind is Kind.STAFF:
+            staff = found is not None or who in self._settings.staff
+            return _NOBODY[Standing.STAFF if staff else Standing.UNVERIFIED]
+        return self._attested(found)
+
+    def _attested(self, found: Attestation) -> Person:
+        if found.kind is Kind.SUPERVISED:
+            answered = found.under is not None and self._book.of_rpps(found.under, self._clock.now()) is not None
+            standing = Standing.SUPERVISED if answered and not found.frozen else Standing.FROZEN
+            return Person(standing, under=found.under)
+        standing = Standing.FROZEN if found.frozen else Standing.ATTESTED
+        return Person(standing, found.trades, rpps=found.rpps)
+
+    def standing(self, user: str) -> Standing:
+        """The same, in one word."""
+        return self.person(user).standing
+
+    def name(self, user: str) -> str | None:
+        """The directory's name of somebody attested."""
+        found = self._book.known(UserId(user), self._clock.now())
+        return found.name if found is not None else None
+
+    def sponsor(self, person: Person) -> UserId | None:
+        """The account of who answers for a supervised person."""
+        held = self._book.of_rpps(person.under, self._clock.now()) if person.under is not None else None
+        return held.user if held is not None else None
+
+    def refuses(self, user: str, *others: str | None) -> bool:
+        """Has `user` blocked one of these?"""
+        return any(self._book.refuses(UserId(user), UserId(other)) for other in others if other)
+
+    def was_attested(self, user: str, at_ms: int) -> bool:
+        """Had somebody, whose attestation has ended, one at that moment?"""
+        found = self._book.state.by_user.get(UserId(user))
+        return found is not None and at_ms < found.valid_until.timestamp() * 1000
 
     def room(self, state: Mapping[tuple[str, str], StateEvent]) -> Room:
-        """What the room is. Our bots may mark any room, a ghost its own mail room; nobody else is believed."""
+        """What the room is. Bots may mark any room, a ghost its own mail room; nobody else is believed."""
         mark = state.get((ROOM_MARK, ""))
-        if mark is None or not self._is_mine(mark.sender):
+        if mark is None:
             return Room()
         kind, owner, sender = mark.content.get("kind"), mark.content.get("owner"), UserId(mark.sender)
-        if not isinstance(kind, str):
-            return Room()
-        if sender in self._settings.bots or (kind == RoomKind.MAIL and self._is_ghost(sender)):
+        if isinstance(kind, str) and self.may_mark(sender, kind):
             return Room(kind, UserId(owner) if isinstance(owner, str) else None)
         return Room()
+
+    def may_mark(self, sender: UserId, kind: str) -> bool:
+        """Is `sender` believed when they say that a room is of that kind?"""
+        if not self.is_mine(sender):
+            return sender in self._book.state.bots and self._book.is_listed(server_of(sender), self._clock.now())
+        return sender in self._settings.bots or (kind == RoomKind.MAIL and self._is_ghost(sender))
 
     def _is_ghost(self, user: UserId) -> bool:
         return localpart(user).startswith(self._settings.ghost_prefix)

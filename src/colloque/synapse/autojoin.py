@@ -12,9 +12,10 @@ import logging
 from synapse.module_api import EventBase, LoggingTransaction, ModuleApi, StateMap
 
 from colloque.identity import UserId
-from colloque.policy.admission import Allowed, Standing, joins_at_once, may_invite, may_join
+from colloque.policy.admission import Allowed, Standing, joins_at_once
 from colloque.rooms.mark import ROOM_MARK
 from colloque.synapse.accounts import Accounts
+from colloque.synapse.judge import Judge
 from colloque.synapse.settings import Settings
 
 SWEEP_S = 300.0
@@ -38,8 +39,9 @@ logger = logging.getLogger(__name__)
 class AutoJoin:
     """Takes up the invitations of our bots."""
 
-    def __init__(self, api: ModuleApi, settings: Settings, accounts: Accounts) -> None:
+    def __init__(self, api: ModuleApi, settings: Settings, accounts: Accounts, judge: Judge) -> None:
         self._api = api
+        self._judge = judge
         self._settings = settings
         self._accounts = accounts
         self._busy: set[tuple[str, str]] = set()
@@ -72,20 +74,20 @@ class AutoJoin:
         membership = state[member].content.get("membership") if member in state else None
         if membership != "invite" or state[member].sender != inviter:
             return membership in {"join", "ban"}
-        if self._is_wanted(inviter, invitee, state) and await self._is_active(invitee):
+        if await self._is_wanted(inviter, invitee, room, state) and await self._is_active(invitee):
             await self._api.update_room_membership(invitee, invitee, room, "join")
         return True
 
-    def _is_wanted(self, inviter: str, invitee: str, state: StateMap[EventBase]) -> bool:
+    async def _is_wanted(self, inviter: str, invitee: str, room: str, state: StateMap[EventBase]) -> bool:
         """The admission rule once more: the world may have changed since the invitation."""
-        us, them = self._accounts.standing(inviter), self._accounts.standing(invitee)
         marked = self._accounts.room(state)
         return (
-            us is Standing.SERVICE
-            and them not in {Standing.SERVICE, Standing.REMOTE}
+            self._accounts.standing(inviter) is Standing.SERVICE
+            and self._accounts.is_mine(invitee)
+            and self._accounts.standing(invitee) is not Standing.SERVICE
             and joins_at_once(marked.kind, marked.owner, UserId(invitee))
-            and isinstance(may_invite(us, them, marked.kind), Allowed)
-            and isinstance(may_join(them, marked.kind), Allowed)
+            and isinstance(await self._judge.invite(inviter, invitee, room, state), Allowed)
+            and isinstance(await self._judge.join(invitee, marked, room, state), Allowed)
         )
 
     async def _is_active(self, user: str) -> bool:

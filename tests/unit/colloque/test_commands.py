@@ -99,6 +99,36 @@ def test_the_rest_keeps_case_and_accents_with_plain_typography() -> None:
     assert call.words == ("Zoé", "l'Équipe", "Jean-Luc")
 
 
+@pytest.mark.parametrize(
+    ("text", "name", "rest"),
+    [
+        ("!chercher dr O’Neil", "chercher", "dr O'Neil"),
+        ("! Chercher  kiné  metz", "chercher", "kiné  metz"),
+        ("!Recherche", None, ""),
+        ("!chercher : cardiologue, Nancy.", "chercher", "cardiologue, Nancy."),
+        ("！search\u00a0Périer", "chercher", "Périer"),
+        ("!find périer", "chercher", "périer"),
+        ("!SUITE…", "suite", ""),
+        ("!more", "suite", ""),
+        ("!next", "suite", ""),
+        ("!qui n° 3 ?", "qui", "n° 3 ?"),
+        ("!who 3", "qui", "3"),
+        ("!Contacter 3, oui", "contacter", "3, oui"),
+        ("!contact 3", "contacter", "3"),
+        ("!contacter3", "contacter", "3"),
+    ],
+)
+def test_searching_and_contacting_as_phones_type_them(text: str, name: str | None, rest: str) -> None:
+    found = parse(text)
+    if name is None:
+        assert isinstance(found, Unknown)
+        assert found.near is not None
+        assert found.near.name == "chercher"
+    else:
+        assert isinstance(found, Call)
+        assert (found.command.name, found.rest) == (name, rest)
+
+
 def test_user_ids_come_through() -> None:
     assert understood("!patient ouvrir @a.b-c:example.org, @d:x.org").words == ("@a.b-c:example.org", "@d:x.org")
 
@@ -137,7 +167,7 @@ def test_each_person_sees_what_they_may_use() -> None:
     assert names(set(), "home") == ["aide", "inscription", "code"]
     assert names({Right.ATTESTED}, "patient") == ["patient salon", "patient terminer"]
     assert names({Right.ATTESTED}, "mail") == ["boite etat", "envois", "renvoyer"]
-    assert names({Right.ADMIN}, "admin") == ["aide", "etat"]
+    assert names({Right.ADMIN}, "admin") == ["aide", "etat", "annuaire confirmer"]
     assert names({Right.ATTESTED}, "admin") == ["aide"]
 
 

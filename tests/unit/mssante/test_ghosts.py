@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from colloque.directory.lookup import Freshness
 from colloque.errors import NotFound
-from colloque.identity import MssanteAddress, Rpps
+from colloque.identity import Adeli, MssanteAddress, Rpps
 from colloque.professional import Activity, Mailbox, MailboxKind, Professional
 from colloque_mssante import texts
 from colloque_mssante.ghosts import correspondent, opaque
@@ -32,8 +32,13 @@ class Book:
     people: dict[Rpps, Professional] = field(default_factory=lambda: {RPPS: ANNE})
     boxes: tuple[Mailbox, ...] = (*ANNE.mailboxes, Mailbox(SERVICE, MailboxKind.ORG, structure="CHU, cardiologie"))
 
+    adeli: dict[Adeli, Professional] = field(default_factory=dict)
+
     def by_rpps(self, rpps: Rpps) -> Professional | None:
         return self.people.get(rpps)
+
+    def by_adeli(self, adeli: Adeli) -> Professional | None:
+        return self.adeli.get(adeli)
 
     def by_mssante(self, address: MssanteAddress) -> Mailbox | None:
         return next((b for b in self.boxes if b.address == address), None)
@@ -48,6 +53,23 @@ def test_a_person_is_one_correspondent_whatever_the_address() -> None:
     assert one.name == two.name == "Dr Anne MARTIN · médecin · Nancy · MSSanté"
     assert one.verified
     assert one.label == f"Dr Anne MARTIN <{OWN}>"
+
+
+def test_somebody_under_an_adeli_number_is_a_verified_person() -> None:
+    number = Adeli("990000015")
+    jeanne = replace(ANNE, rpps=None, adeli=number, given_name="Jeanne")
+    book = Book({}, (Mailbox(OWN, MailboxKind.PER, adeli=number),), {number: jeanne})
+    who = correspondent(OWN.value, book)
+    assert (who.name, who.verified) == ("Dr Jeanne MARTIN · médecin · Nancy · MSSanté", True)
+
+
+def test_a_person_keeps_their_key_when_they_move_from_adeli_to_rpps() -> None:
+    number = Adeli("990000015")
+    before = Book({}, (Mailbox(OWN, MailboxKind.PER, adeli=number),), {number: replace(ANNE, rpps=None, adeli=number)})
+    after = Book({RPPS: replace(ANNE, adeli=number)})
+    old, new = correspondent(OWN.value, before), correspondent(OWN.value, after)
+    assert old.key == new.key
+    assert (old.later, new.later) == ("", correspondent(OWN.value, Book()).key)
 
 
 def test_an_organisation_is_its_mailbox() -> None:

@@ -1,0 +1,226 @@
+"""Other servers, wired: what `app` needs to know of them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mautrix.util.async_db import UpgradeTable
+
+from colloque.attestation import Attestation, Change, Listed, Servers
+from colloque.bot_service import Parts
+from colloque.calls import JsonDict
+from colloque.config import Config, FederationConfig
+from colloque.directory.lookup import Directory
+from colloque.errors import BadInput, ConfigError, HomeRefused, Problem
+from colloque.federation.ed25519 import PrivateKey
+from colloque.federation.http_client import Peers
+from colloque.federation.http_list import ListSource
+from colloque.federation.http_server import Api
+from colloque.federation.keeper import Keeper
+from colloque.federation.nonces import Nonces, register_nonces
+from colloque.identity import UserId, digest
+from colloque.matrix.home import text
+from colloque.policy.exchange import Signer
+from colloque.policy.federation_list import public_key
+from colloque.service import Service
+from colloque_annuaire import texts_federation as texts
+from colloque_annuaire.direct import Direct
+from colloque_annuaire.federation_accounts import Accounts
+from colloque_annuaire.federation_answers import Answers
+from colloque_annuaire.federation_leaving import Leaving, SallesRooms
+from colloque_annuaire.federation_meeting import Meetings
+from colloque_annuaire.federation_people import Crossing
+from colloque_annuaire.federation_upkeep import FederationUpkeep
+from colloque_annuaire.homes import Homes
+from colloque_annuaire.store import People
+from colloque_annuaire.store_federation import Abroad, register_federation
+from colloque_annuaire.store_federation_own import OwnAbroad
+
+PUSH_S = 1.0
+RENEW_S = 60.0
+LEAVE_S = 2.0
+
+
+def register_upgrades(table: UpgradeTable) -> None:
+    """Every table that other servers need here; there also where no other server exists."""
+    register_nonces(table)
+    register_federation(table)
+
+
+class Roster:
+    """What the deciding processes must know: who of other servers is admitted, and which servers are listed."""
+
+    def __init__(self, config: FederationConfig, parts: Parts, folder: Path) -> None:
+        """Raises ConfigError without readable trust anchors."""
+        self.abroad = Abroad(parts.db)
+        self.keeper = Keeper(
+            source=ListSource(parts.session, config.list_url, config.ca),
+            folder=folder,
+            authority={kid: public_key(key) for kid, key in config.authority.items()},
+            clock=parts.clock,
+        )
+        self.keeper.load()
+        self._edition = -1
+        self._people: tuple[Attestation, ...] = ()
+
+    async def published(self) -> Change:
+        """A source of `Publication`."""
+        if self.abroad.edition != self._edition:
+            edition = self.abroad.edition
+            self._people = tuple(remote.attestation for remote in await self.abroad.remotes())
+            self._edition = edition
+        listed = self.keeper.current
+        if listed is None:
+            return Change(attested=self._people)
+        servers = tuple(Listed(name, entry.bots) for name, entry in sorted(listed.servers.items()))
+        return Change(attested=self._people, servers=Servers(listed.version, listed.expires, servers))
+
+
+@dataclass(frozen=True, slots=True)
+class Federation:
+    """The whole of it, running."""
+
+    meetings: Meetings
+    accounts: Accounts
+    upkeep: FederationUpkeep
+
+    async def take(self, acts: Sequence[Any]) -> list[Any]:
+        """Keep those of the homeserver's refusals that are looked into here; the others come back."""
+        return await self.meetings.note(acts)
+
+    @property
+    def verbs(self) -> Mapping[str, Callable[..., Awaitable[JsonDict]]]:
+        """What the `colloque` command may ask."""
+
+        async def federation_refresh() -> JsonDict:
+            return {"turn": (await self.upkeep.refresh(ordered=True)).value}
+
+        return {"federation_refresh": federation_refresh}
+
+
+async def open_federation(
+    service: Service,
+    stack: AsyncExitStack,
+    *,
+    config: Config,
+    own: FederationConfig,
+    parts: Parts,
+    roster: Roster,
+    people: People,
+    directory: Directory,
+    homes: Homes,
+    direct: Direct,
+    publish: Callable[[], Awaitable[None]],
+) -> Federation:
+    """All of it, on the service's parts; its tasks run with the service's.
+
+    Raises ConfigError (key or trust anchors), Tampered (rights of the key's file), Temporary (the address is taken).
+    """
+    key = _key(own)
+    us = Signer(config.homeserver.server_name, own.kid, key.sign)
+    keeper, abroad, known = roster.keeper, roster.abroad, OwnAbroad(parts.db)
+    peers = Peers(http=parts.session, us=us, key_of=keeper.key_of, clock=parts.clock, ca=own.ca)
+    crossing = Crossing(
+        us=us,
+        keeper=keeper,
+        abroad=abroad,
+        own=known,
+        people=people,
+        directory=directory,
+        ages=config.annuaire.ages,
+        journal=parts.journal,
+        clock=parts.clock,
+        publish=publish,
+        test=config.test,
+    )
+    meetings = Meetings(
+        keeper=keeper,
+        peers=peers,
+        crossing=crossing,
+        abroad=abroad,
+        own=known,
+        home=parts.home,
+        homes=homes,
+        direct=direct,
+        journal=parts.journal,
+        clock=parts.clock,
+    )
+    accounts = Accounts(
+        us=us,
+        key=key,
+        keeper=keeper,
+        peers=peers,
+        crossing=crossing,
+        own=known,
+        people=people,
+        journal=parts.journal,
+        clock=parts.clock,
+        closed=_teller(parts, homes),
+    )
+    upkeep = FederationUpkeep(
+        keeper=keeper,
+        peers=peers,
+        crossing=crossing,
+        abroad=abroad,
+        own=known,
+        incidents=parts.incidents,
+        journal=parts.journal,
+        clock=parts.clock,
+        publish=publish,
+    )
+    leaving = Leaving(abroad=abroad, rooms=SallesRooms(config), journal=parts.journal)
+    await accounts.settle()
+    await upkeep.follow()
+    api = Api(us=us, key_of=keeper.key_of, nonces=Nonces(parts.db, parts.clock), clock=parts.clock)
+    Answers(
+        us=us.server, crossing=crossing, meetings=meetings, accounts=accounts, own=known, clock=parts.clock
+    ).register(api)
+    await api.serve(stack, own.listen)
+    service.check("federation", lambda: keeper.health)
+
+    async def renew() -> None:
+        await upkeep.follow()
+        await upkeep.renew()
+
+    service.spawn("federation_list", _every(service, own.refresh_s, upkeep.look))
+    service.spawn("federation_renewals", _every(service, RENEW_S, renew))
+    service.spawn("federation_revocations", _every(service, PUSH_S, upkeep.push))
+    service.spawn("federation_leaving", _every(service, LEAVE_S, leaving.run_once))
+    service.spawn("federation_meetings", lambda: meetings.run(service.stop))
+    return Federation(meetings, accounts, upkeep)
+
+
+def _key(own: FederationConfig) -> PrivateKey:
+    try:
+        return PrivateKey.load(own.key)
+    except OSError as error:
+        raise ConfigError([Problem("annuaire.federation.key", f"{own.key}: {error.strerror}")]) from None
+    except BadInput as error:
+        raise ConfigError([Problem("annuaire.federation.key", str(error))]) from None
+
+
+def _teller(parts: Parts, homes: Homes) -> Callable[[UserId, str], Awaitable[None]]:
+    async def closed(user: UserId, organisation: str) -> None:
+        key = f"federation.moved.{digest(user)}"
+        await parts.incidents.open(key, texts.moved_away_admin(organisation))
+        await parts.incidents.close(key)
+        try:
+            room = await homes.ensure(user)
+            await parts.home.send(room, text(texts.moved_away(organisation)), txn=f"moved-{digest(user)}")
+        except HomeRefused:
+            return  # They left their home room; the admin room knows.
+
+    return closed
+
+
+def _every(service: Service, seconds: float, work: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[None]]:
+    async def loop() -> None:
+        while not service.stop.is_set():
+            await work()
+            await service.pause(seconds)
+
+    return loop

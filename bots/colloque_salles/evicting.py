@@ -1,0 +1,66 @@
+"""Takes an account, of this server or another, out of the patient rooms that `@salles` made. Safe to repeat."""
+
+from __future__ import annotations
+
+import logging
+from typing import Protocol
+
+from colloque.errors import HomeRefused
+from colloque.identity import RoomId, UserId
+from colloque.logs import event as log_event
+from colloque.matrix.home import Home
+from colloque.rooms.mark import RoomKind
+from colloque.store.journal import Journal
+from colloque.store.roomkeys import RoomKeys
+from colloque.store.rooms import Rooms
+
+log = logging.getLogger(__name__)
+
+_IN = frozenset({"join", "invite"})
+
+
+class Memberships(Protocol):
+    """What tells where an account is (`colloque.matrix.admin.SynapseAdmin`)."""
+
+    async def rooms_of(self, user: UserId) -> dict[RoomId, str]:
+        """Membership by room, as far as this server knows. Raises HomeUnavailable, HomeRefused."""
+        ...
+
+
+class Evicting:
+    """One instance a service."""
+
+    def __init__(self, *, home: Home, server: Memberships, rooms: Rooms, keys: RoomKeys, journal: Journal) -> None:
+        self._home = home
+        self._server = server
+        self._rooms = rooms
+        self._keys = keys
+        self._journal = journal
+
+    async def evict(self, user: UserId, reason: str) -> int:
+        """Out of every patient room, and of every invitation to one; in how many they still are.
+
+        `reason` is a code, for the journal alone: the others read only that the person is gone. Raises HomeUnavailable.
+        """
+        left = 0
+        for room, membership in (await self._server.rooms_of(user)).items():
+            known = await self._rooms.by_room(room)
+            if membership not in _IN or known is None or known.kind is not RoomKind.PATIENT:
+                continue
+            token, ref = await self._keys.token(room, room), await self._keys.token(room, user)
+            act = self._journal.begin("room.evict", actor=user, room=token, ref=ref, reason=reason)
+            try:
+                await self._home.set_state(room, "m.room.member", {"membership": "leave"}, user)
+            except HomeRefused as error:
+                log_event(log, "evict.refused", level=logging.WARNING, code=error.errcode)
+                self._journal.end(act, "refused")
+                left += 1
+                continue
+            self._journal.end(act, "out")
+        return left
+
+    async def settle(self) -> None:
+        """At start: whoever asked for an eviction that a crash cut short asks again."""
+        for intent in self._journal.open_intents():
+            if intent.kind == "room.evict":
+                self._journal.end(intent.act, "interrupted")

@@ -1,0 +1,76 @@
+"""What one setting must be because of another, or of the world: checked once every setting is well-formed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from colloque.errors import BadInput, Problem
+from colloque.policy.federation_list import public_key
+from colloque.policy.jws import is_kid
+
+if TYPE_CHECKING:
+    from colloque.config import Config, FederationConfig
+
+
+def cross_checks(config: Config) -> list[Problem]:
+    """Every problem."""
+    out = []
+    if not config.mssante.nil.strip():
+        out.append(Problem("mssante.nil", "must not be empty: every mail carries X-MSS-NIL"))
+    out += _annuaire_checks(config)
+    life = config.salles.lifetime
+    if life.notice_s >= life.idle_s:
+        out.append(Problem("salles.lifetime.notice_s", "must be shorter than idle_s"))
+    names = [config.annuaire.localpart, config.salles.localpart, config.mssante.localpart]
+    if len(set(names)) != len(names):
+        out.append(Problem("salles.localpart", "the three bots must have three names"))
+    for service in ("annuaire", "salles", "mssante"):
+        if len(str(config.socket(service)).encode()) > 107:
+            out.append(Problem("sockets.dir", "too long: a Unix socket's path holds at most 107 bytes"))
+            break
+    for user in config.admin.users:
+        if not user.endswith(":" + config.homeserver.server_name):
+            out.append(Problem("admin.users", "administrators have accounts on this homeserver"))
+            break
+    return out
+
+
+def _annuaire_checks(config: Config) -> list[Problem]:
+    own, out = config.annuaire, []
+    if "://" in own.directory and not own.directory.startswith(("postgres://", "postgresql://")):
+        out.append(Problem("annuaire.directory", "must be a path, or postgres://user@host/db"))
+    if own.late_h >= own.stale_days * 24:
+        out.append(Problem("annuaire.late_h", "must be shorter than stale_days"))
+    if own.grace_days < 1:
+        out.append(Problem("annuaire.grace_days", "must be at least 1"))
+    if own.fhir is not None and not _keeps_key(own.fhir.url, test=config.test):
+        out.append(Problem("annuaire.fhir.url", "must begin with https:// (the API key travels with every call)"))
+    if own.federation is not None:
+        out += _federation_checks(own.federation)
+    return out
+
+
+def _keeps_key(url: str, *, test: bool) -> bool:
+    parts = urlsplit(url)
+    return bool(parts.hostname) and (
+        parts.scheme == "https" or (test and parts.scheme == "http" and parts.hostname in {"127.0.0.1", "localhost"})
+    )
+
+
+def _federation_checks(own: FederationConfig) -> Iterator[Problem]:
+    where = "annuaire.federation"
+    if urlsplit(own.list_url).scheme != "https" or not urlsplit(own.list_url).hostname:
+        yield Problem(f"{where}.list_url", "must begin with https://")
+    if not own.authority:
+        yield Problem(f"{where}.authority", "must name at least one key")
+    for kid, key in own.authority.items():
+        try:
+            public_key(key)
+        except BadInput as error:
+            yield Problem(f"{where}.authority.{kid}", str(error).removeprefix("key: "))
+    if not is_kid(own.kid):
+        yield Problem(f"{where}.kid", "must be letters, digits, points and hyphens")
+    if own.refresh_s < 1:
+        yield Problem(f"{where}.refresh_s", "must be at least 1")
