@@ -113,7 +113,14 @@ class AnnuaireService(Service):
             clock=parts.clock,
             has_signed_device=partial(_has_signed_device, parts),
         )
-        refusals = Refusals(home=parts.home, homes=homes, people=people, journal=parts.journal, clock=parts.clock)
+        refusals = Refusals(
+            home=parts.home,
+            homes=homes,
+            people=people,
+            journal=parts.journal,
+            incidents=parts.incidents,
+            clock=parts.clock,
+        )
         upkeep = Upkeep(
             config=config,
             parts=parts,

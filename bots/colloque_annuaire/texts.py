@@ -134,65 +134,6 @@ def help_text(commands: Sequence[Command], *, verified: bool) -> str:
     return "\n".join([head, *lines])
 
 
-def refused_act(act: str, reason: str, *, other: str) -> str:
-    """Why the server refused what somebody just tried: who, why, what to do."""
-    tried = _ACTS.get(act, "Cette action").format(other=other or "cette personne")
-    why, then = _REASONS.get(reason, ("La règle de l'établissement ne le permet pas.", "Voyez votre administrateur."))
-    lines = f"{tried} : refusé.", why.format(other=other or "cette personne"), then.format(other=other), f"({reason})"
-    return "\n".join(line[:1].upper() + line[1:] for line in lines)
-
-
-def refused_other(*, actor: str) -> str:
-    """To somebody not verified whom a verified colleague tried to invite."""
-    return (
-        f"{actor[:1].upper()}{actor[1:]} a voulu vous inviter : refusé, car votre identité n'est pas encore vérifiée.\n"
-        "Tapez ici !inscription suivi de votre numéro RPPS, puis demandez une nouvelle invitation.\n"
-        "(other_unverified)"
-    )
-
-
-_ACTS = {
-    "invite": "Inviter {other}",
-    "create_room": "Créer un salon",
-    "join": "Rejoindre ce salon",
-    "third_party": "Inviter par adresse ou téléphone",
-}
-_REASONS = {
-    "actor_unverified": (
-        "Votre identité n'est pas encore vérifiée.",
-        "Tapez ici !inscription suivi de votre numéro RPPS : cela prend une minute.",
-    ),
-    "other_unverified": (
-        "{other} n'a pas encore d'identité vérifiée.",
-        "Demandez-lui de taper !inscription dans son salon « Colloque », puis recommencez.",
-    ),
-    "actor_staff": (
-        "Les comptes d'administration n'échangent pas avec les soignants.",
-        "Demandez un compte de soignant si vous en êtes un.",
-    ),
-    "other_staff": (
-        "{other} est un compte d'administration : il ne participe pas aux échanges de soins.",
-        "Invitez un confrère dont l'identité est vérifiée.",
-    ),
-    "internal": (
-        "Le contrôle des identités n'a pas pu se faire ; par prudence, rien n'a été accepté.",
-        "Réessayez dans un instant. Si cela dure, prévenez votre administrateur.",
-    ),
-    "room_public": (
-        "Les salons publics ou non chiffrés n'existent pas sur Colloque.",
-        "Créez un salon privé et chiffré.",
-    ),
-    "third_party": (
-        "On n'invite ici que des comptes dont l'identité est vérifiée.",
-        "Invitez le compte Matrix de votre confrère.",
-    ),
-    "remote": (
-        "{other} a son compte sur un serveur qui n'est pas relié au vôtre.",
-        "Écrivez-lui par MSSanté, ou voyez votre administrateur.",
-    ),
-}
-
-
 def state(*, people: int, mailboxes: int, made_at: str, attested_count: int, homes: int) -> str:
     """`!etat` in the admin room."""
     return (

@@ -35,8 +35,8 @@ class Correspondent:
     """True when the directory lists the address."""
     label: str
     """How mails name them, inside encrypted events only."""
-    later: str = ""
-    """The key of somebody who has two national numbers, by the later one: theirs if they were first known by it."""
+    others: tuple[str, ...] = ()
+    """The keys of somebody who had several national numbers: theirs is the one they were first known by, else `key`."""
 
 
 def correspondent(address: str, directory: Directory) -> Correspondent:
@@ -50,14 +50,14 @@ def correspondent(address: str, directory: Directory) -> Correspondent:
     box = directory.by_mssante(parsed)
     person = _owner(box, directory)
     if person is not None:
-        keys = [f"adeli:{person.adeli}"] if person.adeli else []
-        keys += [f"rpps:{person.rpps}"] if person.rpps else []
+        today = [f"rpps:{person.rpps.value}"] if person.rpps else []
+        before = [f"adeli:{number.value}" for number in dict.fromkeys((person.adeli, *person.former)) if number]
         return Correspondent(
-            keys[0],
+            (before or today)[0],
             person.display_name + texts.GHOST_SUFFIX,
             verified=True,
             label=f"{person.full_name} <{parsed}>",
-            later="".join(keys[1:]),
+            others=(*today, *before) if before else (),
         )
     key = f"address:{parsed}"
     if parsed.is_patient:
@@ -91,8 +91,8 @@ def opaque(secret: bytes, use: str, value: str) -> str:
 class Ghosts:
     """Correspondents' accounts. Losing the table changes no ghost: its name on the server follows from the secret.
 
-    One exception: whoever was first known by their RPPS number, and whose former ADELI number the directory tells
-    later, keeps their ghost because the table remembers it.
+    One exception: whoever is known by more numbers than at first (an RPPS whose former ADELI number is told later, a
+    second ADELI number) keeps their ghost because the table remembers it.
     """
 
     def __init__(
@@ -108,12 +108,13 @@ class Ghosts:
     async def settled(self, who: Correspondent) -> Correspondent:
         """The correspondent under the one key that is theirs: the number they were first known by.
 
-        Nothing changes for somebody whose ghost exists: with ADELI, it has that key before and after they move to RPPS.
-        Only one that was made under the RPPS number before the directory told of an ADELI number keeps the later key.
+        A ghost that exists never changes, whatever the directory learns of former numbers; without one it is `key`,
+        which is the same before and after somebody's only ADELI number becomes an RPPS.
         """
-        if who.later and await self._shown(who.later) is not None:
-            return replace(who, key=who.later, later="")
-        return replace(who, later="")
+        for key in who.others:
+            if await self._shown(key) is not None:
+                return replace(who, key=key, others=())
+        return replace(who, others=())
 
     def user_of(self, who: Correspondent) -> UserId:
         """The Matrix account of a correspondent."""

@@ -93,6 +93,9 @@ class Adeli:
         """ "Identification nationale PP": type digit 0, then the ADELI number."""
         return "0" + self.value
 
+    def __str__(self) -> str:
+        return self.value
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Finess:

@@ -93,11 +93,12 @@ class Card:
 
     number: str
     kind: str
-    """Type of card as its source codes it, e.g. `CPS`."""
+    """As its source codes it: TRE_R87 in FHIR, e.g. `CPS`."""
     valid_from: date | None
     valid_until: date | None
     opposed_on: date | None
-    """When it was opposed (lost, stolen, withdrawn); None when it was not, or where that is not told."""
+    """When it was opposed (lost, stolen, withdrawn). None when it was not, or where that is not told: ANS keeps it out
+    of FHIR's public profile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,8 @@ class Professional:
     adeli: Adeli | None = None
     """Their only number, or the one they had before their RPPS: the same person."""
     skills: tuple[Skill, ...] = ()
+    former: tuple[Adeli, ...] = ()
+    """Every ADELI number known to have become their RPPS; some had several."""
 
     @property
     def number(self) -> Rpps | Adeli:

@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import demo, directory_import, directory_lookup, directory_search, sends
+from tests.bench import demo, directory_import, directory_lookup, directory_search, module, sends
 from tests.bench.result import Result
 
 OUT = Path(".bench") / "results.json"
@@ -31,6 +31,13 @@ BENCHES: dict[str, Callable[[], Awaitable[Result]]] = {
     "directory-search-p95": directory_search.p95,
     "directory-search-missed": directory_search.missed,
     "directory-search-unfit": directory_search.unfit,
+    "directory-search-unreached": directory_search.unreached,
+    "module-send-2": module.send(2),
+    "module-send-400": module.send(400),
+    "module-added-ms-400": module.added,
+    "module-state-400": module.state,
+    "admission-p99": module.decision,
+    "module-memory": module.memory,
 }
 
 

@@ -58,17 +58,23 @@ def _ratio(pairs: Sequence[tuple[float, float]]) -> float:
     return sum(a for a, _ in pairs) / sum(b for _, b in pairs)
 
 
-async def alternate(ours: Arm, peer: Arm, *, pid: int, pairs: int, operations: int) -> Comparison:
-    """Run both arms in turn against the server `pid`, one untimed batch of each first."""
+async def alternate(
+    ours: Arm, peer: Arm, *, pid: int, pairs: int, operations: int, peer_pid: int | None = None
+) -> Comparison:
+    """Run both arms in turn against the server `pid`, one untimed batch of each first.
+
+    `peer_pid`: where the peer has a server of its own.
+    """
     number = 0
 
     async def batch(arm: Arm) -> float:
         nonlocal number
-        before = cpu_seconds(pid)
+        process = peer_pid if arm is peer and peer_pid is not None else pid
+        before = cpu_seconds(process)
         for _ in range(operations):
             number += 1
             await arm(number)
-        return cpu_seconds(pid) - before
+        return cpu_seconds(process) - before
 
     await batch(ours)
     await batch(peer)

@@ -1,4 +1,5 @@
-"""The databases that the store's files of tests share."""
+"""The databases and directories that several files of tests share."""
 
 from tests.servers.databases import db, opened, url  # noqa: F401 - fixtures
+from tests.servers.directories import directory, load, loaded, where  # noqa: F401 - fixtures
 from tests.servers.sides import sides  # noqa: F401 - a fixture

@@ -16,8 +16,11 @@ from tests.servers.databases import Opener
 SECRET = b"s" * 32
 
 
-def who(key: str, later: str = "") -> Correspondent:
-    return Correspondent(key, "Dr Anne MARTIN", verified=True, label="Dr Anne MARTIN", later=later)
+def who(key: str, *others: str) -> Correspondent:
+    return Correspondent(key, "Dr Anne MARTIN", verified=True, label="Dr Anne MARTIN", others=others)
+
+
+MOVED = who("adeli:1", "rpps:2", "adeli:1")
 
 
 @dataclass
@@ -59,23 +62,28 @@ async def ghost_of(ghosts: Ghosts, someone: Correspondent) -> UserId:
 
 async def test_a_move_from_adeli_to_rpps_changes_no_ghost(ghosts: Ghosts, server: Server) -> None:
     before = await ghost_of(ghosts, who("adeli:1"))
-    assert await ghost_of(ghosts, who("adeli:1", "rpps:2")) == before
+    assert await ghost_of(ghosts, MOVED) == before
     assert list(server.names) == [before]
 
 
 async def test_nor_does_it_when_the_table_was_lost(db: Database, ghosts: Ghosts) -> None:
     before = await ghost_of(ghosts, who("adeli:1"))
     await db.execute("DELETE FROM ghost")
-    assert await ghost_of(ghosts, who("adeli:1", "rpps:2")) == before
+    assert await ghost_of(ghosts, MOVED) == before
 
 
 async def test_nor_does_an_adeli_number_that_is_told_later(ghosts: Ghosts, server: Server) -> None:
     before = await ghost_of(ghosts, who("rpps:2"))
-    assert await ghost_of(ghosts, who("adeli:1", "rpps:2")) == before
-    assert await ghost_of(ghosts, who("adeli:1", "rpps:2")) == before
+    assert await ghost_of(ghosts, MOVED) == before
+    assert await ghost_of(ghosts, MOVED) == before
     assert list(server.names) == [before]
 
 
+async def test_nor_does_a_second_adeli_number_with_a_ghost_of_its_own(ghosts: Ghosts) -> None:
+    before = await ghost_of(ghosts, who("adeli:5"))
+    assert await ghost_of(ghosts, who("adeli:1", "rpps:2", "adeli:1", "adeli:5")) == before
+
+
 async def test_two_people_are_two_ghosts(ghosts: Ghosts) -> None:
-    keys = (who("adeli:1", "rpps:2"), who("rpps:3"), who("adeli:4"))
+    keys = (MOVED, who("rpps:3"), who("adeli:4"))
     assert len({await ghost_of(ghosts, someone) for someone in keys}) == 3

@@ -100,6 +100,6 @@ def test_nothing_else_can_be_called() -> None:
     public = {name for name in vars(SynapseAdmin) if not name.startswith("_")}
     assert public == {
         "delete_media", "delete_room", "deletion", "deletions", "devices", "display_name", "media_uploader",
-        "memberships", "room",
+        "memberships", "room", "rooms_of",
         "set_display_name", "users",
     }  # fmt: skip

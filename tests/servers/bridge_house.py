@@ -19,13 +19,13 @@ from colloque.audit import verify_lines
 from colloque.book import read_secret
 from colloque.clock import SystemClock
 from colloque.config import Config
-from colloque.files import write_private
 from colloque.identity import EventId, RoomId, UserId
 from colloque.matrix.api import CLIENT, MatrixApi, path
 from colloque.matrix.crosssign import Identity
 from colloque.matrix.home import Incoming, RoomSpec
 from colloque.matrix.nio_home import NioHome
 from colloque.rooms.mark import ADMIN_KEY, RoomKind, RoomMark, home_key
+from colloque.snapshot import SnapshotWriter
 from colloque_demo import settings
 from colloque_demo.clinician import Clinician
 from colloque_demo.homeserver import Homeserver
@@ -87,8 +87,8 @@ class House:
             )
             for p in people
         ]
-        encoded = snapshot(self.serial, now, entries).encode(read_secret(self.config.secrets.snapshot))
-        write_private(self.config.annuaire.snapshot, encoded)
+        writer = SnapshotWriter(self.config.annuaire.snapshot, read_secret(self.config.secrets.snapshot))
+        writer.publish(snapshot(self.serial, now, entries))
 
     def box(self, person: Person) -> MailProgram:
         return MailProgram(self.mails, person.address.value, person.mail_password)

@@ -1,4 +1,4 @@
-"""`colloque config check FILE [--files]`: every problem of a configuration at once, each with its path."""
+"""`colloque config check FILE [--files] [--homeserver FILE]…`: every problem at once, each with its path."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from colloque import homeserver_check
 from colloque.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
@@ -21,6 +22,13 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     check = actions.add_parser("check", help="name every problem; exit 78 when there is one")
     check.add_argument("file", type=Path, metavar="FILE")
     check.add_argument("--files", action="store_true", help="also look at the secret files and trust anchors it names")
+    check.add_argument(
+        "--homeserver",
+        type=Path,
+        action="append",
+        metavar="FILE",
+        help="also check homeserver.yaml; once for each file, in the order in which Synapse reads them",
+    )
     check.set_defaults(run=run)
 
 
@@ -29,7 +37,11 @@ def run(args: argparse.Namespace) -> int:
     from colloque.config import load  # noqa: PLC0415 - apps extra
 
     config = load(args.file)
-    if args.files and (problems := file_problems(config)):
+    problems = file_problems(config) if args.files else []
+    if args.homeserver:
+        raw = homeserver_check.read(args.homeserver)
+        problems += homeserver_check.problems(raw, server_name=config.homeserver.server_name, bots=config.bots)
+    if problems:
         raise ConfigError(problems)
     sys.stdout.write("ok\n")
     return 0

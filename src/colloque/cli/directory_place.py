@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from colloque.directory.lookup import AgeRules
+from colloque.directory.open import holds_secret
 from colloque.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
@@ -44,8 +45,12 @@ def add_place(parser: argparse.ArgumentParser) -> None:
 
 
 def place(args: argparse.Namespace) -> Place:
-    """What the options mean. Raises ConfigError when there is no configuration, or a wrong one."""
+    """What the options mean. Raises ConfigError: no configuration, a wrong one, or a password on the command line."""
     if args.target is not None:
+        if holds_secret(args.target):
+            raise ConfigError(
+                [Problem("--target", "must bear no password: libpq's password file holds it (PGPASSFILE)")]
+            )
         return Place(args.target)
     from colloque.config import load  # noqa: PLC0415 - apps extra
 

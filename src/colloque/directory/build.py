@@ -31,21 +31,26 @@ class Build:
         self.path = aside
         discard(aside)
         with disk():
-            handle = os.open(aside, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o640)
             try:
-                if old is not None:
-                    _copy(old, handle)
-            finally:
-                os.close(handle)
-            self.db = sqlite3.connect(f"file:{quoted(aside)}", uri=True, isolation_level=None)
-            self.db.executescript(_FAST.format(_CACHE_KIB))
-            if old is None:
-                self.db.executescript(_MARKS)
-                self.db.executescript(
-                    "".join(f"CREATE TABLE {name} ({columns});\n" for name, columns in TABLES.items())
-                )
-                self.db.executescript(words.TABLES)
-            self.db.execute("BEGIN")
+                self._begin(old)
+            except BaseException:
+                discard(aside)
+                raise
+
+    def _begin(self, old: Path | None) -> None:
+        handle = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o640)
+        try:
+            if old is not None:
+                _copy(old, handle)
+        finally:
+            os.close(handle)
+        self.db = sqlite3.connect(f"file:{quoted(self.path)}", uri=True, isolation_level=None)
+        self.db.executescript(_FAST.format(_CACHE_KIB))
+        if old is None:
+            self.db.executescript(_MARKS)
+            self.db.executescript("".join(f"CREATE TABLE {name} ({columns});\n" for name, columns in TABLES.items()))
+            self.db.executescript(words.TABLES)
+        self.db.execute("BEGIN")
 
     def index(self, tables: Iterable[str]) -> None:
         """The indexes of these tables that are not there yet."""
@@ -102,9 +107,10 @@ class Build:
 
 
 def discard(aside: Path) -> None:
-    """Removes a file that was not published, its own or one that a killed import left."""
-    for name in (aside.name, aside.name + "-journal", aside.name + ".part"):
-        aside.with_name(name).unlink(missing_ok=True)
+    """Removes a file that was not published, and what belongs to it: our own, or what a killed import left."""
+    for path in aside.parent.iterdir():
+        if path.name == aside.name or path.name.startswith(f"{aside.name}."):
+            path.unlink(missing_ok=True)
 
 
 def _copy(old: Path, handle: int) -> None:

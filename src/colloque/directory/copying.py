@@ -17,8 +17,10 @@ _TYPES = {"INTEGER": "BIGINT", "BIGINT": "BIGINT", "TEXT": 'TEXT COLLATE "C"', "
 """SQLite's to PostgreSQL's. Texts are compared and sorted by their bytes, as SQLite does, whatever the locale."""
 _DEFINITIONS = "CREATE TABLE definition (rank BIGINT PRIMARY KEY, sql TEXT NOT NULL)"
 """How SQLite declares tables and indexes: what `copy_back` needs, and readers don't."""
-_BLOCK = 5_000
-"""Rows taken from a database at once."""
+_BLOCK = 1 << 20
+"""Characters sent to PostgreSQL at once."""
+_ROWS, _BIG_ROWS = 5_000, 10
+"""Rows taken from PostgreSQL at once; of a table with BLOBs, which may be of megabytes, few."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ def copy_back(db: Connection, lite: sqlite3.Connection) -> None:
     for name in names:
         columns = _columns(lite, name)
         with db.cursor("rows") as cursor:
-            cursor.itersize = _BLOCK
+            cursor.itersize = _BIG_ROWS if any(c.kind == "BLOB" for c in columns) else _ROWS
             chosen = ", ".join(f'"{c.name}"' for c in columns)
             keys = [f'"{c.name}"' for c in sorted(columns, key=lambda c: c.key) if c.key]
             order = f"ORDER BY {', '.join(keys)}" if keys else ""
@@ -124,5 +126,12 @@ class _Lines:
 
     def read(self, _size: int) -> bytes:
         """The next block, empty at the end."""
-        rows = self._rows.fetchmany(_BLOCK)
-        return "".join(f"{line}\n" for (line,) in rows).encode()
+        block: list[str] = []
+        size = 0
+        for (line,) in self._rows:
+            block.append(line)
+            size += len(line)
+            if size > _BLOCK:
+                break
+        block.append("")
+        return "\n".join(block).encode()

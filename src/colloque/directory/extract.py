@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from colloque.clock import Clock, from_millis, to_millis
@@ -21,7 +22,7 @@ from colloque.directory.intake import Run, read
 from colloque.directory.mending import reindex
 from colloque.directory.moves import name_former
 from colloque.directory.noticed import noticed
-from colloque.directory.parts import Namer, Reader, share
+from colloque.directory.parts import WORTH_PEOPLE, Namer, Noticer, Reader, share
 from colloque.directory.report import FileReport, ImportReport
 from colloque.directory.sources import Source, collect
 
@@ -87,18 +88,19 @@ def _import(known: dict[Kind, Source], ignored: list[str], target: Path, run: Ru
     with disk():
         run.build = Build(aside, target if run.before.parts else None)
         try:
+            run.highest = run.build.number("SELECT coalesce(max(id), 0) FROM people")
             if not run.before.parts:
                 run.cut, jobs = share(known)
                 run.helper = Reader(aside, jobs, test=run.test) if jobs else None
             for kind in sorted(known, key=_ORDER.index):
                 read(run, kind, known[kind])
             if run.helper:
-                run.helper.stop()
+                run.helper.close()
             report = _finish(run, target, ignored)
             run.build.publish(target)
         except BaseException:
             if run.helper:
-                run.helper.stop()
+                run.helper.close()
             run.build.discard()
             raise
     return report
@@ -115,10 +117,11 @@ def _finish(run: Run, target: Path, ignored: list[str]) -> ImportReport:
     }
     rejected: Counter[str] = sum((Counter(f.rejected) for f in run.files.values()), Counter())
     guard_numbers(counts, facts, rejected, force=run.force)
-    changes = _compare(run, target) if run.before.parts else None
-    if changes is None:
-        _index_words(run)
-    found = noticed(db)
+    changes = None
+    if run.before.parts:
+        changes, found = _compare(run, target, counts["people"])
+    else:
+        found = _index_words(run)
     likely = tuple(changes.likely_moves) if changes else ()
     if likely:
         found["move.likely"] = len(likely)
@@ -148,33 +151,36 @@ def _finish(run: Run, target: Path, ignored: list[str]) -> ImportReport:
     )
 
 
-def _index_words(run: Run) -> None:
+def _index_words(run: Run) -> dict[str, int]:
+    """The search tables of a first import; and what is noticed."""
     build = run.build
     if run.helper is None:
         words.index(build.db)
-        return
-    namer = Namer(build)
-    try:
+        return noticed(build.db)
+    with closing(Namer(build)) as namer:
         words.index_work(build.db)
+        found = noticed(build.db)
         namer.join(build)
-    finally:
-        namer.stop()
     words.finish(build.db)
+    return found
 
 
-def _compare(run: Run, target: Path) -> Changes:
-    db = run.build.db
-    people = run.touched.get(Kind.PEOPLE, bytearray(run.build.number("SELECT coalesce(max(id), 0) + 1 FROM people")))
+def _compare(run: Run, target: Path, people: int) -> tuple[Changes, dict[str, int]]:
+    """What changed, after which the search tables are mended; and what is noticed."""
+    build = run.build
+    touched = run.touched.get(Kind.PEOPLE, bytearray(build.number("SELECT coalesce(max(id), 0) + 1 FROM people")))
     for before, after in run.moved.items():
         for person in (before, after):
-            people.extend(bytes(max(0, person + 1 - len(people))))
-            people[person] = 1
-    run.touched[Kind.PEOPLE] = people
-    with run.build.attached(target, "old"):
-        changes = Changes(db)
-        changes.note(people, run.moved, run.touched.get(Kind.MAILBOXES, bytearray()))
-        reindex(db, _reindexed(run))
-    return changes
+            touched.extend(bytes(max(0, person + 1 - len(touched))))
+            touched[person] = 1
+    run.touched[Kind.PEOPLE] = touched
+    changes = Changes(build.db)
+    with ExitStack() as stack:
+        noticer = stack.enter_context(closing(Noticer(build))) if people > WORTH_PEOPLE else None
+        stack.enter_context(build.attached(target, "old"))
+        changes.note(touched, run.moved, run.touched.get(Kind.MAILBOXES, bytearray()))
+        reindex(build.db, _reindexed(run))
+        return changes, noticer.result() if noticer else noticed(build.db)
 
 
 def _reindexed(run: Run) -> list[int]:

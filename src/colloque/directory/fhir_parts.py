@@ -15,7 +15,7 @@ from typing import Any
 from colloque.directory.fhir_bundle import Resource, dicts, text
 from colloque.errors import BadIdentifier
 from colloque.identity import Adeli, MssanteAddress, Rpps
-from colloque.professional import Mailbox, MailboxKind
+from colloque.professional import Card, Mailbox, MailboxKind
 
 IDNPS_SYSTEM = "urn:oid:1.2.250.1.71.4.2.1"
 """System of the "Identification nationale PP": the type digit, then the number. The same in v1 and v2."""
@@ -138,20 +138,6 @@ def _codes_in(extension: Mapping[str, Any]) -> Iterator[str]:
     concepts = dicts(extension, "valueCodeableConcept")
     for coding in [*dicts(extension, "valueCoding"), *(c for concept in concepts for c in dicts(concept, "coding"))]:
         yield text(coding, "code")
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """A professional's smart card (CPS, CPF…)."""
-
-    number: str
-    kind: str
-    """TRE_R87 code, e.g. `CPS`."""
-    valid_from: date | None
-    valid_until: date | None
-    opposed_on: date | None
-    """When it was opposed (lost, stolen, withdrawn). None when it was not, or where that is not told: ANS keeps it out
-    of the public profile."""
 
 
 def cards(practitioner: Resource) -> Iterator[Card]:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from colloque.directory.fhir_bundle import FhirNonsense, Resource, dicts, pointed_at, reference_of, text
-from colloque.directory.fhir_parts import Card, Place, cards, codes, mailboxes, moment, numbers_of, place
+from colloque.directory.fhir_parts import Place, cards, codes, mailboxes, moment, numbers_of, place
 from colloque.directory.folding import fold
 from colloque.identity import Adeli, MssanteAddress, Rpps
-from colloque.professional import Activity, Mailbox, Professional, Skill
+from colloque.professional import Activity, Card, Mailbox, Professional, Skill
 
 _TITLES = {"DR": "Docteur", "PR": "Professeur"}
 """Civilité d'exercice (TRE_R11) as the extraction spells it."""

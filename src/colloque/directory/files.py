@@ -59,17 +59,13 @@ class Loader(Protocol):
         ...
 
 
-def loader(db: sqlite3.Connection, columns: Columns, numbers: Numbers) -> Loader:
-    """The one for that kind of file."""
+def loader(db: sqlite3.Connection, columns: Columns, numbers: Numbers, highest: int = 0) -> Loader:
+    """The one for that kind of file; `highest`: an id that new people's are above."""
     if columns.kind is Kind.PEOPLE:
-        return PeopleLoader(db, columns, numbers)
+        return PeopleLoader(db, columns, numbers, highest)
     if columns.kind is Kind.MAILBOXES:
         return MailboxLoader(db, columns, numbers)
     return RowLoader(db, columns, numbers)
-
-
-Open = Callable[[str], Rows]
-"""Opens the file anew, from its first line; it is known to be in that encoding."""
 
 
 def take_in(rows: Rows, into: Loader, memory: Memory) -> None:
@@ -96,20 +92,23 @@ def settle(again: Callable[[], Rows], into: Loader, memory: Memory, build: Build
     """After `take_in`: indexes the tables. `again` serves when rows of one person do not follow each other."""
     build.index(into.tables)
     if into.doubles():
-        _again(again(), into, memory, None)
+        rows = again()
+        sizes = [len(lines) for lines in rows.unchecked()]
+        _again(rows, sizes, into, memory, bytearray(len(memory.refs)))
 
 
-def read_changes(rows: Rows, again: Open, into: Loader, old: Memory, *, same: bool) -> Memory:
+def read_changes(rows: Rows, into: Loader, old: Memory, *, same: bool) -> Memory:
     """Only what `old`, the memory of the file that the tables were filled from, does not hold.
 
     `same`: whether the same line means the same in both files.
     """
     memory, matching = Memory(), Matching(old if same else Memory())
-    fresh = bytearray()
+    sizes, fresh = [], bytearray()
     # With `same` a matched line was held against the same encoding when it was first read.
     trusted = same and rows.decided
     with _no_collector():
         for lines in rows.unchecked():
+            sizes.append(len(lines))
             found = digests(lines)
             memory.digests.extend(found)
             refs, missed = matching.match(found)
@@ -129,26 +128,30 @@ def read_changes(rows: Rows, again: Open, into: Loader, old: Memory, *, same: bo
         if unseen and ref > 0:
             touched[ref] = 1
     into.forget()
-    _again(again(rows.encoding), into, memory, fresh)
+    _again(rows, sizes, into, memory, fresh)
     into.finish()
     return memory
 
 
-def _again(rows: Rows, into: Loader, memory: Memory, fresh: bytearray | None) -> None:
-    """Reads the lines of whoever is touched, and those flagged in `fresh`, and corrects their refs."""
+def _again(rows: Rows, sizes: list[int], into: Loader, memory: Memory, fresh: bytearray) -> None:
+    """Reads the lines of whoever is touched, and those flagged in `fresh`, and corrects their refs.
+
+    `sizes`: lines in each block of `rows`. Blocks without any such line are not read.
+    """
     touched, refs = into.touched, memory.refs
+    flagged = bytearray([flag or (ref > 0 and touched[ref]) for flag, ref in zip(fresh, refs, strict=True)])
     start = 0
     with _no_collector():
-        for lines in rows.unchecked():
-            end = start + len(lines)
-            wanted = [n for n, ref in enumerate(refs[start:end]) if ref > 0 and touched[ref]]
-            if fresh is not None and 1 in fresh[start:end]:
-                wanted = sorted({*wanted, *(n for n, flag in enumerate(fresh[start:end]) if flag)})
-            for n, ref in zip(wanted, into.feed(rows.texts([lines[n] for n in wanted])), strict=True):
-                refs[start + n] = ref
-            start = end
-    if start != len(refs):
-        raise ImportRefused("file.changed", "the file was written to while it was read")
+        for number, size in enumerate(sizes):
+            part = flagged[start : start + size]
+            if 1 in part:
+                lines = rows.again(number)
+                if len(lines) != size:
+                    raise ImportRefused("file.changed", "the file was written to while it was read")
+                wanted = [n for n, flag in enumerate(part) if flag]
+                for n, ref in zip(wanted, into.feed(rows.texts([lines[n] for n in wanted])), strict=True):
+                    refs[start + n] = ref
+            start += size
 
 
 def tally(memory: Memory, too_long: int) -> tuple[int, int, Counter[str]]:

@@ -39,6 +39,8 @@ class Run:
     touched: dict[Kind, bytearray] = field(default_factory=dict)
     """Flags by id of who and what was read again."""
     moved: dict[int, int] = field(default_factory=dict)
+    highest: int = 0
+    """The highest id of a person in the directory before: it is nobody else's today."""
     helper: Reader | None = None
     cut: int | None = None
     """The byte of the people's file from which on the helper reads."""
@@ -55,8 +57,9 @@ def read(run: Run, kind: Kind, source: Source) -> None:
         return
     with source.open() as stream:
         try:
-            piece = Piece(stream, 0, run.cut if kind is Kind.PEOPLE else None)
-            rows = Rows(cast("BinaryIO", piece), source.named, lambda size: _step(run, size))
+            cut = kind is Kind.PEOPLE and run.cut is not None
+            piece = cast("BinaryIO", Piece(stream, 0, run.cut)) if cut else stream
+            rows = Rows(piece, source.named, lambda size: _step(run, size))
             layout = _layout(rows, test=run.test)
             if kind is Kind.MOVES:
                 total, rejected = _read_moves(run, rows)
@@ -92,7 +95,7 @@ def _read_moves(run: Run, rows: Rows) -> tuple[int, Counter[str]]:
 def _read_rows(run: Run, kind: Kind, rows: Rows, stream: BinaryIO, layout: str) -> tuple[Memory, Seen]:
     db = run.build.db
     numbers = Numbers(db, test=run.test)
-    into: Loader = loader(db, rows.columns, numbers)
+    into: Loader = loader(db, rows.columns, numbers, run.highest)
 
     def again(encoding: str) -> Rows:
         stream.seek(0)
@@ -100,7 +103,7 @@ def _read_rows(run: Run, kind: Kind, rows: Rows, stream: BinaryIO, layout: str) 
 
     if kind in run.before.parts:
         old = Memory.load(db, kind)
-        memory = read_changes(rows, again, into, old, same=run.before.layouts[kind] == layout)
+        memory = read_changes(rows, into, old, same=run.before.layouts[kind] == layout)
         seen = Seen(rows.encoding, rows.too_long)
     elif run.helper and kind in run.helper.kinds:
         memory = Memory()
@@ -112,7 +115,7 @@ def _read_rows(run: Run, kind: Kind, rows: Rows, stream: BinaryIO, layout: str) 
         if kind is Kind.PEOPLE:
             seen = Seen(one_encoding(rows.encoding, seen.encoding), rows.too_long + seen.too_long)
         memory.extend(join(run.build, run.helper, kind, into.columns))
-        into = loader(db, rows.columns, numbers)
+        into = loader(db, rows.columns, numbers, run.highest)
         settle(partial(again, seen.encoding), into, memory, run.build)
     else:
         memory = Memory()

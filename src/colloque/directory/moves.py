@@ -87,6 +87,7 @@ def apply_moves(db: sqlite3.Connection, moves: list[tuple[str, str]]) -> dict[in
     # Which row of a merged person names them, and whether a mailbox is still disputed, only the files can tell.
     if moved:
         _doubt(db, Kind.PEOPLE, {after: after for after in moved.values()} | moved)
+    if moves:
         _doubt(db, Kind.MAILBOXES, {n: n for (n,) in db.execute("SELECT id FROM mailbox WHERE disputed = 1")})
     return moved
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from colloque.clock import Clock
 from colloque.directory.file import DirectoryFile
@@ -20,6 +21,14 @@ _SCHEMES = ("postgres://", "postgresql://")
 def is_postgres(where: str | Path) -> bool:
     """True for a URL of PostgreSQL, False for a path."""
     return str(where).startswith(_SCHEMES)
+
+
+def holds_secret(where: str) -> bool:
+    """Whether a URL bears a password: it has no place on a command line, which every user of the machine sees."""
+    if not is_postgres(where):
+        return False
+    parts = urlsplit(where)
+    return parts.password is not None or "password=" in parts.query.lower()
 
 
 def open_directory(where: str | Path, clock: Clock | None = None) -> TableDirectory:

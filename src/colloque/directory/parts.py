@@ -13,22 +13,26 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from colloque.directory import words
-from colloque.directory.build import Build, disk
+from colloque.directory.build import Build, discard, disk
 from colloque.directory.columns import ImportRefused, Kind
+from colloque.directory.engine import open_read_only
 from colloque.directory.files import loader, take_in
 from colloque.directory.lines import Memory
+from colloque.directory.noticed import noticed
 from colloque.directory.records import Numbers
 from colloque.directory.rows import Rows
 from colloque.directory.sources import Source, open_bytes
 
 WORTH = 24_000_000
 """Bytes of all files together, from which on a second process pays."""
+WORTH_PEOPLE = 200_000
+"""In the directory, from which on a second process pays for counting them."""
 _COST = {Kind.PEOPLE: 1.0, Kind.MAILBOXES: 1.3, Kind.SKILLS: 2.0, Kind.DIPLOMAS: 2.0, Kind.CARDS: 2.0}
 """Time to read a byte, against a byte of people: what both processes have to do is made equal."""
 
@@ -68,8 +72,8 @@ class Helper:
 
     def __init__(self, aside: Path, told: Mapping[str, object]) -> None:
         """Starts it. It writes beside `aside`."""
-        self.path = aside.with_name(aside.name + ".part")
-        self.path.unlink(missing_ok=True)
+        # A helper may outlive an import that was killed for a while: its file is never taken for another one's.
+        self.path = aside.with_name(f"{aside.name}.part{os.getpid()}")
         self._buffer = b""
         command = [sys.executable, "-m", "colloque.directory.parts"]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -101,7 +105,7 @@ class Helper:
             raise ImportRefused("helper", f"the process that reads a part of the files ended ({code})")
         return last
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """Nothing of it is left."""
         if self._process.poll() is None:
             self._process.kill()
@@ -136,7 +140,14 @@ class Namer(Helper):
         self.result()
         with build.attached(self.path, "part"):
             build.db.execute("INSERT INTO main.name_list SELECT * FROM part.name_list")
-        self.stop()
+
+
+class Noticer(Helper):
+    """Counts what deserves a look in a directory file whose people, activities and mailboxes are all in."""
+
+    def __init__(self, build: Build) -> None:
+        build.flush()
+        super().__init__(build.path, {"notice": str(build.path.absolute())})
 
 
 def share(known: Mapping[Kind, Source]) -> tuple[int | None, dict[Kind, tuple[Source, int]]]:
@@ -177,24 +188,34 @@ def join(build: Build, helper: Reader, kind: Kind, tables: Mapping[str, str]) ->
 
 
 def main() -> int:
-    """The helper's side."""
+    """The helper's side. Whoever asked may be dead meanwhile: then nothing is left of what was made for them."""
     told = json.load(sys.stdin)
     try:
-        with disk():
-            build = Build(Path(told["part"]))
-            if "names_of" in told:
-                seen: dict[str, tuple[str, int]] = {}
-                with build.attached(Path(told["names_of"]), "whole"):
-                    words.index_names(build.db, "whole")
-            else:
-                numbers = Numbers(build.db, test=told["test"])
-                seen = {file[0]: _read(build, numbers, file) for file in told["files"]}
-            build.close()
-    except ImportRefused as refused:
-        _tell([refused.reason, str(refused)])
-        return 0
-    _tell(seen)
+        try:
+            with disk():
+                _tell(_do(told))
+        except ImportRefused as refused:
+            _tell([refused.reason, str(refused)])
+    except BrokenPipeError:
+        discard(Path(told["part"]))
+        return 1
     return 0
+
+
+def _do(told: dict[str, Any]) -> dict[str, Any]:
+    if "notice" in told:
+        with closing(open_read_only(Path(told["notice"]))) as db:
+            return noticed(db)
+    seen = {}
+    build = Build(Path(told["part"]))
+    if "names_of" in told:
+        with build.attached(Path(told["names_of"]), "whole"):
+            words.index_names(build.db, "whole")
+    else:
+        numbers = Numbers(build.db, test=told["test"])
+        seen = {file[0]: _read(build, numbers, file) for file in told["files"]}
+    build.close()
+    return seen
 
 
 def _tell(what: object) -> None:

@@ -38,11 +38,11 @@ class PeopleLoader:
         "activity": f"NULL, person + {{0}}, {_COLUMNS}",
     }
 
-    def __init__(self, db: sqlite3.Connection, columns: Columns, numbers: Numbers) -> None:
+    def __init__(self, db: sqlite3.Connection, columns: Columns, numbers: Numbers, highest: int) -> None:
         self._db = db
         self._layout = columns
         self._numbers = numbers
-        self._next: int = db.execute("SELECT coalesce(max(id), 0) + 1 FROM people").fetchone()[0]
+        self._next: int = 1 + max(highest, db.execute("SELECT coalesce(max(id), 0) FROM people").fetchone()[0])
         at, width = columns.at, columns.width
         self._head = itemgetter(at("Type d'identifiant PP"), at("Identifiant PP"), at("Identification nationale PP"))
         self._name = itemgetter(at("Nom d'exercice"), at("Prénom d'exercice"), at("Libellé civilité d'exercice"))

@@ -16,10 +16,11 @@ _MAIL = re.compile(r" (?:cedex|cs|bp)(?: .*)?$")
 _NUMBER = re.compile(r" (\d{1,2}) ?(?:er|e|eme|ieme)?(?: arrondissement)?$")
 _FULL = {"st": "saint", "ste": "sainte", "sts": "saints", "stes": "saintes"}
 _ARTICLES = ("le ", "la ", "les ", "l ")
-_VAGUE = frozenset(
-    "saint sainte saints saintes pont mont port bois cote haute haut grand grande petit petite vieux vieille ville "
-    "villers villiers sous neuve neuf notre dame champ champs belle beau fort font fontaine rive roche".split()
-)
+_VAGUE = frozenset((
+    "saint", "sainte", "saints", "saintes", "pont", "mont", "port", "bois", "cote", "haute", "haut", "grand",
+    "grande", "petit", "petite", "vieux", "vieille", "ville", "villers", "villiers", "sous", "neuve", "neuf",
+    "notre", "dame", "champ", "champs", "belle", "beau", "fort", "font", "fontaine", "rive", "roche",
+))  # fmt: skip
 """First words that too many towns share to stand for one of them."""
 
 DEPARTMENTS = {
@@ -66,18 +67,16 @@ def place_key(postcode: str, town: str) -> str:
     """The place of an activity: `54000 nancy`, `75015 paris 15`; empty when nothing tells where it is."""
     code = postcode.strip() if _POSTCODE.fullmatch(postcode.strip()) else ""
     name = town_name(town)
-    if name in ARRONDISSEMENTS or not name:
-        name = _by_postcode(code) or name
+    if name in ARRONDISSEMENTS:
+        name = _by_postcode(name, code)
     return f"{code} {name}" if code or name else ""
 
 
-def _by_postcode(code: str) -> str:
-    """`paris 15` for 75015, and for 75116 `paris 16`; empty for any other, those of cedex included."""
+def _by_postcode(town: str, code: str) -> str:
+    """`paris 15` for 75015, and `paris 16` for 75116; the town itself for any other, those of cedex included."""
+    begins, most = ARRONDISSEMENTS[town]
     number = int(code[3:] or 0)
-    for town, (begins, most) in ARRONDISSEMENTS.items():
-        if code.startswith((begins + "0", "751")) and code[:2] == begins and 0 < number <= most:
-            return f"{town} {number}"
-    return ""
+    return f"{town} {number}" if code[:3] in {begins + "0", "751"} and 0 < number <= most else town
 
 
 def department(key: str) -> str:

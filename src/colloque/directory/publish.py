@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg2  # type: ignore[import-untyped]
+from psycopg2 import errors as pg
 from psycopg2.extensions import connection as Connection  # type: ignore[import-untyped]  # noqa: N812 - a class
 
 from colloque.directory.build import disk
@@ -29,6 +30,8 @@ from colloque.logs import event as log_event
 
 _LOCK = 0x434F4C51
 """The advisory lock that whoever imports holds."""
+_WAIT_S = 2
+"""Seconds until the lock counts as held by somebody: PostgreSQL takes a moment to see that a process is gone."""
 _OLD, _NEW = f"{SCHEMA}_old", f"{SCHEMA}_new"
 
 _DROP_S = 5
@@ -74,8 +77,11 @@ def _locked(url: str) -> Iterator[Connection]:
     with closing(db):
         with explained():
             db.autocommit = True
-            if not _all(db, "SELECT pg_try_advisory_lock(%s)", _LOCK)[0][0]:
-                raise Temporary("another import into this directory is running")
+            _all(db, f"SELECT set_config('lock_timeout', '{_WAIT_S}s', false)")
+            try:
+                _all(db, "SELECT pg_advisory_lock(%s)", _LOCK)
+            except pg.LockNotAvailable:
+                raise Temporary("another import into this directory is running") from None
             # A stranger's lock on our tables (a dump's) shall not hold up an import for ever.
             _all(db, "SELECT set_config('lock_timeout', '60s', false)")
             _loaded(db)

@@ -114,6 +114,7 @@ _ACTIVITIES = (
     "structure_id, postcode, town, department_code, sector_code, role_code, genre_code FROM activity"
 )
 _SKILLS = "SELECT national, type_code, code, label FROM skill"
+_FORMER = "SELECT adeli FROM move WHERE rpps = ? ORDER BY adeli"
 _MAILBOXES = "SELECT national, address, kind, structure FROM mailbox"
 # The owner's numbers are those of today where the directory lists them, else what the mailbox's own row says.
 _MAILBOX = (
@@ -181,6 +182,8 @@ def _whole(rows: Rows, people: list[tuple[Any, ...]]) -> list[Professional]:
             tuple([_box(address, kind, where, rpps, adeli) for _, address, kind, where in boxes[national]]),
             Adeli(adeli) if adeli else None,
             tuple(skills[national]),
+            # Asked for the few who have both numbers.
+            tuple([Adeli(value) for (value,) in rows(_FORMER, (rpps,))]) if rpps and adeli else (),
         )
         for number, national, rpps, adeli, family, given, title in people
     ]

@@ -64,7 +64,7 @@ def _options(chunk: Chunk, *, alone: bool) -> list[tuple[As, int]]:
         some.append(("place", guess + (_BOTH if chunk.trade else 0) + (_LONE if may_be_both else 0)))
     if not chunk.numeric or not some:
         natural = chunk.only_name or chunk.guessed or may_be_both
-        some.append(("name", 0.0 if natural else _FLIP))
+        some.append(("name", 0 if natural else _FLIP))
     return some
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Callable
+from datetime import date
 from functools import lru_cache
 
 from colloque.errors import BadIdentifier
@@ -122,6 +123,10 @@ def address_reader() -> Callable[[str], str | int]:
 _DATE = re.compile(r"(?:19|20|99)\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])", re.ASCII)
 
 
+@lru_cache(maxsize=100_000)
 def is_date(text: str) -> bool:
-    """A date of the cards' file, or none given."""
-    return not text or _DATE.fullmatch(text) is not None
+    """A date of the cards' file that the calendar holds, or none given."""
+    try:
+        return not text or (_DATE.fullmatch(text) is not None and bool(date.fromisoformat(text)))
+    except ValueError:
+        return False

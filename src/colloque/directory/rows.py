@@ -39,6 +39,7 @@ class Rows:
         self._encoding = None if encoding == "ascii" else encoding
         self.too_long = 0
         """Lines longer than MAX_LINE, which are in no block."""
+        self._marks: list[tuple[int, int]] = []
         self._pieces = self._blocks()
         self._first = next(self._pieces, [b""])
         header = self._first.pop(0)
@@ -59,7 +60,14 @@ class Rows:
 
     def unchecked(self) -> Iterator[list[bytes]]:
         """The same, whatever their encoding: whoever knows lines already need not `check` those."""
-        return (lines for lines in chain((self._first,), self._pieces) if lines)
+        return chain((self._first,), self._pieces)
+
+    def again(self, number: int) -> list[bytes]:
+        """The lines of a block, once more, by its rank; the stream must be one that seeks. Raises ImportRefused."""
+        start, size = self._marks[number]
+        self._stream.seek(start)
+        lines = [line for line in self._stream.read(size).split(b"\n")[:-1] if len(line) <= MAX_LINE]
+        return lines if number else lines[1:]
 
     @property
     def decided(self) -> bool:
@@ -79,7 +87,7 @@ class Rows:
         """Whole lines, without their ends. One longer than MAX_LINE is left out and counted."""
         rest = b""
         skipping = False
-        first = True
+        start, first = 0, True
         untold = 0
         while block := self._stream.read(BLOCK):
             untold += len(block)
@@ -91,17 +99,23 @@ class Rows:
                 if block.startswith(_BOM):
                     self._encoding = "utf-8-sig"
                     block = block[len(_BOM) :]
+                    start = len(_BOM)
             if skipping:
-                _, newline, block = block.partition(b"\n")
+                skipped, newline, block = block.partition(b"\n")
+                start += len(skipped) + len(newline)
                 if not newline:
                     continue
                 skipping = False
+            size = len(rest) + len(block)
             lines = (rest + block).split(b"\n")
             rest = lines.pop()
             if lines:
+                self._marks.append((start, size - len(rest)))
+                start += size - len(rest)
                 yield self._without_monsters(lines)
             if len(rest) > MAX_LINE:
                 self.too_long += 1
+                start += len(rest)
                 rest, skipping = b"", True
         self._progress(untold)
         if rest or skipping:

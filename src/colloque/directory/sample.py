@@ -61,7 +61,8 @@ def write_sample(out_dir: Path, people: int, seed: int, made_at: datetime, *, ch
 
     `made_at` (aware) gives the time in the names, to the minute, and when the files count as written (some names say no
     time). `changed` (a share, above 0) writes what the same people look like a day later instead, that share of rows
-    being different, and a seventh file: who moved from ADELI to RPPS. Raises ValueError when `people` is not within 1 and 1,500,000 or `changed` not within 0 and 0.2; OSError.
+    being different, and a seventh file: who moved from ADELI to RPPS. Raises ValueError when `people` is not within 1
+    and 1,500,000 or `changed` not within 0 and 0.2; OSError.
     """
     population = Population(people, seed)
     day = NextDay(population, changed) if changed else None

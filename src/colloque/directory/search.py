@@ -71,7 +71,9 @@ def _lexicon(trades: tuple[tuple[Any, ...], ...]) -> Lexicon:
 
 
 def _towns(rows: Rows, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    inside = {name: [name, *(f"{name}{n}" for n in range(1, ARRONDISSEMENTS.get(name, ("", 0))[1] + 1))] for name in names}
+    inside = {
+        name: [name, *(f"{name}{n}" for n in range(1, ARRONDISSEMENTS.get(name, ("", 0))[1] + 1))] for name in names
+    }
     asked = {each for districts in inside.values() for each in districts}
     found = dict(many(rows, "SELECT name, places FROM town WHERE name IN", sorted(asked)))
     towns = {name: [found[each] for each in districts if each in found] for name, districts in inside.items()}
@@ -95,7 +97,8 @@ def _shelves(rows: Rows, word: str, mark: str) -> list[str]:
     ends = (f"{mark}{word[:2]}^", f"{mark}${word[-2:]}")
     table, column = ("town", "name") if mark else ("name_list", "word")
     found = [each for (all_,) in rows("SELECT words FROM shelf WHERE ends IN (?, ?)", ends) for each in all_.split(" ")]
-    return found + [each for (each,) in many(rows, f"SELECT {column} FROM {table} WHERE {column} IN", sorted(middle))]
+    asked = f"SELECT {column} FROM {table} WHERE {column} IN"  # noqa: S608 - our own names
+    return found + [each for (each,) in many(rows, asked, sorted(middle))]
 
 
 def _most(word: str) -> int:
@@ -125,8 +128,16 @@ def _near_town(rows: Rows, name: str) -> str:
     least = min(close.values())
     nearest = [town for town, errors in close.items() if errors == least]
     towns = _towns(rows, nearest)
-    counts = dict(many(rows, "SELECT place, length(ids) FROM work_list WHERE place IN", {k for keys in towns.values() for k in keys}))
-    return max(towns, key=lambda town: (town[0] == name[0], sum(counts.get(key, 0) for key in towns[town]), town), default="")
+    counts = dict(
+        many(
+            rows,
+            "SELECT place, length(ids) FROM work_list WHERE place IN",
+            {k for keys in towns.values() for k in keys},
+        )
+    )
+    return max(
+        towns, key=lambda town: (town[0] == name[0], sum(counts.get(key, 0) for key in towns[town]), town), default=""
+    )
 
 
 # what is told
@@ -140,7 +151,9 @@ def _homonyms(rows: Rows, shown: Sequence[int], found: Sequence[int]) -> dict[in
     lists = {
         word: (bytes(ids)[:cut], bytes(ids)[cut:])
         for word, cut, ids in many(
-            rows, "SELECT word, family, ids FROM name_list WHERE word IN", sorted({w for pair in glued.values() for w in pair})
+            rows,
+            "SELECT word, family, ids FROM name_list WHERE word IN",
+            sorted({w for pair in glued.values() for w in pair}),
         )
     }
     everybody = set(found)

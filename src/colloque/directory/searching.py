@@ -16,7 +16,7 @@ from colloque.directory.workers import Workers
 _ENOUGH = 50
 """With so many people who fit exactly, nobody needs those who almost fit."""
 _WHOLE_NAMES = 5
-"""As many people whose whole name was typed stand before everybody else; of more, the words surely meant another thing."""
+"""As many people whose whole name was typed stand before everybody else; of more, the words meant another thing."""
 _TIER = 1_000
 """Readings as natural as the best that finds anybody, up to this price, all count."""
 _SORTED = 1_000
@@ -129,158 +129,27 @@ class Finder:
         whole = [
             person
             for person, family, given in many(self._rows, _NAMES, fit)
-            if name_words(family) & words and name_words(given) & words and not _left({*parts(family), *parts(given)}, words)
+            if name_words(family) & words
+            and name_words(given) & words
+            and not _left({*parts(family), *parts(given)}, words)
         ]
         return self._by_name(whole) if len(whole) <= _WHOLE_NAMES else []
 
     def _by_name(self, people: list[int]) -> list[int]:
         """The first in the order of their names."""
-        names = {person: (family, given, person) for person, family, given in many(self._rows, _NAMES, people[:_SORTED])}
+        names = {
+            person: (family, given, person) for person, family, given in many(self._rows, _NAMES, people[:_SORTED])
+        }
         return sorted(people[:_SORTED], key=names.__getitem__) + people[_SORTED:]
 
     def _sorted(self, people: dict[int, int], asked: Iterable[str] = ()) -> list[int]:
         """By price; among equals those whose name holds little else, then by name."""
-        order = sorted(people)
-        order.sort(key=people.__getitem__)
+        order = sorted(people, key=lambda person: (people[person], person))
         head, wanted = order[:_SORTED], set(asked)
         keys: dict[int, tuple[int, str, str, int]] = {}
         for person, family, given in many(self._rows, _NAMES, head):
             more = len(_left({*parts(family), *parts(given)}, wanted)) if wanted else 0
             keys[person] = (people[person] + _MORE * more, family, given, person)
-        return sorted(head, key=keys.__getitem__) + order[_SORTED:]
-
-
-_NAMES = 5
-"""As many people whose whole name was typed stand before everybody else; of more, the words surely meant another thing."""
-_TIER = 1_000
-"""Readings as natural as the best that finds anybody, up to this price, all count."""
-_SORTED = 1_000
-"""So many results are put in the order of their names; those behind stand in the order of the directory."""
-_MORE = 50
-"""Price of a word in a name that nobody asked for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """Everybody who fits, best first."""
-
-    people: list[int]
-    reading: Reading
-    """How the query was read for the first of them."""
-
-
-class Finder:
-    """One search."""
-
-    def __init__(self, rows: Rows, bearers: Bearers, workers: Workers) -> None:
-        self._rows = rows
-        self._bearers = bearers
-        self._workers = workers
-
-    def find(self, chunks: tuple[Chunk, ...], asked: Reading) -> Found:
-        """Whoever fits all; else whoever fits most."""
-        kept, ignored = self._known(chunks)
-        ways = [replace(way, ignored=ignored) for way in readings(kept, asked)]
-        found = self._natural(ways) or self._relaxed(ways[0], asked)
-        if found is None:
-            return Found([], ways[0])
-        whole = self._whole_names(kept, asked) if found.reading.price < _TIER else []
-        return Found(_joined(whole, found.people), found.reading)
-
-    def _known(self, chunks: tuple[Chunk, ...]) -> tuple[tuple[Chunk, ...], tuple[str, ...]]:
-        """Without the words that nothing in the directory resembles, unless there are no others."""
-        lost = tuple(
-            chunk
-            for chunk in chunks
-            if chunk.only_name
-            and not chunk.known
-            and chunk.words[0] not in PARTICLES
-            and not any(self._bearers.anybody(term) for term in terms(chunk.words))
-        )
-        kept = tuple(chunk for chunk in chunks if chunk not in lost)
-        if not any(set(chunk.words) - PARTICLES for chunk in kept):
-            return chunks, ()
-        return kept, tuple(word for chunk in lost for word in chunk.words)
-
-    def _natural(self, ways: list[Reading]) -> Found | None:
-        """By the most natural readings that find anybody."""
-        for first in ways:
-            tier = [way for way in ways if first.price <= way.price < first.price + _TIER]
-            named, bare = [way for way in tier if way.names], [way for way in tier if not way.names]
-            people, reading = self._named(named, exactly=True)
-            exact = bool(people)
-            for way in bare:
-                if more := self._workers.listed(way.trades, way.places):
-                    people, reading = _joined(people, self._by_name(more)), reading or way
-                    break
-            if reading is None or (reading.names and len(people) < _ENOUGH and not bare):
-                near, near_reading = self._named(named, exactly=False)
-                people, reading = _joined(people, near), reading or near_reading
-            if reading is not None:
-                around = [] if exact or not reading.names else self._around(reading)
-                return Found(_joined(people, around), reading)
-        return None
-
-    def _around(self, reading: Reading) -> list[int]:
-        """Where the name is nobody's in that town, those of the département who bear it."""
-        wide = replace(reading, places=tuple(place.wider or place for place in reading.places))
-        return self._named([wide], exactly=True)[0] if wide != reading else []
-
-    def _relaxed(self, reading: Reading, asked: Reading) -> Found | None:
-        for less in relaxed(reading, asked):
-            if less.names:
-                people, _ = self._named([less], exactly=True)
-                if len(people) < _ENOUGH:
-                    people = _joined(people, self._named([less], exactly=False)[0])
-            else:
-                people = self._by_name(self._workers.listed(less.trades, less.places))
-            if people:
-                return Found(people, less)
-        return None
-
-    def _named(self, ways: Iterable[Reading], *, exactly: bool) -> tuple[list[int], Reading | None]:
-        """People found by names, best first, and how the query was read for the first of them."""
-        best: dict[int, int] = {}
-        asked: set[str] = set()
-        by: Reading | None = None
-        for way in ways:
-            fit = (self._bearers.exactly if exactly else self._bearers.nearly)(way.terms)
-            kept = self._workers.among(fit, way.trades, way.places) if way.trades or way.places else fit.keys()
-            priced = {person: fit[person] + way.price for person in kept}
-            best = priced | {n: min(price, priced.get(n, price)) for n, price in best.items()}
-            by = by or (way if kept else None)
-            asked.update(way.names)
-        return self._sorted(best, asked), by
-
-    def _whole_names(self, chunks: tuple[Chunk, ...], asked: Reading) -> list[int]:
-        """The few people whose family and given name are all that was typed, though it reads as a trade or a place."""
-        typed = tuple(word for chunk in chunks for word in chunk.words)
-        if len(typed) < 2 or all(chunk.only_name for chunk in chunks) or not all(chunk.known for chunk in chunks):
-            return []
-        fit = self._workers.among(self._bearers.exactly(terms(typed)), asked.trades, asked.places)
-        if len(fit) > _SORTED:
-            return []
-        words = set(typed)
-        whole = [
-            person
-            for person, family, given in many(self._rows, _NAMES, fit)
-            if name_words(family) & words and name_words(given) & words and not _left({*parts(family), *parts(given)}, words)
-        ]
-        return self._by_name(whole) if len(whole) <= _WHOLE_NAMES else []
-
-    def _by_name(self, people: list[int]) -> list[int]:
-        """The first in the order of their names."""
-        names = {person: (family, given, person) for person, family, given in many(self._rows, _NAMES, people[:_SORTED])}
-        return sorted(people[:_SORTED], key=names.__getitem__) + people[_SORTED:]
-
-    def _sorted(self, people: dict[int, float], asked: Iterable[str] = ()) -> list[int]:
-        """By price; among equals those whose name holds little else, then by name."""
-        order = sorted(people, key=lambda person: (round(people[person], 3), person))
-        head, wanted = order[:_SORTED], set(asked)
-        keys: dict[int, tuple[float, str, str, int]] = {}
-        for person, family, given in many(self._rows, _NAMES, head):
-            more = len(_left({*parts(family), *parts(given)}, wanted)) if wanted else 0
-            keys[person] = (round(people[person] + _MORE * more, 3), family, given, person)
         return sorted(head, key=keys.__getitem__) + order[_SORTED:]
 
 

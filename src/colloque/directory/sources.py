@@ -121,6 +121,8 @@ def _of_zip(path: Path) -> list[Source]:
             members = [m for m in archive.infolist() if not m.is_dir()]
     except zipfile.BadZipFile:
         raise _damaged(path) from None
+    if any(m.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED} for m in members):
+        raise ImportRefused("zip.method", f"{path.name}: packed in a way that ANS's zips never are")
     if sum(m.file_size for m in members) > MAX_UNZIPPED:
         raise ImportRefused("zip.size", f"{path.name}: unpacks to more than {MAX_UNZIPPED >> 30} GiB")
     out = []

@@ -17,17 +17,36 @@ from colloque.directory.plain_french import PHRASES
 
 LONGEST = 6
 """Words of the longest phrase that is looked at."""
-_LIGHT = frozenset("et de du des d la le les l en option aux a au pour ou diplome etat".split())
-_QUALIFIED = re.compile(r"\((?:SM|SI|SCD|SCH|C|CEX|CAPA|DNQ|DEC|FQ|PAC|OP)\)|\(réforme 2017\)|^(?:qualifié|spécialiste) en\b", re.I)
+_LIGHT = frozenset((
+    "et", "de", "du", "des", "d", "la", "le", "les", "l", "en", "option", "aux", "a", "au", "pour", "ou",
+    "diplome", "etat",
+))  # fmt: skip
+_QUALIFIED = re.compile(
+    r"\((?:SM|SI|SCD|SCH|C|CEX|CAPA|DNQ|DEC|FQ|PAC|OP)\)|\(réforme 2017\)|^(?:qualifié|spécialiste) en\b", re.IGNORECASE
+)
 """What labels say of the kind of savoir-faire, and nobody types."""
 _ENDINGS = (
-    *(("logistes", "log"), ("logiste", "log"), ("logues", "log"), ("logue", "log"), ("logies", "log"), ("logie", "log")),
+    *(
+        ("logistes", "log"),
+        ("logiste", "log"),
+        ("logues", "log"),
+        ("logue", "log"),
+        ("logies", "log"),
+        ("logie", "log"),
+    ),
     *(("logiques", "log"), ("logique", "log"), ("iatriques", "iatr"), ("iatrique", "iatr"), ("iatries", "iatr")),
     *(("iatrie", "iatr"), ("iatres", "iatr"), ("iatre", "iatr"), ("therapeutes", "therap"), ("therapeute", "therap")),
     *(("therapies", "therap"), ("therapie", "therap"), ("chirurgicales", "chirurg"), ("chirurgicale", "chirurg")),
     *(("chirurgical", "chirurg"), ("chirurgiens", "chirurg"), ("chirurgiennes", "chirurg"), ("chirurgien", "chirurg")),
     *(("chirurgienne", "chirurg"), ("chirurgies", "chirurg"), ("chirurgie", "chirurg"), ("pathes", "path")),
-    *(("pathe", "path"), ("pathies", "path"), ("pathie", "path"), ("iciennes", "ic"), ("icienne", "ic"), ("iciens", "ic")),
+    *(
+        ("pathe", "path"),
+        ("pathies", "path"),
+        ("pathie", "path"),
+        ("iciennes", "ic"),
+        ("icienne", "ic"),
+        ("iciens", "ic"),
+    ),
     *(("icien", "ic"), ("iques", "ic"), ("ique", "ic"), ("iennes", ""), ("ienne", ""), ("iens", ""), ("ien", "")),
     *(("ieres", ""), ("iere", ""), ("iers", ""), ("ier", ""), ("teuses", "teu"), ("trices", "teu"), ("trice", "teu")),
     *(("teurs", "teu"), ("teur", "teu"), ("euses", "eu"), ("euse", "eu"), ("eurs", "eu"), ("eur", "eu"), ("istes", "")),
@@ -108,7 +127,8 @@ def _read(lines: str) -> Iterator[tuple[Stems, tuple[_Target, ...]]]:
     for line in lines.strip().splitlines():
         phrases, _, meant = line.partition("=")
         targets = tuple(
-            _Target(target.strip(" !"), stems(fold(target).split()), target.endswith("!")) for target in meant.split("|")
+            _Target(target.strip(" !"), stems(fold(target).split()), target.endswith("!"))
+            for target in meant.split("|")
         )
         for phrase in phrases.split(","):
             yield stems(fold(phrase).split()), targets
@@ -144,7 +164,9 @@ class Lexicon:
         if targets := _PLAIN.get(asked):
             fitting = {label for label, own in self._labels.items() if any(target.fits(own) for target in targets)}
             # A trade even where nobody of this directory has it.
-            return self._those(whole | fitting) if whole | fitting else Meant(frozenset(), (targets[0].text.capitalize(),))
+            return (
+                self._those(whole | fitting) if whole | fitting else Meant(frozenset(), (targets[0].text.capitalize(),))
+            )
         for found in (
             whole,
             {label for label, own in self._labels.items() if own[: len(asked)] == asked and _tells(asked)},

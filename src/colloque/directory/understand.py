@@ -20,8 +20,14 @@ READ = 200
 """Characters of a query that are read; what follows them is ignored."""
 MOST = 12
 """Words of a query that are read."""
-_TITLES = frozenset("dr drs docteur docteure doc pr prof professeur professeure mr mme mlle monsieur madame mademoiselle".split())
-_SMALL = frozenset("a au aux chez dans en pres proche vers sur sous et ou un une est cherche trouver pour avec".split())
+_TITLES = frozenset((
+    "dr", "drs", "docteur", "docteure", "doc", "pr", "prof", "professeur", "professeure", "mr", "mme", "mlle",
+    "monsieur", "madame", "mademoiselle",
+))  # fmt: skip
+_SMALL = frozenset((
+    "a", "au", "aux", "chez", "dans", "en", "pres", "proche", "vers", "sur", "sous", "et", "ou", "un", "une",
+    "est", "cherche", "trouver", "pour", "avec",
+))  # fmt: skip
 _DEPARTMENT = frozenset(("departement", "dept", "dpt"))
 _TOWN_WORDS = 6
 _COMMON = 100
@@ -140,28 +146,31 @@ class _Reading:
         return sorted(every, key=lambda span: (span[0] - span[1], span[0]))
 
     def chunks(self) -> tuple[Chunk, ...]:
+        """What the words are, each in one chunk, in their order. Raises UnreadableQuery."""
         taken: dict[int, tuple[int, Chunk]] = {}
         for start, end in self.spans():
-            if not self.named.isdisjoint(range(start, end)) or any(self._over(start, end, s, e) for s, (e, _) in taken.items()):
-                continue
-            chunk = self.exact(start, end)
-            if chunk is not None:
-                taken[start] = end, chunk
+            if self.named.isdisjoint(range(start, end)) and not self._is_taken(taken, start, end):
+                self._take(taken, start, end, self.exact(start, end))
         exact = [chunk for _, chunk in taken.values()]
         if not all(any(getattr(chunk, what) for chunk in exact) for what in ("trade", "place")):
             for start, end in self.spans():
-                if end - start > 2 or any(self._over(start, end, s, e) for s, (e, _) in taken.items()):
-                    continue
-                chunk = self.guess(start, end, exact)
-                if chunk is not None:
-                    taken[start] = end, chunk
-        for position, word in enumerate(self.words):
-            if not any(start <= position < end for start, (end, _) in taken.items()) and word not in _SMALL | _DEPARTMENT:
-                taken[position] = position + 1, Chunk((word,), known=word in self.borne)
+                if end - start <= 2 and not self._is_taken(taken, start, end):
+                    self._take(taken, start, end, self.guess(start, end, exact))
+        for at, word in enumerate(self.words):
+            if word not in _SMALL | _DEPARTMENT and not self._is_taken(taken, at, at + 1):
+                taken[at] = at + 1, Chunk((word,), known=word in self.borne)
         found = tuple(taken[start][1] for start in sorted(taken))
         if all(c.only_name and not c.known and (c.words[0] in PARTICLES or not c.words[0].strip()) for c in found):
             raise UnreadableQuery("type a name, a profession or a town")
         return found
+
+    @staticmethod
+    def _take(taken: dict[int, tuple[int, Chunk]], start: int, end: int, chunk: Chunk | None) -> None:
+        if chunk is not None:
+            taken[start] = end, chunk
+
+    def _is_taken(self, taken: dict[int, tuple[int, Chunk]], start: int, end: int) -> bool:
+        return any(self._over(start, end, other, other_end) for other, (other_end, _) in taken.items())
 
     @staticmethod
     def _over(start: int, end: int, other: int, other_end: int) -> bool:

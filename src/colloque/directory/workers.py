@@ -79,7 +79,9 @@ class Workers:
             named.setdefault(person, set()).add(specialty)
         skills = "SELECT people.id, code FROM skill JOIN people ON people.national = skill.national WHERE people.id IN"
         extra: list[tuple[Any, ...]] = [
-            (person, code) for person, code in many(self._rows, skills, people) if code and code not in named.get(person, ())
+            (person, code)
+            for person, code in many(self._rows, skills, people)
+            if code and code not in named.get(person, ())
         ]
         for person, code in extra:
             found.setdefault(person, []).extend({(place, f"/{code}") for place, _ in found.get(person, ())})

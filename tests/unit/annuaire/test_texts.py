@@ -4,7 +4,6 @@ import pytest
 
 from colloque.commands import COMMANDS, Call, Owner, parse
 from colloque.identity import UserId
-from colloque.policy.admission import Reason
 from colloque_annuaire import texts
 from colloque_annuaire.commands import Commands, _digits_of, _number_and_choice
 from colloque_annuaire.enrol import No
@@ -18,15 +17,6 @@ def test_every_refusal_has_words_and_a_next_step(no: No) -> None:
 def test_a_wrong_code_says_what_remains() -> None:
     assert "2 essais" in texts.refusal(No.WRONG, tries_left=2)
     assert "annulé" in texts.refusal(No.WRONG, tries_left=0)
-
-
-@pytest.mark.parametrize("act", ["invite", "create_room", "join", "third_party"])
-@pytest.mark.parametrize("reason", [r.value for r in Reason])
-def test_refused_acts_say_who_why_and_what_to_do(act: str, reason: str) -> None:
-    said = texts.refused_act(act, reason, other="Dr Anne MOULIN")
-    assert reason in said
-    assert "refusé" in said
-    assert "{" not in said
 
 
 def test_the_code_mail_says_who_asked_and_what_to_do() -> None:

@@ -66,10 +66,11 @@ def test_somebody_under_an_adeli_number_is_a_verified_person() -> None:
 def test_a_person_keeps_their_key_when_they_move_from_adeli_to_rpps() -> None:
     number = Adeli("990000015")
     before = Book({}, (Mailbox(OWN, MailboxKind.PER, adeli=number),), {number: replace(ANNE, rpps=None, adeli=number)})
-    after = Book({RPPS: replace(ANNE, adeli=number)})
+    after = Book({RPPS: replace(ANNE, adeli=number, former=(number, Adeli("990000023")))})
     old, new = correspondent(OWN.value, before), correspondent(OWN.value, after)
-    assert old.key == new.key
-    assert (old.later, new.later) == ("", correspondent(OWN.value, Book()).key)
+    assert old.key == new.key == "adeli:990000015"
+    assert new.others == (f"rpps:{RPPS}", "adeli:990000015", "adeli:990000023")
+    assert correspondent(OWN.value, Book()).others == ()
 
 
 def test_an_organisation_is_its_mailbox() -> None:

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from colloque.directory.fhir_bundle import FhirNonsense, bundle, issue_code
-from colloque.directory.fhir_parts import Card, mailboxes, numbers_of, tokens
+from colloque.directory.fhir_parts import mailboxes, numbers_of, tokens
 from colloque.directory.fhir_records import FhirPerson, missing_organizations, person
 from colloque.errors import BadIdentifier
 from colloque.identity import Adeli, Rpps
-from colloque.professional import Activity, MailboxKind
+from colloque.professional import Activity, Card, MailboxKind
 from tests.servers import fhir_people as made
 
 NOW = datetime(2026, 3, 3, 9, tzinfo=UTC)

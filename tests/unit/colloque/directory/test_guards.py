@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -15,6 +17,7 @@ from colloque.clock import FrozenClock
 from colloque.directory.columns import ImportRefused, Kind
 from colloque.directory.extract import import_files
 from colloque.directory.file import DirectoryFile
+from colloque.directory.sample import write_sample
 from colloque.identity import Rpps
 from tests.extracts import NEXT, boxes, first_files, header, people, person, rpps, text, whitelist_xml
 
@@ -140,6 +143,65 @@ def test_a_zip_that_unpacks_without_bound_is_refused(
     with zipfile.ZipFile(new / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("PS_LibreAcces_Personne_activite_202603020630.txt", b"0" * 1_000_001)
     assert refused([new / "bomb.zip"], target, clock) == "zip.size"
+
+
+def test_a_zip_that_lies_about_its_size_is_refused(
+    target: Path, new: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says 1,000 bytes and holds millions: no more than it said are ever unpacked."""
+    monkeypatch.setattr("colloque.directory.sources.MAX_UNZIPPED", 1_000_000)
+    path = people(new, 40)
+    data = path.read_bytes() + b"0" * 5_000_000 + b"\n"
+    with zipfile.ZipFile(new / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(path.name, data)
+    raw = (new / "bomb.zip").read_bytes()
+    honest, lie = len(data).to_bytes(4, "little"), len(path.read_bytes()).to_bytes(4, "little")
+    assert raw.count(honest) == 2, "in the local header and in the central one"
+    (new / "bomb.zip").write_bytes(raw.replace(honest, lie))
+    assert refused([new / "bomb.zip"], target, clock) == "zip.damaged"
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zip_packed_in_another_way_is_refused(target: Path, new: Path, clock: FrozenClock, method: int) -> None:
+    path = people(new, 40)
+    with zipfile.ZipFile(new / "odd.zip", "w", method) as archive:
+        archive.write(path, path.name)
+    assert refused([new / "odd.zip"], target, clock) == "zip.method"
+
+
+def test_a_directory_in_use_that_is_damaged_is_made_anew_only_when_forced(
+    target: Path, new: Path, clock: FrozenClock, tmp_path: Path
+) -> None:
+    raw = bytearray(target.read_bytes())
+    for page in range(2, len(raw) // 4096):
+        raw[page * 4096 : page * 4096 + 64] = b"\xff" * 64
+    target.write_bytes(raw)
+    assert refused([people(new, 41)], target, clock) == "loaded.unreadable"
+    assert refused([people(new, 41)], target, clock, force=True) == "file.missing"
+    import_files([people(new, 41), tmp_path / "first" / "list.xml", boxes(new, 41)], target, clock, force=True)
+    assert DirectoryFile(target).freshness().people == 41
+
+
+def test_a_full_disk_is_told_and_leaves_the_old_directory(target: Path, new: Path, clock: FrozenClock) -> None:
+    """The system refuses to let any file grow past what is there, wherever that strikes."""
+    sample = write_sample(new, 1_000, 1, datetime(2026, 3, 2, 6, 0, tzinfo=UTC))
+    before = target.read_bytes()
+    script = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "from colloque.clock import SystemClock\n"
+        "from colloque.directory.extract import ImportRefused, import_files\n"
+        "size = int(sys.argv[3])\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))\n"
+        "try: import_files([Path(sys.argv[1])], Path(sys.argv[2]), SystemClock(), force=True)\n"
+        "except ImportRefused as refused: print(refused.reason)\n"
+    )
+    for size in (1_000, len(before) + 4096, len(before) * 3):
+        command = [sys.executable, "-c", script, str(sample.folder), str(target), str(size)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert done.stdout == "disk\n", done.stderr
+        assert target.read_bytes() == before
+        assert {path.name for path in target.parent.iterdir()} == {target.name, f".{target.name}.lock", "first", "new"}
 
 
 @pytest.mark.parametrize(

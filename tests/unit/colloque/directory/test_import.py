@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 import zipfile
 from collections import defaultdict
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from colloque.clock import FrozenClock
 from colloque.directory.columns import Kind
-from colloque.directory.extract import ImportReport, import_files
+from colloque.directory.extract import import_files
 from colloque.directory.file import DirectoryFile
 from colloque.directory.sample import write_sample
 from colloque.identity import Adeli, MssanteAddress, Rpps
@@ -29,16 +30,6 @@ def target(tmp_path: Path) -> Path:
     return tmp_path / "directory.sqlite"
 
 
-def load(target: Path, clock: FrozenClock, *paths: Path) -> ImportReport:
-    return import_files(paths, target, clock)
-
-
-def listed(target: Path, number: int) -> Rpps:
-    found = DirectoryFile(target).by_rpps(Rpps(rpps(number)))
-    assert found is not None
-    return found.rpps
-
-
 def rows_of(path: Path) -> list[dict[str, str]]:
     head, *lines = path.read_text(encoding="utf-8").split("\n")[:-1]
     return [dict(zip(head.split("|"), line.split("|"), strict=True)) for line in lines]
@@ -47,7 +38,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 def test_the_whole_sample_comes_back(tmp_path: Path, target: Path, clock: FrozenClock) -> None:
     """Every person with every activity and mailbox, against a reading of the files by other means."""
     sample = write_sample(tmp_path / "sample", 1500, 3, MADE)
-    report = load(target, clock, sample.folder)
+    report = import_files([sample.folder], target, clock)
     assert (report.people, report.activities) == (sample.people + sample.adeli, sample.activities)
     assert report.domains == sample.domains
     assert report.rejected == {}
@@ -68,12 +59,13 @@ def test_the_whole_sample_comes_back(tmp_path: Path, target: Path, clock: Frozen
             place = (
                 row["Raison sociale site"],
                 row["Code postal (coord. structure)"],
-                row["Libellé commune (coord. structure)"] or row["Bureau cedex (coord. structure)"][6:],
+                row["Libellé commune (coord. structure)"]
+                or re.sub(r" CEDEX.*", "", row["Bureau cedex (coord. structure)"][6:]),
             )
             activities[row["Identifiant PP"]].append((row["Code profession"], row["Code savoir-faire"], *place))
             names[row["Identifiant PP"]] = row["Nom d'exercice"], row["Prénom d'exercice"]
     mailboxes: dict[str, set[str]] = defaultdict(set)
-    org = set()
+    org: set[str] = set()
     for row in rows_of(paths["Extraction_Correspondance_MSSante"]):
         address = (
             row["Adresse BAL"].lower().encode("idna").decode() if row["Adresse BAL"].isascii() else row["Adresse BAL"]
@@ -105,7 +97,7 @@ def test_several_activities_exercises_and_addresses_are_all_kept(
     boxes = mailbox_file(
         tmp_path, [mailbox("b@x.test", 1), mailbox("a@y.test", 1), mailbox("org@y.test", service="Accueil")]
     )
-    load(target, clock, people, boxes)
+    import_files([people, boxes], target, clock)
     found = DirectoryFile(target).by_rpps(Rpps(rpps(1)))
     assert found is not None
     assert found.towns == ("NANCY", "METZ")
@@ -125,11 +117,13 @@ def test_structure_and_town_are_found_where_older_files_put_them(
     (tmp_path / "old_personne_activite_202603010630.txt").write_text(
         text(header("people_52"), [row], usual=header("people_56")), encoding="utf-8"
     )
-    load(
+    import_files(
+        [
+            tmp_path / "old_personne_activite_202603010630.txt",
+            mailbox_file(tmp_path, [mailbox("a@x.test", 1)]),
+        ],
         target,
         clock,
-        tmp_path / "old_personne_activite_202603010630.txt",
-        mailbox_file(tmp_path, [mailbox("a@x.test", 1)]),
     )
     found = DirectoryFile(target).by_rpps(Rpps(rpps(1)))
     assert found is not None
@@ -160,7 +154,7 @@ def test_a_bad_person_is_kept_out_and_counted(
     tmp_path: Path, target: Path, clock: FrozenClock, row: dict[str, str], reason: str
 ) -> None:
     people = people_file(tmp_path, [person(1), row, person(2)])
-    report = load(target, clock, people, mailbox_file(tmp_path, [mailbox("a@x.test", 1)]))
+    report = import_files([people, mailbox_file(tmp_path, [mailbox("a@x.test", 1)])], target, clock)
     assert report.rejected == {reason: 1}
     assert report.people == 2
 
@@ -170,7 +164,7 @@ def test_a_bad_mailbox_is_kept_out_and_counted(
     tmp_path: Path, target: Path, clock: FrozenClock, row: dict[str, str], reason: str
 ) -> None:
     boxes = mailbox_file(tmp_path, [mailbox("first@x.test", 1), row, mailbox("last@x.test")])
-    report = load(target, clock, people_file(tmp_path, [person(1)]), boxes)
+    report = import_files([people_file(tmp_path, [person(1)]), boxes], target, clock)
     assert report.rejected == {reason: 1}
     assert report.mailboxes == 2
 
@@ -188,7 +182,7 @@ def test_fictive_identifiers_are_admitted_in_test_mode_only(tmp_path: Path, targ
 def test_people_under_adeli_are_kept_by_their_national_number(tmp_path: Path, target: Path, clock: FrozenClock) -> None:
     rows = [person(1), person(2, kind="0", id="2A9000008", family="ANCIEN")]
     boxes = [mailbox("a@x.test", 1), mailbox("old@x.test", 2, kind="0", id="2A9000008")]
-    report = load(target, clock, people_file(tmp_path, rows), mailbox_file(tmp_path, boxes))
+    report = import_files([people_file(tmp_path, rows), mailbox_file(tmp_path, boxes)], target, clock)
     assert report.people == 2
     assert report.noticed["person.adeli_only"] == 1
     directory = DirectoryFile(target)
@@ -209,7 +203,7 @@ def test_the_same_address_twice_is_one_mailbox(tmp_path: Path, target: Path, clo
         mailbox("o@x.test"),
         mailbox("O@x.test"),
     ]
-    report = load(target, clock, people_file(tmp_path, [person(1)]), mailbox_file(tmp_path, boxes))
+    report = import_files([people_file(tmp_path, [person(1)]), mailbox_file(tmp_path, boxes)], target, clock)
     assert report.mailboxes == 2
     assert report.noticed["mailbox.repeated"] == 3
     assert "mailbox.disputed" not in report.noticed
@@ -223,7 +217,7 @@ def test_an_address_that_two_people_claim_proves_neither(
     tmp_path: Path, target: Path, clock: FrozenClock, third: list[dict[str, str]]
 ) -> None:
     boxes = mailbox_file(tmp_path, [mailbox("a@x.test", 1), mailbox("A@x.test", 2), *third, mailbox("b@x.test", 1)])
-    report = load(target, clock, people_file(tmp_path, [person(1), person(2)]), boxes)
+    report = import_files([people_file(tmp_path, [person(1), person(2)]), boxes], target, clock)
     assert report.noticed["mailbox.disputed"] == 1
     directory = DirectoryFile(target)
     box = directory.by_mssante(MssanteAddress.parse("a@x.test"))
@@ -240,7 +234,7 @@ def test_an_address_that_is_also_a_services_proves_nobody(
     tmp_path: Path, target: Path, clock: FrozenClock, order: int
 ) -> None:
     boxes = mailbox_file(tmp_path, [mailbox("a@x.test", 1), mailbox("a@x.test")][::order])
-    load(target, clock, people_file(tmp_path, [person(1)]), boxes)
+    import_files([people_file(tmp_path, [person(1)]), boxes], target, clock)
     box = DirectoryFile(target).by_mssante(MssanteAddress.parse("a@x.test"))
     assert box is not None
     assert (box.kind, box.rpps) == (MailboxKind.ORG, None)
@@ -249,7 +243,7 @@ def test_an_address_that_is_also_a_services_proves_nobody(
 def test_oddities_are_noticed(tmp_path: Path, target: Path, clock: FrozenClock) -> None:
     boxes = mailbox_file(tmp_path, [mailbox("a@x.test", 1), mailbox("gone@x.test", 7), mailbox("o@elsewhere.test")])
     (tmp_path / "list.xml").write_text(whitelist_xml("x.test"), encoding="utf-8")
-    report = load(target, clock, people_file(tmp_path, [person(1)]), boxes, tmp_path / "list.xml")
+    report = import_files([people_file(tmp_path, [person(1)]), boxes, tmp_path / "list.xml"], target, clock)
     assert report.noticed == {"mailbox.owner_not_listed": 1, "mailbox.domain_not_whitelisted": 1}
 
 
@@ -263,7 +257,7 @@ def test_zips_are_read_in_place(tmp_path: Path, target: Path, clock: FrozenClock
         archive.write(boxes, boxes.name)
     people.unlink()
     boxes.unlink()
-    report = load(target, clock, tmp_path)
+    report = import_files([tmp_path], target, clock)
     assert (report.people, report.mailboxes) == (1, 1)
     assert {f.kind: f.made_at for f in report.files} == dict.fromkeys((Kind.PEOPLE, Kind.MAILBOXES, Kind.SKILLS), MADE)
     assert report.ignored == ("LISEZMOI.txt",)
@@ -273,14 +267,14 @@ def test_zips_are_read_in_place(tmp_path: Path, target: Path, clock: FrozenClock
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
 def test_encodings_are_told_in_the_report(tmp_path: Path, target: Path, clock: FrozenClock, encoding: str) -> None:
     people = people_file(tmp_path, [person(1, given="Noëlle")], encoding=encoding)
-    report = load(target, clock, people, mailbox_file(tmp_path, [mailbox("a@x.test", 1)]))
+    report = import_files([people, mailbox_file(tmp_path, [mailbox("a@x.test", 1)])], target, clock)
     assert report.files[0].encoding == encoding
     found = DirectoryFile(target).by_rpps(Rpps(rpps(1)))
     assert found is not None
     assert found.given_name == "Noëlle"
 
 
-CELL = st.text(st.characters(blacklist_characters="\n", blacklist_categories=("Cs",)), max_size=30)
+CELL = st.text(st.characters(exclude_characters="\n", exclude_categories=("Cs",)), max_size=30)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 60), CELL), max_size=15))

@@ -100,8 +100,9 @@ class World:
                     rows[at:at] = made if isinstance(made, list) else [made]
         if self.chance.random() < 0.4:
             n = self.chance.randrange(10)
-            if adeli(n) not in dict(self.moves):  # a move is for good: no contradictions here
-                self.moves.append((adeli(n), rpps(self.chance.choice([n, n, n + 1]))))
+            new = rpps(self.chance.choice([n, n, n + 1]))
+            if adeli(n) not in dict(self.moves) and new not in dict(self.moves).values():  # once, and for good
+                self.moves.append((adeli(n), new))
         if self.chance.random() < 0.1:
             self.old_header = not self.old_header
 

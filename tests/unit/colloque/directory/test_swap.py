@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from colloque.clock import FrozenClock
+from colloque.directory import parts
 from colloque.directory.build import only_one
 from colloque.directory.extract import import_files
 from colloque.directory.file import DirectoryFile
@@ -43,13 +44,28 @@ def test_two_imports_never_run_at_once(target: Path, clock: FrozenClock, tmp_pat
     import_files([tmp_path / "first"], target, clock)
 
 
+IMPORT = """
+import sys
+from pathlib import Path
+from colloque.clock import SystemClock
+from colloque.directory import parts
+from colloque.directory.extract import import_files
+parts.WORTH = int(sys.argv[1])
+import_files([Path(sys.argv[2])], Path(sys.argv[3]), SystemClock(), force=True)
+"""
+
+
+@pytest.mark.parametrize("worth", [parts.WORTH, 0])
+@pytest.mark.parametrize("first", [False, True])
 def test_a_killed_import_leaves_the_old_directory_and_the_next_one_repairs(
-    target: Path, new: Path, clock: FrozenClock
+    target: Path, new: Path, clock: FrozenClock, *, worth: int, first: bool
 ) -> None:
-    """Killed at six points from its first write on: each time the old directory or, at the very end, the new one."""
+    """With and without a helper process (`worth`), over a directory in use and as the first import.
+
+    Killed at six points from its first write on: each time the old directory or, at the very end, the new one."""
     sample = write_sample(new / "big", 8_000, 1, datetime(2026, 3, 2, 6, 0, tzinfo=UTC))
     aside = target.with_name(f".{target.name}.importing")
-    command = [sys.executable, "-m", "colloque.cli.main", "annuaire", "import", str(sample.folder), "--target"]
+    command = [sys.executable, "-c", IMPORT, str(worth), str(sample.folder)]
 
     def run(path: Path, kill_after: float) -> float:
         """Import in a process of its own, killed that long after its first write; how long it lived after that."""
@@ -70,21 +86,30 @@ def test_a_killed_import_leaves_the_old_directory_and_the_next_one_repairs(
 
     whole = run(new / "measured.sqlite", 60)
     assert DirectoryFile(new / "measured.sqlite").freshness().people == 8_120
-    before, killed = target.read_bytes(), 0
+    if first:
+        target.unlink()
+    before, killed = None if first else target.read_bytes(), 0
     for part in (0.0, 0.2, 0.4, 0.6, 0.8, 0.95):
         aside.unlink(missing_ok=True)  # what the round before left: it would pass for a first write
         run(target, part * whole)
-        if target.read_bytes() == before:
+        if before is None and not target.exists():
+            killed += 1
+        elif target.exists() and target.read_bytes() == before:
             killed += 1
             assert aside.exists(), "killed while it was writing"
             assert DirectoryFile(target).freshness().people == 40
         else:
             assert DirectoryFile(target).freshness().people == 8_120
+            if first:
+                target.unlink()
     assert killed >= 3
     aside.write_bytes(b"half a file")
     import_files([sample.folder], target, clock)
     assert DirectoryFile(target).freshness().people == 8_120
-    assert not aside.exists()
+    end = time.monotonic() + 30
+    while any("importing" in path.name for path in target.parent.iterdir()):  # a killed import's helper is at its end
+        assert time.monotonic() < end, "something is left"
+        time.sleep(0.05)
 
 
 def test_a_reader_sees_the_old_or_the_new_directory_and_never_neither(
