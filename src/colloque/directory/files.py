@@ -139,7 +139,7 @@ def _again(rows: Rows, sizes: list[int], into: Loader, memory: Memory, fresh: by
     `sizes`: lines in each block of `rows`. Blocks without any such line are not read.
     """
     touched, refs = into.touched, memory.refs
-    flagged = bytearray([flag or (ref > 0 and touched[ref]) for flag, ref in zip(fresh, refs, strict=True)])
+    flagged = bytearray(flag or (ref > 0 and touched[ref]) for flag, ref in zip(fresh, refs, strict=True))
     start = 0
     with _no_collector():
         for number, size in enumerate(sizes):

@@ -59,7 +59,7 @@ class Memory:
 
     def shift(self, by: int) -> None:
         """Ids grew by that much."""
-        self.refs = array("i", [ref + by if ref > 0 else ref for ref in self.refs])
+        self.refs = array("i", (ref + by if ref > 0 else ref for ref in self.refs))
 
     def extend(self, other: Memory) -> None:
         """The lines that follow."""
