@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 
 from colloque.identity import Rpps, UserId
 from colloque.policy.professions import Trade
@@ -71,7 +72,12 @@ class Attestation:
     @property
     def trades(self) -> tuple[Trade, ...]:
         """What the rules by code list ask about."""
-        return tuple(Trade(code, self.category) for code in self.professions)
+        return _trades(self.professions, self.category)
+
+
+@lru_cache(maxsize=4096)
+def _trades(professions: tuple[str, ...], category: str) -> tuple[Trade, ...]:
+    return tuple(Trade(code, category) for code in professions)
 
 
 @dataclass(frozen=True, slots=True)

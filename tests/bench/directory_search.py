@@ -11,6 +11,7 @@ import random
 import sqlite3
 import statistics
 import unicodedata
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -102,14 +103,13 @@ async def unreached() -> Result:
         closing(DirectoryFile(national.directory(), national.clock())) as directory,
         closing(sqlite3.connect(national.directory())) as db,
     ):
+        who = {words: _who(db, codes) for words, codes in WORK.items()}
         for words, town in _places():
             reached: list[str] = []
             query = f"{words} {town}"
             for offset in range(0, directory.search(Query(query, limit=1)).total, 100):
-                reached += [
-                    m.person.number.national for m in directory.search(Query(query, limit=100, offset=offset)).matches
-                ]
-            truth = _who(db, WORK[words], town)
+                reached += [m.person.number.national for m in directory.search(Query(query, limit=100, offset=offset)).matches]
+            truth = set().union(*(people for written, people in who[words].items() if _in_town(written, town)))
             seen += len(truth)
             wrong += len(truth ^ set(reached)) + len(reached) - len(set(reached))
     print(f"{wrong} of {seen}", flush=True)
@@ -140,20 +140,20 @@ def _fits(match: Match, codes: tuple[str, ...], town: str) -> bool:
     return not borne.isdisjoint(codes) and any(_in_town(each, town) for each in match.person.towns)
 
 
-def _who(db: sqlite3.Connection, codes: tuple[str, ...], town: str) -> set[str]:
-    """Who exercises that in a town, by the tables alone; skills that no activity names count wherever they work."""
-    db.create_function("plain", 1, _plain, deterministic=True)
+def _who(db: sqlite3.Connection, codes: tuple[str, ...]) -> dict[str, set[str]]:
+    """Who exercises that in each town, by the tables alone; skills that no activity names count wherever they work."""
     marks = ", ".join("?" * len(codes))
-    towns = [t for (t,) in db.execute("SELECT DISTINCT town FROM activity") if _in_town(t, town)]
-    places = ", ".join("?" * len(towns))
-    rows = db.execute(
-        f"SELECT national FROM people JOIN activity ON person = people.id WHERE town IN ({places}) "
-        f"AND (profession_code IN ({marks}) OR specialty_code IN ({marks}) OR (national IN "
-        f"(SELECT national FROM skill WHERE code IN ({marks})) AND NOT EXISTS "
-        f"(SELECT 1 FROM activity a WHERE a.person = people.id AND a.specialty_code IN ({marks}))))",
-        (*towns, *codes * 4),
-    )
-    return {who for (who,) in rows}
+    found: dict[str, set[str]] = defaultdict(set)
+    for query in (
+        f"SELECT town, national FROM people JOIN activity ON person = people.id WHERE profession_code IN ({marks}) "  # noqa: S608
+        f"OR specialty_code IN ({marks})",
+        f"SELECT town, national FROM skill JOIN people USING (national) JOIN activity ON person = people.id "  # noqa: S608
+        f"WHERE skill.code IN ({marks}) AND NOT EXISTS "
+        f"(SELECT 1 FROM activity named WHERE named.person = people.id AND named.specialty_code IN ({marks}))",
+    ):
+        for town, who in db.execute(query, codes * 2):
+            found[town].add(who)
+    return found
 
 
 def _in_town(written: str, town: str) -> bool:

@@ -125,6 +125,9 @@ def _of_zip(path: Path) -> list[Source]:
         raise ImportRefused("zip.method", f"{path.name}: packed in a way that ANS's zips never are")
     if sum(m.file_size for m in members) > MAX_UNZIPPED:
         raise ImportRefused("zip.size", f"{path.name}: unpacks to more than {MAX_UNZIPPED >> 30} GiB")
+    if any(m.filename.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", m.filename) for m in members):
+        # Nothing is ever unpacked to disk, so it could do no harm; but nobody honest makes such a zip.
+        raise ImportRefused("zip.path", f"{path.name}: a name in the zip leads out of it")
     out = []
     for member in members:
         name = re.split(r"[/\\]", member.filename)[-1]

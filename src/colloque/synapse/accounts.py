@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
-from colloque.attestation import Attestation, Kind
+from colloque.attestation import Kind
 from colloque.book import AttestationBook
 from colloque.clock import Clock
 from colloque.identity import UserId, localpart, server_of
@@ -54,13 +55,21 @@ class Accounts:
 
     def person(self, user: str) -> Person:
         """What the account is, now."""
-        who = UserId(user)
-        mine = self.is_mine(user)
+        (found,) = self.people(user)
+        return found
+
+    def people(self, *users: str) -> list[Person]:
+        """What the accounts that one decision is about are, now."""
+        self._book.refresh()
+        self._say_problem()
+        now = self._clock.now()
+        return [self._person(UserId(user), now) for user in users]
+
+    def _person(self, who: UserId, now: datetime) -> Person:
+        mine = self.is_mine(who)
         if mine and (who in self._settings.bots or self._is_ghost(who)):
             return _NOBODY[Standing.SERVICE]
-        now = self._clock.now()
-        found = self._book.of(who, now)
-        self._say_problem()
+        found = self._book.known(who, now)
         if not mine:
             if not self._book.is_listed(server_of(who), now):
                 return _NOBODY[Standing.REMOTE]
@@ -72,11 +81,8 @@ class Accounts:
         if found is None or found.kind is Kind.STAFF:
             staff = found is not None or who in self._settings.staff
             return _NOBODY[Standing.STAFF if staff else Standing.UNVERIFIED]
-        return self._attested(found)
-
-    def _attested(self, found: Attestation) -> Person:
         if found.kind is Kind.SUPERVISED:
-            answered = found.under is not None and self._book.of_rpps(found.under, self._clock.now()) is not None
+            answered = found.under is not None and self._book.of_rpps(found.under, now) is not None
             standing = Standing.SUPERVISED if answered and not found.frozen else Standing.FROZEN
             return Person(standing, under=found.under)
         standing = Standing.FROZEN if found.frozen else Standing.ATTESTED

@@ -56,7 +56,7 @@ class Inbound:
 
         async def decide() -> Verdict:
             shown = Shown.read(event.unsigned.get("invite_room_state") or ())
-            them, us = self._accounts.person(event.sender), self._accounts.person(event.state_key or "")
+            them, us = self._accounts.people(event.sender, event.state_key or "")
             blocked = self._accounts.refuses(event.state_key or "", event.sender, shown.owner)
             marked = shown.kind in SHARED and self._accounts.may_mark(UserId(shown.marker), shown.kind)
             verdict = may_invite(them, us, shown.kind if marked else "", blocked=blocked)

@@ -44,7 +44,7 @@ class Judge:
 
     async def invite(self, inviter: str, invitee: str, room_id: str, state: StateMap[EventBase] | None) -> Verdict:
         """An invitation. `state` is the room's, where it is at hand."""
-        us, them = self._accounts.person(inviter), self._accounts.person(invitee)
+        us, them = self._accounts.people(inviter, invitee)
         room = self._accounts.room(state) if state is not None else (await self.room(room_id))[1]
         return may_invite(
             us,

@@ -283,3 +283,11 @@ def test_a_file_of_another_version_counts_as_unreadable(target: Path, clock: Fro
         db.execute("PRAGMA user_version = 99")
     db.close()
     assert refused([tmp_path / "first"], target, clock) == "loaded.unreadable"
+
+
+@pytest.mark.parametrize("name", ["../{}", "a/../../{}", "..\\{}", "\\\\host\\{}"])
+def test_a_zip_whose_names_lead_out_of_it_is_refused(target: Path, new: Path, clock: FrozenClock, name: str) -> None:
+    path = people(new, 40)
+    with zipfile.ZipFile(new / "odd.zip", "w") as archive:
+        archive.write(path, name.format(path.name))
+    assert refused([new / "odd.zip"], target, clock) == "zip.path"
