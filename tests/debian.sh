@@ -2,7 +2,8 @@
 # Install the system programs that some tests drive, where that is possible: as root, with apt. They are not started.
 # Where it is not possible those tests are skipped by name; in CI (CI is set) that is a failure.
 set -eu
-packages='dovecot-imapd postfix redis-server postgresql'
+# sqlite3's shell is the peer that the directory's import is measured against (make bench).
+packages='dovecot-imapd postfix redis-server postgresql sqlite3'
 missing=''
 for package in $packages; do
     dpkg-query --show --showformat='${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || missing="$missing $package"

@@ -6,10 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from functools import lru_cache
 
 from colloque.identity import Rpps, UserId
-from colloque.policy.professions import Trade
 
 
 class Method(StrEnum):
@@ -68,16 +66,6 @@ class Attestation:
     def is_valid(self, now: datetime) -> bool:
         """True while `issued_at <= now < valid_until`."""
         return self.issued_at <= now < self.valid_until
-
-    @property
-    def trades(self) -> tuple[Trade, ...]:
-        """What the rules by code list ask about."""
-        return _trades(self.professions, self.category)
-
-
-@lru_cache(maxsize=4096)
-def _trades(professions: tuple[str, ...], category: str) -> tuple[Trade, ...]:
-    return tuple(Trade(code, category) for code in professions)
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,7 +108,9 @@ async def unreached() -> Result:
             reached: list[str] = []
             query = f"{words} {town}"
             for offset in range(0, directory.search(Query(query, limit=1)).total, 100):
-                reached += [m.person.number.national for m in directory.search(Query(query, limit=100, offset=offset)).matches]
+                reached += [
+                    m.person.number.national for m in directory.search(Query(query, limit=100, offset=offset)).matches
+                ]
             truth = set().union(*(people for written, people in who[words].items() if _in_town(written, town)))
             seen += len(truth)
             wrong += len(truth ^ set(reached)) + len(reached) - len(set(reached))
@@ -145,11 +147,15 @@ def _who(db: sqlite3.Connection, codes: tuple[str, ...]) -> dict[str, set[str]]:
     marks = ", ".join("?" * len(codes))
     found: dict[str, set[str]] = defaultdict(set)
     for query in (
-        f"SELECT town, national FROM people JOIN activity ON person = people.id WHERE profession_code IN ({marks}) "  # noqa: S608
-        f"OR specialty_code IN ({marks})",
-        f"SELECT town, national FROM skill JOIN people USING (national) JOIN activity ON person = people.id "  # noqa: S608
-        f"WHERE skill.code IN ({marks}) AND NOT EXISTS "
-        f"(SELECT 1 FROM activity named WHERE named.person = people.id AND named.specialty_code IN ({marks}))",
+        (
+            f"SELECT town, national FROM people JOIN activity ON person = people.id WHERE profession_code IN ({marks}) "
+            f"OR specialty_code IN ({marks})"
+        ),
+        (
+            f"SELECT town, national FROM skill JOIN people USING (national) JOIN activity ON person = people.id "
+            f"WHERE skill.code IN ({marks}) AND NOT EXISTS "
+            f"(SELECT 1 FROM activity named WHERE named.person = people.id AND named.specialty_code IN ({marks}))"
+        ),
     ):
         for town, who in db.execute(query, codes * 2):
             found[town].add(who)

@@ -25,7 +25,7 @@ _SHORT = 5
 """In a word shorter than that, the first letter is right."""
 _BEGUN = 3
 """Letters from which the beginning of a name is looked for."""
-_MOST_BEGUN = 1_000
+_MOST_BEGUN = 2_000
 _LAST = "\U0010ffff"
 
 

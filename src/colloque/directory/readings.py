@@ -21,8 +21,8 @@ _LONE = 500
 _BOTH = 100
 """Price of a place that also reads as a trade."""
 _TWO_TOWNS = 2_500
-_GUESS = 400
-"""Price of a trade or place read through a typing error."""
+_ERROR = 500
+"""Price of a typing error in a trade or a place."""
 _MOST = 8
 _LOOKED_AT = 256
 _TELLING = 3
@@ -38,6 +38,8 @@ class Reading:
     places: tuple[Place, ...] = ()
     price: int = 0
     """The more, the less natural."""
+    guessed: bool = False
+    """A trade or place is read through typing errors."""
     ignored: tuple[str, ...] = ()
     """Words left out."""
 
@@ -56,14 +58,14 @@ def readings(chunks: tuple[Chunk, ...], asked: Reading) -> list[Reading]:
 
 def _options(chunk: Chunk, *, alone: bool) -> list[tuple[As, int]]:
     some: list[tuple[As, int]] = []
-    guess = _GUESS if chunk.guessed else 0
+    guess = _ERROR * chunk.errors
     may_be_both = alone and chunk.known and chunk.trade is None
     if chunk.trade is not None:
         some.append(("trade", guess))
     if chunk.place is not None:
         some.append(("place", guess + (_BOTH if chunk.trade else 0) + (_LONE if may_be_both else 0)))
     if not chunk.numeric or not some:
-        natural = chunk.only_name or chunk.guessed or may_be_both
+        natural = chunk.only_name or chunk.errors or may_be_both
         some.append(("name", 0 if natural else _FLIP))
     return some
 
@@ -77,6 +79,7 @@ def _reading(chunks: tuple[Chunk, ...], way: tuple[tuple[As, int], ...], asked: 
         tuple(chunk.trade for chunk, as_ in taken if as_ == "trade" and chunk.trade) + asked.trades,
         places + asked.places,
         sum(price for _, price in way) + _TWO_TOWNS * max(0, towns - 1),
+        any(chunk.errors and as_ != "name" for chunk, as_ in taken),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache, partial
+from string import ascii_lowercase
 from typing import Any
 
 from rapidfuzz.distance import OSA
@@ -33,6 +34,8 @@ __all__ = ["UnreadableQuery", "search"]
 
 MOST_RESULTS = 100
 """A page holds no more."""
+_SHORT = 3
+"""Letters of the shortest word that is looked at for typing errors."""
 
 
 def search(rows: Rows, query: Query, made_at: datetime) -> Page:
@@ -52,15 +55,15 @@ def search(rows: Rows, query: Query, made_at: datetime) -> Page:
     narrowed = bool(asked.trades or asked.places)
     chunks = () if narrowed and not query.words.strip() else reader.read(query.words)
     bearers = Bearers(rows, lambda word: _similar(word, _shelves(rows, word, "")))
-    found = Finder(rows, bearers, Workers(rows)).find(chunks, asked)
+    found, reading = Finder(rows, bearers, Workers(rows)).find(chunks, asked)
     start = max(query.offset, 0)
-    shown = found.people[start : start + max(1, min(query.limit, MOST_RESULTS))]
+    shown = found[start : start + max(1, min(query.limit, MOST_RESULTS))]
     people = professionals(rows, shown)
-    alike = _homonyms(rows, shown, found.people)
+    alike = _homonyms(rows, shown, found)
     return Page(
         matches=tuple(Match(person, alike[n]) for n, person in zip(shown, people, strict=True)),
-        total=len(found.people),
-        understood=_understood(found.reading),
+        total=len(found),
+        understood=_understood(reading),
         made_at=made_at,
     )
 
@@ -89,11 +92,10 @@ def _borne(rows: Rows, words: Sequence[str]) -> dict[str, int]:
 
 
 def _shelves(rows: Rows, word: str, mark: str) -> list[str]:
-    """Words that begin or end like `word`, and those of a short word with two letters changed about.
-
-    One typing error spares the beginning or the end, but for two middle letters that changed places.
-    """
+    """Words that begin or end like `word`: one typing error spares one of the two, unless it is in the very middle."""
     middle = {word[:at] + word[at + 1] + word[at] + word[at + 2 :] for at in range(len(word) - 1)} - {word}
+    if len(word) == _SHORT:
+        middle |= {word[0] + letter + word[2] for letter in ascii_lowercase}
     ends = (f"{mark}{word[:2]}^", f"{mark}${word[-2:]}")
     table, column = ("town", "name") if mark else ("name_list", "word")
     found = [each for (all_,) in rows("SELECT words FROM shelf WHERE ends IN (?, ?)", ends) for each in all_.split(" ")]
@@ -103,7 +105,7 @@ def _shelves(rows: Rows, word: str, mark: str) -> list[str]:
 
 def _most(word: str) -> int:
     """Typing errors that a word of that length may hold."""
-    return 0 if len(word) < 3 else 1 if len(word) < 7 else 2
+    return 0 if len(word) < _SHORT else 1 if len(word) < 7 else 2
 
 
 def _similar(word: str, among: Iterable[str]) -> dict[str, int]:
@@ -115,29 +117,26 @@ def _similar(word: str, among: Iterable[str]) -> dict[str, int]:
     return {str(other): int(errors) for other, errors, _ in hits if errors}
 
 
-def _near_trade(lexicon: Lexicon, word: str) -> str:
+def _near_trade(lexicon: Lexicon, word: str) -> tuple[str, int] | None:
     close = _similar(word, lexicon.words)
-    return min(close, key=lambda other: (close[other], other[0] != word[0], other), default="")
+    best = min(close, key=lambda other: (close[other], other[0] != word[0], other), default="")
+    return (best, close[best]) if best else None
 
 
-def _near_town(rows: Rows, name: str) -> str:
+def _near_town(rows: Rows, name: str) -> tuple[str, int] | None:
     """Of the towns that are nearest, the one where most people work."""
     close = _similar(name, {*_shelves(rows, name, "t"), *ARRONDISSEMENTS})
     if not close:
-        return ""
-    least = min(close.values())
-    nearest = [town for town, errors in close.items() if errors == least]
-    towns = _towns(rows, nearest)
-    counts = dict(
-        many(
-            rows,
-            "SELECT place, length(ids) FROM work_list WHERE place IN",
-            {k for keys in towns.values() for k in keys},
-        )
-    )
-    return max(
-        towns, key=lambda town: (town[0] == name[0], sum(counts.get(key, 0) for key in towns[town]), town), default=""
-    )
+        return None
+    errors = min(close.values())
+    towns = _towns(rows, [town for town, errors_ in close.items() if errors_ == errors])
+    places = {key for keys in towns.values() for key in keys}
+    counts = dict(many(rows, "SELECT place, length(ids) FROM work_list WHERE place IN", sorted(places)))
+
+    def weight(town: str) -> tuple[bool, int, str]:
+        return town[0] == name[0], sum(counts.get(key, 0) for key in towns[town]), town
+
+    return max(towns, key=weight), errors
 
 
 # what is told

@@ -27,11 +27,11 @@ _MORE = 50
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Everybody who fits, best first."""
+    """Everybody who fits one or several readings, best first."""
 
     people: list[int]
-    reading: Reading
-    """How the query was read for the first of them."""
+    reading: Reading | None
+    """The reading that the first of them fits; None when nobody fits any."""
 
 
 class Finder:
@@ -42,15 +42,15 @@ class Finder:
         self._bearers = bearers
         self._workers = workers
 
-    def find(self, chunks: tuple[Chunk, ...], asked: Reading) -> Found:
-        """Whoever fits all; else whoever fits most."""
+    def find(self, chunks: tuple[Chunk, ...], asked: Reading) -> tuple[list[int], Reading]:
+        """Whoever fits all, best first; else whoever fits most. And how the query was read for the first of them."""
         kept, ignored = self._known(chunks)
         ways = [replace(way, ignored=ignored) for way in readings(kept, asked)]
-        found = self._natural(ways) or self._relaxed(ways[0], asked)
-        if found is None:
-            return Found([], ways[0])
+        found = self._natural(ways) or self._relaxed(ways[0], asked) or Found([], None)
+        if found.reading is None:
+            return [], ways[0]
         whole = self._whole_names(kept, asked) if found.reading.price < _TIER else []
-        return Found(_joined(whole, found.people), found.reading)
+        return _joined(whole, found.people), found.reading
 
     def _known(self, chunks: tuple[Chunk, ...]) -> tuple[tuple[Chunk, ...], tuple[str, ...]]:
         """Without the words that nothing in the directory resembles, unless there are no others."""
@@ -71,40 +71,56 @@ class Finder:
         """By the most natural readings that find anybody."""
         for first in ways:
             tier = [way for way in ways if first.price <= way.price < first.price + _TIER]
-            named, bare = [way for way in tier if way.names], [way for way in tier if not way.names]
-            people, reading = self._named(named, exactly=True)
-            exact = bool(people)
-            for way in bare:
-                if more := self._workers.listed(way.trades, way.places):
-                    people, reading = _joined(people, self._by_name(more)), reading or way
-                    break
-            if reading is None or (reading.names and len(people) < _ENOUGH and not bare):
-                near, near_reading = self._named(named, exactly=False)
-                people, reading = _joined(people, near), reading or near_reading
-            if reading is not None:
-                around = [] if exact or not reading.names else self._around(reading)
-                return Found(_joined(people, around), reading)
+            plain = [way for way in tier if not way.guessed]
+            found = self._as_typed(plain)
+            near = found.reading is None or (bool(found.reading.names) and all(way.names for way in plain))
+            if near and len(found.people) < _ENOUGH:
+                more = self._as_meant(tier)
+                people, reading = _joined(found.people, more.people), found.reading or more.reading
+                around = self._around(more.reading) if more.reading and not found.people else []
+                found = Found(_joined(people, around), reading)
+            if found.people:
+                return found
         return None
+
+    def _as_typed(self, ways: list[Reading]) -> Found:
+        """Nothing is mistyped."""
+        named = self._named([way for way in ways if way.names], exactly=True)
+        listed = self._listed(way for way in ways if not way.names)
+        return Found(_joined(named.people, listed.people), named.reading or listed.reading)
+
+    def _as_meant(self, ways: list[Reading]) -> Found:
+        """Something may be mistyped. A trade and a place together are more telling than a name."""
+        named = self._named([way for way in ways if way.names], exactly=False)
+        listed = self._listed(way for way in ways if not way.names and way.guessed)
+        if listed.reading is not None and listed.reading.trades:
+            return listed
+        return Found(_joined(named.people, listed.people), named.reading or listed.reading)
+
+    def _listed(self, ways: Iterable[Reading]) -> Found:
+        """Everybody who fits the first of these readings without a name that anybody fits."""
+        for way in ways:
+            if people := self._workers.listed(way.trades, way.places):
+                return Found(self._by_name(people), way)
+        return Found([], None)
 
     def _around(self, reading: Reading) -> list[int]:
         """Where the name is nobody's in that town, those of the département who bear it."""
         wide = replace(reading, places=tuple(place.wider or place for place in reading.places))
-        return self._named([wide], exactly=True)[0] if wide != reading else []
+        return self._named([wide], exactly=True).people if wide != reading and wide.names else []
 
     def _relaxed(self, reading: Reading, asked: Reading) -> Found | None:
         for less in relaxed(reading, asked):
-            if less.names:
-                people, _ = self._named([less], exactly=True)
-                if len(people) < _ENOUGH:
-                    people = _joined(people, self._named([less], exactly=False)[0])
-            else:
-                people = self._by_name(self._workers.listed(less.trades, less.places))
-            if people:
-                return Found(people, less)
+            found = self._named([less], exactly=True)
+            if len(found.people) < _ENOUGH:
+                near = self._named([less], exactly=False)
+                found = Found(_joined(found.people, near.people), found.reading or near.reading)
+            if found.people:
+                return found
         return None
 
-    def _named(self, ways: Iterable[Reading], *, exactly: bool) -> tuple[list[int], Reading | None]:
-        """People found by names, best first, and how the query was read for the first of them."""
+    def _named(self, ways: Iterable[Reading], *, exactly: bool) -> Found:
+        """People found by names, best first."""
         best: dict[int, int] = {}
         asked: set[str] = set()
         by: Reading | None = None
@@ -112,10 +128,11 @@ class Finder:
             fit = (self._bearers.exactly if exactly else self._bearers.nearly)(way.terms)
             kept = self._workers.among(fit, way.trades, way.places) if way.trades or way.places else fit.keys()
             priced = {person: fit[person] + way.price for person in kept}
+            least = min(priced.values(), default=0)
+            by = way if priced and (not best or least < min(best.values())) else by
             best = priced | {n: min(price, priced.get(n, price)) for n, price in best.items()}
-            by = by or (way if kept else None)
             asked.update(way.names)
-        return self._sorted(best, asked), by
+        return Found(self._sorted(best, asked), by)
 
     def _whole_names(self, chunks: tuple[Chunk, ...], asked: Reading) -> list[int]:
         """The few people whose family and given name are all that was typed, though it reads as a trade or a place."""

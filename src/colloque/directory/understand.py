@@ -34,6 +34,8 @@ _COMMON = 100
 """A word that more people bear is a name as it stands; one that fewer bear may also be a mistyped town or trade."""
 _MISTYPED = 4
 """Letters from which a word may be a mistyped town or trade."""
+_MISTYPED_WORDS = 3
+"""A mistyped trade has fewer words."""
 
 
 class UnreadableQuery(BadInput):
@@ -70,8 +72,8 @@ class Chunk:
     words: tuple[str, ...]
     trade: Meant | None = None
     place: Place | None = None
-    guessed: bool = False
-    """Trade or place were read through a typing error."""
+    errors: int = 0
+    """Typing errors through which trade or place were read."""
     known: bool = False
     """Somebody bears these very words."""
     numeric: bool = False
@@ -88,15 +90,18 @@ Towns = Callable[[Sequence[str]], Mapping[str, tuple[str, ...]]]
 for Paris, Lyon and Marseille; unknown towns are left out."""
 
 
+Near = Callable[[str], tuple[str, int] | None]
+
+
 @dataclass(frozen=True)
 class Reader:
     """Reads queries for one directory."""
 
     lexicon: Lexicon
     towns: Towns
-    near_town: Callable[[str], str]
-    """From a mistyped town in one word to the one that is meant, most probably; empty when none resembles it."""
-    near_trade: Callable[[str], str]
+    near_town: Near
+    """From a mistyped town in one word to the one that is meant, most probably, and how many errors; None: no town."""
+    near_trade: Near
     """The same for a word of trades."""
     bearers: Callable[[Sequence[str]], Mapping[str, int]]
     """How many people bear each word; words that nobody bears are left out."""
@@ -154,7 +159,7 @@ class _Reading:
         exact = [chunk for _, chunk in taken.values()]
         if not all(any(getattr(chunk, what) for chunk in exact) for what in ("trade", "place")):
             for start, end in self.spans():
-                if end - start <= 2 and not self._is_taken(taken, start, end):
+                if not self._is_taken(taken, start, end):
                     self._take(taken, start, end, self.guess(start, end, exact))
         for at, word in enumerate(self.words):
             if word not in _SMALL | _DEPARTMENT and not self._is_taken(taken, at, at + 1):
@@ -186,24 +191,37 @@ class _Reading:
         if meant is None and place is None:
             return None
         numeric = len(words) == 1 and words[0][:1].isdecimal()
-        return Chunk(words, meant, place, known=all(word in self.borne for word in words), numeric=numeric)
+        known = all(word in self.borne for word in words)
+        return Chunk(words, meant, place, known=known, numeric=numeric)
 
     def guess(self, start: int, end: int, exact: Sequence[Chunk]) -> Chunk | None:
-        """A trade or a place, mistyped; two words may be one (`saint etiene`)."""
+        """A trade or a place, mistyped (`saint etiene`)."""
         words = self.words[start:end]
         glued = "".join(words)
-        if any(not word.isalpha() or word in _SMALL | PARTICLES for word in words) or len(glued) < _MISTYPED:
+        if (
+            not all(map(str.isalpha, words))
+            or len(glued) < _MISTYPED + len(words) - 1
+            or {words[0], words[-1]} & _SMALL
+        ):
             return None
-        if not self.named.isdisjoint(range(start, end)) or any(self.borne.get(word, 0) > _COMMON for word in words):
+        if not self.named.isdisjoint(range(start, end)) or all(self.common(word) for word in words):
             return None
         meant = place = None
-        if not any(chunk.trade for chunk in exact) and (near := self.reader.near_trade(glued)):
-            meant = self.reader.lexicon.phrase((near,))
+        errors = 0
+        near = None
+        if len(words) < _MISTYPED_WORDS and not any(chunk.trade for chunk in exact):
+            near = self.reader.near_trade(glued)
+        if near is not None:
+            meant, errors = self.reader.lexicon.phrase((near[0],)), near[1]
         if not any(chunk.place and not chunk.numeric for chunk in exact) and (near := self.reader.near_town(glued)):
-            place = _place(self.reader.towns((near,)).get(near, ()), words)
+            place, errors = _place(self.reader.towns((near[0],)).get(near[0], ()), words), near[1]
         if meant is None and place is None:
             return None
-        return Chunk(words, meant, place, guessed=True, known=all(word in self.borne for word in words))
+        return Chunk(words, meant, place, errors, known=all(word in self.borne for word in words))
+
+    def common(self, word: str) -> bool:
+        """A name as it stands."""
+        return word in PARTICLES or self.borne.get(word, 0) > _COMMON
 
     def town(self, start: int, end: int) -> str:
         """The name in one word of the town that these words may be; empty when they can't be any."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from colloque.identity import Rpps, UserId
 from colloque.policy.professions import Trade, may_enter, may_open
@@ -99,11 +100,28 @@ ALLOWED = Allowed()
 
 
 @dataclass(frozen=True, slots=True)
+class Rights:
+    """What somebody's professions allow."""
+
+    enters: bool = False
+    """May be in a patient room."""
+    opens: bool = False
+    """May have one opened."""
+
+
+@lru_cache(maxsize=4096)
+def rights_of(professions: tuple[str, ...], category: str) -> Rights:
+    """By the codes of what somebody exercises, and the status under which (`policy.professions`)."""
+    trades = [Trade(code, category) for code in professions]
+    return Rights(may_enter(RoomKind.PATIENT, trades) is None, may_open(trades) is None)
+
+
+@dataclass(frozen=True, slots=True)
 class Person:
     """An account, as far as the rule is concerned."""
 
     standing: Standing
-    trades: tuple[Trade, ...] = ()
+    rights: Rights = Rights()
     under: Rpps | None = None
     """Who answers for a supervised person."""
     rpps: Rpps | None = None
@@ -172,7 +190,7 @@ def may_open_patient_room(owner: Person) -> Verdict:
     """May a patient room be made for them?"""
     if owner.standing in _AS_ACTOR:
         return Refused(_AS_ACTOR[owner.standing])
-    if owner.standing is not Standing.ATTESTED or may_open(owner.trades) is not None:
+    if owner.standing is not Standing.ATTESTED or not owner.rights.opens:
         return Refused(Reason.ACTOR_PROFESSION)
     return ALLOWED
 
@@ -214,7 +232,7 @@ def _into_patient_room(who: Person, sponsored: bool, profession: Reason, unspons
         return ALLOWED
     if who.standing is Standing.SUPERVISED:
         return ALLOWED if sponsored else Refused(unsponsored)
-    return ALLOWED if may_enter(RoomKind.PATIENT, who.trades) is None else Refused(profession)
+    return ALLOWED if who.rights.enters else Refused(profession)
 
 
 def may_change(actor: Person) -> Verdict:

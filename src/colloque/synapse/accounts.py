@@ -11,8 +11,8 @@ from typing import Protocol
 from colloque.attestation import Kind
 from colloque.book import AttestationBook
 from colloque.clock import Clock
-from colloque.identity import UserId, localpart, server_of
-from colloque.policy.admission import Person, Standing
+from colloque.identity import UserId, server_of
+from colloque.policy.admission import Person, Standing, rights_of
 from colloque.rooms.mark import ROOM_MARK, RoomKind
 from colloque.synapse.settings import Settings
 
@@ -51,6 +51,7 @@ class Accounts:
         self._book = book
         self._clock = clock
         self.is_mine = is_mine
+        self._ghosts = "@" + settings.ghost_prefix
         self._said = ""
 
     def person(self, user: str) -> Person:
@@ -77,7 +78,7 @@ class Accounts:
                 return _NOBODY[Standing.REMOTE_SERVICE]
             if found is None or found.kind is not Kind.PROFESSIONAL:
                 return _NOBODY[Standing.REMOTE_UNKNOWN]
-            return Person(Standing.REMOTE_ATTESTED, found.trades, rpps=found.rpps)
+            return Person(Standing.REMOTE_ATTESTED, rights_of(found.professions, found.category), rpps=found.rpps)
         if found is None or found.kind is Kind.STAFF:
             staff = found is not None or who in self._settings.staff
             return _NOBODY[Standing.STAFF if staff else Standing.UNVERIFIED]
@@ -86,7 +87,7 @@ class Accounts:
             standing = Standing.SUPERVISED if answered and not found.frozen else Standing.FROZEN
             return Person(standing, under=found.under)
         standing = Standing.FROZEN if found.frozen else Standing.ATTESTED
-        return Person(standing, found.trades, rpps=found.rpps)
+        return Person(standing, rights_of(found.professions, found.category), rpps=found.rpps)
 
     def standing(self, user: str) -> Standing:
         """The same, in one word."""
@@ -128,7 +129,7 @@ class Accounts:
         return sender in self._settings.bots or (kind == RoomKind.MAIL and self._is_ghost(sender))
 
     def _is_ghost(self, user: UserId) -> bool:
-        return localpart(user).startswith(self._settings.ghost_prefix)
+        return user.startswith(self._ghosts)
 
     def _say_problem(self) -> None:
         """Log once that the snapshot can't be used, and once that it can again."""

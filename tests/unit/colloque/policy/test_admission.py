@@ -14,6 +14,7 @@ from colloque.policy.admission import (
     Person,
     Reason,
     Refused,
+    Rights,
     Standing,
     joins_at_once,
     may_change,
@@ -21,8 +22,8 @@ from colloque.policy.admission import (
     may_invite,
     may_join,
     may_open_patient_room,
+    rights_of,
 )
-from colloque.policy.professions import Trade
 from colloque.policy.room_request import MEGOLM, RoomRequest
 from colloque.rooms.mark import ROOM_MARK
 
@@ -31,14 +32,14 @@ SUP, ICE = Standing.SUPERVISED, Standing.FROZEN
 RS, RA, RU = Standing.REMOTE_SERVICE, Standing.REMOTE_ATTESTED, Standing.REMOTE_UNKNOWN
 KINDS = ["", "home", "admin", "mail", "patient", "direct", "other"]
 ONE, TWO = UserId("@one:x.example"), UserId("@two:x.example")
-DOCTOR, STUDENT, SOCIAL = (Trade("10", "C"),), (Trade("10", "E"),), (Trade("42", "C"),)
+DOCTOR, STUDENT, SOCIAL = (rights_of((code,), status) for code, status in (("10", "C"), ("10", "E"), ("42", "C")))
 BOSS = Rpps("80000000010")
 
 
-def person(standing: Standing, trades: tuple[Trade, ...] = DOCTOR) -> Person:
+def person(standing: Standing, rights: Rights = DOCTOR) -> Person:
     if standing is SUP:
         return Person(SUP, under=BOSS)
-    return Person(standing, trades, rpps=BOSS if standing is A else None)
+    return Person(standing, rights, rpps=BOSS if standing is A else None)
 
 
 def reason(verdict: admission.Verdict) -> str:
@@ -109,10 +110,10 @@ def test_join(who: Standing, kind: str) -> None:
     assert reason(may_join(person(who), kind)) == JOIN[who][kind]
 
 
-@pytest.mark.parametrize(("trades", "invited", "opens"), [(DOCTOR, "", ""), (STUDENT, "", "no"), (SOCIAL, "no", "no")])
+@pytest.mark.parametrize(("rights", "invited", "opens"), [(DOCTOR, "", ""), (STUDENT, "", "no"), (SOCIAL, "no", "no")])
 @pytest.mark.parametrize("standing", [A, RA])
-def test_patient_rooms_go_by_profession(standing: Standing, trades: Any, invited: str, opens: str) -> None:
-    who = person(standing, trades)
+def test_patient_rooms_go_by_profession(standing: Standing, rights: Rights, invited: str, opens: str) -> None:
+    who = person(standing, rights)
     assert reason(may_invite(person(S), who, "patient")) == (invited and "other_profession")
     assert reason(may_join(who, "patient")) == (invited and "actor_profession")
     assert reason(may_join(who, "direct")) == ""

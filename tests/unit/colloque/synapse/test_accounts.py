@@ -14,8 +14,7 @@ from colloque.attestation import NO_RPPS, Attestation, Kind
 from colloque.book import AttestationBook
 from colloque.clock import FrozenClock
 from colloque.identity import UserId
-from colloque.policy.admission import Standing
-from colloque.policy.professions import Trade
+from colloque.policy.admission import Rights, Standing
 from colloque.rooms.mark import ROOM_MARK
 from colloque.snapshot import SnapshotWriter
 from colloque.synapse.accounts import Accounts, Room
@@ -69,7 +68,7 @@ def test_accounts_of_this_server(house: House) -> None:
     ]
     assert (house.standing(BOT), house.standing(GHOST)) == (Standing.SERVICE, Standing.SERVICE)
     assert house.standing(STAFF) is Standing.STAFF
-    assert house.accounts.person(user(1)).trades == (Trade("10", "C"), Trade("60", "C"))
+    assert house.accounts.person(user(1)).rights == Rights(enters=True, opens=True)
     assert house.accounts.sponsor(house.accounts.person(user(3))) == user(1)
     house.publish(held(3, kind=Kind.SUPERVISED, under=boss.rpps, professions=()))
     assert house.standing(user(3)) is Standing.FROZEN, "nobody answers for them any more"
