@@ -35,6 +35,7 @@ from colloque.snapshot import SnapshotWriter
 from colloque.synapse.accounts import Accounts
 from colloque.synapse.settings import Settings
 from colloque_demo.homeserver import Appservice, Homeserver
+from tests.bench.noop import NOOP
 from tests.bench.paired import alternate
 from tests.bench.result import Goal, Result, result
 
@@ -45,18 +46,6 @@ BODY = {"algorithm": "m.megolm.v1.aes-sha2", "ciphertext": "x" * 600, "session_i
 DECISIONS = 200_000
 ROUNDS = 5
 SINGLE = 1_000
-NOOP = """
-class Noop:
-    def __init__(self, config, api):
-        api.register_third_party_rules_callbacks(check_event_allowed=self.check)
-
-    async def check(self, event, state):
-        return True, None
-
-    @staticmethod
-    def parse_config(config):
-        return config
-"""
 
 
 def attested(now: datetime) -> list[Attestation]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 
 from colloque.directory.folding import fold
@@ -109,3 +110,24 @@ def known_as(name: str) -> Iterator[str]:
 
 DEPARTMENT_NAMES = {glue(fold(name)): code for code, name in DEPARTMENTS.items()} | {"reunion": "974"}
 """`meurtheetmoselle` to `54`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place that was named."""
+
+    label: str
+    keys: frozenset[str]
+    """As `place_key` makes them; `54000 *` is every place of that postcode. Empty: the whole département."""
+    departments: frozenset[str] = frozenset()
+    """Where it is, or what it is."""
+    typed: str = ""
+    """The words, folded."""
+
+    @property
+    def wider(self) -> Place | None:
+        """The département around it; None when it is one, or in several."""
+        if not self.keys or len(self.departments) != 1:
+            return None
+        (code,) = self.departments
+        return Place(DEPARTMENTS.get(code, code), frozenset(), self.departments, self.typed)

@@ -8,8 +8,9 @@ from itertools import islice, product
 from typing import Literal
 
 from colloque.directory.names import Term, terms
+from colloque.directory.places import Place
 from colloque.directory.trades import Meant
-from colloque.directory.understand import Chunk, Place
+from colloque.directory.understand import Chunk
 
 As = Literal["name", "trade", "place"]
 

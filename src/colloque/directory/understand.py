@@ -10,25 +10,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from colloque.directory import trades
-from colloque.directory.folding import fold
-from colloque.directory.names import PARTICLES, parts
-from colloque.directory.places import DEPARTMENT_NAMES, DEPARTMENTS, department, glue, town_name
+from colloque.directory.names import PARTICLES
+from colloque.directory.places import DEPARTMENT_NAMES, DEPARTMENTS, Place, department, glue, town_name
 from colloque.directory.trades import Lexicon, Meant
-from colloque.errors import BadInput
+from colloque.directory.typed import DEPARTMENT_WORDS, SMALL, UnreadableQuery, words_of
 
-READ = 200
-"""Characters of a query that are read; what follows them is ignored."""
-MOST = 12
-"""Words of a query that are read."""
-_TITLES = frozenset((
-    "dr", "drs", "docteur", "docteure", "doc", "pr", "prof", "professeur", "professeure", "mr", "mme", "mlle",
-    "monsieur", "madame", "mademoiselle",
-))  # fmt: skip
-_SMALL = frozenset((
-    "a", "au", "aux", "chez", "dans", "en", "pres", "proche", "vers", "sur", "sous", "et", "ou", "un", "une",
-    "est", "cherche", "trouver", "pour", "avec",
-))  # fmt: skip
-_DEPARTMENT = frozenset(("departement", "dept", "dpt"))
+__all__ = ["Chunk", "Place", "Reader", "UnreadableQuery"]
+
 _TOWN_WORDS = 6
 _COMMON = 100
 """A word that more people bear is a name as it stands; one that fewer bear may also be a mistyped town or trade."""
@@ -36,33 +24,6 @@ _MISTYPED = 4
 """Letters from which a word may be a mistyped town or trade."""
 _MISTYPED_WORDS = 3
 """A mistyped trade has fewer words."""
-
-
-class UnreadableQuery(BadInput):
-    """Nothing to look for was typed."""
-
-    code = "directory.query"
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A place that was named."""
-
-    label: str
-    keys: frozenset[str]
-    """As `places.place_key` makes them; `54000 *` is every place of that postcode. Empty: the whole département."""
-    departments: frozenset[str] = frozenset()
-    """Where it is, or what it is."""
-    typed: str = ""
-    """The words, folded."""
-
-    @property
-    def wider(self) -> Place | None:
-        """The département around it; None when it is one, or in several."""
-        if not self.keys or len(self.departments) != 1:
-            return None
-        (code,) = self.departments
-        return Place(DEPARTMENTS.get(code, code), frozenset(), self.departments, self.typed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +69,7 @@ class Reader:
 
     def read(self, text: str) -> tuple[Chunk, ...]:
         """The chunks of a query, in order. Raises UnreadableQuery when it holds nothing to look for."""
-        return _Reading(self, *_words(text)).chunks()
+        return _Reading(self, *words_of(text)).chunks()
 
     def trade(self, text: str) -> Meant:
         """A profession or specialty in plain French. Raises UnreadableQuery when it is none."""
@@ -162,7 +123,7 @@ class _Reading:
                 if not self._is_taken(taken, start, end):
                     self._take(taken, start, end, self.guess(start, end, exact))
         for at, word in enumerate(self.words):
-            if word not in _SMALL | _DEPARTMENT and not self._is_taken(taken, at, at + 1):
+            if word not in SMALL | DEPARTMENT_WORDS and not self._is_taken(taken, at, at + 1):
                 taken[at] = at + 1, Chunk((word,), known=word in self.borne)
         found = tuple(taken[start][1] for start in sorted(taken))
         if all(c.only_name and not c.known and (c.words[0] in PARTICLES or not c.words[0].strip()) for c in found):
@@ -184,7 +145,7 @@ class _Reading:
     def exact(self, start: int, end: int) -> Chunk | None:
         """A trade or a place, as typed."""
         words = self.words[start:end]
-        if words[0] in _SMALL or words[-1] in _SMALL:
+        if words[0] in SMALL or words[-1] in SMALL:
             return None
         meant = self.reader.lexicon.phrase(words) if len(words) <= trades.LONGEST else None
         place = self.place(start, end)
@@ -198,11 +159,7 @@ class _Reading:
         """A trade or a place, mistyped (`saint etiene`)."""
         words = self.words[start:end]
         glued = "".join(words)
-        if (
-            not all(map(str.isalpha, words))
-            or len(glued) < _MISTYPED + len(words) - 1
-            or {words[0], words[-1]} & _SMALL
-        ):
+        if not all(map(str.isalpha, words)) or len(glued) < _MISTYPED + len(words) - 1 or {words[0], words[-1]} & SMALL:
             return None
         if not self.named.isdisjoint(range(start, end)) or all(self.common(word) for word in words):
             return None
@@ -226,16 +183,16 @@ class _Reading:
     def town(self, start: int, end: int) -> str:
         """The name in one word of the town that these words may be; empty when they can't be any."""
         words = self.words[start:end]
-        if words[0] in _SMALL or words[0][:1].isdecimal():
+        if words[0] in SMALL or words[0][:1].isdecimal():
             return ""
         name = town_name(" ".join(words))
         if words[-1][:1].isdecimal() and not name[-1:].isdecimal():
             return ""
-        return "" if len(words) == 1 and (len(name) < 2 or name in PARTICLES | _SMALL) else glue(name)
+        return "" if len(words) == 1 and (len(name) < 2 or name in PARTICLES | SMALL) else glue(name)
 
     def place(self, start: int, end: int) -> Place | None:
         words = self.words[start:end]
-        if words[0] in _DEPARTMENT:
+        if words[0] in DEPARTMENT_WORDS:
             return _department(words[1:])
         if len(words) == 1 and words[0][:1].isdecimal():
             return _postcode(words[0]) or _department(words)
@@ -244,46 +201,6 @@ class _Reading:
             return None
         known = self.towns
         return _place(known.get(name, ()), words) or _department(words) or _place(known.get("~" + name, ()), words)
-
-
-def _words(text: str) -> tuple[tuple[str, ...], frozenset[int]]:
-    """The words to read, and which of them stand behind a title. Raises UnreadableQuery when there are none."""
-    kept: list[str] = []
-    named: set[int] = set()
-    title = cedex = False
-    for place, word in enumerate(parts(fold(text[:READ].replace("\0", " ")))):
-        if word in _TITLES or (word in {"m", "mm"} and place == 0):
-            title = True
-        elif word == "cedex" or (cedex and word.isdecimal() and len(word) < 3):
-            cedex = True
-            continue
-        else:
-            if title:
-                named.add(len(kept))
-            kept.append(word)
-            title = False
-        cedex = False
-    words, named_still = _initials(kept[:MOST], named)
-    if sum(map(len, words)) < 2 or not set(words) - _SMALL - _DEPARTMENT:
-        raise UnreadableQuery("type a name, a profession or a town")
-    return words, named_still
-
-
-def _initials(words: Sequence[str], named: set[int]) -> tuple[tuple[str, ...], frozenset[int]]:
-    """`j p martin` is `jp martin`."""
-    out: list[str] = []
-    behind: set[int] = set()
-    single = False
-    for position, word in enumerate(words):
-        letter = len(word) == 1 and word.isalpha() and word not in _SMALL | PARTICLES
-        if letter and single:
-            out[-1] += word
-        else:
-            if position in named:
-                behind.add(len(out))
-            out.append(word)
-        single = letter
-    return tuple(out), frozenset(behind)
 
 
 def _postcode(word: str) -> Place | None:

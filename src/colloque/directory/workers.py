@@ -8,10 +8,9 @@ from typing import Any
 
 from colloque.directory.batches import many
 from colloque.directory.engine import Rows
-from colloque.directory.places import NATION, department, place_key
+from colloque.directory.places import NATION, Place, department, place_key
 from colloque.directory.postings import unpack
 from colloque.directory.trades import Meant
-from colloque.directory.understand import Place
 from colloque.directory.words import split
 
 _ONE_BY_ONE = 1_000
