@@ -17,14 +17,14 @@ from colloque.directory.plain_french import PHRASES
 
 LONGEST = 6
 """Words of the longest phrase that is looked at."""
-_LIGHT = frozenset((
-    "et", "de", "du", "des", "d", "la", "le", "les", "l", "en", "option", "aux", "a", "au", "pour", "ou",
-    "diplome", "etat",
-))  # fmt: skip
-_QUALIFIED = re.compile(
-    r"\((?:SM|SI|SCD|SCH|C|CEX|CAPA|DNQ|DEC|FQ|PAC|OP)\)|\(réforme 2017\)|^(?:qualifié|spécialiste) en\b", re.IGNORECASE
+_LIGHT = frozenset(("et", "de", "du", "des", "d", "la", "le", "les", "l", "en", "aux", "a", "au", "pour", "ou"))
+"""They say nothing, and no phrase begins or ends with them."""
+_SILENT = _LIGHT | {"option", "diplome", "etat", "qualifie", "qualifiee", "specialiste"}
+_ASIDE = re.compile(
+    r"\((?:SM|SI|SCD|SCH|C|CEX|CAPA|DNQ|DEC|FQ|PAC|OP|réforme 2017|e|le|ère|trice)\)",
+    re.IGNORECASE,
 )
-"""What labels say of the kind of savoir-faire, and nobody types."""
+"""What labels add in brackets: the kind of savoir-faire, feminine endings."""
 _ENDINGS = (
     *(
         ("logistes", "log"),
@@ -72,12 +72,12 @@ def stem(word: str) -> str:
 
 def stems(words: Iterable[str]) -> Stems:
     """The stems of folded words, those that say nothing left out."""
-    return tuple(stem(word) for word in words if word not in _LIGHT)
+    return tuple(stem(word) for word in words if word not in _SILENT)
 
 
 @lru_cache(maxsize=4_096)
 def _label(label: str) -> Stems:
-    return stems(fold(_QUALIFIED.sub(" ", label)).split())
+    return stems(fold(_ASIDE.sub(" ", label)).split())
 
 
 @dataclass(frozen=True, slots=True)
