@@ -8,6 +8,7 @@ names, in that town when one is said) are ties: they are counted apart and never
 from __future__ import annotations
 
 import random
+import re
 import sqlite3
 import statistics
 import unicodedata
@@ -42,6 +43,8 @@ WORK = {
 """What people type, and the codes of which a person found must bear one."""
 TOWNS = 12
 """For each of them."""
+ARRONDISSEMENT = re.compile(r"750\d\d paris|6900\d lyon|130\d\d marseille")
+"""Where the postcode tells the arrondissement that the town does not."""
 RARE = frozenset(("cardiologue", "orthodontiste", "dermatologue"))
 """Asked for in the whole of Paris too: the others would take minutes to page through."""
 
@@ -111,7 +114,7 @@ async def unreached() -> Result:
                 reached += [
                     m.person.number.national for m in directory.search(Query(query, limit=100, offset=offset)).matches
                 ]
-            truth = set().union(*(people for written, people in who[words].items() if _in_town(written, town)))
+            truth = set().union(*(people for written, people in who[words].items() if _in_town(*written, town)))
             seen += len(truth)
             wrong += len(truth ^ set(reached)) + len(reached) - len(set(reached))
     print(f"{wrong} of {seen}", flush=True)
@@ -139,32 +142,40 @@ def _place(person: Drawn, matches: tuple[Match, ...]) -> tuple[int, bool]:
 def _fits(match: Match, codes: tuple[str, ...], town: str) -> bool:
     borne = {c for a in match.person.activities for c in (a.profession_code, a.specialty_code)}
     borne |= {skill.code for skill in match.person.skills}
-    return not borne.isdisjoint(codes) and any(_in_town(each, town) for each in match.person.towns)
+    return not borne.isdisjoint(codes) and any(_in_town(a.town, a.postcode, town) for a in match.person.activities)
 
 
-def _who(db: sqlite3.Connection, codes: tuple[str, ...]) -> dict[str, set[str]]:
-    """Who exercises that in each town, by the tables alone; skills that no activity names count wherever they work."""
+def _who(db: sqlite3.Connection, codes: tuple[str, ...]) -> dict[tuple[str, str], set[str]]:
+    """Who exercises that in each town and under each postcode, by the tables alone.
+
+    Skills that no activity names count wherever they work.
+    """
     marks = ", ".join("?" * len(codes))
-    found: dict[str, set[str]] = defaultdict(set)
+    found: dict[tuple[str, str], set[str]] = defaultdict(set)
     for query in (
         (
-            f"SELECT town, national FROM people JOIN activity ON person = people.id WHERE profession_code IN ({marks}) "
+            f"SELECT town, postcode, national FROM people JOIN activity ON person = people.id WHERE profession_code IN ({marks}) "
             f"OR specialty_code IN ({marks})"
         ),
         (
-            f"SELECT town, national FROM skill JOIN people USING (national) JOIN activity ON person = people.id "
+            f"SELECT town, postcode, national FROM skill JOIN people USING (national) JOIN activity ON person = people.id "
             f"WHERE skill.code IN ({marks}) AND NOT EXISTS "
             f"(SELECT 1 FROM activity named WHERE named.person = people.id AND named.specialty_code IN ({marks}))"
         ),
     ):
-        for town, who in db.execute(query, codes * 2):
-            found[town].add(who)
+        for town, postcode, who in db.execute(query, codes * 2):
+            found[town, postcode].add(who)
     return found
 
 
-def _in_town(written: str, town: str) -> bool:
-    """`Paris 3e Arrondissement` is in Paris and in Paris 3e, `Saint-Denis-en-Val` not in Saint-Denis."""
+def _in_town(written: str, postcode: str, town: str) -> bool:
+    """`Paris 3e Arrondissement` is in Paris and in Paris 3e, `Saint-Denis-en-Val` not in Saint-Denis.
+
+    `PARIS` with the postcode 75003 is in Paris 3e too.
+    """
     whole = _plain(written)
+    if ARRONDISSEMENT.fullmatch(f"{postcode} {whole}") and postcode[3:] != "00":
+        whole = f"{whole} {int(postcode[3:])}e arrondissement"
     rest = whole.removeprefix(_plain(town))
     return rest != whole and (not rest or rest == " arrondissement" or rest[1:2].isdecimal())
 
