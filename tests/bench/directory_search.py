@@ -154,12 +154,12 @@ def _who(db: sqlite3.Connection, codes: tuple[str, ...]) -> dict[tuple[str, str]
     found: dict[tuple[str, str], set[str]] = defaultdict(set)
     for query in (
         (
-            f"SELECT town, postcode, national FROM people JOIN activity ON person = people.id WHERE profession_code IN ({marks}) "
-            f"OR specialty_code IN ({marks})"
+            f"SELECT town, postcode, national FROM people JOIN activity ON person = people.id "
+            f"WHERE profession_code IN ({marks}) OR specialty_code IN ({marks})"
         ),
         (
-            f"SELECT town, postcode, national FROM skill JOIN people USING (national) JOIN activity ON person = people.id "
-            f"WHERE skill.code IN ({marks}) AND NOT EXISTS "
+            f"SELECT town, postcode, national FROM skill JOIN people USING (national) "
+            f"JOIN activity ON person = people.id WHERE skill.code IN ({marks}) AND NOT EXISTS "
             f"(SELECT 1 FROM activity named WHERE named.person = people.id AND named.specialty_code IN ({marks}))"
         ),
     ):
