@@ -22,19 +22,18 @@ from colloque.identity import MssanteAddress, UserId, parse_user_id
 from colloque.matrix.crosssign import signed_devices
 from colloque.service import Service
 from colloque.sockets import Client, Server
-from colloque.store.schema import new_upgrades
+from colloque_annuaire.attesting import Attesting, Validity
 from colloque_annuaire.commands import Commands
 from colloque_annuaire.desk import open_desk
 from colloque_annuaire.federation import Federation, Roster, open_federation
-from colloque_annuaire.federation import register_upgrades as register_federation
 from colloque_annuaire.flow import Enrolment, Rules
 from colloque_annuaire.freshness import Gauges
 from colloque_annuaire.homes import Homes
 from colloque_annuaire.publish import Publication
 from colloque_annuaire.refusals import Refusals
-from colloque_annuaire.store import People, register_upgrades
-from colloque_annuaire.store_presence import register_presence
-from colloque_annuaire.store_results import register_upgrades as register_results
+from colloque_annuaire.store import People
+from colloque_annuaire.store_proofs import Proofs
+from colloque_annuaire.tables import annuaire_upgrades
 from colloque_annuaire.upkeep import LOOK_S, Upkeep
 
 RECONCILE_S = 300.0
@@ -65,12 +64,7 @@ class AnnuaireService(Service):
     async def open(self, stack: AsyncExitStack) -> None:
         """Connect everything, repair what a crash left, then listen."""
         config, own = self.config, self.config.annuaire
-        upgrades = new_upgrades()
-        register_upgrades(upgrades)
-        register_results(upgrades)
-        register_presence(upgrades)
-        register_federation(upgrades)
-        parts = await open_parts(self, stack, config.bot("annuaire"), upgrades)
+        parts = await open_parts(self, stack, config.bot("annuaire"), annuaire_upgrades())
         people = People(parts.db)
         directory = open_directory(own.directory, parts.clock)
         stack.callback(directory.close)
@@ -87,18 +81,27 @@ class AnnuaireService(Service):
             directory=directory,
             also=[roster.published] if roster is not None else [],
         )
+        attesting = Attesting(
+            people=people,
+            proofs=Proofs(parts.db),
+            directory=directory,
+            publication=publication,
+            journal=parts.journal,
+            clock=parts.clock,
+            ages=own.ages,
+            validity=Validity(timedelta(days=own.attestation_days), timedelta(days=own.vouched_days)),
+        )
         enrolment = Enrolment(
             people=people,
             directory=directory,
             mailer=BridgeMailer(Client(config.socket("mssante"), "annuaire")),
-            publication=publication,
+            attesting=attesting,
             journal=parts.journal,
             clock=parts.clock,
             rules=Rules(
                 code_life=timedelta(seconds=own.code_s),
                 tries=own.code_tries,
                 per_day=own.codes_per_day,
-                valid_for=timedelta(days=own.attestation_days),
                 ages=own.ages,
             ),
             secret=read_secret(config.secrets.identity),
@@ -131,6 +134,7 @@ class AnnuaireService(Service):
             gauges=self._gauges,
         )
         stack.push_async_callback(upkeep.importing.close)
+        await attesting.settle()
         await enrolment.settle()
         await homes.settle()
         await upkeep.settle()
@@ -148,12 +152,14 @@ class AnnuaireService(Service):
         commands = Commands(
             config=config,
             enrolment=enrolment,
+            attesting=attesting,
             people=people,
             directory=directory,
             rooms=parts.rooms,
             clock=parts.clock,
             desk=desk,
             upkeep=upkeep,
+            more={},
         )
         bot = Bot(
             me=Owner.ANNUAIRE,
@@ -179,6 +185,7 @@ class AnnuaireService(Service):
                 direct=desk.direct,
                 publish=publication.snapshot,
             )
+            attesting.connect(federation.accounts)
         await self._listen(stack, federation, people=people, homes=homes, refusals=refusals, parts=parts, upkeep=upkeep)
         upkeep.check(self)
         self.spawn("sync", lambda: parts.home.run(bot.hear, self.stop, position=parts.handled))

@@ -14,7 +14,8 @@ from colloque.identity import Rpps
 from colloque.matrix.home import Incoming
 from colloque.rooms.mark import RoomKind
 from colloque.store.rooms import Rooms
-from colloque_annuaire import texts
+from colloque_annuaire import texts, texts_proof
+from colloque_annuaire.attesting import Attesting
 from colloque_annuaire.desk import Desk
 from colloque_annuaire.enrol import CODE_DIGITS
 from colloque_annuaire.flow import Enrolment
@@ -32,29 +33,37 @@ class Commands:
         *,
         config: Config,
         enrolment: Enrolment,
+        attesting: Attesting,
         people: People,
         directory: Directory,
         rooms: Rooms,
         clock: Clock,
         desk: Desk,
         upkeep: Upkeep,
+        more: Mapping[str, Handler],
     ) -> None:
+        """`more`: handlers that stand elsewhere, by command name."""
         self._config = config
         self._enrolment = enrolment
+        self._attesting = attesting
         self._people = people
         self._directory = directory
         self._rooms = rooms
         self._clock = clock
         self._desk = desk
         self._upkeep = upkeep
+        self._more = more
 
     @property
     def table(self) -> Mapping[str, Handler]:
         """By command name."""
         return {
+            **self._more,
             "aide": self.help,
             "inscription": self.enrol,
             "code": self.code,
+            "exercice": self.exercise,
+            "demenager": self.move,
             "chercher": self.search,
             "suite": self.more,
             "qui": self.who,
@@ -100,6 +109,16 @@ class Commands:
             await reply(texts.BAD_CODE)
             return
         await reply(await self._enrolment.answer(message.sender, typed, message.event))
+
+    async def exercise(self, call: Call, message: Incoming, reply: Reply) -> None:
+        """`!exercice N`."""
+        typed = _digits_of(call)
+        said = await self._attesting.choose(message.sender, int(typed[:3] or 0))
+        await reply(said or texts_proof.NOTHING_ASKED)
+
+    async def move(self, call: Call, message: Incoming, reply: Reply) -> None:  # noqa: ARG002
+        """`!demenager`."""
+        await reply(await self._attesting.move(message.sender) or texts_proof.NOTHING_TO_MOVE)
 
     async def search(self, call: Call, message: Incoming, reply: Reply) -> None:
         """`!chercher WORDS…`."""

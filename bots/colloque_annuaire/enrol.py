@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -31,6 +32,8 @@ class No(StrEnum):
     EXPIRED = "code_expired"
     DEAD = "code_dead"
     WRONG = "code_wrong"
+    BARRED = "access_taken_away"
+    OTHER_KIND = "account_has_other_kind"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,22 @@ def judge_profession(person: Professional) -> No | None:
     """None when one of the person's exercises may be verified here: by its codes, never by its label."""
     trades = [Trade(a.profession_code, a.category_code) for a in person.activities]
     return No.PROFESSION if may_enrol(trades) is not None else None
+
+
+def exercises_of(person: Professional) -> tuple[Trade, ...]:
+    """Under what the person may be verified: professions, each with its status, in the directory's order."""
+    trades = dict.fromkeys(Trade(a.profession_code, a.category_code) for a in person.activities)
+    return tuple(trade for trade in trades if may_enrol([trade]) is None)
+
+
+def settled(offered: Sequence[Trade], chosen: Trade | None, before: Trade | None) -> Trade | None:
+    """Under which exercise, when nobody needs to be asked: the only one, what they say now, or what they said before.
+
+    None when the person must say it.
+    """
+    if len(offered) == 1:
+        return offered[0]
+    return next((trade for trade in (chosen, before) if trade in offered), None)
 
 
 def code_for(secret: bytes, event: EventId, rpps: Rpps, address: MssanteAddress) -> str:

@@ -13,10 +13,11 @@ import asyncio
 import hashlib
 import hmac
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from colloque.attestation import Kind
 from colloque.clock import Clock
 from colloque.errors import BadInput, ColloqueError, NotFound, Refused, Temporary
 from colloque.federation.ed25519 import PrivateKey
@@ -104,7 +105,7 @@ class Accounts:
         key = account_key(self._key.shared(theirs), asker, self._us.server, day)
         _, attestations = await self._people.all_attestations()
         now = self._clock.now()
-        numbers = [a.rpps for a in attestations if a.is_valid(now)]
+        numbers = [a.rpps for a in attestations if a.is_valid(now) and a.kind is Kind.PROFESSIONAL]
         return await asyncio.to_thread(_any, key, numbers, digest)
 
     async def moved_away(self, passport: str, server: str) -> UserId:
@@ -129,10 +130,15 @@ class Accounts:
 
     # what we ask
 
-    async def elsewhere(self, rpps: Rpps) -> Elsewhere:
-        """Ask every other server at once whether that professional has an account there. Never raises."""
+    async def elsewhere(self, rpps: Rpps, only: Collection[str] | None = None) -> Elsewhere:
+        """Ask every other server at once, or `only` these, whether that professional has an account there.
+
+        Never raises. Servers that are no longer listed are not asked.
+        """
         listed = self._keeper.current
         others = [e for e in listed.servers.values() if e.server != self._us.server] if listed is not None else []
+        if only is not None:
+            others = [e for e in others if e.server in only]
         slots = asyncio.Semaphore(AT_ONCE)
         answers: dict[str, bool] = {}
 

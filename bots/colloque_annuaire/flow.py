@@ -1,26 +1,22 @@
-"""Enrolment from end to end: ask, mail the code, check it, attest, publish. Every step can be run again."""
+"""Enrolment by a code that goes to the person's MSSanté mailbox: ask, mail, check. Every step can be run again."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
-from colloque.attestation import Attestation, Method
+from colloque.attestation import Method
 from colloque.clock import Clock
 from colloque.directory.lookup import Age, AgeRules, Directory
 from colloque.identity import EventId, MssanteAddress, Rpps, UserId, digest
-from colloque.logs import event as log_event
-from colloque.professional import Professional
 from colloque.store.journal import Journal
 from colloque_annuaire import texts, texts_presence
-from colloque_annuaire.enrol import Ask, No, code_for, judge_code, judge_profession, may_send_code
-from colloque_annuaire.publish import Publication
+from colloque_annuaire.attesting import Attesting
+from colloque_annuaire.enrol import Ask, No, code_for, judge_code, may_send_code
 from colloque_annuaire.store import Code, People
-
-log = logging.getLogger(__name__)
+from colloque_annuaire.store_proofs import Proof
 
 
 class Mailer(Protocol):
@@ -38,7 +34,6 @@ class Rules:
     code_life: timedelta
     tries: int
     per_day: int
-    valid_for: timedelta
     ages: AgeRules
     """When the directory is too old to admit anybody on its word."""
 
@@ -52,7 +47,7 @@ class Enrolment:
         people: People,
         directory: Directory,
         mailer: Mailer,
-        publication: Publication,
+        attesting: Attesting,
         journal: Journal,
         clock: Clock,
         rules: Rules,
@@ -61,7 +56,7 @@ class Enrolment:
         self._people = people
         self._directory = directory
         self._mailer = mailer
-        self._publication = publication
+        self._attesting = attesting
         self._journal = journal
         self._clock = clock
         self._rules = rules
@@ -130,59 +125,26 @@ class Enrolment:
         )
 
     async def _answer(self, user: UserId, typed: str, event: EventId) -> str:
-        done = await self._people.attested_by_event(event)
-        if done is not None:
-            await self._publish(user)
-            return texts.attested(done)
         code = await self._people.newest_code(user)
         if code is None:
             return texts.refusal(No.NO_CODE)
+        proof = Proof(user, code.rpps, Method.MAILBOX_CODE, event)
+        if await self._attesting.known(event):
+            return await self._attesting.take(proof)
         now = self._clock.now()
         if (too_old := self._too_old()) is not None:
             return too_old
         right = code_for(self._secret, code.event, code.rpps, code.address)
         problem = judge_code(typed=typed, right=right, state=code.state, expires_at=code.expires_at, now=now)
-        if problem is None and await self._people.holder_of(code.rpps) not in {None, user}:
-            problem = No.TAKEN
-        person = self._directory.by_rpps(code.rpps)
         if problem is None:
-            problem = No.UNKNOWN if person is None else judge_profession(person)
-        if problem is not None or person is None:
-            left = await self._people.count_try(code.event, self._rules.tries) if problem is No.WRONG else None
-            self._journal.note("person.code_wrong", actor=user, reason=(problem or No.UNKNOWN).value)
-            return texts.refusal(problem or No.UNKNOWN, person=person, tries_left=left)
-        return await self._attest(code, person, event)
-
-    async def _attest(self, code: Code, person: Professional, event: EventId) -> str:
-        now = self._clock.now()
-        attestation = Attestation(
-            user=code.user,
-            rpps=code.rpps,
-            name=person.display_name,
-            method=Method.MAILBOX_CODE,
-            issued_at=now,
-            valid_until=now + self._rules.valid_for,
-        )
-        act = self._journal.begin("person.attest", actor=code.user, ref=digest(event), rpps=code.rpps.value)
-        await self._people.attest(attestation, code.event, event)
-        await self._publish(code.user)
-        self._journal.end(act, "attested", method=attestation.method.value)
-        return texts.attested(attestation)
-
-    async def _publish(self, user: UserId) -> None:
-        await self._publication.snapshot()
-        await self._publication.name(user)
+            return await self._attesting.take(proof, code.event)
+        left = await self._people.count_try(code.event, self._rules.tries) if problem is No.WRONG else None
+        self._journal.note("person.code_wrong", actor=user, reason=problem.value)
+        return texts.refusal(problem, person=self._directory.by_rpps(code.rpps), tries_left=left)
 
     async def settle(self) -> None:
-        """At start: finish what a crash interrupted, and close its open intents in the journal."""
-        await self._publication.snapshot()
-        await self._publication.names()
-        _, attestations = await self._people.all_attestations()
-        attested = {a.user for a in attestations}
+        """At start: end the journal's open acts."""
         for intent in self._journal.open_intents():
-            if intent.kind == "person.attest":
-                self._journal.end(intent.act, "attested" if intent.actor in attested else "not_done")
-            elif intent.kind == "person.code":
+            if intent.kind == "person.code":
                 # The code's row, if written, is mailed again when its command is answered again.
                 self._journal.end(intent.act, "interrupted")
-        log_event(log, "enrolment.settled", attestations=len(attested))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from colloque.attestation import Kind
 from colloque.clock import Clock, to_millis
 from colloque.directory.lookup import AgeRules, Directory
 from colloque.errors import HomeRefused, Inconsistent, NotFound
@@ -76,7 +77,7 @@ class Verification:
         """At start: end the journal's open acts by what the tables say was done."""
         kept = await self._presences.all()
         _, attestations = await self._people.all_attestations()
-        by_rpps = {a.rpps.value: a for a in attestations}
+        by_rpps = {a.rpps.value: a for a in attestations if a.kind is Kind.PROFESSIONAL}
         rows = {k.rpps.value: k for k in kept.values()}
         for intent in self._journal.open_intents():
             rpps = str(intent.facts.get("rpps", ""))
@@ -141,7 +142,7 @@ class Verification:
         """Everybody attested today, and everybody of whom something is kept."""
         now = self._clock.now()
         _, attestations = await self._people.all_attestations()
-        valid = {a.user: a for a in attestations if a.is_valid(now)}
+        valid = {a.user: a for a in attestations if a.is_valid(now) and a.kind is Kind.PROFESSIONAL}
         out = []
         for kept in (await self._presences.all()).values():
             held = valid.pop(kept.user, None)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
-from colloque.attestation import Attestation, Change, snapshot
+from colloque.attestation import Attestation, Change, Kind, snapshot
 from colloque.clock import Clock
 from colloque.directory.lookup import Directory
 from colloque.errors import HomeRefused, Inconsistent, NotFound
@@ -67,7 +67,7 @@ class Publication:
         self._also = tuple(also)
         self._writing = asyncio.Lock()
         self._naming = asyncio.Lock()
-        self._codes: dict[Rpps, Codes] = {}
+        self._codes: dict[tuple[Rpps, Trade | None], Codes] = {}
         self._edition: datetime | None = None
 
     async def snapshot(self) -> None:
@@ -105,21 +105,24 @@ class Publication:
             self._codes.clear()
             self._edition = edition
         for each in attestations:
-            codes = self._look_up(each.rpps)
+            if each.kind is not Kind.PROFESSIONAL:
+                yield each
+                continue
+            codes = self._look_up(each.rpps, _chosen(each))
             if codes is None and (last := known.get(each.user)) is not None:
                 codes = last.professions, last.category
             yield each if codes is None else replace(each, professions=codes[0], category=codes[1])
 
-    def _look_up(self, rpps: Rpps) -> Codes | None:
+    def _look_up(self, rpps: Rpps, chosen: Trade | None) -> Codes | None:
         """From the edition in use; None where there is none, or where it lacks the person."""
-        if rpps not in self._codes and self._directory is not None and self._edition is not None:
+        if (rpps, chosen) not in self._codes and self._directory is not None and self._edition is not None:
             try:
                 person = self._directory.by_rpps(rpps)
             except (NotFound, Inconsistent):
                 return None  # Replaced or damaged meanwhile: the service's health says so.
             if person is not None:
-                self._codes[rpps] = codes_of(person)
-        return self._codes.get(rpps)
+                self._codes[rpps, chosen] = codes_of(person, chosen)
+        return self._codes.get((rpps, chosen))
 
     async def name(self, user: UserId) -> None:
         """Set one person's display name, unless it is set already. Raises HomeUnavailable.
@@ -143,8 +146,19 @@ class Publication:
             await self.name(attestation.user)
 
 
-def codes_of(person: Professional) -> Codes:
-    """What somebody exercises under one status: of several, the one under which they may most."""
+def _chosen(attestation: Attestation) -> Trade | None:
+    """The one exercise, of several, under which the person is attested."""
+    return Trade(attestation.professions[0], attestation.category) if attestation.professions else None
+
+
+def codes_of(person: Professional, chosen: Trade | None = None) -> Codes:
+    """What somebody exercises under one status: the exercise they chose, while they still have it or have several.
+
+    Nobody chose: of several statuses, the one under which they may most.
+    """
+    trades = {Trade(a.profession_code, a.category_code) for a in person.activities}
+    if chosen is not None and len(trades) > 1:
+        return ((chosen.code,), chosen.category) if chosen in trades else ((), "")
     by_status: dict[str, dict[str, None]] = {}
     for activity in person.activities:
         by_status.setdefault(activity.category_code, {})[activity.profession_code] = None

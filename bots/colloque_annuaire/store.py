@@ -8,7 +8,7 @@ from typing import Any
 
 from mautrix.util.async_db import Connection, Database, UpgradeTable
 
-from colloque.attestation import Attestation, Method
+from colloque.attestation import Attestation, Kind, Method
 from colloque.clock import from_millis, to_millis
 from colloque.identity import EventId, MssanteAddress, Rpps, UserId
 from colloque.store.schema import migration, transaction
@@ -194,30 +194,38 @@ class People:
 
     async def holder_of(self, rpps: Rpps) -> UserId | None:
         """The account that is attested as that professional."""
-        value = await self._db.fetchval("SELECT user_id FROM attestation WHERE rpps = $1", rpps.value)
+        value = await self._db.fetchval(
+            "SELECT user_id FROM attestation WHERE rpps = $1 AND kind = $2", rpps.value, Kind.PROFESSIONAL.value
+        )
         return UserId(value) if value else None
 
     async def attested_by_event(self, event: EventId) -> Attestation | None:
-        """The attestation that a given `!code` made: makes answering it again harmless."""
+        """The attestation that a given proof made: makes taking it again harmless."""
         row = await self._db.fetchrow("SELECT * FROM attestation WHERE by_event = $1", event)
         return _attestation(row) if row else None
 
-    async def attest(self, attestation: Attestation, code: EventId, by_event: EventId) -> None:
-        """Attestation, used code and new snapshot serial, in one transaction."""
+    async def attest(self, attestation: Attestation, by_event: EventId) -> None:
+        """Attestation and new snapshot serial, in one transaction; the account's open proof is settled with it."""
+        a = attestation
         async with transaction(self._db) as conn:
             await conn.execute(
-                "INSERT INTO attestation (user_id, rpps, name, method, issued_at, valid_until, by_event) "
-                "VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (user_id) DO UPDATE SET name = $3, method = $4, "
-                "issued_at = $5, valid_until = $6, by_event = $7, name_set = false",
-                attestation.user,
-                attestation.rpps.value,
-                attestation.name,
-                attestation.method.value,
-                to_millis(attestation.issued_at),
-                to_millis(attestation.valid_until),
+                "INSERT INTO attestation (user_id, rpps, name, method, issued_at, valid_until, by_event, kind, "
+                "profession, category, under) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) "
+                "ON CONFLICT (user_id) DO UPDATE SET name = $3, method = $4, issued_at = $5, valid_until = $6, "
+                "by_event = $7, profession = $9, category = $10, frozen = false, name_set = false",
+                a.user,
+                a.rpps.value,
+                a.name,
+                a.method.value,
+                to_millis(a.issued_at),
+                to_millis(a.valid_until),
                 by_event,
+                a.kind.value,
+                a.professions[0] if a.professions else "",
+                a.category if a.professions else "",
+                a.under.value if a.under is not None else "",
             )
-            await conn.execute("UPDATE code SET state = 'used' WHERE event = $1", code)
+            await conn.execute("DELETE FROM proof WHERE user_id = $1", a.user)
             await conn.execute("UPDATE attestation_serial SET serial = serial + 1")
 
     async def all_attestations(self) -> tuple[int, list[Attestation]]:
@@ -261,4 +269,9 @@ def _attestation(row: Any) -> Attestation:
         method=Method(row["method"]),
         issued_at=from_millis(row["issued_at"]),
         valid_until=from_millis(row["valid_until"]),
+        kind=Kind(row["kind"]),
+        professions=(row["profession"],) if row["profession"] else (),
+        category=row["category"],
+        under=Rpps(row["under"]) if row["under"] else None,
+        frozen=bool(row["frozen"]),
     )

@@ -112,6 +112,13 @@ _REFUSALS = {
     ),
     No.CHOOSE: "L'annuaire vous connaît plusieurs boîtes MSSanté : précisez laquelle.",
     No.TOO_MANY: "Trop de codes ont été demandés aujourd'hui. Réessayez demain, ou voyez votre administrateur.",
+    No.BARRED: (
+        "L'accès de ce professionnel a été retiré. Seul votre administrateur peut le rendre : prenez contact avec lui."
+    ),
+    No.OTHER_KIND: (
+        "Ce compte n'est pas celui d'un professionnel inscrit en son nom. "
+        "Demandez un compte à votre nom à votre administrateur."
+    ),
     No.NO_CODE: "Aucun code n'est attendu. Demandez-en un : !inscription suivi de votre numéro RPPS.",
     No.EXPIRED: "Ce code a expiré. Demandez-en un nouveau : !inscription suivi de votre numéro RPPS.",
     No.DEAD: "Trop d'essais : ce code est annulé. Demandez-en un nouveau : !inscription suivi de votre numéro RPPS.",

@@ -137,6 +137,15 @@ class AnnuaireConfig(ServiceConfig):
     codes_per_day: int = field(kw_only=True, default=5)
     """Codes sent for one RPPS, and asked by one account, in 24 h."""
     attestation_days: int = field(kw_only=True, default=365)
+    """How long a verified identity holds."""
+    vouched_days: int = field(kw_only=True, default=90)
+    """How long it holds on the word of two colleagues."""
+    supervised_days: int = field(kw_only=True, default=90)
+    """How long the word of a professional holds for somebody who works under them."""
+    freeze_days: int = field(kw_only=True, default=3)
+    """How many days of fresh directories must lack somebody before they may begin nothing new."""
+    inactive_days: int = field(kw_only=True, default=365)
+    """How long an account may go unused before it is closed; a month before, its holder is warned."""
     late_h: int = field(kw_only=True, default=48)
     """Hours after which a directory is late: said, and nothing else changes."""
     stale_days: int = field(kw_only=True, default=7)

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from colloque.config import Config, FederationConfig
 
 
+INACTIVE_WARNING_DAYS = 30
+"""How long before an unused account is closed its holder is warned."""
+
+
 def cross_checks(config: Config) -> list[Problem]:
     """Every problem."""
     out = []
@@ -45,6 +49,10 @@ def _annuaire_checks(config: Config) -> list[Problem]:
         out.append(Problem("annuaire.late_h", "must be shorter than stale_days"))
     if own.grace_days < 1:
         out.append(Problem("annuaire.grace_days", "must be at least 1"))
+    if own.grace_days >= 1 and not 0 < own.freeze_days <= own.grace_days:
+        out.append(Problem("annuaire.freeze_days", "must be at least 1, and not more than grace_days"))
+    if own.inactive_days <= INACTIVE_WARNING_DAYS:
+        out.append(Problem("annuaire.inactive_days", f"must be more than {INACTIVE_WARNING_DAYS}"))
     if own.fhir is not None and not _keeps_key(own.fhir.url, test=config.test):
         out.append(Problem("annuaire.fhir.url", "must begin with https:// (the API key travels with every call)"))
     if own.federation is not None:

@@ -16,12 +16,14 @@ from colloque.directory.lookup import Age, AgeRules, Freshness
 from colloque.identity import EventId, MssanteAddress, Rpps, UserId
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
-from colloque.store.schema import new_upgrades
+from colloque_annuaire.attesting import Attesting, Validity
 from colloque_annuaire.enrol import code_for
 from colloque_annuaire.flow import Enrolment, Rules
 from colloque_annuaire.freshness import Gauges, Watch, believable
 from colloque_annuaire.publish import Publication
-from colloque_annuaire.store import People, register_upgrades
+from colloque_annuaire.store import People
+from colloque_annuaire.store_proofs import Proofs
+from colloque_annuaire.tables import annuaire_upgrades
 from tests.extracts import STAMP, boxes, people, people_file, person, rpps, whitelist_xml
 from tests.servers.databases import Opener
 
@@ -33,14 +35,12 @@ SECRET = b"s" * 32
 
 @pytest.fixture
 async def db(opened: Opener) -> Database:
-    upgrades = new_upgrades()
-    register_upgrades(upgrades)
-    return await opened(upgrades, "colloque_annuaire")
+    return await opened(annuaire_upgrades(), "colloque_annuaire")
 
 
 class House:
     def __init__(self, tmp: Path, db: Database) -> None:
-        self.tmp = tmp
+        self.tmp, self.db = tmp, db
         self.clock = FrozenClock(MADE + timedelta(hours=3))
         self.target = tmp / "directory.sqlite"
         self.directory = DirectoryFile(self.target, self.clock)
@@ -138,16 +138,28 @@ class Mails:
 
 
 def enrolment(house: House, mails: Mails) -> Enrolment:
+    publication = Publication(
+        people=house.people, names=mails, clock=house.clock, path=house.tmp / "snapshot", key=b"k" * 32
+    )
+    journal = Journal.open(house.tmp / "journal.jsonl", house.clock)
+    attesting = Attesting(
+        people=house.people,
+        proofs=Proofs(house.db),
+        directory=house.directory,
+        publication=publication,
+        journal=journal,
+        clock=house.clock,
+        ages=AgeRules(),
+        validity=Validity(timedelta(days=365), timedelta(days=90)),
+    )
     return Enrolment(
         people=house.people,
         directory=house.directory,
         mailer=mails,
-        publication=Publication(
-            people=house.people, names=mails, clock=house.clock, path=house.tmp / "snapshot", key=b"k" * 32
-        ),
-        journal=Journal.open(house.tmp / "journal.jsonl", house.clock),
+        attesting=attesting,
+        journal=journal,
         clock=house.clock,
-        rules=Rules(code_life=timedelta(days=30), tries=3, per_day=5, valid_for=timedelta(days=365), ages=AgeRules()),
+        rules=Rules(code_life=timedelta(days=30), tries=3, per_day=5, ages=AgeRules()),
         secret=SECRET,
     )
 

@@ -7,11 +7,9 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from colloque.identity import Adeli, EventId, RoomId, Rpps, UserId
-from colloque.store.schema import new_upgrades
 from colloque_annuaire.results import Listed
-from colloque_annuaire.store import register_upgrades
 from colloque_annuaire.store_results import DirectRooms, Question, Results
-from colloque_annuaire.store_results import register_upgrades as register_results
+from colloque_annuaire.tables import annuaire_upgrades
 from tests.servers.databases import Opener
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -22,10 +20,7 @@ E1, E2, E3 = EventId("$1"), EventId("$2"), EventId("$3")
 
 
 async def database(opened: Opener):  # type: ignore[no-untyped-def]
-    upgrades = new_upgrades()
-    register_upgrades(upgrades)
-    register_results(upgrades)
-    return await opened(upgrades, "colloque_annuaire")
+    return await opened(annuaire_upgrades(), "colloque_annuaire")
 
 
 @pytest.fixture

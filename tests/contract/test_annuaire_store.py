@@ -8,8 +8,8 @@ import pytest
 
 from colloque.attestation import Attestation, Method
 from colloque.identity import EventId, MssanteAddress, Rpps, UserId
-from colloque.store.schema import new_upgrades
-from colloque_annuaire.store import Code, People, RefusedAct, register_upgrades
+from colloque_annuaire.store import Code, People, RefusedAct
+from colloque_annuaire.tables import annuaire_upgrades
 from tests.servers.databases import Opener
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -19,9 +19,7 @@ RPPS, OTHER = Rpps("89900000008"), Rpps("89900000016")
 
 @pytest.fixture
 async def people(opened: Opener) -> People:
-    upgrades = new_upgrades()
-    register_upgrades(upgrades)
-    return People(await opened(upgrades, "colloque_annuaire"))
+    return People(await opened(annuaire_upgrades(), "colloque_annuaire"))
 
 
 def code(event: str, user: UserId = ANNE, rpps: Rpps = RPPS) -> Code:
@@ -66,28 +64,24 @@ async def test_wrong_answers_kill_a_code(people: People) -> None:
     assert dead.state == "dead"
 
 
-async def test_an_attestation_moves_code_and_serial_together(people: People) -> None:
-    await people.add_code(code("$1"), NOW)
-    await people.attest(attestation(), EventId("$1"), EventId("$answer"))
+async def test_an_attestation_and_the_serial_move_together(people: People) -> None:
+    await people.attest(attestation(), EventId("$answer"))
     assert await people.all_attestations() == (1, [attestation()])
     assert await people.attested_by_event(EventId("$answer")) == attestation()
     assert await people.holder_of(RPPS) == ANNE
     assert await people.holder_of(OTHER) is None
-    used = await people.newest_code(ANNE)
-    assert used is not None
-    assert used.state == "used"
     assert await people.names_to_set() == [attestation()]
     await people.name_set(ANNE)
     assert await people.names_to_set() == []
-    await people.attest(attestation(), EventId("$1"), EventId("$again"))
+    await people.attest(attestation(), EventId("$again"))
     assert (await people.all_attestations())[0] == 2
     assert await people.names_to_set() == [attestation()]
 
 
 async def test_no_second_account_becomes_the_same_person(people: People) -> None:
-    await people.attest(attestation(), EventId("$1"), EventId("$a"))
+    await people.attest(attestation(), EventId("$a"))
     with pytest.raises(Exception, match=r"(?i)unique"):
-        await people.attest(attestation(PAUL), EventId("$2"), EventId("$b"))
+        await people.attest(attestation(PAUL), EventId("$b"))
     assert (await people.all_attestations())[0] == 1
 
 

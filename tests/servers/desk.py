@@ -21,13 +21,13 @@ from colloque.matrix.home import Incoming
 from colloque.professional import Mailbox, MailboxKind
 from colloque.snapshot import SnapshotWriter
 from colloque.store.journal import Journal
-from colloque.store.schema import new_upgrades, open_database
+from colloque.store.schema import open_database
 from colloque_annuaire.contact import Contacting
 from colloque_annuaire.direct import Direct
 from colloque_annuaire.finding import Finding
-from colloque_annuaire.store import People, register_upgrades
+from colloque_annuaire.store import People
 from colloque_annuaire.store_results import Results
-from colloque_annuaire.store_results import register_upgrades as register_results
+from colloque_annuaire.tables import annuaire_upgrades
 from tests.servers.annuaire import MADE_AT, Shelf, activity, doctor, per
 
 CONFIG: Config = load(Path(__file__).parents[2] / "deploy" / "config.sample.yaml")
@@ -96,10 +96,7 @@ class Desk:
 @asynccontextmanager
 async def standing(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Desk]:
     """Two verified people, and some who are not."""
-    upgrades = new_upgrades()
-    register_upgrades(upgrades)
-    register_results(upgrades)
-    database = await open_database(f"sqlite:{tmp_path}/a.db", upgrades, "colloque_annuaire")
+    database = await open_database(f"sqlite:{tmp_path}/a.db", annuaire_upgrades(), "colloque_annuaire")
     people, results = People(database), Results(database)
     now = clock.now()
     held = [
@@ -107,7 +104,7 @@ async def standing(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Desk]:
         for user, person in ((ASKER, SELF), (OTHER, ON_COLLOQUE))
     ]
     for attestation in held:
-        await people.attest(attestation, EventId(f"$c{attestation.user}"), EventId(f"$a{attestation.user}"))
+        await people.attest(attestation, EventId(f"$a{attestation.user}"))
     SnapshotWriter(tmp_path / "snapshot", KEY).publish(snapshot(1, now, held))
     book = AttestationBook(tmp_path / "snapshot", KEY)
     shelf = Shelf(SELF, ON_COLLOQUE, TWIN, ALONE, *CROWD, others=[SHARED, DISPUTED])

@@ -24,12 +24,12 @@ from colloque.rooms.mark import ROOM_MARK
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque.store.rooms import Rooms
-from colloque.store.schema import new_upgrades, open_database
+from colloque.store.schema import open_database
 from colloque_annuaire.direct import Direct, Opened
 from colloque_annuaire.homes import Homes
-from colloque_annuaire.store import People, register_upgrades
+from colloque_annuaire.store import People
 from colloque_annuaire.store_results import DirectRooms, Results
-from colloque_annuaire.store_results import register_upgrades as register_results
+from colloque_annuaire.tables import annuaire_upgrades
 from tests.servers.annuaire import rpps
 from tests.servers.house import Account, House, joined
 
@@ -109,10 +109,7 @@ class World:
             bots=frozenset(config.bots),
         )
         stack.callback(home.close)
-        upgrades = new_upgrades()
-        register_upgrades(upgrades)
-        register_results(upgrades)
-        database = await open_database(f"sqlite:{self.folder}/a.db", upgrades, "colloque_annuaire")
+        database = await open_database(f"sqlite:{self.folder}/a.db", annuaire_upgrades(), "colloque_annuaire")
         stack.push_async_callback(database.stop)
         journal = Journal.open(self.folder / "journal.jsonl", SystemClock())
         stack.callback(journal.close)
@@ -150,7 +147,7 @@ class World:
         both = [Person(await self.house.account(), next(RANKS)) for _ in range(2)]
         self.house.attest(*(p.account for p in both))
         for one in both:
-            await service.people.attest(one.held, EventId(f"$c{one.user}"), EventId(f"$a{one.user}"))
+            await service.people.attest(one.held, EventId(f"$a{one.user}"))
         return both[0], both[1]
 
 

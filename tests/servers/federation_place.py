@@ -24,11 +24,9 @@ from colloque.matrix.crosssign import Identity
 from colloque.policy.jws import b64
 from colloque.professional import Professional
 from colloque.sockets import Client
-from colloque.store.schema import new_upgrades, open_database
-from colloque_annuaire.federation import register_upgrades as register_federation
-from colloque_annuaire.store import People, register_upgrades
-from colloque_annuaire.store_presence import register_presence
-from colloque_annuaire.store_results import register_upgrades as register_results
+from colloque.store.schema import open_database
+from colloque_annuaire.store import People
+from colloque_annuaire.tables import annuaire_upgrades
 from colloque_demo import settings
 from colloque_demo.homeserver import Homeserver
 from colloque_demo.layout import Layout
@@ -99,19 +97,14 @@ class Place:
 
     async def attest(self, user: UserId, person: Professional, *, until: datetime | None = None) -> None:
         """Write an attestation down, as the enrolment does; before the service starts, which publishes it."""
-        upgrades = new_upgrades()
-        register_upgrades(upgrades)
-        register_results(upgrades)
-        register_presence(upgrades)
-        register_federation(upgrades)
-        db = await open_database(self.config.annuaire.database, upgrades, "colloque_annuaire")
+        db = await open_database(self.config.annuaire.database, annuaire_upgrades(), "colloque_annuaire")
         try:
             now = SystemClock().now()
             assert person.rpps is not None
             held = Attestation(
                 user, person.rpps, person.display_name, Method.MAILBOX_CODE, now, until or now + timedelta(days=365)
             )
-            await People(db).attest(held, EventId(f"$c-{user}"), EventId(f"$a-{user}"))
+            await People(db).attest(held, EventId(f"$a-{user}"))
         finally:
             await db.stop()
 

@@ -27,17 +27,17 @@ from colloque.files import free_port
 from colloque.identity import EventId, UserId
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
-from colloque.store.schema import new_upgrades, open_database
-from colloque_annuaire.federation import register_upgrades as register_federation
+from colloque.store.schema import open_database
 from colloque_annuaire.federation_accounts import Accounts
 from colloque_annuaire.federation_answers import Answers
 from colloque_annuaire.federation_leaving import Leaving
 from colloque_annuaire.federation_meeting import Meetings
 from colloque_annuaire.federation_people import Crossing
 from colloque_annuaire.federation_upkeep import FederationUpkeep
-from colloque_annuaire.store import People, register_upgrades
+from colloque_annuaire.store import People
 from colloque_annuaire.store_federation import Abroad
 from colloque_annuaire.store_federation_own import OwnAbroad
+from colloque_annuaire.tables import annuaire_upgrades
 from colloque_demo.pki import make_pki
 from tests.federation import Member, listing
 from tests.servers.annuaire import rpps
@@ -75,10 +75,7 @@ class Side:
     async def start(self) -> None:
         """As after a crash: nothing but files and tables is left of the last run."""
         self.running = AsyncExitStack()
-        upgrades = new_upgrades()
-        register_upgrades(upgrades)
-        register_federation(upgrades)
-        self.db: Database = await open_database(self.url, upgrades, "colloque_annuaire")
+        self.db: Database = await open_database(self.url, annuaire_upgrades(), "colloque_annuaire")
         self.running.push_async_callback(self.db.stop)
         self.journal = Journal.open(self.folder / "journal.jsonl", self.clock)
         self.running.callback(self.journal.close)
@@ -143,7 +140,7 @@ class Side:
         held = Attestation(
             self.user(n), rpps(n), f"Dr Anne NOM{n}", Method.MAILBOX_CODE, now, now + timedelta(days=days)
         )
-        await self.people.attest(held, EventId(f"$c{n}"), EventId(f"$a{n} {now}"))
+        await self.people.attest(held, EventId(f"$a{n} {now}"))
         return held
 
     async def revoke(self, n: int) -> None:

@@ -21,11 +21,11 @@ from colloque.identity import EventId, RoomId, Rpps, UserId
 from colloque.policy.presence import State
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
-from colloque.store.schema import new_upgrades
 from colloque_annuaire.presence import Verification
 from colloque_annuaire.publish import Publication
-from colloque_annuaire.store import People, register_upgrades
-from colloque_annuaire.store_presence import Presences, register_presence
+from colloque_annuaire.store import People
+from colloque_annuaire.store_presence import Presences
+from colloque_annuaire.tables import annuaire_upgrades
 from tests.extracts import boxes, people_file, person, rpps, whitelist_xml
 from tests.servers.databases import Opener
 from tests.servers.dispatch import Recorder
@@ -117,7 +117,7 @@ class House:
                 self.clock.now(),
                 self.clock.now() + timedelta(days=365),
             )
-            await self.people.attest(held, EventId(f"$c{n}"), EventId(f"$a{n}"))
+            await self.people.attest(held, EventId(f"$a{n}"))
             await self.people.name_set(user(n))
 
     def bring(self, *, without: tuple[int, ...] = ()) -> None:
@@ -157,10 +157,7 @@ class House:
 
 @pytest.fixture(name="house")
 async def a_house(tmp_path: Path, opened: Opener) -> House:
-    upgrades = new_upgrades()
-    register_upgrades(upgrades)
-    register_presence(upgrades)
-    house = House(tmp_path, await opened(upgrades, "colloque_annuaire"))
+    house = House(tmp_path, await opened(annuaire_upgrades(), "colloque_annuaire"))
     house.bring()
     await house.attest(*range(30))
     await house.publication.snapshot()

@@ -1,0 +1,23 @@
+"""Every table of the annuaire service, in the order in which they came. Never reordered: migrations are numbered."""
+
+from __future__ import annotations
+
+from mautrix.util.async_db import UpgradeTable
+
+from colloque.store.schema import new_upgrades
+from colloque_annuaire.federation import register_upgrades as register_federation
+from colloque_annuaire.store import register_upgrades
+from colloque_annuaire.store_presence import register_presence
+from colloque_annuaire.store_proofs import register_proofs
+from colloque_annuaire.store_results import register_upgrades as register_results
+
+
+def annuaire_upgrades() -> UpgradeTable:
+    """All of them, those that every service has first."""
+    table = new_upgrades()
+    register_upgrades(table)
+    register_results(table)
+    register_presence(table)
+    register_federation(table)
+    register_proofs(table)
+    return table
