@@ -31,6 +31,7 @@ from colloque_annuaire.freshness import Gauges
 from colloque_annuaire.homes import Homes
 from colloque_annuaire.publish import Publication
 from colloque_annuaire.refusals import Refusals
+from colloque_annuaire.second_accounts import SecondAccounts
 from colloque_annuaire.store import People
 from colloque_annuaire.store_proofs import Proofs
 from colloque_annuaire.tables import annuaire_upgrades
@@ -39,6 +40,8 @@ from colloque_annuaire.upkeep import LOOK_S, Upkeep
 RECONCILE_S = 300.0
 """Between two looks at the homeserver's list of accounts; new ones are told to us at once."""
 GREET_S = 1.0
+ASK_S = 300.0
+"""Between two tries to ask other servers that did not answer at somebody's enrolment."""
 TIDY_S = 60.0
 """Between two looks at direct rooms that were left half made; the first look is at the start."""
 
@@ -186,6 +189,19 @@ class AnnuaireService(Service):
                 publish=publication.snapshot,
             )
             attesting.connect(federation.accounts)
+            second = SecondAccounts(
+                people=people,
+                proofs=Proofs(parts.db),
+                others=federation.accounts,
+                publication=publication,
+                home=parts.home,
+                homes=homes,
+                incidents=parts.incidents,
+                journal=parts.journal,
+                clock=parts.clock,
+            )
+            await second.settle()
+            self.spawn("second_accounts", self._every(ASK_S, second.run_once))
         await self._listen(stack, federation, people=people, homes=homes, refusals=refusals, parts=parts, upkeep=upkeep)
         upkeep.check(self)
         self.spawn("sync", lambda: parts.home.run(bot.hear, self.stop, position=parts.handled))

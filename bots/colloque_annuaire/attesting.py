@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -16,7 +16,7 @@ from typing import Protocol
 from colloque.attestation import Attestation, Kind, Method
 from colloque.clock import Clock
 from colloque.directory.lookup import Age, AgeRules, Directory
-from colloque.errors import ColloqueError, Refused, Temporary
+from colloque.errors import ColloqueError, Temporary
 from colloque.identity import EventId, Rpps, UserId, digest
 from colloque.logs import event as log_event
 from colloque.policy.federation import Entry
@@ -168,15 +168,17 @@ class Attesting:
 
     async def _alone(self, proof: Proof, person: Professional, trade: Trade | None, now: datetime) -> str:
         """One professional, one account in the whole federation: the others are asked before anybody is attested."""
-        found = await self._others.elsewhere(proof.rpps) if self._others is not None else Elsewhere((), ())
+        others = self._others
+        found = await others.elsewhere(proof.rpps) if others is not None else Elsewhere((), ())
         if found.holders and not proof.moving:
             return texts_proof.elsewhere([peer.organisation for peer in found.holders])
         attestation = await self._attest(proof, person, trade, now)
-        await self._proofs.ask_later(proof.user, [peer.server for peer in found.silent])
-        said = texts.attested(attestation)
-        for peer in found.holders:
-            said += "\n" + await self._move_here(proof.user, peer)
-        return said
+        said, silent = [texts.attested(attestation)], {peer.server for peer in found.silent}
+        if others is not None:
+            told, away = await _move_all(others, proof.user, found.holders)
+            said, silent = said + told, silent | away
+        await self._proofs.ask_later(proof.user, sorted(silent), moving=proof.moving)
+        return "\n".join(said)
 
     async def _attest(self, proof: Proof, person: Professional, trade: Trade | None, now: datetime) -> Attestation:
         attestation = Attestation(
@@ -194,19 +196,6 @@ class Attesting:
         await self._publish(proof.user)
         self._journal.end(act, "attested", method=attestation.method.value)
         return attestation
-
-    async def _move_here(self, user: UserId, peer: Entry) -> str:
-        assert self._others is not None
-        try:
-            await self._others.move_here(user, peer)
-        except Temporary:
-            # Asked again with the servers that did not answer; until then the person has two accounts, and knows.
-            await self._proofs.ask_later(user, [peer.server])
-            return texts_proof.move_waits(peer.organisation)
-        except (Refused, ColloqueError) as error:
-            log_event(log, "proof.move_refused", level=logging.WARNING, code=error.code)
-            return texts_proof.move_refused(peer.organisation)
-        return texts_proof.moved(peer.organisation)
 
     async def _publish(self, user: UserId) -> None:
         await self._publication.snapshot()
@@ -230,3 +219,24 @@ class Attesting:
 
 def _exercise(held: Attestation | None) -> Trade | None:
     return Trade(held.professions[0], held.category) if held is not None and held.professions else None
+
+
+async def _move_all(others: Others, user: UserId, holders: Sequence[Entry]) -> tuple[list[str], set[str]]:
+    """Have the accounts there closed: what to tell the person, and the servers that must be asked again.
+
+    Until these answer the person has two accounts, and knows.
+    """
+    said: list[str] = []
+    away: set[str] = set()
+    for peer in holders:
+        try:
+            await others.move_here(user, peer)
+        except Temporary:
+            away.add(peer.server)
+            said.append(texts_proof.move_waits(peer.organisation))
+        except ColloqueError as error:
+            log_event(log, "proof.move_refused", level=logging.WARNING, code=error.code)
+            said.append(texts_proof.move_refused(peer.organisation))
+        else:
+            said.append(texts_proof.moved(peer.organisation))
+    return said, away

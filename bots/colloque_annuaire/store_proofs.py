@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -62,6 +63,7 @@ def register_proofs(table: UpgradeTable) -> None:
             """CREATE TABLE unasked (
                 user_id TEXT NOT NULL,
                 server  TEXT NOT NULL,
+                moving  BOOLEAN NOT NULL,
                 PRIMARY KEY (user_id, server)
             )"""
         )
@@ -80,6 +82,16 @@ class Proof:
     """Under which of several exercises; None until it is known."""
     moving: bool = False
     """True when the person asked that their account on another server be closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unasked:
+    """A server that did not answer whether it has the person behind an account."""
+
+    user: UserId
+    server: str
+    moving: bool
+    """True when the person asked that their account there be closed."""
 
 
 class Proofs:
@@ -138,21 +150,27 @@ class Proofs:
 
     # other servers that could not be asked whether they have the person
 
-    async def unasked(self) -> list[tuple[UserId, str]]:
-        """Accounts, and the servers that are still to be asked about each."""
-        rows = await self._db.fetch("SELECT user_id, server FROM unasked ORDER BY server, user_id")
-        return [(UserId(row["user_id"]), str(row["server"])) for row in rows]
+    async def unasked(self) -> list[Unasked]:
+        """Every question that is still to be asked."""
+        rows = await self._db.fetch("SELECT * FROM unasked ORDER BY server, user_id")
+        return [Unasked(UserId(row["user_id"]), str(row["server"]), bool(row["moving"])) for row in rows]
 
-    async def ask_later(self, user: UserId, servers: list[str]) -> None:
+    async def ask_later(self, user: UserId, servers: Sequence[str], *, moving: bool) -> None:
         """Exactly these are still to be asked about that account."""
         async with transaction(self._db) as conn:
             await conn.execute("DELETE FROM unasked WHERE user_id = $1", user)
             for server in servers:
-                await conn.execute("INSERT INTO unasked (user_id, server) VALUES ($1, $2)", user, server)
+                await conn.execute(
+                    "INSERT INTO unasked (user_id, server, moving) VALUES ($1, $2, $3)", user, server, moving
+                )
 
-    async def asked(self, user: UserId, server: str) -> None:
-        """That one has answered."""
-        await self._db.execute("DELETE FROM unasked WHERE user_id = $1 AND server = $2", user, server)
+    async def asked(self, question: Unasked, *, freeze: bool = False) -> None:
+        """It is answered; `freeze`: the person has two accounts, and begins nothing new with this one."""
+        async with transaction(self._db) as conn:
+            await conn.execute("DELETE FROM unasked WHERE user_id = $1 AND server = $2", question.user, question.server)
+            if freeze:
+                await conn.execute("UPDATE attestation SET frozen = true WHERE user_id = $1", question.user)
+                await conn.execute("UPDATE attestation_serial SET serial = serial + 1")
 
 
 def _proof(row: Any) -> Proof:

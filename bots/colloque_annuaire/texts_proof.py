@@ -72,3 +72,11 @@ def twice(organisation: str) -> str:
         "Pour garder ce compte-ci : refaites !inscription, puis !demenager.\n"
         "Pour garder l'autre : connectez-vous là-bas."
     )
+
+
+def twice_admin(organisation: str) -> str:
+    """The same, to the administrators: without a name."""
+    return (
+        "Un professionnel d'ici a aussi un compte sur un autre serveur, qui n'avait pas répondu à son inscription "
+        f"({organisation}). Son compte d'ici ne peut rien commencer tant qu'il n'a pas choisi."
+    )

@@ -50,6 +50,8 @@ class Command:
     aliases: tuple[str, ...] = ()
     everyone: bool = False
     """True when each of the three bots answers for itself."""
+    quiet: bool = False
+    """True when help does not show it: whoever needs it is told then."""
 
 
 _ANNUAIRE, _SALLES, _MSSANTE = Owner
@@ -69,9 +71,9 @@ COMMANDS: tuple[Command, ...] = (
     Command("code", _ANNUAIRE, _ANYONE, _in("home"), "!code 123456",
             "Termine l'inscription avec le code reçu."),
     Command("exercice", _ANNUAIRE, _ANYONE, _in("home"), "!exercice 1",
-            "Dit sous lequel de vos exercices vous entrez ici, quand la question vous est posée.", ("activity",)),
+            "Dit sous lequel de vos exercices vous entrez ici, quand la question vous est posée.", ("activity",), quiet=True),
     Command("demenager", _ANNUAIRE, _ANYONE, _in("home"), "!demenager",
-            "Ferme votre compte sur l'autre serveur, quand la question vous est posée.", ("move",)),
+            "Ferme votre compte sur l'autre serveur, quand la question vous est posée.", ("move",), quiet=True),
     Command("chercher", _ANNUAIRE, _ATTESTED, _in("home"), "!chercher cardiologue Nancy",
             "Cherche un confrère : un nom, une profession, une ville.", ("search", "find")),
     Command("suite", _ANNUAIRE, _ATTESTED, _in("home"), "!suite",
@@ -124,9 +126,9 @@ class Unknown:
 
 
 def commands_for(rights: Collection[Right], room: str) -> tuple[Command, ...]:
-    """What a person with these rights may use in a room of that kind (`anyone` goes without saying)."""
+    """What help shows a person with these rights in a room of that kind (`anyone` goes without saying)."""
     allowed = {Right.ANYONE, *rights}
-    return tuple(c for c in COMMANDS if c.right in allowed and room in c.rooms)
+    return tuple(c for c in COMMANDS if c.right in allowed and room in c.rooms and not c.quiet)
 
 
 def _key(name: str) -> str:
