@@ -14,6 +14,7 @@ from colloque.matrix.home import Incoming
 from colloque.rooms.lifecycle import LifetimeRule, end_of
 from colloque.rooms.patient_room import RoomState
 from colloque_salles import texts
+from colloque_salles.admitting import refusals
 from colloque_salles.expire import Sweep
 from colloque_salles.jobs import Jobs
 from colloque_salles.opening import Opening
@@ -64,6 +65,13 @@ class Commands:
             await reply(texts.unsettled(team))
         elif not team.found or opener is None:
             await reply(texts.nobody_else(people))
+        elif refused := refusals(
+            opener,
+            team.found,
+            answered=lambda number: self._book.of_rpps(number, now) is not None,
+            refuses=self._book.refuses,
+        ):
+            await reply(texts.not_admitted(refused, opener))
         else:
             room, words = await self._opening.open(opener, team.found, message.event)
             await reply(texts.opened(words, _link(room), team.found, self._rule.idle))

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from colloque.attestation import Attestation
 from colloque.clock import PARIS
 from colloque.identity import RoomId
+from colloque.policy.admission import Reason
 from colloque_salles.store import Kept
 from colloque_salles.team import Team
 
@@ -68,6 +69,36 @@ def unsettled(team: Team) -> str:
         lines.append(f"« {part} » désigne plusieurs personnes. Précisez par le numéro RPPS :")
         lines += [f"– {a.name} : {a.rpps}" for a in people]
     return "\n".join(lines)
+
+
+def not_admitted(refused: Sequence[tuple[Attestation, Reason]], opener: Attestation) -> str:
+    """Somebody may not be in a patient room, or not open one: nothing was opened."""
+    lines = ["Rien n'a été ouvert."]
+    for held, reason in refused:
+        if held.user == opener.user:
+            lines.append(_OPENER.get(reason, _OPENER[Reason.ACTOR_PROFESSION]))
+        else:
+            lines.append(f"– {held.name} : {_MEMBER.get(reason, _MEMBER[Reason.NOT_AVAILABLE])}")
+    return "\n".join(lines)
+
+
+_OPENER = {
+    Reason.ACTOR_PROFESSION: (
+        "Un salon patient s'ouvre par un professionnel de santé, en son nom : demandez-le à l'un d'eux, qui vous y "
+        "invitera."
+    ),
+    Reason.ACTOR_FROZEN: (
+        "L'Annuaire Santé ne vous liste plus : vous gardez vos salons, sans pouvoir en ouvrir. Voyez votre "
+        "administrateur."
+    ),
+}
+_MEMBER = {
+    Reason.OTHER_PROFESSION: "sa profession n'est pas de celles qui entrent dans un salon patient.",
+    Reason.OTHER_UNSPONSORED: "n'entre que dans un salon où se trouve le professionnel dont il ou elle dépend.",
+    Reason.OTHER_STAFF: "un administrateur n'entre pas dans un salon patient.",
+    Reason.OTHER_FROZEN: "l'Annuaire Santé ne le liste plus : il ne peut pas être invité.",
+    Reason.NOT_AVAILABLE: "ne peut pas être invité par vous.",
+}
 
 
 def opened(words: str, link: str, team: Sequence[Attestation], life: timedelta) -> str:

@@ -71,7 +71,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("code", _ANNUAIRE, _ANYONE, _in("home"), "!code 123456",
             "Termine l'inscription avec le code reçu."),
     Command("exercice", _ANNUAIRE, _ANYONE, _in("home"), "!exercice 1",
-            "Dit sous lequel de vos exercices vous entrez ici, quand la question vous est posée.", ("activity",), quiet=True),
+            "Dit sous quel exercice vous entrez ici, quand la question est posée.", ("activity",), quiet=True),
     Command("demenager", _ANNUAIRE, _ANYONE, _in("home"), "!demenager",
             "Ferme votre compte sur l'autre serveur, quand la question vous est posée.", ("move",), quiet=True),
     Command("chercher", _ANNUAIRE, _ATTESTED, _in("home"), "!chercher cardiologue Nancy",

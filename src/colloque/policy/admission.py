@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
+from colloque.attestation import Attestation, Kind
 from colloque.identity import Rpps, UserId
 from colloque.policy.professions import Trade, may_enter, may_open
 from colloque.policy.room_request import RoomRequest
@@ -126,6 +127,27 @@ class Person:
     """Who answers for a supervised person."""
     rpps: Rpps | None = None
     """A professional's own."""
+
+
+SERVICE = Person(Standing.SERVICE)
+"""A bot of ours."""
+
+
+def attested_person(held: Attestation, *, local: bool, answered: bool) -> Person:
+    """What an attestation in force makes of somebody.
+
+    `local`: of this server, else of a listed one. `answered`: whoever answers for a supervised person is verified now.
+    """
+    if not local:
+        if held.kind is not Kind.PROFESSIONAL:
+            return Person(Standing.REMOTE_UNKNOWN)
+        return Person(Standing.REMOTE_ATTESTED, rights_of(held.professions, held.category), rpps=held.rpps)
+    if held.kind is Kind.STAFF:
+        return Person(Standing.STAFF)
+    if held.kind is Kind.SUPERVISED:
+        return Person(Standing.SUPERVISED if answered and not held.frozen else Standing.FROZEN, under=held.under)
+    standing = Standing.FROZEN if held.frozen else Standing.ATTESTED
+    return Person(standing, rights_of(held.professions, held.category), rpps=held.rpps)
 
 
 _AS_ACTOR = {

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from colloque.attestation import Kind
 from colloque.book import AttestationBook
 from colloque.clock import Clock
 from colloque.identity import UserId, server_of
-from colloque.policy.admission import Person, Standing, rights_of
+from colloque.policy.admission import Person, Standing, attested_person
 from colloque.rooms.mark import ROOM_MARK, RoomKind
 from colloque.synapse.settings import Settings
 
@@ -76,18 +75,11 @@ class Accounts:
                 return _NOBODY[Standing.REMOTE]
             if who in self._book.state.bots:
                 return _NOBODY[Standing.REMOTE_SERVICE]
-            if found is None or found.kind is not Kind.PROFESSIONAL:
-                return _NOBODY[Standing.REMOTE_UNKNOWN]
-            return Person(Standing.REMOTE_ATTESTED, rights_of(found.professions, found.category), rpps=found.rpps)
-        if found is None or found.kind is Kind.STAFF:
-            staff = found is not None or who in self._settings.staff
-            return _NOBODY[Standing.STAFF if staff else Standing.UNVERIFIED]
-        if found.kind is Kind.SUPERVISED:
-            answered = found.under is not None and self._book.of_rpps(found.under, now) is not None
-            standing = Standing.SUPERVISED if answered and not found.frozen else Standing.FROZEN
-            return Person(standing, under=found.under)
-        standing = Standing.FROZEN if found.frozen else Standing.ATTESTED
-        return Person(standing, rights_of(found.professions, found.category), rpps=found.rpps)
+            return attested_person(found, local=False, answered=True) if found else _NOBODY[Standing.REMOTE_UNKNOWN]
+        if found is None:
+            return _NOBODY[Standing.STAFF if who in self._settings.staff else Standing.UNVERIFIED]
+        answered = found.under is None or self._book.of_rpps(found.under, now) is not None
+        return attested_person(found, local=True, answered=answered)
 
     def standing(self, user: str) -> Standing:
         """The same, in one word."""
