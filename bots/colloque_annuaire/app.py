@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -18,22 +17,21 @@ from colloque.commands import Owner
 from colloque.config import Config
 from colloque.directory.open import open_directory
 from colloque.errors import BadIdentifier
-from colloque.identity import MssanteAddress, UserId, parse_user_id
-from colloque.matrix.crosssign import signed_devices
+from colloque.identity import UserId, parse_user_id
+from colloque.matrix.crosssign import master_key, signed_devices
 from colloque.service import Service
-from colloque.sockets import Client, Server
-from colloque_annuaire.attesting import Attesting, Validity
+from colloque.sockets import Server
 from colloque_annuaire.commands import Commands
 from colloque_annuaire.desk import open_desk
 from colloque_annuaire.federation import Federation, Roster, open_federation
-from colloque_annuaire.flow import Enrolment, Rules
 from colloque_annuaire.freshness import Gauges
 from colloque_annuaire.homes import Homes
+from colloque_annuaire.proving import ask_others, open_proving
 from colloque_annuaire.publish import Publication
 from colloque_annuaire.refusals import Refusals
-from colloque_annuaire.second_accounts import SecondAccounts
+from colloque_annuaire.sessions import Sessions
 from colloque_annuaire.store import People
-from colloque_annuaire.store_proofs import Proofs
+from colloque_annuaire.store_sessions import KnownSessions
 from colloque_annuaire.tables import annuaire_upgrades
 from colloque_annuaire.upkeep import LOOK_S, Upkeep
 
@@ -44,17 +42,6 @@ ASK_S = 300.0
 """Between two tries to ask other servers that did not answer at somebody's enrolment."""
 TIDY_S = 60.0
 """Between two looks at direct rooms that were left half made; the first look is at the start."""
-
-
-class BridgeMailer:
-    """The bridge's outbox, over its socket."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-
-    async def send(self, *, key: str, to: MssanteAddress, subject: str, text: str) -> None:
-        """Queue a mail; idempotent by `key`."""
-        await self._client.call("send", key=key, to=to.value, subject=subject, text=text)
 
 
 class AnnuaireService(Service):
@@ -84,31 +71,7 @@ class AnnuaireService(Service):
             directory=directory,
             also=[roster.published] if roster is not None else [],
         )
-        attesting = Attesting(
-            people=people,
-            proofs=Proofs(parts.db),
-            directory=directory,
-            publication=publication,
-            journal=parts.journal,
-            clock=parts.clock,
-            ages=own.ages,
-            validity=Validity(timedelta(days=own.attestation_days), timedelta(days=own.vouched_days)),
-        )
-        enrolment = Enrolment(
-            people=people,
-            directory=directory,
-            mailer=BridgeMailer(Client(config.socket("mssante"), "annuaire")),
-            attesting=attesting,
-            journal=parts.journal,
-            clock=parts.clock,
-            rules=Rules(
-                code_life=timedelta(seconds=own.code_s),
-                tries=own.code_tries,
-                per_day=own.codes_per_day,
-                ages=own.ages,
-            ),
-            secret=read_secret(config.secrets.identity),
-        )
+        proving = open_proving(config=config, parts=parts, people=people, directory=directory, publication=publication)
         homes = Homes(
             config=config,
             home=parts.home,
@@ -137,10 +100,21 @@ class AnnuaireService(Service):
             gauges=self._gauges,
         )
         stack.push_async_callback(upkeep.importing.close)
-        await attesting.settle()
-        await enrolment.settle()
+        await proving.settle()
         await homes.settle()
         await upkeep.settle()
+        sessions = Sessions(
+            known=KnownSessions(parts.db),
+            server=parts.admin,
+            masters=partial(master_key, parts.home.api),
+            home=parts.home,
+            homes=homes,
+            incidents=parts.incidents,
+            journal=parts.journal,
+            clock=parts.clock,
+        )
+        await sessions.settle()
+        parts.home.on_devices_changed = sessions.changed
         desk = open_desk(
             stack,
             config=config,
@@ -154,15 +128,15 @@ class AnnuaireService(Service):
         await desk.direct.settle()
         commands = Commands(
             config=config,
-            enrolment=enrolment,
-            attesting=attesting,
+            enrolment=proving.enrolment,
+            attesting=proving.attesting,
             people=people,
             directory=directory,
             rooms=parts.rooms,
             clock=parts.clock,
             desk=desk,
             upkeep=upkeep,
-            more={},
+            more={**sessions.table},
         )
         bot = Bot(
             me=Owner.ANNUAIRE,
@@ -188,26 +162,26 @@ class AnnuaireService(Service):
                 direct=desk.direct,
                 publish=publication.snapshot,
             )
-            attesting.connect(federation.accounts)
-            second = SecondAccounts(
-                people=people,
-                proofs=Proofs(parts.db),
-                others=federation.accounts,
-                publication=publication,
-                home=parts.home,
-                homes=homes,
-                incidents=parts.incidents,
-                journal=parts.journal,
-                clock=parts.clock,
+            again = await ask_others(
+                proving, federation.accounts, parts=parts, people=people, publication=publication, homes=homes
             )
-            await second.settle()
-            self.spawn("second_accounts", self._every(ASK_S, second.run_once))
-        await self._listen(stack, federation, people=people, homes=homes, refusals=refusals, parts=parts, upkeep=upkeep)
+            self.spawn("second_accounts", self._every(ASK_S, again))
+        await self._listen(
+            stack,
+            federation,
+            people=people,
+            homes=homes,
+            sessions=sessions,
+            refusals=refusals,
+            parts=parts,
+            upkeep=upkeep,
+        )
         upkeep.check(self)
         self.spawn("sync", lambda: parts.home.run(bot.hear, self.stop, position=parts.handled))
         self.spawn("refusals", lambda: refusals.run(self.stop))
         self.spawn("accounts", self._every(RECONCILE_S, lambda: homes.reconcile(parts.admin.users())))
         self.spawn("greetings", self._every(GREET_S, homes.greet))
+        self.spawn("sessions", self._every(GREET_S, sessions.run_once))
         self.spawn("desk", self._every(TIDY_S, desk.tidy))
         self.spawn("directory", self._every(LOOK_S, upkeep.look))
         self.spawn("alerts", self._every(GREET_S, partial(_alerts, parts, homes)))
@@ -219,6 +193,7 @@ class AnnuaireService(Service):
         *,
         people: People,
         homes: Homes,
+        sessions: Sessions,
         refusals: Refusals,
         parts: Parts,
         upkeep: Upkeep,
@@ -236,6 +211,7 @@ class AnnuaireService(Service):
             if homes.is_person(known) and known not in self._service_admins:
                 await people.saw_account(known, parts.clock.now())
                 self._new_accounts.put_nowait(known)
+                await sessions.changed([known])
             return {}
 
         async def state() -> JsonDict:

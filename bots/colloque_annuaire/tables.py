@@ -10,6 +10,7 @@ from colloque_annuaire.store import register_upgrades
 from colloque_annuaire.store_presence import register_presence
 from colloque_annuaire.store_proofs import register_proofs
 from colloque_annuaire.store_results import register_upgrades as register_results
+from colloque_annuaire.store_sessions import register_sessions
 
 
 def annuaire_upgrades() -> UpgradeTable:
@@ -20,4 +21,5 @@ def annuaire_upgrades() -> UpgradeTable:
     register_presence(table)
     register_federation(table)
     register_proofs(table)
+    register_sessions(table)
     return table

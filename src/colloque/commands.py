@@ -82,6 +82,8 @@ COMMANDS: tuple[Command, ...] = (
             "Dit qui est le résultat 3, une adresse, un compte ou un numéro RPPS.", ("who",)),
     Command("contacter", _ANNUAIRE, _ATTESTED, _in("home"), "!contacter 3",
             "Ouvre une conversation avec le résultat 3, ou dit comment lui écrire.", ("contact",)),
+    Command("sessions", _ANNUAIRE, _ANYONE, _in("home"), "!sessions",
+            "Montre les appareils connectés à votre compte, et les déconnecte.", ("devices",)),
     Command("patient ouvrir", _SALLES, _ATTESTED, _in("home"), "!patient ouvrir @collègue…",
             "Ouvre un salon sur un patient avec les collègues nommés.", ("patient open",)),
     Command("patients", _SALLES, _ATTESTED, _in("home"), "!patients",

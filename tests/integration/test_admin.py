@@ -41,7 +41,7 @@ async def test_accounts(synapse: Homeserver, session: aiohttp.ClientSession, mon
     someone = made.pop()
     await calls.set_display_name(someone, "Dr Camille Périer")
     assert await calls.display_name(someone) == "Dr Camille Périer"
-    assert len(await calls.devices(someone)) == 1
+    assert len(await calls.sessions(someone)) == 1
     nobody = UserId(f"@nobody:{synapse.server_name}")
     with pytest.raises(HomeRefused):
         await calls.set_display_name(nobody, "x")

@@ -6,12 +6,14 @@ Source: Synapse 1.163, "Admin API".
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 import aiohttp
 
+from colloque.clock import from_millis
 from colloque.errors import HomeRefused
 from colloque.identity import MxcUri, RoomId, UserId, parse_user_id
 from colloque.matrix.api import JsonDict, MatrixApi, path
@@ -37,6 +39,15 @@ class Account:
     user: UserId
     display_name: str
     admin: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One session of an account. `name` is what its client calls itself."""
+
+    device: str
+    name: str
+    last_seen: datetime | None
 
 
 class SynapseAdmin:
@@ -72,10 +83,22 @@ class SynapseAdmin:
         await self.display_name(user)
         await self._api.call("PUT", path(_V2, "users", user), {"displayname": name})
 
-    async def devices(self, user: UserId) -> tuple[str, ...]:
-        """Ids of the account's devices."""
+    async def sessions(self, user: UserId) -> tuple[Session, ...]:
+        """The account's sessions, by device id."""
         answer = await self._api.call("GET", path(_V2, "users", user, "devices"))
-        return tuple(str(d["device_id"]) for d in answer["devices"])
+        found = [
+            Session(
+                str(raw["device_id"]),
+                str(raw.get("display_name") or ""),
+                from_millis(raw["last_seen_ts"]) if raw.get("last_seen_ts") else None,
+            )
+            for raw in answer["devices"]
+        ]
+        return tuple(sorted(found, key=lambda session: session.device))
+
+    async def close_sessions(self, user: UserId, devices: Sequence[str]) -> None:
+        """End sessions: their access tokens no longer count, their keys are gone. Unknown ones are no error."""
+        await self._api.call("POST", path(_V2, "users", user, "delete_devices"), {"devices": list(devices)})
 
     async def rooms_of(self, user: UserId) -> dict[RoomId, str]:
         """Membership by room of an account, also one of another server: in the rooms that this server knows."""

@@ -155,6 +155,11 @@ async def signed_devices(api: MatrixApi, user: UserId) -> frozenset[str]:
     return frozenset(name for name in names if device_signed_by_owner(answer, user, name))
 
 
+async def master_key(api: MatrixApi, user: UserId) -> str | None:
+    """The public master key of the user's identity, as the server says now; None when there is none."""
+    return _public_of(await _query(api, user), "master_keys", user)
+
+
 async def _query(api: MatrixApi, user: UserId) -> JsonDict:
     return await api.call("POST", path(CLIENT, "keys", "query"), {"device_keys": {user: []}})
 
