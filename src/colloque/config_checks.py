@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from colloque.config_psc import psc_checks
 from colloque.errors import BadInput, Problem
 from colloque.policy.federation_list import public_key
 from colloque.policy.jws import is_kid
@@ -55,6 +57,8 @@ def _annuaire_checks(config: Config) -> list[Problem]:
         out.append(Problem("annuaire.inactive_days", f"must be more than {INACTIVE_WARNING_DAYS}"))
     if own.fhir is not None and not _keeps_key(own.fhir.url, test=config.test):
         out.append(Problem("annuaire.fhir.url", "must begin with https:// (the API key travels with every call)"))
+    if own.psc is not None:
+        out += psc_checks(own.psc, partial(_keeps_key, test=config.test))
     if own.federation is not None:
         out += _federation_checks(own.federation)
     return out

@@ -1,0 +1,1 @@
+"""Pro Santé Connect (OpenID Connect): who somebody is, in a browser or by their e-CPS phone."""
