@@ -29,8 +29,10 @@ from colloque_annuaire.homes import Homes
 from colloque_annuaire.proving import ask_others, open_proving
 from colloque_annuaire.publish import Publication
 from colloque_annuaire.refusals import Refusals
+from colloque_annuaire.renewing import Renewing
 from colloque_annuaire.sessions import Sessions
 from colloque_annuaire.store import People
+from colloque_annuaire.store_renewing import Renewals
 from colloque_annuaire.store_sessions import KnownSessions
 from colloque_annuaire.tables import annuaire_upgrades
 from colloque_annuaire.upkeep import LOOK_S, Upkeep
@@ -40,6 +42,7 @@ RECONCILE_S = 300.0
 GREET_S = 1.0
 ASK_S = 300.0
 """Between two tries to ask other servers that did not answer at somebody's enrolment."""
+RENEW_S = 3600.0
 TIDY_S = 60.0
 """Between two looks at direct rooms that were left half made; the first look is at the start."""
 
@@ -181,6 +184,8 @@ class AnnuaireService(Service):
         self.spawn("refusals", lambda: refusals.run(self.stop))
         self.spawn("accounts", self._every(RECONCILE_S, lambda: homes.reconcile(parts.admin.users())))
         self.spawn("greetings", self._every(GREET_S, homes.greet))
+        renewing = Renewing(people=people, renewals=Renewals(parts.db), home=parts.home, homes=homes, clock=parts.clock)
+        self.spawn("renewals", self._every(RENEW_S, renewing.run_once))
         self.spawn("sessions", self._every(GREET_S, sessions.run_once))
         self.spawn("desk", self._every(TIDY_S, desk.tidy))
         self.spawn("directory", self._every(LOOK_S, upkeep.look))

@@ -6,12 +6,13 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
-from colloque.attestation import Attestation
+from colloque.attestation import Attestation, Method
 from colloque.identity import EventId, MssanteAddress, Rpps, UserId
 from colloque.policy.professions import Trade, may_enrol
+from colloque.policy.renewal import DAYS
 from colloque.professional import Mailbox, Professional
 
 CODE_DIGITS = 6
@@ -58,7 +59,7 @@ def may_send_code(ask: Ask, *, per_day: int, now: datetime) -> Mailbox | No:
     """The mailbox the code goes to, or why none is sent. The directory alone says the address."""
     if ask.held is not None and ask.held.rpps != ask.rpps:
         return No.OTHER_RPPS
-    if ask.held is not None and ask.held.is_valid(now):
+    if ask.held is not None and not may_prove_again(ask.held, now):
         return No.ALREADY
     if ask.holder is not None and ask.holder != ask.user:
         return No.TAKEN
@@ -74,6 +75,12 @@ def may_send_code(ask: Ask, *, per_day: int, now: datetime) -> Mailbox | No:
     if len(boxes) > 1 and (ask.choice is None or not 1 <= ask.choice <= len(boxes)):
         return No.CHOOSE
     return boxes[(ask.choice or 1) - 1] if len(boxes) > 1 else boxes[0]
+
+
+def may_prove_again(held: Attestation, now: datetime) -> bool:
+    """Whether a new proof changes anything: it has ended or soon will, it is weak, or its holder may begin nothing."""
+    soon = held.valid_until - now <= timedelta(days=DAYS[0])
+    return soon or not held.is_valid(now) or held.method is Method.VOUCHED or held.frozen
 
 
 def judge_profession(person: Professional) -> No | None:

@@ -9,6 +9,7 @@ from colloque_annuaire.federation import register_upgrades as register_federatio
 from colloque_annuaire.store import register_upgrades
 from colloque_annuaire.store_presence import register_presence
 from colloque_annuaire.store_proofs import register_proofs
+from colloque_annuaire.store_renewing import register_renewing
 from colloque_annuaire.store_results import register_upgrades as register_results
 from colloque_annuaire.store_sessions import register_sessions
 
@@ -22,4 +23,5 @@ def annuaire_upgrades() -> UpgradeTable:
     register_federation(table)
     register_proofs(table)
     register_sessions(table)
+    register_renewing(table)
     return table

@@ -1,11 +1,13 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from colloque.attestation import Attestation, Method
 from colloque.identity import EventId, MssanteAddress, Rpps, UserId
 from colloque.professional import Activity, Mailbox, MailboxKind, Professional
-from colloque_annuaire.enrol import Ask, No, code_for, judge_code, may_send_code
+from colloque_annuaire.enrol import Ask, No, code_for, judge_code, may_prove_again, may_send_code
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 ME = UserId("@a:colloque.test")
@@ -25,7 +27,7 @@ def exercising(code: str, category: str = "C") -> Professional:
     return Professional(RPPS, "MOULIN", "Anne", "", (Activity(code, "?", category),), (box("a"),))
 
 
-def held(rpps: Rpps, days: int = 10) -> Attestation:
+def held(rpps: Rpps, days: int = 100) -> Attestation:
     return Attestation(ME, rpps, "x", Method.MAILBOX_CODE, NOW - timedelta(days=1), NOW + timedelta(days=days))
 
 
@@ -95,3 +97,17 @@ def test_a_code_is_the_same_for_the_same_request_and_no_other() -> None:
 def test_codes_are_judged(typed: str, state: str, late: bool, answer: No | None) -> None:
     expires = NOW if late else NOW + timedelta(seconds=1)
     assert judge_code(typed=typed, right="123456", state=state, expires_at=expires, now=NOW) is answer
+
+
+@pytest.mark.parametrize(
+    ("changes", "again"),
+    [
+        ({"valid_until": NOW + timedelta(days=31)}, False),
+        ({"valid_until": NOW + timedelta(days=30)}, True),
+        ({"valid_until": NOW}, True),
+        ({"method": Method.VOUCHED, "valid_until": NOW + timedelta(days=80)}, True),
+        ({"frozen": True, "valid_until": NOW + timedelta(days=300)}, True),
+    ],
+)
+def test_who_is_verified_proves_it_again_when_that_changes_something(changes: dict[str, Any], again: bool) -> None:
+    assert may_prove_again(replace(held(RPPS), **changes), NOW) is again
