@@ -26,6 +26,7 @@ from colloque_annuaire.desk import open_desk
 from colloque_annuaire.federation import Federation, Roster, open_federation
 from colloque_annuaire.freshness import Gauges
 from colloque_annuaire.homes import Homes
+from colloque_annuaire.opposed_cards import OpposedCards
 from colloque_annuaire.proving import ask_others, open_proving
 from colloque_annuaire.publish import Publication
 from colloque_annuaire.refusals import Refusals
@@ -185,6 +186,17 @@ class AnnuaireService(Service):
         self.spawn("accounts", self._every(RECONCILE_S, lambda: homes.reconcile(parts.admin.users())))
         self.spawn("greetings", self._every(GREET_S, homes.greet))
         renewing = Renewing(people=people, renewals=Renewals(parts.db), home=parts.home, homes=homes, clock=parts.clock)
+        cards = OpposedCards(
+            db=parts.db,
+            people=people,
+            directory=directory,
+            publication=publication,
+            home=parts.home,
+            homes=homes,
+            journal=parts.journal,
+            clock=parts.clock,
+        )
+        self.spawn("cards", self._every(LOOK_S, cards.run_once))
         self.spawn("renewals", self._every(RENEW_S, renewing.run_once))
         self.spawn("sessions", self._every(GREET_S, sessions.run_once))
         self.spawn("desk", self._every(TIDY_S, desk.tidy))

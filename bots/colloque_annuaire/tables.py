@@ -6,6 +6,7 @@ from mautrix.util.async_db import UpgradeTable
 
 from colloque.store.schema import new_upgrades
 from colloque_annuaire.federation import register_upgrades as register_federation
+from colloque_annuaire.opposed_cards import register_cards
 from colloque_annuaire.store import register_upgrades
 from colloque_annuaire.store_presence import register_presence
 from colloque_annuaire.store_proofs import register_proofs
@@ -24,4 +25,5 @@ def annuaire_upgrades() -> UpgradeTable:
     register_proofs(table)
     register_sessions(table)
     register_renewing(table)
+    register_cards(table)
     return table

@@ -18,6 +18,16 @@ def renew(held: Attestation, days: int) -> str:
     return f"La vérification de votre identité prend fin {when}.\n" + _how(held)
 
 
+def card_opposed(held: Attestation) -> str:
+    """Their card was opposed, and no other one serves."""
+    return (
+        "Prouvez votre identité à nouveau.\n"
+        "L'Annuaire Santé indique que votre carte (CPS ou e-CPS) a été mise en opposition, et n'en connaît pas d'autre "
+        f"en service. Votre vérification vaut encore jusqu'au {held.valid_until.astimezone(PARIS):%d/%m/%Y}.\n"
+        f"{_how(held)}"
+    )
+
+
 def _how(held: Attestation) -> str:
     said = f"Pour la renouveler (deux minutes) : !inscription {held.rpps}"
     if held.method is Method.VOUCHED:
