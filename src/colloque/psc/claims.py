@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from colloque.errors import BadIdentifier, Refused, Tampered
@@ -55,8 +55,8 @@ class Identity:
     """Who logged in. The Annuaire Santé, not this, says who may enter; names are for the audit of differences."""
 
     rpps: Rpps
-    given_name: str
-    family_name: str
+    given_name: str = field(repr=False)
+    family_name: str = field(repr=False)
     exercises: tuple[Exercise, ...]
     """All of them, distinct, in Pro Santé Connect's order; never empty. Which one counts is for the person to say."""
 
