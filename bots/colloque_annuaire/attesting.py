@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -75,7 +75,7 @@ class Attesting:
         clock: Clock,
         ages: AgeRules,
         validity: Validity,
-        barred: Callable[[UserId, Rpps], bool] = lambda _user, _rpps: False,
+        barred: Callable[[UserId, Rpps], Awaitable[bool]],
     ) -> None:
         """`barred`: whose access was taken away, and not given back: no proof of theirs counts."""
         self._people = people
@@ -156,7 +156,7 @@ class Attesting:
         return await self._alone(proof, person, trade if len(offered) > 1 else None, now)
 
     async def _problem(self, proof: Proof, person: Professional | None, held: Attestation | None) -> No | None:
-        if self._barred(proof.user, proof.rpps):
+        if await self._barred(proof.user, proof.rpps):
             return No.BARRED
         if held is not None and held.rpps != proof.rpps:
             return No.OTHER_RPPS

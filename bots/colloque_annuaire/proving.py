@@ -18,6 +18,7 @@ from colloque_annuaire.homes import Homes
 from colloque_annuaire.publish import Publication
 from colloque_annuaire.second_accounts import SecondAccounts
 from colloque_annuaire.store import People
+from colloque_annuaire.store_ending import Endings
 from colloque_annuaire.store_proofs import Proofs
 
 
@@ -60,6 +61,7 @@ def open_proving(
         clock=parts.clock,
         ages=own.ages,
         validity=Validity(timedelta(days=own.attestation_days), timedelta(days=own.vouched_days)),
+        barred=Endings(parts.db).barred,
     )
     mailer = BridgeMailer(Client(config.socket("mssante"), "annuaire"))
     enrolment = Enrolment(

@@ -109,6 +109,10 @@ class People:
             at,
         )
 
+    async def has_account(self, user: UserId) -> bool:
+        """Whether the homeserver has, or had, that account."""
+        return bool(await self._db.fetchval("SELECT COUNT(*) FROM account WHERE user_id = $1", user))
+
     async def to_welcome(self, since: datetime) -> list[UserId]:
         """Accounts that logged in after `since` and were not greeted yet."""
         rows = await self._db.fetch(

@@ -8,6 +8,8 @@ from colloque.store.schema import new_upgrades
 from colloque_annuaire.federation import register_upgrades as register_federation
 from colloque_annuaire.opposed_cards import register_cards
 from colloque_annuaire.store import register_upgrades
+from colloque_annuaire.store_ciba import register_ciba
+from colloque_annuaire.store_ending import register_ending
 from colloque_annuaire.store_presence import register_presence
 from colloque_annuaire.store_proofs import register_proofs
 from colloque_annuaire.store_renewing import register_renewing
@@ -26,4 +28,6 @@ def annuaire_upgrades() -> UpgradeTable:
     register_sessions(table)
     register_renewing(table)
     register_cards(table)
+    register_ciba(table)
+    register_ending(table)
     return table

@@ -100,6 +100,10 @@ COMMANDS: tuple[Command, ...] = (
             "Renvoie un message resté en attente (en réponse à ce message).", ("resend",)),
     Command("etat", _ANNUAIRE, _ADMIN, _in("admin"), "!etat",
             "Chaque automate dit comment il va.", ("status",), everyone=True),
+    Command("revoquer", _ANNUAIRE, _ADMIN, _in("admin"), "!revoquer @compte depart",
+            "Retire tout accès à ce compte : sessions fermées, sorti des salons patients.", ("revoke",)),
+    Command("retablir", _ANNUAIRE, _ADMIN, _in("admin"), "!retablir @compte",
+            "Rend son accès à ce compte, et ses salons encore ouverts.", ("restore",)),
     Command("annuaire confirmer", _ANNUAIRE, _ADMIN, _in("admin"), "!annuaire confirmer",
             "Accepte un annuaire où beaucoup de personnes manquent.", ("directory confirm",)),
 )

@@ -13,11 +13,13 @@ from colloque.attestation import Attestation, Kind, Method
 from colloque.book import AttestationBook
 from colloque.directory.lookup import AgeRules
 from colloque.identity import EventId, UserId
+from colloque.policy.ending import End
 from colloque.policy.professions import Trade
 from colloque.professional import Activity
 from colloque_annuaire.attesting import Attesting, Validity
 from colloque_annuaire.publish import Publication
 from colloque_annuaire.second_accounts import SecondAccounts
+from colloque_annuaire.store_ending import Endings
 from colloque_annuaire.store_proofs import Proof, Proofs
 from tests.servers.annuaire import rpps
 from tests.servers.sides import Side, Sides, acts
@@ -34,7 +36,7 @@ class Names:
         pass
 
 
-def attesting(side: Side, **more: Any) -> Attesting:
+def attesting(side: Side) -> Attesting:
     made = Attesting(
         people=side.people,
         proofs=Proofs(side.db),
@@ -44,7 +46,7 @@ def attesting(side: Side, **more: Any) -> Attesting:
         clock=side.clock,
         ages=AgeRules(),
         validity=Validity(timedelta(days=365), timedelta(days=90)),
-        **more,
+        barred=Endings(side.db).barred,
     )
     made.connect(side.accounts)
     return made
@@ -170,8 +172,10 @@ async def test_accounts_and_people_stay_bound_to_each_other(sides: Sides) -> Non
     thief = replace(proof(a, 1, "$2"), user=a.user(5))
     assert "a déjà un compte" in await flow.take(thief)
     assert "autre numéro RPPS" in await flow.take(replace(proof(a, 2, "$3"), user=a.user(1)))
-    barred = attesting(a, barred=lambda _, number: number == rpps(3))
-    assert "a été retiré" in await barred.take(proof(a, 3, "$4"))
+    await a.attest(3)
+    await Endings(a.db).begin(a.user(3), End.ADMIN, sides.clock.now())
+    assert "a été retiré" in await flow.take(proof(a, 3, "$4"))
+    assert "a été retiré" in await flow.take(replace(proof(a, 3, "$4b"), user=a.user(7)))
     secretary = Attestation(
         a.user(6), rpps(4), "Secrétaire", Method.SPONSORED, sides.clock.now(), sides.clock.now(), Kind.SUPERVISED
     )

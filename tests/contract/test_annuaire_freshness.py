@@ -22,6 +22,7 @@ from colloque_annuaire.flow import Enrolment, Rules
 from colloque_annuaire.freshness import Gauges, Watch, believable
 from colloque_annuaire.publish import Publication
 from colloque_annuaire.store import People
+from colloque_annuaire.store_ending import Endings
 from colloque_annuaire.store_proofs import Proofs
 from colloque_annuaire.tables import annuaire_upgrades
 from tests.extracts import STAMP, boxes, people, people_file, person, rpps, whitelist_xml
@@ -151,6 +152,7 @@ def enrolment(house: House, mails: Mails) -> Enrolment:
         clock=house.clock,
         ages=AgeRules(),
         validity=Validity(timedelta(days=365), timedelta(days=90)),
+        barred=Endings(house.db).barred,
     )
     return Enrolment(
         people=house.people,

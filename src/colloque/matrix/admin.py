@@ -39,6 +39,8 @@ class Account:
     user: UserId
     display_name: str
     admin: bool
+    last_seen: datetime | None = None
+    """When one of its sessions was last used; None when never."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class SynapseAdmin:
                     user=parse_user_id(raw["name"]),
                     display_name=raw.get("displayname") or "",
                     admin=bool(raw.get("admin")),
+                    last_seen=_moment(raw.get("last_seen_ts")),
                 )
             if "next_token" not in page:
                 return
@@ -90,11 +93,19 @@ class SynapseAdmin:
             Session(
                 str(raw["device_id"]),
                 str(raw.get("display_name") or ""),
-                from_millis(raw["last_seen_ts"]) if raw.get("last_seen_ts") else None,
+                _moment(raw.get("last_seen_ts")),
             )
             for raw in answer["devices"]
         ]
         return tuple(sorted(found, key=lambda session: session.device))
+
+    async def lock(self, user: UserId, *, locked: bool) -> None:
+        """Suspend an account and refuse its logins, or undo both. Raises HomeRefused (404) when there is none.
+
+        Suspended: it can send, invite and join nothing. Locked: nobody logs in, and what still has a token is told so.
+        """
+        await self._api.call("PUT", path(_V1, "suspend", user), {"suspend": locked})
+        await self._api.call("PUT", path(_V2, "users", user), {"locked": locked})
 
     async def close_sessions(self, user: UserId, devices: Sequence[str]) -> None:
         """End sessions: their access tokens no longer count, their keys are gone. Unknown ones are no error."""
@@ -167,6 +178,10 @@ class SynapseAdmin:
                 return None
             raise
         return UserId(str(answer["media_info"].get("user_id") or ""))
+
+
+def _moment(millis: int | None) -> datetime | None:
+    return from_millis(millis) if millis else None
 
 
 def _media(mxc: MxcUri) -> tuple[str, str]:
