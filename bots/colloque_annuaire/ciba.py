@@ -20,7 +20,8 @@ from colloque.identity import EventId, Rpps, UserId, digest
 from colloque.logs import event as log_event
 from colloque.matrix.home import Home, text
 from colloque.psc import claims
-from colloque.psc.http_provider import Pending, Provider
+from colloque.psc.authorize import Pending
+from colloque.psc.http_provider import Provider
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque_annuaire import texts, texts_presence, texts_psc

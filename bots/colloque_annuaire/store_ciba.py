@@ -11,7 +11,7 @@ from mautrix.util.async_db import Connection, Database, UpgradeTable
 
 from colloque.clock import from_millis, to_millis
 from colloque.identity import EventId, Rpps, UserId
-from colloque.psc.http_provider import Pending
+from colloque.psc.authorize import Pending
 from colloque.store.schema import migration, transaction
 
 

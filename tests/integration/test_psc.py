@@ -12,9 +12,9 @@ from yarl import URL
 from colloque.clock import SystemClock
 from colloque.errors import Refused
 from colloque.identity import Rpps
-from colloque.psc.authorize import code_of
+from colloque.psc.authorize import Pending, code_of
 from colloque.psc.claims import Identity
-from colloque.psc.http_provider import Pending, Provider
+from colloque.psc.http_provider import Provider
 from colloque.psc.http_wire import PscUnavailable
 from tests.servers.annuaire import rpps
 from tests.servers.psc import DOCTOR, PHARMACIST, Psc, person

@@ -14,7 +14,8 @@ import pytest
 
 from colloque.clock import SystemClock
 from colloque.errors import ConfigError, Refused, Tampered
-from colloque.psc.http_provider import Pending, Provider
+from colloque.psc.authorize import Pending
+from colloque.psc.http_provider import Provider
 from colloque.psc.http_wire import PscClientRefused, PscUnavailable
 from colloque.psc.id_token import UnknownKey
 from tests.servers.annuaire import rpps

@@ -1,4 +1,7 @@
-"""A login in a browser: where to send it, and what it comes back with. Pure (RFC 6749, RFC 7636, RFC 9207)."""
+"""What was begun at Pro Santé Connect: a login in a browser, what it comes back with, a question on a phone. Pure.
+
+Sources: RFC 6749, RFC 7636 (PKCE), RFC 9207 (`iss`); OpenID Connect CIBA.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,12 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from urllib.parse import urlencode
 
 from colloque.config_psc import PscConfig
 from colloque.errors import Refused, Tampered, Temporary
+from colloque.identity import Rpps
 from colloque.psc.claims import No
 
 SCOPE = "openid scope_all"
@@ -28,6 +33,18 @@ class Begun:
     nonce: str = field(repr=False)
     verifier: str = field(repr=False)
     """PKCE: proves that who ends the login is who began it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A question on somebody's phone, to be polled."""
+
+    rpps: Rpps
+    auth_req_id: str = field(repr=False)
+    """May be stored, and is a secret: who has it, and our own secret, gets the answer."""
+    expires_at: datetime
+    interval_s: float
+    """At least so long between two polls."""
 
 
 def begun(config: PscConfig, redirect_uri: str, *, state: str, nonce: str, verifier: str) -> Begun:

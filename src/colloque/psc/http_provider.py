@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 
 import aiohttp
 
@@ -15,7 +15,7 @@ from colloque.errors import NotFound, Refused, Tampered
 from colloque.identity import Rpps
 from colloque.patience import patiently
 from colloque.policy.jws import JsonDict, strict_json
-from colloque.psc.authorize import ACR, SCOPE, Begun, begun
+from colloque.psc.authorize import ACR, SCOPE, Begun, Pending, begun
 from colloque.psc.claims import Identity, No, identity
 from colloque.psc.http_wire import TIMEOUT_S, PscClientRefused, PscUnavailable, Wire
 from colloque.psc.id_token import Expected, Keys, UnknownKey, check, read_keys
@@ -39,18 +39,6 @@ _REASONS = {
     "invalid_grant": No.GONE,
     "unknown_user_id": No.UNKNOWN_PERSON,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """A question on somebody's phone. `auth_req_id` may be stored, and is a secret: who has it can't see anything
-    without our own secret, but it tells who is asked."""
-
-    rpps: Rpps
-    auth_req_id: str = field(repr=False)
-    expires_at: datetime
-    interval_s: float
-    """At least so long between two polls."""
 
 
 class Provider:
