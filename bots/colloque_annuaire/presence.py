@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 
 from colloque.attestation import Kind
 from colloque.clock import Clock, to_millis
@@ -16,7 +17,8 @@ from colloque.errors import HomeRefused, Inconsistent, NotFound
 from colloque.identity import UserId, digest
 from colloque.logs import event as log_event
 from colloque.matrix.home import Home, text
-from colloque.policy.presence import Presence, State, Step, Turn, look, too_many
+from colloque.policy.ending import End
+from colloque.policy.presence import Grace, Presence, State, Step, Turn, look, too_many
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque_annuaire import texts_presence as texts
@@ -31,12 +33,16 @@ log = logging.getLogger(__name__)
 
 _ACTS = {
     Turn.MISSING: "person.missing",
+    Turn.FROZEN: "person.missing",
     Turn.BACK: "person.back",
     Turn.GONE: "person.end",
     Turn.RETURNED: "person.back",
 }
 _RENAME = "person.rename"
 _INCIDENT = "presence."
+
+
+Ends = Callable[[UserId, End], Awaitable[None]]
 
 
 class Verification:
@@ -55,9 +61,11 @@ class Verification:
         homes: Homes,
         clock: Clock,
         ages: AgeRules,
-        grace_days: int,
+        grace: Grace,
+        end: Ends,
         ask: Ask | None = None,
     ) -> None:
+        """`end` takes somebody's access away, for that reason; safe to repeat."""
         self._people = people
         self._presences = presences
         self._directory = directory
@@ -68,7 +76,8 @@ class Verification:
         self._homes = homes
         self._clock = clock
         self._ages = ages
-        self._grace_days = grace_days
+        self._grace = grace
+        self._end = end
         self._ask = ask
         self._looked: Edition | None = None
         """Dealt with since this process began."""
@@ -127,7 +136,7 @@ class Verification:
         if self._ask is not None:
             await ask_fhir(seen, self._ask)
         for person in seen.people:
-            step = look(person.kept.presence, seen.sight(person), self._grace_days)
+            step = look(person.kept.presence, seen.sight(person), self._grace)
             if step.after != person.kept.presence:
                 await self._take(person, step, edition)
         # What people exercise may be different, even where nobody is missing.
@@ -183,7 +192,9 @@ class Verification:
     async def _take(self, person: Watched, step: Step, edition: Edition) -> None:
         ref = digest(f"{step.turn} {person.user} {_edition_ref(edition)}")
         if step.handed_on:
+            # Ended before the sighting is kept: a crash in between ends it again, which changes nothing.
             self._journal.note("person.inactive", ref=ref, rpps=person.rpps.value)
+            await self._end(person.user, End.FHIR)
         if step.turn is Turn.DOUBTED:
             self._journal.note("person.contradiction", ref=ref, rpps=person.rpps.value)
         if step.turn not in _ACTS:
@@ -192,9 +203,13 @@ class Verification:
         # Whoever was not even told that they were missing need not be told that they are back.
         unaware = step.turn is Turn.BACK and person.kept.tell is Turn.MISSING
         kept = Kept(person.user, person.rpps, step.after, ref, Turn.NONE if unaware else step.turn)
+        thaws = step.turn is Turn.BACK and person.kept.presence.days >= self._grace.freeze_days
         act = self._journal.begin(_ACTS[step.turn], ref=ref, rpps=person.rpps.value)
         if step.turn is Turn.GONE:
-            await self._presences.end(kept, self._clock.now())
+            await self._end(person.user, End.GONE)
+            await self._presences.put(kept)
+        elif step.turn is Turn.FROZEN or thaws:
+            await self._presences.freeze(kept, frozen=not thaws)
             await self._publication.snapshot()
         else:
             await self._presences.put(kept)
@@ -228,7 +243,7 @@ class Verification:
 
     async def _tell(self) -> None:
         for kept in await self._presences.to_tell():
-            said = texts.presence(kept.tell, kept.presence.since, self._grace_days)
+            said = texts.presence(kept.tell, kept.presence.since, self._grace)
             try:
                 room = await self._homes.ensure(kept.user)
                 await self._home.send(room, text(said), txn=f"presence-{kept.ref}")

@@ -91,18 +91,14 @@ class Presences:
         """Keep somebody's row; simply present and nothing to tell: drop it."""
         await _put(self._db, kept)
 
-    async def end(self, kept: Kept, now: datetime) -> None:
-        """End the person's attestation, keep the row and raise the snapshot's serial, in one transaction.
-
-        The attestation's row stays, no longer valid: account and RPPS number remain bound to each other, and a new
-        proof revives it.
-        """
+    async def freeze(self, kept: Kept, *, frozen: bool) -> None:
+        """From now on the person begins nothing new, or does again; with their row, in one transaction."""
         async with transaction(self._db) as conn:
             await conn.execute(
-                "UPDATE attestation SET valid_until = $3 WHERE user_id = $1 AND rpps = $2 AND valid_until > $3",
+                "UPDATE attestation SET frozen = $3 WHERE user_id = $1 AND rpps = $2",
                 kept.user,
                 kept.rpps.value,
-                to_millis(now),
+                frozen,
             )
             await _put(conn, kept)
             await conn.execute("UPDATE attestation_serial SET serial = serial + 1")

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from colloque.clock import PARIS
 from colloque.directory.lookup import Age
-from colloque.policy.presence import Turn
+from colloque.policy.presence import Grace, Turn
 
 
 def day(at: datetime) -> str:
@@ -26,17 +26,25 @@ def _days(count: int) -> str:
 # to the person
 
 
-def presence(turn: Turn, since: datetime | None, grace_days: int) -> str:
+def presence(turn: Turn, since: datetime | None, grace: Grace) -> str:
     """To somebody whose place in the directory changed: what, why, what to do, until when."""
     match turn:
         case Turn.MISSING if since is not None:
             return (
                 f"⚠️ L'Annuaire Santé du {day(since)} ne vous mentionne plus.\n"
                 "Pour l'instant rien ne change : vous gardez tous vos accès, au moins jusqu'au "
-                f"{day(since + timedelta(days=grace_days))}.\n"
+                f"{day(since + timedelta(days=grace.freeze_days))}.\n"
                 "Si c'est une erreur, voyez qui tient votre inscription (votre Ordre, ou l'ARS) et prévenez votre "
                 "administrateur. Dès que l'annuaire vous mentionne à nouveau, tout rentre dans l'ordre sans "
                 "démarche de votre part."
+            )
+        case Turn.FROZEN if since is not None:
+            return (
+                "⚠️ Vous ne pouvez plus rien commencer sur Colloque pour l'instant.\n"
+                f"Depuis le {day(since)}, l'Annuaire Santé ne vous mentionne plus : vous gardez vos salons et vous y "
+                "écrivez, sans pouvoir en ouvrir, inviter, ni être invité. Sans changement, votre accès prend fin, au "
+                f"plus tôt le {day(since + timedelta(days=grace.end_days))}.\n"
+                "Voyez qui tient votre inscription (votre Ordre, ou l'ARS) et prévenez votre administrateur."
             )
         case Turn.BACK:
             return (
@@ -46,8 +54,8 @@ def presence(turn: Turn, since: datetime | None, grace_days: int) -> str:
         case Turn.GONE:
             return (
                 "Votre identité n'est plus vérifiée.\n"
-                f"Depuis {_days(grace_days)} d'extractions à jour, l'Annuaire Santé ne vous mentionne plus. Vous ne "
-                "pouvez plus inviter, ni rejoindre de salon.\n"
+                f"Depuis {_days(grace.end_days)} d'extractions à jour, l'Annuaire Santé ne vous mentionne plus. "
+                "Vous êtes sorti des salons patients, et vous ne pouvez plus inviter ni rejoindre de salon.\n"
                 "Si c'est une erreur, voyez qui tient votre inscription (votre Ordre, ou l'ARS) et prévenez votre "
                 "administrateur. Quand l'annuaire vous mentionnera à nouveau, vous serez prévenu ici : il suffira de "
                 "taper !inscription suivi de votre numéro RPPS."

@@ -12,14 +12,14 @@ from colloque.config import Config
 from colloque.directory.fhir import Fhir
 from colloque.directory.questions import TableDirectory
 from colloque.matrix.home import Incoming
-from colloque.policy.presence import State
+from colloque.policy.presence import Grace, State
 from colloque.service import Service
 from colloque.sockets import Verb
 from colloque_annuaire import texts_presence as texts
 from colloque_annuaire.freshness import Gauges, Watch
 from colloque_annuaire.homes import Homes
 from colloque_annuaire.importing import IMPORT_S, Importing, Where
-from colloque_annuaire.presence import Verification
+from colloque_annuaire.presence import Ends, Verification
 from colloque_annuaire.publish import Publication
 from colloque_annuaire.store import People
 from colloque_annuaire.store_presence import Presences, Stage
@@ -44,6 +44,7 @@ class Upkeep:
         publication: Publication,
         homes: Homes,
         gauges: Gauges,
+        end: Ends,
     ) -> None:
         own = config.annuaire
         fhir = Fhir(parts.session, own.fhir, parts.clock, test=config.test) if own.fhir is not None else None
@@ -63,7 +64,8 @@ class Upkeep:
             homes=homes,
             clock=parts.clock,
             ages=own.ages,
-            grace_days=own.grace_days,
+            grace=Grace(own.freeze_days, own.grace_days),
+            end=end,
             ask=partial(fhir.word, fresh=True) if fhir is not None else None,
         )
         self.importing = Importing(

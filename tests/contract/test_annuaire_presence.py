@@ -32,20 +32,25 @@ async def test_a_grace_from_its_first_day_to_its_end(house: House) -> None:
         await house.day(without=(3,))
         assert await house.state(3) is State.MISSING
         assert house.snapshot()[user(3)].is_valid(house.clock.now()), n
-    [said] = house.server.told(3)
-    assert "au moins jusqu'au 09/03/2026" in said
-    assert house.acts("person.missing") == [("intent", ""), ("result", "done")]
+        assert house.snapshot()[user(3)].frozen is (n >= 3), n
+    said, frozen = house.server.told(3)
+    assert "au moins jusqu'au 05/03/2026" in said
+    assert "plus tôt le 09/03/2026" in frozen
+    assert house.acts("person.missing") == [("intent", ""), ("result", "done")] * 2
     await house.day(without=(3,))
     assert await house.state(3) is State.GONE
     assert not house.snapshot()[user(3)].is_valid(house.clock.now())
     assert house.acts("person.end") == [("intent", ""), ("result", "done")]
-    assert len(house.server.told(3)) == 2
-    assert "n'est plus vérifiée" in house.server.told(3)[1]
+    assert len(house.server.told(3)) == 3
+    assert "n'est plus vérifiée" in house.server.told(3)[2]
+    await house.closing.run_once()
+    await house.closing.run_once()
+    assert house.server.acts == [("evict gone", user(3))], "not locked, and keeps the sessions"
     held = await house.people.attestation_of(user(3))
     assert held is not None
     assert await house.people.holder_of(held.rpps) == user(3), "nobody else takes the number"
     await house.day()
-    assert "!inscription" in house.server.told(3)[2]
+    assert "!inscription" in house.server.told(3)[3]
     assert await house.presences.all() == {}
     assert house.snapshot()[user(4)].is_valid(house.clock.now())
 
@@ -56,8 +61,8 @@ async def test_whoever_comes_back_within_the_grace_has_lost_nothing(house: House
         await house.day(without=(3,))
     await house.day()
     assert house.snapshot()[user(3)] == before
-    assert len(house.server.told(3)) == 2
-    assert "rien n'a été perdu" in house.server.told(3)[1]
+    assert len(house.server.told(3)) == 3
+    assert "rien n'a été perdu" in house.server.told(3)[2]
     assert house.acts("person.back") == [("intent", ""), ("result", "done")]
 
 
@@ -179,7 +184,9 @@ async def test_fhir_settles_where_it_answers(house: House) -> None:
     await house.day(without=(3, 4))
     assert house.acts("person.contradiction") == [("note", "")]
     assert house.acts("person.inactive") == [("note", "")]
-    assert house.snapshot()[user(4)].is_valid(house.clock.now()), "revocation is not decided here"
+    assert not house.snapshot()[user(4)].is_valid(house.clock.now()), "twice inactive: their access ends"
+    await house.closing.run_once()
+    assert [act for act, who in house.server.acts if who == user(4)] == ["lock", "close", "evict inactive"]
     house.fhir.clear()
     await house.day(without=(3, 4))
     assert await house.state(3) is State.MISSING
@@ -221,8 +228,11 @@ async def test_a_new_proof_before_the_next_look_begins_anew(house: House) -> Non
     house.bring()
     await house.attest(3)
     await house.verification.run_once()
-    assert len(house.server.told(3)) == 2
+    assert len(house.server.told(3)) == 3
     assert await house.presences.all() == {}
+    await house.closing.run_once()
+    await house.closing.run_once()
+    assert await house.endings.of(user(3)) is None, "a new proof brings everything back"
 
 
 async def test_twenty_five_thousand_people_take_seconds_and_leave_the_loop_free(house: House) -> None:

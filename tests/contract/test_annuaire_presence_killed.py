@@ -12,12 +12,13 @@ from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque_annuaire.publish import Publication
 from colloque_annuaire.store import People
+from colloque_annuaire.store_ending import Endings
 from colloque_annuaire.store_presence import Presences
 from tests.extracts import person
 from tests.servers.verification import House, Server, a_house, user  # noqa: F401 - a fixture
 
 STEPS = [
-    (Journal, "begin"), (Journal, "end"), (Presences, "put"), (Presences, "end"), (Presences, "rename"),
+    (Journal, "begin"), (Journal, "end"), (Presences, "put"), (Endings, "begin"), (Presences, "rename"),
     (Presences, "told"), (Presences, "set_verified"), (Publication, "snapshot"), (People, "name_set"),
     (Server, "set_display_name"), (Server, "send"), (Incidents, "open"), (Incidents, "close"),
 ]  # fmt: skip
@@ -28,7 +29,7 @@ class Killed(BaseException):
     """kill -9: nothing after this line runs."""
 
 
-ALL = 40
+ALL = 43
 """How many of them there are in the test's one look."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,12 +19,15 @@ from colloque.directory.file import DirectoryFile
 from colloque.directory.lookup import AgeRules
 from colloque.errors import HomeRefused
 from colloque.identity import EventId, RoomId, Rpps, UserId
-from colloque.policy.presence import State
+from colloque.matrix.admin import Session
+from colloque.policy.presence import Grace, State
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
+from colloque_annuaire.ending import Closing
 from colloque_annuaire.presence import Verification
 from colloque_annuaire.publish import Publication
 from colloque_annuaire.store import People
+from colloque_annuaire.store_ending import Endings
 from colloque_annuaire.store_presence import Presences
 from colloque_annuaire.tables import annuaire_upgrades
 from tests.extracts import boxes, people_file, person, rpps, whitelist_xml
@@ -41,15 +45,35 @@ def user(number: int) -> UserId:
 
 
 class Server(Recorder):
-    """Home rooms and display names, written down."""
+    """Home rooms, display names, sessions and evictions, written down."""
 
     def __init__(self) -> None:
         super().__init__()
         self.names: dict[UserId, str] = {}
         self.nobody: set[UserId] = set()
+        self.acts: list[tuple[str, UserId]] = []
+        self.open_sessions = True
+        self.stuck = 0
 
     async def ensure(self, who: UserId) -> RoomId:
         return RoomId(f"!{who}")
+
+    async def lock(self, who: UserId, *, locked: bool) -> None:
+        self.acts.append(("lock" if locked else "unlock", who))
+
+    async def sessions(self, who: UserId) -> tuple[Session, ...]:
+        return (Session("PHONE", "téléphone", None),) if self.open_sessions else ()
+
+    async def close_sessions(self, who: UserId, devices: Sequence[str]) -> None:
+        self.acts.append(("close", who))
+        self.open_sessions = False
+
+    async def evict(self, who: UserId, reason: str) -> int:
+        self.acts.append((f"evict {reason}", who))
+        return self.stuck
+
+    def is_person(self, who: UserId) -> bool:
+        return True
 
     async def set_display_name(self, who: UserId, name: str) -> None:
         if who in self.nobody:
@@ -68,7 +92,7 @@ class House:
         self.clock = FrozenClock(BEGIN)
         self.target = tmp / "directory.sqlite"
         self.directory = DirectoryFile(self.target, self.clock)
-        self.people, self.presences = People(db), Presences(db)
+        self.people, self.presences, self.endings = People(db), Presences(db), Endings(db)
         self.incidents = Incidents(db, self.clock)
         self.server = Server()
         self.fhir: dict[str, settle.Word] = {}
@@ -83,6 +107,19 @@ class House:
         self.publication = Publication(
             people=self.people, names=self.server, clock=self.clock, path=self.tmp / "snapshot", key=KEY
         )
+        self.closing = Closing(
+            people=self.people,
+            endings=self.endings,
+            directory=self.directory,
+            publication=self.publication,
+            server=self.server,
+            rooms=self.server,
+            home=self.server,
+            homes=self.server,  # type: ignore[arg-type]
+            incidents=self.incidents,
+            journal=self.journal,
+            clock=self.clock,
+        )
         self.verification = Verification(
             people=self.people,
             presences=self.presences,
@@ -94,13 +131,15 @@ class House:
             homes=self.server,  # type: ignore[arg-type]
             clock=self.clock,
             ages=AgeRules(),
-            grace_days=self.grace_days,
+            grace=Grace(min(3, self.grace_days), self.grace_days),
+            end=self.closing.end,
             ask=self.ask,
         )
 
     async def restart(self) -> None:
         self.journal.close()
         self.start()
+        await self.closing.settle()
         await self.verification.settle()
 
     async def ask(self, number: Rpps) -> settle.Word:

@@ -52,6 +52,8 @@ class Turn(StrEnum):
     DOUBTED = "doubted"
     MISSING = "missing"
     """The grace begins."""
+    FROZEN = "frozen"
+    """From now on, and until they are listed again, they begin nothing new."""
     BACK = "back"
     """Restored within the grace; nothing was lost."""
     GONE = "gone"
@@ -98,7 +100,15 @@ class Step:
     """True at the sighting that makes FHIR's `active:false` believed."""
 
 
-def look(before: Presence, sight: Sight, grace_days: int) -> Step:
+@dataclass(frozen=True, slots=True)
+class Grace:
+    """How many days of fresh directories must lack somebody: before they begin nothing new, before all ends."""
+
+    freeze_days: int
+    end_days: int
+
+
+def look(before: Presence, sight: Sight, grace: Grace) -> Step:
     """What becomes of somebody. Looking again at the same directory changes nothing more."""
     if sight.listed:
         turn = {State.MISSING: Turn.BACK, State.GONE: Turn.RETURNED}.get(before.state, Turn.NONE)
@@ -108,7 +118,7 @@ def look(before: Presence, sight: Sight, grace_days: int) -> Step:
     if sight.word is Word.ACTIVE:
         return _believed(before, sight)
     noted = _inactive(before, sight)
-    after, turn = _absent(noted, sight, grace_days)
+    after, turn = _absent(noted, sight, grace)
     return Step(after, turn, handed_on=noted.inactive == SIGHTINGS > before.inactive)
 
 
@@ -126,7 +136,7 @@ def _inactive(before: Presence, sight: Sight) -> Presence:
     return replace(before, inactive=min(before.inactive + 1, SIGHTINGS), inactive_on=day)
 
 
-def _absent(before: Presence, sight: Sight, grace_days: int) -> tuple[Presence, Turn]:
+def _absent(before: Presence, sight: Sight, grace: Grace) -> tuple[Presence, Turn]:
     if not sight.fresh:
         return before, Turn.NONE
     day = _day(sight.made_at)
@@ -135,8 +145,8 @@ def _absent(before: Presence, sight: Sight, grace_days: int) -> tuple[Presence, 
     if day <= before.counted:
         return before, Turn.NONE
     after = replace(before, counted=day, days=before.days + 1)
-    if after.days < grace_days:
-        return after, Turn.NONE
+    if after.days < grace.end_days:
+        return after, Turn.FROZEN if after.days == grace.freeze_days else Turn.NONE
     return replace(after, state=State.GONE, since=sight.made_at), Turn.GONE
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from colloque.policy.presence import Presence, Sight, State, Step, Turn, Word, look, too_many
+from colloque.policy.presence import Grace, Presence, Sight, State, Step, Turn, Word, look, too_many
 
 GRACE = 7
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -21,7 +21,7 @@ def seen(day: int, *, listed: bool = False, fresh: bool = True, word: Word = Wor
 def after(*sights: Sight, grace: int = GRACE) -> list[Step]:
     steps, at = [], Presence()
     for sight in sights:
-        steps.append(look(at, sight, grace))
+        steps.append(look(at, sight, Grace(3, grace)))
         at = steps[-1].after
     return steps
 
@@ -32,7 +32,7 @@ def turns(*sights: Sight) -> list[Turn]:
 
 def test_seven_days_of_fresh_directories_end_an_attestation_and_six_do_not() -> None:
     week = [seen(n) for n in range(8)]
-    assert turns(*week) == [Turn.MISSING, *[Turn.NONE] * 6, Turn.GONE]
+    assert turns(*week) == [Turn.MISSING, Turn.NONE, Turn.NONE, Turn.FROZEN, *[Turn.NONE] * 3, Turn.GONE]
     assert [step.after.days for step in after(*week)] == list(range(8))
     assert after(*week)[0].after.since == week[0].made_at
 
@@ -51,7 +51,7 @@ def test_the_same_day_counts_once_whatever_is_imported_again() -> None:
 def test_days_are_those_of_paris() -> None:
     """23:30 UTC on 2 March is already the 3rd in Paris."""
     evening = Sight(datetime(2026, 3, 2, 23, 30, tzinfo=UTC), fresh=True, listed=False)
-    assert look(Presence(), evening, GRACE).after.counted == date(2026, 3, 3)
+    assert look(Presence(), evening, Grace(3, GRACE)).after.counted == date(2026, 3, 3)
 
 
 def test_what_is_not_fresh_proves_no_absence_and_does_not_move_a_grace() -> None:
@@ -115,7 +115,7 @@ def test_nobody_is_gone_without_the_whole_grace_of_fresh_absences(history: list[
     """Whatever comes in whatever order: before each end stand grace + 1 distinct days that lacked the person."""
     at, days = Presence(), set()
     for sight in history:
-        step = look(at, sight, grace)
+        step = look(at, sight, Grace(3, grace))
         if sight.listed or (sight.word is Word.ACTIVE and at.state is not State.GONE):
             days.clear()
         elif sight.fresh:
@@ -130,9 +130,9 @@ def test_a_stall_of_any_length_ends_nobody(before: list[Sight], looks: list[int]
     """However often, and under whatever clock, one and the same directory is looked at."""
     at = after(*before)[-1].after if before else Presence()
     last = before[-1] if before else seen(0)
-    at = look(at, last, GRACE).after
+    at = look(at, last, Grace(3, GRACE)).after
     for _ in looks:
-        step = look(at, last, GRACE)
+        step = look(at, last, Grace(3, GRACE))
         assert step.turn is Turn.NONE
         assert step.after == at
 
@@ -141,8 +141,8 @@ def test_a_stall_of_any_length_ends_nobody(before: list[Sight], looks: list[int]
 def test_looking_twice_changes_nothing_more(history: list[Sight]) -> None:
     at = Presence()
     for sight in history:
-        at = look(at, sight, GRACE).after
-        again = look(at, sight, GRACE)
+        at = look(at, sight, Grace(3, GRACE)).after
+        again = look(at, sight, Grace(3, GRACE))
         assert (again.after, again.turn, again.handed_on) == (at, Turn.NONE, False)
 
 
