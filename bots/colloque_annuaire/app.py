@@ -18,7 +18,7 @@ from colloque.config import Config
 from colloque.directory.open import open_directory
 from colloque.errors import BadIdentifier
 from colloque.identity import UserId, parse_user_id
-from colloque.matrix.crosssign import master_key, signed_devices
+from colloque.matrix.crosssign import signed_devices
 from colloque.service import Service
 from colloque.sockets import Server
 from colloque_annuaire.commands import Commands
@@ -26,15 +26,12 @@ from colloque_annuaire.desk import open_desk
 from colloque_annuaire.federation import Federation, Roster, open_federation
 from colloque_annuaire.freshness import Gauges
 from colloque_annuaire.homes import Homes
-from colloque_annuaire.opposed_cards import OpposedCards
+from colloque_annuaire.life import open_life
 from colloque_annuaire.proving import ask_others, open_proving
 from colloque_annuaire.publish import Publication
 from colloque_annuaire.refusals import Refusals
-from colloque_annuaire.renewing import Renewing
 from colloque_annuaire.sessions import Sessions
 from colloque_annuaire.store import People
-from colloque_annuaire.store_renewing import Renewals
-from colloque_annuaire.store_sessions import KnownSessions
 from colloque_annuaire.tables import annuaire_upgrades
 from colloque_annuaire.upkeep import LOOK_S, Upkeep
 
@@ -43,7 +40,6 @@ RECONCILE_S = 300.0
 GREET_S = 1.0
 ASK_S = 300.0
 """Between two tries to ask other servers that did not answer at somebody's enrolment."""
-RENEW_S = 3600.0
 TIDY_S = 60.0
 """Between two looks at direct rooms that were left half made; the first look is at the start."""
 
@@ -94,6 +90,16 @@ class AnnuaireService(Service):
             incidents=parts.incidents,
             clock=parts.clock,
         )
+        life = open_life(
+            config=config,
+            parts=parts,
+            people=people,
+            directory=directory,
+            publication=publication,
+            homes=homes,
+            mailer=proving.mailer,
+        )
+        parts.home.on_devices_changed = life.sessions.changed
         upkeep = Upkeep(
             config=config,
             parts=parts,
@@ -102,23 +108,13 @@ class AnnuaireService(Service):
             publication=publication,
             homes=homes,
             gauges=self._gauges,
+            end=life.closing.end,
         )
         stack.push_async_callback(upkeep.importing.close)
         await proving.settle()
         await homes.settle()
+        await life.settle()
         await upkeep.settle()
-        sessions = Sessions(
-            known=KnownSessions(parts.db),
-            server=parts.admin,
-            masters=partial(master_key, parts.home.api),
-            home=parts.home,
-            homes=homes,
-            incidents=parts.incidents,
-            journal=parts.journal,
-            clock=parts.clock,
-        )
-        await sessions.settle()
-        parts.home.on_devices_changed = sessions.changed
         desk = open_desk(
             stack,
             config=config,
@@ -140,7 +136,7 @@ class AnnuaireService(Service):
             clock=parts.clock,
             desk=desk,
             upkeep=upkeep,
-            more={**sessions.table},
+            more=life.commands,
         )
         bot = Bot(
             me=Owner.ANNUAIRE,
@@ -175,7 +171,7 @@ class AnnuaireService(Service):
             federation,
             people=people,
             homes=homes,
-            sessions=sessions,
+            sessions=life.sessions,
             refusals=refusals,
             parts=parts,
             upkeep=upkeep,
@@ -185,20 +181,8 @@ class AnnuaireService(Service):
         self.spawn("refusals", lambda: refusals.run(self.stop))
         self.spawn("accounts", self._every(RECONCILE_S, lambda: homes.reconcile(parts.admin.users())))
         self.spawn("greetings", self._every(GREET_S, homes.greet))
-        renewing = Renewing(people=people, renewals=Renewals(parts.db), home=parts.home, homes=homes, clock=parts.clock)
-        cards = OpposedCards(
-            db=parts.db,
-            people=people,
-            directory=directory,
-            publication=publication,
-            home=parts.home,
-            homes=homes,
-            journal=parts.journal,
-            clock=parts.clock,
-        )
-        self.spawn("cards", self._every(LOOK_S, cards.run_once))
-        self.spawn("renewals", self._every(RENEW_S, renewing.run_once))
-        self.spawn("sessions", self._every(GREET_S, sessions.run_once))
+        for name, (seconds, work) in life.rounds.items():
+            self.spawn(name, self._every(seconds, work))
         self.spawn("desk", self._every(TIDY_S, desk.tidy))
         self.spawn("directory", self._every(LOOK_S, upkeep.look))
         self.spawn("alerts", self._every(GREET_S, partial(_alerts, parts, homes)))

@@ -30,10 +30,14 @@ from colloque_salles.hearing import Ledger
 from colloque_salles.jobs import Jobs
 from colloque_salles.opening import Opening
 from colloque_salles.receipts import Signer
+from colloque_salles.returning import Returning
 from colloque_salles.store import PatientRooms, register_upgrades
+from colloque_salles.store_evicted import Evicted, register_evicted
 
 STUCK_S = 600.0
 """An erasure that has not moved for that long is an incident."""
+RETURN_S = 2.0
+"""Between two looks at who was taken out, and who got their access back."""
 ERASURE_INCIDENT = "erasure.stuck"
 
 
@@ -49,6 +53,7 @@ class SallesService(Service):
         config, own = self.config, self.config.salles
         upgrades = new_upgrades()
         register_upgrades(upgrades)
+        register_evicted(upgrades)
         parts = await open_parts(self, stack, config.bot("salles"), upgrades)
         patients, jobs = PatientRooms(parts.db), Jobs(parts.db)
         book = AttestationBook(config.annuaire.snapshot, read_secret(config.secrets.snapshot))
@@ -91,8 +96,26 @@ class SallesService(Service):
             clock=parts.clock,
             rule=rule,
         )
+        evicted = Evicted(parts.db)
         evicting = Evicting(
-            home=parts.home, server=parts.admin, rooms=parts.rooms, keys=parts.keys, journal=parts.journal
+            home=parts.home,
+            server=parts.admin,
+            rooms=parts.rooms,
+            evicted=evicted,
+            book=book,
+            incidents=parts.incidents,
+            keys=parts.keys,
+            journal=parts.journal,
+            clock=parts.clock,
+        )
+        returning = Returning(
+            home=parts.home,
+            patients=patients,
+            evicted=evicted,
+            book=book,
+            keys=parts.keys,
+            journal=parts.journal,
+            clock=parts.clock,
         )
         await sweep.settle()
         await evicting.settle()
@@ -129,7 +152,13 @@ class SallesService(Service):
         stack.push_async_callback(server.stop)
         self.check("erasures", lambda: "erasure.stuck" if self._stuck() else "")
         self.spawn("sync", lambda: parts.home.run(hear, self.stop, position=parts.handled))
+        self.spawn("returning", partial(self._return, returning))
         self.spawn("sweep", partial(self._sweep, sweep, jobs, parts))
+
+    async def _return(self, returning: Returning) -> None:
+        while not self.stop.is_set():
+            await returning.run_once()
+            await self.pause(RETURN_S)
 
     async def _sweep(self, sweep: Sweep, jobs: Jobs, parts: Parts) -> None:
         while not self.stop.is_set():

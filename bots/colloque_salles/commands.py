@@ -13,8 +13,9 @@ from colloque.identity import RoomId, UserId
 from colloque.matrix.home import Incoming
 from colloque.rooms.lifecycle import LifetimeRule, end_of
 from colloque.rooms.patient_room import RoomState
-from colloque_salles import texts
+from colloque_salles import texts, texts_team
 from colloque_salles.admitting import refusals
+from colloque_salles.evicting import may_lead
 from colloque_salles.expire import Sweep
 from colloque_salles.jobs import Jobs
 from colloque_salles.opening import Opening
@@ -52,6 +53,7 @@ class Commands:
             "patients": self.list,
             "patient salon": self.room,
             "patient terminer": self.end,
+            "patient referent": self.lead,
             "etat": self.state,
         }
 
@@ -108,6 +110,23 @@ class Commands:
         else:
             await reply(texts.ending())
             await self._sweep.close(kept, actor=message.sender)
+
+    async def lead(self, call: Call, message: Incoming, reply: Reply) -> None:  # noqa: ARG002
+        """`!patient referent`: whoever types becomes the room's referent, when it has none any more."""
+        kept = await self._patients.get(message.room)
+        held = self._book.of(message.sender, self._clock.now())
+        if kept is None:
+            await reply(texts.ONLY_PATIENT_ROOM)
+        elif kept.room.opener == message.sender:
+            await reply(texts_team.ALREADY_REFERENT)
+        elif kept.room.opener in kept.room.members:
+            leader = self._book.state.by_user.get(kept.room.opener)
+            await reply(texts_team.still_there(leader.name if leader is not None else ""))
+        elif held is None or not may_lead(held):
+            await reply(texts_team.MAY_NOT_LEAD)
+        else:
+            await self._patients.lead(message.room, message.sender)
+            await reply(texts_team.new_referent(held.name))
 
     async def state(self, call: Call, message: Incoming, reply: Reply) -> None:  # noqa: ARG002
         """`!etat` in the admin room."""

@@ -5,14 +5,21 @@ from __future__ import annotations
 import logging
 from typing import Protocol
 
+from colloque.attestation import Attestation, Kind
+from colloque.book import AttestationBook
+from colloque.clock import Clock
 from colloque.errors import HomeRefused
 from colloque.identity import RoomId, UserId
 from colloque.logs import event as log_event
 from colloque.matrix.home import Home
+from colloque.policy.admission import rights_of
 from colloque.rooms.mark import RoomKind
+from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque.store.rooms import Rooms
+from colloque_salles.store_evicted import Evicted
+from colloque_salles.texts_team import INCIDENT_NOBODY
 
 log = logging.getLogger(__name__)
 
@@ -27,15 +34,36 @@ class Memberships(Protocol):
         ...
 
 
+def may_lead(held: Attestation) -> bool:
+    """Whether somebody may be a patient room's referent: whoever may open one."""
+    return held.kind is Kind.PROFESSIONAL and not held.frozen and rights_of(held.professions, held.category).opens
+
+
 class Evicting:
     """One instance a service."""
 
-    def __init__(self, *, home: Home, server: Memberships, rooms: Rooms, keys: RoomKeys, journal: Journal) -> None:
+    def __init__(
+        self,
+        *,
+        home: Home,
+        server: Memberships,
+        rooms: Rooms,
+        evicted: Evicted,
+        book: AttestationBook,
+        incidents: Incidents,
+        keys: RoomKeys,
+        journal: Journal,
+        clock: Clock,
+    ) -> None:
         self._home = home
         self._server = server
         self._rooms = rooms
+        self._evicted = evicted
+        self._book = book
+        self._incidents = incidents
         self._keys = keys
         self._journal = journal
+        self._clock = clock
 
     async def evict(self, user: UserId, reason: str) -> int:
         """Out of every patient room, and of every invitation to one; in how many they still are.
@@ -49,7 +77,9 @@ class Evicting:
                 continue
             token, ref = await self._keys.token(room, room), await self._keys.token(room, user)
             act = self._journal.begin("room.evict", actor=user, room=token, ref=ref, reason=reason)
+            await self._evicted.put(room, user, self._clock.now())
             try:
+                await self._warn_if_last(room, user, token)
                 await self._home.set_state(room, "m.room.member", {"membership": "leave"}, user)
             except HomeRefused as error:
                 log_event(log, "evict.refused", level=logging.WARNING, code=error.errcode)
@@ -58,6 +88,15 @@ class Evicting:
                 continue
             self._journal.end(act, "out")
         return left
+
+    async def _warn_if_last(self, room: RoomId, leaving: UserId, token: str) -> None:
+        """Before the last one who could be the room's referent leaves, the administrators are told, once."""
+        now = self._clock.now()
+        members = await self._home.members(room)
+        stay = [self._book.of(user, now) for user, state in members.items() if state in _IN and user != leaving]
+        if not any(held is not None and may_lead(held) for held in stay):
+            await self._incidents.open(f"room.nobody.{token}", INCIDENT_NOBODY)
+            await self._incidents.close(f"room.nobody.{token}")
 
     async def settle(self) -> None:
         """At start: whoever asked for an eviction that a crash cut short asks again."""

@@ -137,6 +137,10 @@ class PatientRooms:
             "UPDATE patient_room SET members = $2 WHERE room = $1", room, json.dumps(sorted(members))
         )
 
+    async def lead(self, room: RoomId, user: UserId) -> None:
+        """Somebody else is the referent from now on."""
+        await self._db.execute("UPDATE patient_room SET opener = $2 WHERE room = $1", room, user)
+
     async def warned(self, room: RoomId, end: datetime, at: datetime) -> None:
         """The end was promised."""
         await self._db.execute(

@@ -9,14 +9,20 @@ from typing import Any
 import pytest
 from mautrix.util.async_db import Database
 
-from colloque.clock import FrozenClock
+from colloque.book import AttestationBook
+from colloque.clock import FrozenClock, SystemClock
 from colloque.errors import HomeRefused, HomeUnavailable
 from colloque.identity import EventId, RoomId, UserId
 from colloque.rooms.mark import RoomKind
+from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque.store.rooms import Rooms
+from colloque.store.schema import new_upgrades
 from colloque_salles.evicting import Evicting
+from colloque_salles.store import register_upgrades
+from colloque_salles.store_evicted import Evicted, register_evicted
+from tests.servers.databases import Opener
 from tests.servers.dispatch import Recorder
 
 BOB = UserId("@bob:chu-b.test")
@@ -43,6 +49,32 @@ class Server(Recorder):
         self.where[room] = "leave"
         return EventId("$x")
 
+    async def members(self, room: RoomId) -> dict[UserId, str]:
+        return {BOB: self.where[room]}
+
+
+def evictions(server: Server, rooms: Rooms, db: Database, tmp: Path, journal: Journal) -> Evicting:
+    clock = SystemClock()
+    return Evicting(
+        home=server,
+        server=server,
+        rooms=rooms,
+        evicted=Evicted(db),
+        book=AttestationBook(tmp / "snapshot", b"k" * 32),
+        incidents=Incidents(db, clock),
+        keys=RoomKeys(db),
+        journal=journal,
+        clock=clock,
+    )
+
+
+@pytest.fixture
+async def db(opened: Opener) -> Database:
+    upgrades = new_upgrades()
+    register_upgrades(upgrades)
+    register_evicted(upgrades)
+    return await opened(upgrades)
+
 
 @pytest.fixture
 async def rooms(db: Database) -> Rooms:
@@ -57,7 +89,7 @@ async def test_out_of_every_patient_room_and_no_other(
     rooms: Rooms, db: Database, tmp_path: Path, clock: FrozenClock
 ) -> None:
     server, journal = Server(), Journal.open(tmp_path / "journal.jsonl", clock)
-    evicting = Evicting(home=server, server=server, rooms=rooms, keys=RoomKeys(db), journal=journal)
+    evicting = evictions(server, rooms, db, tmp_path, journal)
     try:
         assert await evicting.evict(BOB, "revoked") == 1
         assert {room for room, state in server.where.items() if state in {"join", "invite"}} == {STUCK, HOME, FOREIGN}
@@ -82,7 +114,7 @@ async def test_what_a_crash_cut_short_is_closed_in_the_journal(
     try:
         journal.begin("room.evict", actor=BOB, reason="revoked")
         server = Server()
-        evicting = Evicting(home=server, server=server, rooms=rooms, keys=RoomKeys(db), journal=journal)
+        evicting = evictions(server, rooms, db, tmp_path, journal)
         await evicting.settle()
         assert journal.open_intents() == ()
     finally:

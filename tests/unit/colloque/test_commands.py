@@ -164,10 +164,10 @@ def test_each_person_sees_what_they_may_use() -> None:
     def names(rights: set[Right], room: str) -> list[str]:
         return [c.name for c in commands_for(rights, room)]
 
-    assert names(set(), "home") == ["aide", "inscription", "code"]
-    assert names({Right.ATTESTED}, "patient") == ["patient salon", "patient terminer"]
+    assert names(set(), "home") == ["aide", "inscription", "code", "sessions"]
+    assert names({Right.ATTESTED}, "patient") == ["patient salon", "patient terminer", "patient referent"]
     assert names({Right.ATTESTED}, "mail") == ["boite etat", "envois", "renvoyer"]
-    assert names({Right.ADMIN}, "admin") == ["aide", "etat", "annuaire confirmer"]
+    assert names({Right.ADMIN}, "admin") == ["aide", "etat", "revoquer", "retablir", "annuaire confirmer"]
     assert names({Right.ATTESTED}, "admin") == ["aide"]
 
 

@@ -1,0 +1,124 @@
+"""What happens to accounts over the years, wired: renewals, opposed cards, sessions, ends. What `app` needs of them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+
+from colloque.bot import Handler
+from colloque.bot_service import Parts
+from colloque.config import Config
+from colloque.directory.questions import TableDirectory
+from colloque.matrix.crosssign import master_key
+from colloque_annuaire.ending import Closing
+from colloque_annuaire.federation_leaving import SallesRooms
+from colloque_annuaire.flow import Mailer
+from colloque_annuaire.homes import Homes
+from colloque_annuaire.opposed_cards import OpposedCards
+from colloque_annuaire.publish import Publication
+from colloque_annuaire.renewing import Renewing
+from colloque_annuaire.revoking import Revoking
+from colloque_annuaire.sessions import Sessions
+from colloque_annuaire.store import People
+from colloque_annuaire.store_ending import Endings
+from colloque_annuaire.store_renewing import Renewals
+from colloque_annuaire.store_sessions import KnownSessions
+from colloque_annuaire.unused import Unused
+
+Round = Callable[[], Awaitable[object]]
+
+SOON_S = 1.0
+LOOK_S = 5.0
+RENEW_S = 3600.0
+UNUSED_S = 6 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """All of it."""
+
+    closing: Closing
+    sessions: Sessions
+    commands: Mapping[str, Handler]
+    rounds: Mapping[str, tuple[float, Round]]
+    """By task name: how often, in seconds, and what."""
+
+    async def settle(self) -> None:
+        """At start: what a crash left open."""
+        await self.sessions.settle()
+        await self.closing.settle()
+
+
+def open_life(
+    *,
+    config: Config,
+    parts: Parts,
+    people: People,
+    directory: TableDirectory,
+    publication: Publication,
+    homes: Homes,
+    mailer: Mailer,
+) -> Life:
+    """On the service's parts."""
+    endings = Endings(parts.db)
+    closing = Closing(
+        people=people,
+        endings=endings,
+        directory=directory,
+        publication=publication,
+        server=parts.admin,
+        rooms=SallesRooms(config),
+        home=parts.home,
+        homes=homes,
+        incidents=parts.incidents,
+        journal=parts.journal,
+        clock=parts.clock,
+    )
+    sessions = Sessions(
+        known=KnownSessions(parts.db),
+        server=parts.admin,
+        masters=partial(master_key, parts.home.api),
+        home=parts.home,
+        homes=homes,
+        incidents=parts.incidents,
+        journal=parts.journal,
+        clock=parts.clock,
+    )
+    cards = OpposedCards(
+        db=parts.db,
+        people=people,
+        directory=directory,
+        publication=publication,
+        home=parts.home,
+        homes=homes,
+        journal=parts.journal,
+        clock=parts.clock,
+    )
+    renewing = Renewing(people=people, renewals=Renewals(parts.db), home=parts.home, homes=homes, clock=parts.clock)
+    unused = Unused(
+        people=people,
+        endings=endings,
+        closing=closing,
+        directory=directory,
+        server=parts.admin,
+        mailer=mailer,
+        home=parts.home,
+        homes=homes,
+        clock=parts.clock,
+        limit=timedelta(days=config.annuaire.inactive_days),
+    )
+    revoking = Revoking(closing=closing, people=people, homes=homes, journal=parts.journal)
+    return Life(
+        closing=closing,
+        sessions=sessions,
+        commands={**sessions.table, **revoking.table},
+        rounds={
+            "endings": (SOON_S, closing.run_once),
+            "sessions": (SOON_S, sessions.run_once),
+            "cards": (LOOK_S, cards.run_once),
+            "renewals": (RENEW_S, renewing.run_once),
+            "unused": (UNUSED_S, unused.run_once),
+        },
+    )

@@ -1,0 +1,68 @@
+"""Who was taken out of which patient room: so that the team is told, and that the room comes back with the access."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from mautrix.util.async_db import Connection, Database, UpgradeTable
+
+from colloque.clock import from_millis, to_millis
+from colloque.identity import RoomId, UserId
+from colloque.store.schema import migration
+
+
+def register_evicted(table: UpgradeTable) -> None:
+    """Add this file's migration."""
+
+    @migration(table, "People taken out of patient rooms")
+    async def evicted(conn: Connection) -> None:
+        await conn.execute(
+            """CREATE TABLE evicted (
+                room    TEXT NOT NULL,
+                user_id TEXT NOT NULL,
+                at      BIGINT NOT NULL,
+                told    BOOLEAN NOT NULL DEFAULT false,
+                PRIMARY KEY (room, user_id)
+            )"""
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """Somebody who was taken out of a room."""
+
+    room: RoomId
+    user: UserId
+    at: datetime
+    told: bool
+    """Whether those who stay have read it."""
+
+
+class Evicted:
+    """Queries over the table above."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def put(self, room: RoomId, user: UserId, now: datetime) -> None:
+        """About to be taken out; no effect when that was noted already."""
+        await self._db.execute(
+            "INSERT INTO evicted (room, user_id, at) VALUES ($1, $2, $3) ON CONFLICT (room, user_id) DO NOTHING",
+            room,
+            user,
+            to_millis(now),
+        )
+
+    async def all(self) -> list[Gone]:
+        """Everybody, oldest first."""
+        rows = await self._db.fetch("SELECT * FROM evicted ORDER BY at, room, user_id")
+        return [Gone(RoomId(r["room"]), UserId(r["user_id"]), from_millis(r["at"]), bool(r["told"])) for r in rows]
+
+    async def told(self, gone: Gone) -> None:
+        """Those who stay have read it."""
+        await self._db.execute("UPDATE evicted SET told = true WHERE room = $1 AND user_id = $2", gone.room, gone.user)
+
+    async def forget(self, gone: Gone) -> None:
+        """They are back, or the room is no more."""
+        await self._db.execute("DELETE FROM evicted WHERE room = $1 AND user_id = $2", gone.room, gone.user)
