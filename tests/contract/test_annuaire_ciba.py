@@ -243,6 +243,20 @@ async def test_an_answer_that_a_kill_lost_is_said_to_be_lost(chat: Chat, monkeyp
     assert await chat.held() is None
 
 
+async def test_an_approval_that_can_t_be_settled_for_an_hour_is_said_to_be_lost(chat: Chat) -> None:
+    await chat.ask()
+    await chat.psc.answer(rpps(1).national, "approve")
+    chat.side.directory.empty = True
+    assert await chat.look() == []
+    assert await chat.look(60) == []
+    assert await chat.stage() is Stage.PROVED
+    await chat.attesting.tidy()
+    assert await chat.look(4000) == [], "the proof itself is still kept"
+    await chat.attesting.tidy()
+    assert ["n'est plus valable" in text for text in await chat.look(60)] == [True]
+    assert await chat.held() is None
+
+
 async def test_a_restart_goes_on_polling_the_same_question(chat: Chat) -> None:
     await chat.ask()
     await chat.restart()

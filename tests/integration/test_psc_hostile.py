@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
+import ssl
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from colloque.psc.authorize import Pending
 from colloque.psc.http_provider import Provider
 from colloque.psc.http_wire import PscClientRefused, PscUnavailable
 from colloque.psc.id_token import UnknownKey
+from colloque_demo.pki import make_pki
 from tests.servers.annuaire import rpps
 from tests.servers.psc import DOCTOR, userinfo
 from tests.servers.psc_hostile import RETURN, HostilePsc
@@ -150,6 +152,12 @@ async def test_nonsense_is_not_understood(psc: HostilePsc, provider: Provider, n
         await finish(provider, psc)
 
 
+async def test_an_answer_without_end_is_not_read_to_its_end(psc: HostilePsc, provider: Provider) -> None:
+    psc.info["more"] = "x" * 300_000
+    with pytest.raises(Tampered):
+        await finish(provider, psc)
+
+
 @pytest.mark.parametrize(
     "tokens", [{"access_token": None}, {"access_token": "a\r\nX: y"}, {"token_type": "mac"}, {"id_token": None}]
 )
@@ -215,6 +223,20 @@ async def test_tokens_and_people_are_in_no_log(
     said = caplog.text + str(caught.value) + repr(pending)
     for secret in ("a-1", "eyJ", "code-1", "MARTIN", rpps(1).national, "cret", "r-1"):
         assert secret not in said
+
+
+async def test_only_our_own_anchors_are_trusted(tmp_path: Path) -> None:
+    pki, other = make_pki(tmp_path / "pki"), make_pki(tmp_path / "other")
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(pki.cert, pki.key)
+    async with HostilePsc(tmp_path, tls) as psc, aiohttp.ClientSession() as http:
+        ours = Provider(http, replace(psc.config, ca=pki.ca), SystemClock())
+        assert await finish(ours, psc) == rpps(1).value
+        calls = dict(psc.calls)
+        for ca in (other.ca, None):
+            with pytest.raises(Tampered):
+                await finish(Provider(http, replace(psc.config, ca=ca), SystemClock()), psc)
+        assert psc.calls == calls, "no secret left us"
 
 
 async def test_anchors_that_are_none_are_named(psc: HostilePsc, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ class Chat:
         self.user = self.side.user(1)
 
     @property
-    def flow(self) -> CibaEnrolment:
+    def attesting(self) -> Attesting:
         side = self.side
         publication = Publication(
             people=side.people,
@@ -46,7 +46,7 @@ class Chat:
             key=b"k" * 32,
             directory=side.directory,
         )
-        attesting = Attesting(
+        return Attesting(
             people=side.people,
             proofs=Proofs(side.db),
             directory=side.directory,
@@ -57,10 +57,14 @@ class Chat:
             validity=Validity(timedelta(days=365), timedelta(days=90)),
             barred=Endings(side.db).barred,
         )
+
+    @property
+    def flow(self) -> CibaEnrolment:
+        side = self.side
         return CibaEnrolment(
             provider=Provider(self.http, self.psc.config, side.clock, timeout_s=2.0, budget_s=0.5),
             questions=self.questions,
-            attesting=attesting,
+            attesting=self.attesting,
             people=side.people,
             directory=side.directory,
             home=side.rooms,  # type: ignore[arg-type]

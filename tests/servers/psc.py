@@ -135,6 +135,7 @@ class Psc:
             "ciba_s": ciba_s,
             "cookie_key": secrets.token_hex(16),
         }
+        self._log = folder / "psc.log"
         self.new_key()
         self._process: asyncio.subprocess.Process | None = None
 
@@ -147,9 +148,10 @@ class Psc:
     async def start(self) -> None:
         """Returns once it listens."""
         pipe = asyncio.subprocess.PIPE
-        self._process = await asyncio.create_subprocess_exec(
-            NODE, "psc.mjs", cwd=FOLDER, stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.DEVNULL
-        )
+        with self._log.open("ab") as out:
+            self._process = await asyncio.create_subprocess_exec(
+                NODE, "psc.mjs", cwd=FOLDER, stdin=pipe, stdout=pipe, stderr=out
+            )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(self._settings).encode() + b"\n")

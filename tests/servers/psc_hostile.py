@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -25,7 +26,8 @@ RETURN = "https://we.test/retour"
 class HostilePsc:
     """As an async context manager. Honest until its attributes are changed."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.signer = Signer()
         self.published = [self.signer]
         self.info: Json = userinfo(rpps(1).national, "Anne", "MARTIN", DOCTOR)
@@ -47,8 +49,8 @@ class HostilePsc:
         app.router.add_route("*", "/{name}", self._answer)
         self._runner = web.AppRunner(app, shutdown_timeout=0.2, access_log=None)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        base = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        await web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self._tls).start()
+        base = f"{'https' if self._tls else 'http'}://127.0.0.1:{self._runner.addresses[0][1]}"
         self.config = PscConfig(
             issuer=base,
             authorization=f"{base}/auth",
