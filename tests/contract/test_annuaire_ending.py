@@ -1,0 +1,248 @@
+"""Access ends whole, and comes back whole, killed before any step; on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime, timedelta
+
+import pytest
+
+from colloque.commands import Call, parse
+from colloque.errors import ServiceUnavailable
+from colloque.identity import EventId, MssanteAddress, RoomId, UserId
+from colloque.matrix.admin import Account
+from colloque.matrix.home import Incoming
+from colloque.policy.ending import End
+from colloque.store.incidents import Incidents
+from colloque.store.journal import Journal
+from colloque_annuaire.publish import Publication
+from colloque_annuaire.revoking import Revoking
+from colloque_annuaire.store_ending import Endings, Step
+from colloque_annuaire.store_results import DirectRooms
+from colloque_annuaire.unused import Unused
+from tests.servers.verification import ADMIN, House, Server, a_house, user  # noqa: F401 - a fixture
+
+STEPS = [
+    (Journal, "begin"), (Journal, "end"), (Endings, "begin"), (Endings, "go_on"), (Publication, "snapshot"),
+    (Server, "lock"), (Server, "close_sessions"), (Server, "evict"), (Server, "send"), (Incidents, "open"),
+]  # fmt: skip
+ALL = 16
+
+
+class Killed(BaseException):
+    """kill -9."""
+
+
+async def pair(house: House, one: int, other: int) -> None:
+    rooms = DirectRooms(house.endings._db)
+    kept = await rooms.begin(f"pair-{one}-{other}", user(one), user(other), house.clock.now())
+    await rooms.created(kept.mark, RoomId(f"!d{one}{other}"))
+    await rooms.ready(kept.mark)
+
+
+@pytest.mark.parametrize("survived", range(ALL + 1))
+async def test_killed_at_any_line_somebody_is_out_and_all_is_told_once(
+    house: House, survived: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await pair(house, 3, 4)
+    await pair(house, 5, 3)
+    left = survived
+
+    def dying(real: Callable[..., object]) -> Callable[..., object]:
+        def step(*args: object, **kwargs: object) -> object:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise Killed
+            return real(*args, **kwargs)
+
+        return step
+
+    async def go() -> None:
+        await house.closing.end(user(3), End.ADMIN)
+        await house.closing.run_once()
+
+    with monkeypatch.context() as patch:
+        for owner, name in STEPS:
+            patch.setattr(owner, name, dying(getattr(owner, name)))
+        if survived < ALL:
+            with pytest.raises(Killed):
+                await go()
+        else:
+            await go()
+            assert left == 0, "every step was tried"
+    await house.restart()
+    # The administrator's command is heard again.
+    await go()
+    await go()
+    assert not house.snapshot()[user(3)].is_valid(house.clock.now())
+    acts = [act for act, who in house.server.acts if who == user(3)]
+    assert sorted(set(acts)) == ["close", "evict revoked", "lock"]
+    assert acts.index("lock") < acts.index("close") < acts.index("evict revoked")
+    assert [len(house.server.told(n)) for n in (3, 4, 5, 6)] == [0, 1, 1, 0]
+    assert "n'a plus accès à Colloque" in house.server.told(4)[0]
+    assert len([i for i in await house.incidents.unposted() if i.key.startswith("ended.")]) == 1
+    assert house.journal.open_intents() == ()
+    ending = await house.endings.of(user(3))
+    assert ending is not None
+    assert ending.step is Step.ENDED
+
+
+async def test_whoever_is_stuck_in_a_room_is_an_incident_and_holds_nobody_back(house: House) -> None:
+    house.server.stuck = 1
+    await house.closing.end(user(3), End.ADMIN)
+    await house.closing.run_once()
+    assert "endings.stuck" not in await house.incidents.current()
+    house.clock.advance(seconds=61)
+    await house.closing.run_once()
+    assert "endings.stuck" in await house.incidents.current()
+    house.server.stuck = 0
+    await house.closing.run_once()
+    assert "endings.stuck" not in await house.incidents.current()
+
+
+async def test_what_was_taken_away_is_given_back(house: House) -> None:
+    before = house.snapshot()[user(3)]
+    await house.closing.end(user(3), End.ADMIN)
+    await house.closing.run_once()
+    assert await house.endings.barred(user(3), before.rpps)
+    assert await house.endings.barred(user(9), before.rpps), "nor may another account have the number"
+    assert "L'accès est rendu" in await house.closing.give_back(user(3), actor=ADMIN)
+    assert house.snapshot()[user(3)] == before
+    await house.restart()
+    await house.closing.run_once()
+    assert [act for act, _ in house.server.acts][-1] == "unlock"
+    assert "vous est rendu" in house.server.told(3)[-1]
+    assert not await house.endings.barred(user(3), before.rpps)
+    assert "rien à rétablir" in await house.closing.give_back(user(3), actor=ADMIN)
+    # Not listed any more: a new proof is asked.
+    await house.closing.end(user(3), End.ADMIN)
+    await house.closing.run_once()
+    house.clock.advance(days=1)
+    house.bring(without=(3,))
+    assert "prouver son identité" in await house.closing.give_back(user(3), actor=ADMIN)
+    assert not house.snapshot()[user(3)].is_valid(house.clock.now())
+
+
+async def test_a_lesser_end_does_not_undo_a_revocation(house: House) -> None:
+    await house.closing.end(user(3), End.ADMIN)
+    await house.closing.run_once()
+    await house.closing.end(user(3), End.GONE)
+    ending = await house.endings.of(user(3))
+    assert ending is not None
+    assert ending.why is End.ADMIN
+    await house.closing.end(user(4), End.UNUSED)
+    await house.closing.run_once()
+    await house.closing.end(user(4), End.FHIR)
+    await house.closing.run_once()
+    assert [a for a, who in house.server.acts if who == user(4)] == ["close", "evict unused", "lock", "evict inactive"]
+
+
+async def typed(house: House, words: str) -> str:
+    said: list[str] = []
+
+    async def reply(body: str, html: str | None = None) -> EventId:
+        said.append(body)
+        return EventId("$r")
+
+    call = parse(words)
+    assert isinstance(call, Call)
+    message = Incoming(
+        RoomId("!admin"),
+        EventId("$1"),
+        ADMIN,
+        house.clock.now(),
+        "m.room.message",
+        {},
+        encrypted=True,
+        device_signed=True,
+    )
+    commands = Revoking(
+        closing=house.closing,
+        people=house.people,
+        homes=house.server,  # type: ignore[arg-type]
+        journal=house.journal,
+    )
+    await commands.table[call.command.name](call, message, reply)
+    return said[0]
+
+
+async def test_an_administrator_revokes_and_restores_by_word(house: House) -> None:
+    for known in (user(3), ADMIN):
+        await house.people.saw_account(known)
+    assert "pourquoi en un mot" in await typed(house, "!revoquer")
+    assert "Aucune personne" in await typed(house, "!revoquer @p99:h.test depart")
+    assert "Aucune personne" in await typed(house, "!revoquer Nom depart")
+    assert "propre accès" in await typed(house, f"!revoquer {ADMIN} depart oui")
+    assert "en un mot" in await typed(house, "!revoquer @p3:h.test parce que")
+    asked = await typed(house, "!révoquer @p3:h.test départ")
+    assert "NOM3" in asked
+    assert asked.endswith("!revoquer @p3:h.test depart oui")
+    assert house.snapshot()[user(3)].is_valid(house.clock.now()), "nothing before the yes"
+    assert "C'est fait" in await typed(house, "!revoquer @p3:h.test depart oui")
+    assert not house.snapshot()[user(3)].is_valid(house.clock.now())
+    assert house.acts("person.revoke_ordered") == [("note", "")]
+    assert "rendu" in await typed(house, "!retablir @p3:h.test")
+    assert "de quel compte" in await typed(house, "!retablir")
+
+
+class Users:
+    """When accounts were last used."""
+
+    def __init__(self) -> None:
+        self.seen: dict[UserId, datetime] = {}
+
+    async def users(self) -> AsyncIterator[Account]:
+        for who, at in self.seen.items():
+            yield Account(who, "", admin=who == ADMIN, last_seen=at)
+
+
+class Mails:
+    def __init__(self) -> None:
+        self.sent: dict[str, str] = {}
+        self.down = False
+
+    async def send(self, *, key: str, to: MssanteAddress, subject: str, text: str) -> None:
+        if self.down:
+            raise ServiceUnavailable("mssante does not answer")
+        self.sent.setdefault(key, text)
+
+
+async def test_an_unused_account_is_warned_a_month_before_then_closed_and_reopens(house: House) -> None:
+    users, mails = Users(), Mails()
+    unused = Unused(
+        people=house.people,
+        endings=house.endings,
+        closing=house.closing,
+        directory=house.directory,
+        server=users,
+        mailer=mails,
+        home=house.server,
+        homes=house.server,  # type: ignore[arg-type]
+        clock=house.clock,
+        limit=timedelta(days=200),
+    )
+    start = house.clock.now()
+    users.seen = dict.fromkeys([user(3), user(4), ADMIN], start)
+    house.clock.advance(days=171)
+    users.seen[user(4)] = house.clock.now()
+    mails.down = True
+    with pytest.raises(ServiceUnavailable):
+        await unused.run_once()
+    mails.down = False
+    await unused.run_once()
+    await unused.run_once()
+    assert len(house.server.told(3)) == 1
+    assert "fermé dans 30 jours" in house.server.told(3)[0]
+    assert len(mails.sent) == 1
+    assert house.server.told(4) == []
+    house.clock.advance(days=31)
+    await unused.run_once()
+    await house.closing.run_once()
+    assert [act for act, who in house.server.acts if who == user(3)] == ["close", "evict unused"]
+    assert not house.snapshot()[user(3)].is_valid(house.clock.now())
+    house.clock.advance(days=1)
+    await house.attest(3)
+    await house.closing.run_once()
+    assert await house.endings.of(user(3)) is None
+    assert "vous est rendu" in house.server.told(3)[-1]
