@@ -21,6 +21,7 @@ from colloque.identity import UserId, parse_user_id
 from colloque.matrix.crosssign import signed_devices
 from colloque.service import Service
 from colloque.sockets import Server
+from colloque_annuaire.ciba import POLL_S
 from colloque_annuaire.commands import Commands
 from colloque_annuaire.desk import open_desk
 from colloque_annuaire.federation import Federation, Roster, open_federation
@@ -71,7 +72,6 @@ class AnnuaireService(Service):
             directory=directory,
             also=[roster.published] if roster is not None else [],
         )
-        proving = open_proving(config=config, parts=parts, people=people, directory=directory, publication=publication)
         homes = Homes(
             config=config,
             home=parts.home,
@@ -81,6 +81,9 @@ class AnnuaireService(Service):
             journal=parts.journal,
             clock=parts.clock,
             has_signed_device=partial(_has_signed_device, parts),
+        )
+        proving = open_proving(
+            config=config, parts=parts, people=people, directory=directory, publication=publication, homes=homes
         )
         refusals = Refusals(
             home=parts.home,
@@ -128,8 +131,7 @@ class AnnuaireService(Service):
         await desk.direct.settle()
         commands = Commands(
             config=config,
-            enrolment=proving.enrolment,
-            attesting=proving.attesting,
+            proving=proving,
             people=people,
             directory=directory,
             rooms=parts.rooms,
@@ -183,6 +185,9 @@ class AnnuaireService(Service):
         self.spawn("greetings", self._every(GREET_S, homes.greet))
         for name, (seconds, work) in life.rounds.items():
             self.spawn(name, self._every(seconds, work))
+        if proving.ciba is not None:
+            self.spawn("ciba", self._every(POLL_S, proving.ciba.run_once))
+        self.spawn("proofs", self._every(TIDY_S, proving.tidy))
         self.spawn("desk", self._every(TIDY_S, desk.tidy))
         self.spawn("directory", self._every(LOOK_S, upkeep.look))
         self.spawn("alerts", self._every(GREET_S, partial(_alerts, parts, homes)))

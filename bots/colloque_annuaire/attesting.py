@@ -90,6 +90,10 @@ class Attesting:
         self._others: Others | None = None
         self._lock = asyncio.Lock()
 
+    async def is_barred(self, user: UserId, rpps: Rpps) -> bool:
+        """Whether no proof of theirs counts: asked before anybody is troubled with one."""
+        return await self._barred(user, rpps)
+
     def connect(self, others: Others) -> None:
         """From now on other servers are asked."""
         self._others = others

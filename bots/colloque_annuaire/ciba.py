@@ -95,7 +95,7 @@ class CibaEnrolment:
             if question.stage is Stage.STARTING:
                 return await self._start(question)
             if question.stage is Stage.OPEN:
-                return texts_psc.asked(question.binding, _life(question.expires_at - question.made_at))
+                return texts_psc.asked(question.binding, _life(question.expires_at - question.made_at), question.rpps)
             return texts_psc.ENDED
 
     async def _hindrance(self, user: UserId, rpps: Rpps) -> str | None:
@@ -118,6 +118,7 @@ class CibaEnrolment:
             codes_of_user=by_user,
             codes_of_rpps=by_rpps,
             choice=None,
+            barred=await self._attesting.is_barred(user, rpps),
         )
         verdict = may_send_code(ask, per_day=self._per_day, now=now)
         if not isinstance(verdict, No) or verdict in {No.NO_MAILBOX, No.CHOOSE}:
@@ -149,7 +150,7 @@ class CibaEnrolment:
         await self._questions.opened(question.event, pending, now + timedelta(seconds=pending.interval_s))
         self._journal.end(act, "asked")
         await self._incidents.close(INCIDENT)
-        return texts_psc.asked(question.binding, _life(pending.expires_at - now))
+        return texts_psc.asked(question.binding, _life(pending.expires_at - now), question.rpps)
 
     async def settle(self) -> None:
         """At start: end the journal's open acts by what the table says. A question not yet asked is asked again when
@@ -221,9 +222,6 @@ class CibaEnrolment:
         except HomeRefused as error:
             log_event(log, "ciba.not_told", level=logging.WARNING, code=error.errcode)
         await self._questions.done(question.event)
-
-    def _is_late(self, question: Question) -> bool:
-        return self._clock.now() > question.expires_at + ANSWER_WITHIN
 
     async def _later(self, question: Question, error: ColloqueError) -> None:
         log_event(log, "ciba.later", level=logging.WARNING, code=error.code)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from colloque.bot import Handler, Reply
 from colloque.clock import PARIS, Clock
-from colloque.commands import Call, Right, commands_for, digits
+from colloque.commands import Call, Right, commands_for, digits, fold
 from colloque.config import Config
 from colloque.directory.lookup import Directory
 from colloque.errors import BadIdentifier, NotFound
@@ -15,14 +15,14 @@ from colloque.matrix.home import Incoming
 from colloque.rooms.mark import RoomKind
 from colloque.store.rooms import Rooms
 from colloque_annuaire import texts, texts_proof
-from colloque_annuaire.attesting import Attesting
 from colloque_annuaire.desk import Desk
 from colloque_annuaire.enrol import CODE_DIGITS
-from colloque_annuaire.flow import Enrolment
+from colloque_annuaire.proving import Proving
 from colloque_annuaire.store import People
 from colloque_annuaire.upkeep import Upkeep
 
 RPPS_DIGITS = 11
+_BY_MAIL = frozenset({"boite", "code", "mail", "mailbox", "mssante"})
 
 
 class Commands:
@@ -32,8 +32,7 @@ class Commands:
         self,
         *,
         config: Config,
-        enrolment: Enrolment,
-        attesting: Attesting,
+        proving: Proving,
         people: People,
         directory: Directory,
         rooms: Rooms,
@@ -44,8 +43,7 @@ class Commands:
     ) -> None:
         """`more`: handlers that stand elsewhere, by command name."""
         self._config = config
-        self._enrolment = enrolment
-        self._attesting = attesting
+        self._proving = proving
         self._people = people
         self._directory = directory
         self._rooms = rooms
@@ -100,7 +98,8 @@ class Commands:
         except NotFound:
             await reply(texts.DIRECTORY_EMPTY)
             return
-        await reply(await self._enrolment.ask(message.sender, rpps, message.event, choice))
+        by_mail = choice is not None or any(fold(word) in _BY_MAIL for word in call.words)
+        await reply(await self._proving.ask(message.sender, rpps, message.event, choice, by_mail=by_mail))
 
     async def code(self, call: Call, message: Incoming, reply: Reply) -> None:
         """`!code 123456`."""
@@ -108,17 +107,17 @@ class Commands:
         if len(typed) != CODE_DIGITS:
             await reply(texts.BAD_CODE)
             return
-        await reply(await self._enrolment.answer(message.sender, typed, message.event))
+        await reply(await self._proving.enrolment.answer(message.sender, typed, message.event))
 
     async def exercise(self, call: Call, message: Incoming, reply: Reply) -> None:
         """`!exercice N`."""
         typed = _digits_of(call)
-        said = await self._attesting.choose(message.sender, int(typed[:3] or 0))
+        said = await self._proving.attesting.choose(message.sender, int(typed[:3] or 0))
         await reply(said or texts_proof.NOTHING_ASKED)
 
     async def move(self, call: Call, message: Incoming, reply: Reply) -> None:  # noqa: ARG002
         """`!demenager`."""
-        await reply(await self._attesting.move(message.sender) or texts_proof.NOTHING_TO_MOVE)
+        await reply(await self._proving.attesting.move(message.sender) or texts_proof.NOTHING_TO_MOVE)
 
     async def search(self, call: Call, message: Incoming, reply: Reply) -> None:
         """`!chercher WORDS…`."""

@@ -53,10 +53,14 @@ class Ask:
     codes_of_rpps: int
     choice: int | None
     """Which of several mailboxes the person chose (from 1)."""
+    barred: bool = False
+    """Whose access was taken away, and not given back."""
 
 
 def may_send_code(ask: Ask, *, per_day: int, now: datetime) -> Mailbox | No:
     """The mailbox the code goes to, or why none is sent. The directory alone says the address."""
+    if ask.barred:
+        return No.BARRED
     if ask.held is not None and ask.held.rpps != ask.rpps:
         return No.OTHER_RPPS
     if ask.held is not None and not may_prove_again(ask.held, now):

@@ -93,6 +93,7 @@ class Enrolment:
                 codes_of_user=by_user,
                 codes_of_rpps=by_rpps,
                 choice=choice,
+                barred=await self._attesting.is_barred(user, rpps),
             ),
             per_day=self._rules.per_day,
             now=now,

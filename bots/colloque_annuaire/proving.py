@@ -10,14 +10,17 @@ from colloque.book import read_secret
 from colloque.bot_service import Parts
 from colloque.config import Config
 from colloque.directory.lookup import Directory
-from colloque.identity import MssanteAddress
+from colloque.identity import EventId, MssanteAddress, Rpps, UserId
+from colloque.psc.http_provider import Provider
 from colloque.sockets import Client
 from colloque_annuaire.attesting import Attesting, Others, Validity
+from colloque_annuaire.ciba import CibaEnrolment
 from colloque_annuaire.flow import Enrolment, Rules
 from colloque_annuaire.homes import Homes
 from colloque_annuaire.publish import Publication
 from colloque_annuaire.second_accounts import SecondAccounts
 from colloque_annuaire.store import People
+from colloque_annuaire.store_ciba import Questions
 from colloque_annuaire.store_ending import Endings
 from colloque_annuaire.store_proofs import Proofs
 
@@ -40,15 +43,31 @@ class Proving:
     attesting: Attesting
     enrolment: Enrolment
     mailer: BridgeMailer
+    ciba: CibaEnrolment | None
+    """None where Pro Santé Connect is not asked from the chat."""
 
     async def settle(self) -> None:
         """At start: what a crash left open."""
         await self.attesting.settle()
         await self.enrolment.settle()
+        if self.ciba is not None:
+            await self.ciba.settle()
+
+    async def ask(self, user: UserId, rpps: Rpps, event: EventId, choice: int | None, *, by_mail: bool) -> str:
+        """`!inscription`: on the phone where that can be done, unless a code by mail is wanted. The answer to show."""
+        if self.ciba is None or by_mail:
+            return await self.enrolment.ask(user, rpps, event, choice)
+        return await self.ciba.ask(user, rpps, event)
+
+    async def tidy(self) -> None:
+        """Forget what nobody settled."""
+        await self.attesting.tidy()
+        if self.ciba is not None:
+            await self.ciba.forget_old()
 
 
 def open_proving(
-    *, config: Config, parts: Parts, people: People, directory: Directory, publication: Publication
+    *, config: Config, parts: Parts, people: People, directory: Directory, publication: Publication, homes: Homes
 ) -> Proving:
     """All of them, on the service's parts."""
     own = config.annuaire
@@ -76,7 +95,23 @@ def open_proving(
         ),
         secret=read_secret(config.secrets.identity),
     )
-    return Proving(attesting, enrolment, mailer)
+    ciba = None
+    if own.psc is not None and own.psc.ciba is not None:
+        ciba = CibaEnrolment(
+            provider=Provider(parts.session, own.psc, parts.clock, test=config.test),
+            questions=Questions(parts.db),
+            attesting=attesting,
+            people=people,
+            directory=directory,
+            home=parts.home,
+            homes=homes,
+            incidents=parts.incidents,
+            journal=parts.journal,
+            clock=parts.clock,
+            ages=own.ages,
+            per_day=own.codes_per_day,
+        )
+    return Proving(attesting, enrolment, mailer, ciba)
 
 
 async def ask_others(

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from colloque.identity import Rpps
 from colloque.psc.claims import No
 from colloque_annuaire.texts import duration
 
 _AGAIN = "Pour recommencer : !inscription suivi de votre numéro RPPS."
 
 
-def asked(binding: str, life: timedelta) -> str:
+def asked(binding: str, life: timedelta, rpps: Rpps) -> str:
     """The question is on the phone."""
     return (
         f"Validez le nombre {binding} dans votre application e-CPS ({duration(life)}).\n"
-        "Si elle montre un autre nombre, refusez : ce n'est pas votre demande."
+        "Si elle montre un autre nombre, refusez : ce n'est pas votre demande.\n"
+        f"Sans e-CPS sous la main, recevez un code dans votre boîte MSSanté : !inscription {rpps} boite"
     )
 
 

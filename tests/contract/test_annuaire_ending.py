@@ -135,7 +135,7 @@ async def test_a_lesser_end_does_not_undo_a_revocation(house: House) -> None:
     await house.closing.run_once()
     await house.closing.end(user(4), End.FHIR)
     await house.closing.run_once()
-    assert [a for a, who in house.server.acts if who == user(4)] == ["close", "evict unused", "lock", "evict inactive"]
+    assert [a for a, who in house.server.acts if who == user(4)] == ["evict unused", "lock", "evict inactive"]
 
 
 async def typed(house: House, words: str) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from colloque.psc.claims import No
 from colloque_annuaire import texts_psc as texts
+from tests.servers.annuaire import rpps
 
 
 @pytest.mark.parametrize("reason", [no.value for no in No])
@@ -18,6 +19,6 @@ def test_every_reason_says_what_and_what_to_do(reason: str) -> None:
 
 
 def test_the_number_and_how_long_it_is_good() -> None:
-    assert texts.asked("07", timedelta(minutes=2)).splitlines()[0] == (
+    assert texts.asked("07", timedelta(minutes=2), rpps(1)).splitlines()[0] == (
         "Validez le nombre 07 dans votre application e-CPS (2 minutes)."
     )
