@@ -5,11 +5,13 @@ from __future__ import annotations
 from mautrix.util.async_db import UpgradeTable
 
 from colloque.store.schema import new_upgrades
+from colloque_annuaire.accounts import register_accounts
 from colloque_annuaire.federation import register_upgrades as register_federation
 from colloque_annuaire.opposed_cards import register_cards
 from colloque_annuaire.store import register_upgrades
 from colloque_annuaire.store_ciba import register_ciba
 from colloque_annuaire.store_ending import register_ending
+from colloque_annuaire.store_entry import register_entry
 from colloque_annuaire.store_presence import register_presence
 from colloque_annuaire.store_proofs import register_proofs
 from colloque_annuaire.store_renewing import register_renewing
@@ -30,4 +32,6 @@ def annuaire_upgrades() -> UpgradeTable:
     register_cards(table)
     register_ciba(table)
     register_ending(table)
+    register_accounts(table)
+    register_entry(table)
     return table

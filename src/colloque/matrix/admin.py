@@ -86,6 +86,20 @@ class SynapseAdmin:
         await self.display_name(user)
         await self._api.call("PUT", path(_V2, "users", user), {"displayname": name})
 
+    async def exists(self, user: UserId) -> bool:
+        """Whether the server has that account, deactivated ones included."""
+        try:
+            await self._api.call("GET", path(_V2, "users", user))
+        except HomeRefused as error:
+            if error.status == 404:
+                return False
+            raise
+        return True
+
+    async def create(self, user: UserId, name: str) -> None:
+        """Make an account without a password; one that is there keeps everything but its display name."""
+        await self._api.call("PUT", path(_V2, "users", user), {"displayname": name})
+
     async def sessions(self, user: UserId) -> tuple[Session, ...]:
         """The account's sessions, by device id."""
         answer = await self._api.call("GET", path(_V2, "users", user, "devices"))
