@@ -27,11 +27,10 @@ from colloque_annuaire.desk import open_desk
 from colloque_annuaire.federation import Federation, Roster, open_federation
 from colloque_annuaire.freshness import Gauges
 from colloque_annuaire.homes import Homes
-from colloque_annuaire.life import open_life
+from colloque_annuaire.life import Life, open_life
 from colloque_annuaire.proving import ask_others, open_proving
 from colloque_annuaire.publish import Publication
 from colloque_annuaire.refusals import Refusals
-from colloque_annuaire.sessions import Sessions
 from colloque_annuaire.store import People
 from colloque_annuaire.tables import annuaire_upgrades
 from colloque_annuaire.upkeep import LOOK_S, Upkeep
@@ -173,7 +172,7 @@ class AnnuaireService(Service):
             federation,
             people=people,
             homes=homes,
-            sessions=life.sessions,
+            life=life,
             refusals=refusals,
             parts=parts,
             upkeep=upkeep,
@@ -199,7 +198,7 @@ class AnnuaireService(Service):
         *,
         people: People,
         homes: Homes,
-        sessions: Sessions,
+        life: Life,
         refusals: Refusals,
         parts: Parts,
         upkeep: Upkeep,
@@ -217,7 +216,7 @@ class AnnuaireService(Service):
             if homes.is_person(known) and known not in self._service_admins:
                 await people.saw_account(known, parts.clock.now())
                 self._new_accounts.put_nowait(known)
-                await sessions.changed([known])
+                await life.sessions.changed([known])
             return {}
 
         async def state() -> JsonDict:
@@ -229,7 +228,7 @@ class AnnuaireService(Service):
             self.config.socket("annuaire"),
             self.config.sockets.uids,
             {
-                "synapse": {"refused": refused, "account": account},
+                "synapse": {"refused": refused, "account": account, "login": life.logins.login},
                 "colloque": {"state": state, **upkeep.verbs, **(federation.verbs if federation is not None else {})},
             },
             slow=upkeep.slow,

@@ -16,6 +16,7 @@ from colloque_annuaire.ending import Closing
 from colloque_annuaire.federation_leaving import SallesRooms
 from colloque_annuaire.flow import Mailer
 from colloque_annuaire.homes import Homes
+from colloque_annuaire.logins import Logins
 from colloque_annuaire.opposed_cards import OpposedCards
 from colloque_annuaire.publish import Publication
 from colloque_annuaire.renewing import Renewing
@@ -23,6 +24,7 @@ from colloque_annuaire.revoking import Revoking
 from colloque_annuaire.sessions import Sessions
 from colloque_annuaire.store import People
 from colloque_annuaire.store_ending import Endings
+from colloque_annuaire.store_entry import Passes
 from colloque_annuaire.store_renewing import Renewals
 from colloque_annuaire.store_sessions import KnownSessions
 from colloque_annuaire.unused import Unused
@@ -41,6 +43,8 @@ class Life:
 
     closing: Closing
     sessions: Sessions
+    logins: Logins
+    passes: Passes
     commands: Mapping[str, Handler]
     rounds: Mapping[str, tuple[float, Round]]
     """By task name: how often, in seconds, and what."""
@@ -62,7 +66,7 @@ def open_life(
     mailer: Mailer,
 ) -> Life:
     """On the service's parts."""
-    endings = Endings(parts.db)
+    endings, passes = Endings(parts.db), Passes(parts.db)
     closing = Closing(
         people=people,
         endings=endings,
@@ -85,6 +89,7 @@ def open_life(
         incidents=parts.incidents,
         journal=parts.journal,
         clock=parts.clock,
+        proved=passes.used_since,
     )
     cards = OpposedCards(
         db=parts.db,
@@ -113,6 +118,15 @@ def open_life(
     return Life(
         closing=closing,
         sessions=sessions,
+        logins=Logins(
+            passes=passes,
+            people=people,
+            endings=endings,
+            directory=directory,
+            journal=parts.journal,
+            clock=parts.clock,
+        ),
+        passes=passes,
         commands={**sessions.table, **revoking.table},
         rounds={
             "endings": (SOON_S, closing.run_once),

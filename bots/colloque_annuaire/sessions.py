@@ -64,9 +64,8 @@ class Sessions:
         incidents: Incidents,
         journal: Journal,
         clock: Clock,
-        proved: Proved | None = None,
+        proved: Proved,
     ) -> None:
-        """`proved`: None where no proof is asked for an identity; the administrators are then told of each."""
         self._known = known
         self._server = server
         self._masters = masters
@@ -111,7 +110,7 @@ class Sessions:
 
     async def _tell_identity(self, new: NewIdentity) -> None:
         ref = digest(f"{new.user} {new.master}")
-        if self._proved is None or not await self._proved(new.user, new.at - timedelta(seconds=PROOF_S)):
+        if not await self._proved(new.user, new.at - timedelta(seconds=PROOF_S)):
             key = f"identity.unproved.{ref}"
             await self._incidents.open(key, texts.UNPROVED)
             await self._incidents.close(key)

@@ -56,11 +56,22 @@ def problems(raw: Mapping[str, Any], *, server_name: str = "", bots: Iterable[st
         for key, (wanted, why) in _NEVER.items()
         if raw.get(key, wanted) not in (wanted, None)
     ]
-    for check in (_retention, _directory, _shown_state):
+    for check in (_passwords, _retention, _directory, _shown_state):
         out += check(raw)
     out += _module(raw, sorted(bots))
     if server_name and raw.get("server_name", server_name) != server_name:
         out.append(Problem("server_name", "is not the one of colloque.yaml (homeserver.server_name)"))
+    return out
+
+
+def _passwords(raw: Mapping[str, Any]) -> list[Problem]:
+    said = _section(raw, "password_config")
+    out = []
+    if said.get("localdb_enabled", True) is not False:
+        why = "must be false: a session is opened after a fresh proof of identity, never by a lasting password"
+        out.append(Problem("password_config.localdb_enabled", why))
+    if said.get("enabled", True) is not True:
+        out.append(Problem("password_config.enabled", "must be true: one-time passwords are checked by the module"))
     return out
 
 

@@ -78,9 +78,13 @@ class Desk:
         return answers[0]
 
 
+async def nobody(user: UserId, since: Any) -> bool:
+    return False
+
+
 @asynccontextmanager
 async def desk(
-    bot: Bot, room: list[RoomId], alice: Person, admin: SynapseAdmin, proved: Any = None
+    bot: Bot, room: list[RoomId], alice: Person, admin: SynapseAdmin, proved: Any = nobody
 ) -> AsyncIterator[Desk]:
     """Leaving the block is like a kill."""
     clock = SystemClock()

@@ -33,6 +33,7 @@ from colloque.synapse.autojoin import AutoJoin
 from colloque.synapse.inbound import Inbound
 from colloque.synapse.inspection import Inspection
 from colloque.synapse.judge import Judge
+from colloque.synapse.logins import Logins
 from colloque.synapse.reports import Reports
 from colloque.synapse.settings import Settings, parse
 from colloque.synapse.touches import guard_event_checks, whitelist
@@ -83,6 +84,7 @@ class ColloqueModule:
             on_user_registration=self.on_user_registration,
             on_user_login=self.on_user_login,
         )
+        self._logins = Logins(api, self._accounts, config.socket)
         guard_event_checks(api, self.check_event_allowed)
         self._follow()
         api.looping_background_call(self._follow, FOLLOW_S * 1000, desc="colloque_follow", run_on_all_instances=True)

@@ -8,14 +8,14 @@ a protection (clients were told no at once), and an account is reported again at
 from __future__ import annotations
 
 import logging
-import socket
 import threading
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from colloque.calls import MAX_LINE, Ask, JsonDict, decode_answer
-from colloque.errors import BadInput, ColloqueError, ServiceUnavailable
+from colloque.calls import Ask, JsonDict
+from colloque.errors import BadInput, ColloqueError
+from colloque.synapse.line import ask
 
 if TYPE_CHECKING:
     from synapse.module_api import ModuleApi
@@ -24,7 +24,6 @@ DELAY_S = 0.2
 """From an act to its report: several refusals in a row make one call."""
 RETRY_S = (0.25, 2.0)
 """First and longest wait while the annuaire service does not answer."""
-TIMEOUT_S = 5.0
 BATCH = 50
 QUEUE_MAX = 2000
 PER_ACTOR_MAX = 100
@@ -88,18 +87,8 @@ class Queue:
 
     def _call(self, verb: str, args: JsonDict) -> None:
         self._number += 1
-        ask = Ask(self._number, "synapse", verb, args)
         try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
-                line.settimeout(TIMEOUT_S)
-                line.connect(str(self._path))
-                line.sendall(ask.encode())
-                with line.makefile("rb") as answers:
-                    answer = answers.readline(MAX_LINE)
-        except OSError as error:
-            raise ServiceUnavailable(f"annuaire does not answer ({type(error).__name__})") from None
-        try:
-            decode_answer(answer, ask.id)
+            ask(self._path, Ask(self._number, "synapse", verb, args))
         except BadInput:
             # The same report would be refused again for ever; the refusal itself was already applied.
             logger.error("colloque.report_not_understood verb=%s", verb)  # noqa: TRY400  the error's words are foreign

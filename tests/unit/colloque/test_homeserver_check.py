@@ -67,6 +67,9 @@ def test_an_open_door_is_named(key: str, value: Any) -> None:
     ("more", "path"),
     [
         ({"retention": {"enabled": True}}, "retention.enabled"),
+        ({"password_config": {}}, "password_config.localdb_enabled"),
+        ({"password_config": {"enabled": True}}, "password_config.localdb_enabled"),
+        ({"password_config": {"enabled": False, "localdb_enabled": False}}, "password_config.enabled"),
         ({"user_directory": {"search_all_users": True}}, "user_directory.search_all_users"),
         ({"room_prejoin_state": {}}, "room_prejoin_state.additional_event_types"),
         ({"room_prejoin_state": {"additional_event_types": ["m.a"]}}, "room_prejoin_state.additional_event_types"),

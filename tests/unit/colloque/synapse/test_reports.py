@@ -13,7 +13,7 @@ import pytest
 from colloque.calls import JsonDict
 from colloque.errors import BadInput, Refused, ServiceUnavailable, Temporary
 from colloque.sockets import Server
-from colloque.synapse import reports
+from colloque.synapse import line
 from colloque.synapse.reports import Act, Queue
 
 ACT: Act = ("@a:x", "@b:x", "invite", "other_unverified")
@@ -92,7 +92,7 @@ async def test_what_is_not_understood_does_not_block_the_rest(tmp: Path) -> None
 
 
 def test_a_service_that_says_nothing_is_tried_again(tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reports, "TIMEOUT_S", 0.2)
+    monkeypatch.setattr(line, "TIMEOUT_S", 0.2)
     queue = Queue(tmp / "annuaire.sock")
     queue.add_act(ACT)
     with socket.socket(socket.AF_UNIX) as deaf:
