@@ -100,6 +100,7 @@ class AnnuaireService(Service):
             publication=publication,
             homes=homes,
             mailer=proving.mailer,
+            book=book,
         )
         parts.home.on_devices_changed = life.sessions.changed
         upkeep = Upkeep(
@@ -162,6 +163,7 @@ class AnnuaireService(Service):
                 homes=homes,
                 direct=desk.direct,
                 publish=publication.snapshot,
+                partners=life.partners,
             )
             again = await ask_others(
                 proving, federation.accounts, parts=parts, people=people, publication=publication, homes=homes
@@ -229,7 +231,12 @@ class AnnuaireService(Service):
             self.config.sockets.uids,
             {
                 "synapse": {"refused": refused, "account": account, "login": life.logins.login},
-                "colloque": {"state": state, **upkeep.verbs, **(federation.verbs if federation is not None else {})},
+                "colloque": {
+                    "state": state,
+                    **upkeep.verbs,
+                    **life.verbs,
+                    **(federation.verbs if federation is not None else {}),
+                },
             },
             slow=upkeep.slow,
         )

@@ -27,6 +27,7 @@ from colloque_annuaire import texts_ending as texts
 from colloque_annuaire.enrol import judge_profession
 from colloque_annuaire.federation_leaving import Rooms
 from colloque_annuaire.homes import Homes
+from colloque_annuaire.partners import Partners
 from colloque_annuaire.publish import Publication
 from colloque_annuaire.store import People
 from colloque_annuaire.store_ending import Ending, Endings, Step
@@ -66,6 +67,7 @@ class Closing:
         publication: Publication,
         server: Server,
         rooms: Rooms,
+        partners: Partners,
         home: Home,
         homes: Homes,
         incidents: Incidents,
@@ -78,6 +80,7 @@ class Closing:
         self._publication = publication
         self._server = server
         self._rooms = rooms
+        self._partners = partners
         self._home = home
         self._homes = homes
         self._incidents = incidents
@@ -197,11 +200,7 @@ class Closing:
             await self._incidents.close(key)
         if ending.why is End.GONE:
             return  # Told by the re-verification; their conversations go on when they are listed again.
-        held = await self._people.attestation_of(ending.user)
-        name = held.name.partition(" · ")[0] if held is not None else ""
-        for partner in await self._endings.partners(ending.user):
-            if self._homes.is_person(partner):
-                await self._say(ending, partner, texts.partner_ended(name), "partner")
+        await self._partners.tell(ending.user, str(to_millis(ending.at)))
 
     async def _say(self, ending: Ending, user: UserId, said: str, what: str) -> None:
         ref = digest(f"{ending.user} {to_millis(ending.at)} {user}")

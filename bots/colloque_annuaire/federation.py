@@ -36,6 +36,7 @@ from colloque_annuaire.federation_meeting import Meetings
 from colloque_annuaire.federation_people import Crossing
 from colloque_annuaire.federation_upkeep import FederationUpkeep
 from colloque_annuaire.homes import Homes
+from colloque_annuaire.partners import Partners
 from colloque_annuaire.store import People
 from colloque_annuaire.store_federation import Abroad, register_federation
 from colloque_annuaire.store_federation_own import OwnAbroad
@@ -115,6 +116,7 @@ async def open_federation(
     homes: Homes,
     direct: Direct,
     publish: Callable[[], Awaitable[None]],
+    partners: Partners,
 ) -> Federation:
     """All of it, on the service's parts; its tasks run with the service's.
 
@@ -172,7 +174,7 @@ async def open_federation(
         clock=parts.clock,
         publish=publish,
     )
-    leaving = Leaving(abroad=abroad, rooms=SallesRooms(config), journal=parts.journal)
+    leaving = Leaving(abroad=abroad, rooms=SallesRooms(config), partners=partners, journal=parts.journal)
     await accounts.settle()
     await upkeep.follow()
     api = Api(us=us, key_of=keeper.key_of, nonces=Nonces(parts.db, parts.clock), clock=parts.clock)

@@ -27,6 +27,14 @@ class Rooms(Protocol):
         ...
 
 
+class Told(Protocol):
+    """What tells those who have a conversation of two with them (`partners.Partners`)."""
+
+    async def tell(self, user: UserId, ref: str) -> None:
+        """Once for each `ref`. Raises HomeUnavailable."""
+        ...
+
+
 class SallesRooms:
     """Patient rooms, which `@salles` made; over its socket. Nobody of another server is in any room but these and
     direct ones, and in a direct room nobody may take anybody out: its two members have the same power, and whoever
@@ -45,9 +53,10 @@ class SallesRooms:
 class Leaving:
     """One round a call."""
 
-    def __init__(self, *, abroad: Abroad, rooms: Rooms, journal: Journal) -> None:
+    def __init__(self, *, abroad: Abroad, rooms: Rooms, partners: Told, journal: Journal) -> None:
         self._abroad = abroad
         self._rooms = rooms
+        self._partners = partners
         self._journal = journal
 
     async def run_once(self) -> None:
@@ -59,5 +68,6 @@ class Leaving:
                 log_event(log, "leaving.deferred", code=error.code)
                 return  # All others wait for the same.
             if left == 0:
+                await self._partners.tell(user, reason)
                 self._journal.note("remote.left", actor=user, reason=reason)
                 await self._abroad.left(user)

@@ -23,7 +23,7 @@ from colloque.numbers import fold
 from colloque.professional import Professional
 from colloque_annuaire import texts
 from colloque_annuaire import texts_finding as said
-from colloque_annuaire.results import Line, Listed, is_long_number, reach_of, today, whom
+from colloque_annuaire.results import Line, Listed, is_long_number, mentioned, reach_of, today, whom
 from colloque_annuaire.store import People
 from colloque_annuaire.store_results import Results
 
@@ -101,7 +101,7 @@ class Finding:
 
     async def who(self, call: Call, message: Incoming, reply: Reply) -> None:
         """`!qui ACCOUNT | ADDRESS | NUMBER | RESULT`."""
-        asked = whom(call.rest, test=self._config.test) or self._mentioned(message)
+        asked = whom(call.rest, test=self._config.test) or mentioned(message.content, self._config.bots)
         if asked is None:
             await reply(said.BAD_NUMBER if is_long_number(call.rest) else said.WHO)
         elif await self._may_ask(message, reply):
@@ -222,14 +222,6 @@ class Finding:
                 return False
         await self._results.count(user, SEARCH, event, now)
         return True
-
-    def _mentioned(self, message: Incoming) -> UserId | None:
-        """The one account that a client's mention names. Our bots are left out: an answer to one mentions it."""
-        raw = message.content.get("m.mentions")
-        users = raw.get("user_ids") if isinstance(raw, dict) else None
-        named = [UserId(u) for u in users if isinstance(u, str)] if isinstance(users, list) else []
-        others = [user for user in named if user not in self._config.bots]
-        return others[0] if len(others) == 1 else None
 
     def _source(self, now: datetime) -> tuple[datetime, Age]:
         fresh = self._directory.freshness()

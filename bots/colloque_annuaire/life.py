@@ -7,17 +7,20 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
+from colloque.book import AttestationBook
 from colloque.bot import Handler
 from colloque.bot_service import Parts
 from colloque.config import Config
 from colloque.directory.questions import TableDirectory
 from colloque.matrix.crosssign import master_key
+from colloque.sockets import Verb
 from colloque_annuaire.ending import Closing
 from colloque_annuaire.federation_leaving import SallesRooms
 from colloque_annuaire.flow import Mailer
 from colloque_annuaire.homes import Homes
 from colloque_annuaire.logins import Logins
 from colloque_annuaire.opposed_cards import OpposedCards
+from colloque_annuaire.partners import Partners
 from colloque_annuaire.publish import Publication
 from colloque_annuaire.renewing import Renewing
 from colloque_annuaire.revoking import Revoking
@@ -45,7 +48,10 @@ class Life:
     sessions: Sessions
     logins: Logins
     passes: Passes
+    partners: Partners
     commands: Mapping[str, Handler]
+    verbs: Mapping[str, Verb]
+    """What the `colloque` command may ask."""
     rounds: Mapping[str, tuple[float, Round]]
     """By task name: how often, in seconds, and what."""
 
@@ -64,9 +70,11 @@ def open_life(
     publication: Publication,
     homes: Homes,
     mailer: Mailer,
+    book: AttestationBook,
 ) -> Life:
     """On the service's parts."""
     endings, passes = Endings(parts.db), Passes(parts.db)
+    partners = Partners(endings=endings, book=book, home=parts.home, homes=homes)
     closing = Closing(
         people=people,
         endings=endings,
@@ -74,6 +82,7 @@ def open_life(
         publication=publication,
         server=parts.admin,
         rooms=SallesRooms(config),
+        partners=partners,
         home=parts.home,
         homes=homes,
         incidents=parts.incidents,
@@ -127,7 +136,9 @@ def open_life(
             clock=parts.clock,
         ),
         passes=passes,
+        partners=partners,
         commands={**sessions.table, **revoking.table},
+        verbs=revoking.verbs,
         rounds={
             "endings": (SOON_S, closing.run_once),
             "sessions": (SOON_S, sessions.run_once),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -125,6 +125,15 @@ def whom(
     if named:
         return _account_or_address(named[0])
     return _number(rest, test=test)
+
+
+def mentioned(content: Mapping[str, object], bots: Collection[UserId]) -> UserId | None:
+    """The one account that a client's mention names. Our bots are left out: an answer to one mentions it."""
+    raw = content.get("m.mentions")
+    users = raw.get("user_ids") if isinstance(raw, dict) else None
+    named = [UserId(u) for u in users if isinstance(u, str)] if isinstance(users, list) else []
+    others = [user for user in named if user not in bots]
+    return others[0] if len(others) == 1 else None
 
 
 def is_long_number(rest: str) -> bool:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import sqlite3
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -101,34 +99,6 @@ async def patient_room(one: Somebody, other: Somebody) -> AsyncIterator[tuple[Ro
 async def membership(home: NioHome, room: RoomId, user: UserId) -> str:
     state = await home.api.call("GET", path(CLIENT, "rooms", room, "state", "m.room.member", user))
     return str(state["membership"])
-
-
-def revoke(somebody: Somebody) -> None:
-    """As whatever decides on it writes it down."""
-    database = somebody.place.config.annuaire.database.removeprefix("sqlite:")
-    with sqlite3.connect(database, timeout=10) as db:
-        db.execute("UPDATE attestation SET valid_until = issued_at WHERE user_id = ?", (somebody.user,))
-        db.execute("UPDATE attestation_serial SET serial = serial + 1")
-    db.close()
-
-
-async def test_a_revocation_empties_patient_rooms_on_other_servers_within_a_minute(world: World) -> None:
-    alice, berthe = world["alice"], world["berthe"]
-    async with patient_room(alice, berthe) as (room, home, ear, far, far_ear):
-        await said_and_heard(room, home, far_ear)
-        await said_and_heard(room, far, ear)
-        assert knows(alice.place, berthe.user)
-        began = time.monotonic()
-        revoke(berthe)
-
-        async def out() -> bool:
-            return await membership(home, room, berthe.user) == "leave"
-
-        await until(out, "the revoked one out of the patient room", within=60)
-        assert time.monotonic() - began < 60
-        assert not knows(alice.place, berthe.user)
-        await tries_to_write_to(home, berthe.user)
-        await told(ear, "(remote_unverified)")
 
 
 async def test_a_delisted_server_is_cut_off_and_its_people_leave_the_patient_rooms(world: World) -> None:

@@ -53,6 +53,7 @@ class Rooms(Recorder):
         self.server = server
         self.opened: list[tuple[UserId, UserId]] = []
         self.evicted: list[tuple[UserId, str]] = []
+        self.partners_told: list[tuple[UserId, str]] = []
         self.stuck = 0
 
     def is_person(self, user: UserId) -> bool:
@@ -68,6 +69,9 @@ class Rooms(Recorder):
     async def evict(self, user: UserId, reason: str) -> int:
         self.evicted.append((user, reason))
         return self.stuck
+
+    async def tell(self, user: UserId, ref: str) -> None:
+        self.partners_told.append((user, ref))
 
     def told(self, user: UserId) -> list[str]:
         return [content["body"] for room, content in self.sent.values() if room == f"!home-{user}"]

@@ -112,7 +112,7 @@ class Side:
             closed=self.close,
         )
         self.upkeep = FederationUpkeep(**base, **both, incidents=self.incidents, publish=self.publish)  # type: ignore[arg-type]
-        self.leaving = Leaving(abroad=self.abroad, rooms=self.rooms, journal=self.journal)
+        self.leaving = Leaving(abroad=self.abroad, rooms=self.rooms, partners=self.rooms, journal=self.journal)
         await self.accounts.settle()
         await self.upkeep.follow()
         api = Api(us=us, key_of=key_of, nonces=Nonces(self.db, self.clock), clock=self.clock)

@@ -24,6 +24,7 @@ from colloque.policy.presence import Grace, State
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque_annuaire.ending import Closing
+from colloque_annuaire.partners import Partners
 from colloque_annuaire.presence import Verification
 from colloque_annuaire.publish import Publication
 from colloque_annuaire.store import People
@@ -114,6 +115,12 @@ class House:
             publication=self.publication,
             server=self.server,
             rooms=self.server,
+            partners=Partners(
+                endings=self.endings,
+                book=AttestationBook(self.tmp / "snapshot", KEY),
+                home=self.server,
+                homes=self.server,  # type: ignore[arg-type]
+            ),
             home=self.server,
             homes=self.server,  # type: ignore[arg-type]
             incidents=self.incidents,

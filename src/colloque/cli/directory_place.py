@@ -54,11 +54,12 @@ def place(args: argparse.Namespace) -> Place:
         return Place(args.target)
     from colloque.config import load  # noqa: PLC0415 - apps extra
 
-    config = load(args.config or _usual())
+    config = load(args.config or usual_config())
     return Place(config.annuaire.directory, config.test, config)
 
 
-def _usual() -> Path:
+def usual_config() -> Path:
+    """The configuration when none is named. Raises ConfigError."""
     named = os.environ.get("COLLOQUE_CONFIG")
     if named:
         return Path(named)

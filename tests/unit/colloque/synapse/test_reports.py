@@ -13,7 +13,7 @@ import pytest
 from colloque.calls import JsonDict
 from colloque.errors import BadInput, Refused, ServiceUnavailable, Temporary
 from colloque.sockets import Server
-from colloque.synapse import line
+from colloque.synapse import line, reports
 from colloque.synapse.reports import Act, Queue
 
 ACT: Act = ("@a:x", "@b:x", "invite", "other_unverified")
