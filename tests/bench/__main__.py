@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import demo, directory_import, directory_lookup, directory_search, module, sends
+from tests.bench import demo, directory_import, directory_lookup, directory_search, module, revocation, sends
 from tests.bench.result import Result
 
 OUT = Path(".bench") / "results.json"
@@ -38,6 +38,7 @@ BENCHES: dict[str, Callable[[], Awaitable[Result]]] = {
     "module-state-400": module.state,
     "admission-p99": module.decision,
     "module-memory": module.memory,
+    "revocation-50-rooms": revocation.out_of_rooms,
 }
 
 
