@@ -27,11 +27,13 @@ from colloque_annuaire.desk import open_desk
 from colloque_annuaire.federation import Federation, Roster, open_federation
 from colloque_annuaire.freshness import Gauges
 from colloque_annuaire.homes import Homes
+from colloque_annuaire.kinds import open_kinds
 from colloque_annuaire.life import Life, open_life
 from colloque_annuaire.proving import ask_others, open_proving
 from colloque_annuaire.publish import Publication
 from colloque_annuaire.refusals import Refusals
 from colloque_annuaire.store import People
+from colloque_annuaire.store_blocks import Blocks
 from colloque_annuaire.tables import annuaire_upgrades
 from colloque_annuaire.upkeep import LOOK_S, Upkeep
 
@@ -69,7 +71,7 @@ class AnnuaireService(Service):
             path=own.snapshot,
             key=snapshot_key,
             directory=directory,
-            also=[roster.published] if roster is not None else [],
+            also=[Blocks(parts.db).published, *([roster.published] if roster is not None else [])],
         )
         homes = Homes(
             config=config,
@@ -129,6 +131,16 @@ class AnnuaireService(Service):
             book=book,
         )
         await desk.direct.settle()
+        kinds = open_kinds(
+            config=config,
+            parts=parts,
+            people=people,
+            directory=directory,
+            publication=publication,
+            book=book,
+            desk=desk,
+        )
+        await kinds.settle()
         commands = Commands(
             config=config,
             proving=proving,
@@ -138,7 +150,7 @@ class AnnuaireService(Service):
             clock=parts.clock,
             desk=desk,
             upkeep=upkeep,
-            more=life.commands,
+            more={**life.commands, **kinds.commands},
         )
         bot = Bot(
             me=Owner.ANNUAIRE,

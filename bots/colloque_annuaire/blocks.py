@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from colloque.attestation import Kind
 from colloque.book import AttestationBook
 from colloque.bot import Handler, Reply
 from colloque.clock import Clock

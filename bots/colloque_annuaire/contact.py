@@ -13,6 +13,7 @@ from colloque.directory.lookup import AgeRules, Directory
 from colloque.errors import NotFound, Refused
 from colloque.identity import Adeli, EventId, Rpps, digest
 from colloque.matrix.home import Incoming, without_quote
+from colloque.policy.admission import Reason
 from colloque.professional import Professional
 from colloque.store.journal import Journal
 from colloque.texts import NOT_ATTESTED
@@ -94,9 +95,18 @@ class Contacting:
         other = self._book.of_rpps(person.rpps, now) if person.rpps is not None else None
         reach = reach_of(person, other)
         if other is not None:
+            if (refused := self._refused(n, person, asker, other)) is not None:
+                return refused
             return await self._open(n, person, asker, other, event)
         self._journal.note("person.contact", actor=asker.user, ref=digest(person.number.national), outcome=reach.value)
         return said.by_mail(n, person) if reach is Reach.MSSANTE else said.unreachable(n, person)
+
+    def _refused(self, n: int, person: Professional, asker: Attestation, other: Attestation) -> str | None:
+        """The answer when one of the two blocks the other. Whoever is blocked reads no more than that."""
+        if self._book.refuses(other.user, asker.user):
+            self._journal.note("person.contact", actor=asker.user, outcome=Reason.NOT_AVAILABLE.value)
+            return said.not_available(n, person)
+        return said.blocked_by_asker(other.user) if self._book.refuses(asker.user, other.user) else None
 
     async def _open(self, n: int, person: Professional, asker: Attestation, other: Attestation, event: EventId) -> str:
         number = digest(person.number.national)

@@ -72,6 +72,7 @@ class Naming:
         return await self._holder(asked)
 
     async def _existing(self, user: UserId) -> UserId | Unnamed:
+        self._book.refresh()
         if user in self._config.bots or user in self._book.state.bots:
             return Unnamed.BOT
         if server_of(user) != self._config.homeserver.server_name:

@@ -9,6 +9,7 @@ from colloque_annuaire.accounts import register_accounts
 from colloque_annuaire.federation import register_upgrades as register_federation
 from colloque_annuaire.opposed_cards import register_cards
 from colloque_annuaire.store import register_upgrades
+from colloque_annuaire.store_blocks import register_blocks
 from colloque_annuaire.store_ciba import register_ciba
 from colloque_annuaire.store_ending import register_ending
 from colloque_annuaire.store_entry import register_entry
@@ -34,4 +35,5 @@ def annuaire_upgrades() -> UpgradeTable:
     register_ending(table)
     register_accounts(table)
     register_entry(table)
+    register_blocks(table)
     return table

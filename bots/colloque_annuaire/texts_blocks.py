@@ -21,11 +21,9 @@ SPONSOR = (
     "En cas de difficulté, voyez votre administrateur."
 )
 _UNNAMED = {
-    Unnamed.NOTHING: "Dites de qui il s'agit : le numéro d'un résultat, un compte ou un RPPS.\nPar exemple : !bloquer 3",
+    Unnamed.NOTHING: "Dites de qui il s'agit : un numéro de résultat, un compte ou un RPPS.\nPar exemple : !bloquer 3",
     Unnamed.BAD_NUMBER: BAD_NUMBER,
-    Unnamed.NO_RESULT: (
-        "Ce numéro n'est pas un de vos résultats d'aujourd'hui.\nRefaites la recherche (!chercher), ou donnez le compte."
-    ),
+    Unnamed.NO_RESULT: ("Ce numéro n'est pas un de vos résultats d'aujourd'hui.\nRefaites la recherche : !chercher."),
     Unnamed.NO_ACCOUNT: (
         "Cette personne n'a pas de compte Colloque : elle ne peut pas vous inviter.\nIl n'y a rien à bloquer."
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from colloque.directory.lookup import Age
-from colloque.identity import RoomId
+from colloque.identity import RoomId, UserId
 from colloque.professional import MailboxKind, Professional
 from colloque_annuaire.results import Unopened
 from colloque_annuaire.texts_finding import apart, box_line, source
@@ -106,6 +106,18 @@ def unreachable(n: int, person: Professional) -> str:
             "Dès qu'elle aura un compte ou une boîte MSSanté, la recherche le montrera.",
         ]
     )
+
+
+def not_available(n: int, person: Professional) -> str:
+    """They refuse the asker, who is not told so."""
+    boxes = sorted(person.mailboxes, key=lambda box: box.kind is not MailboxKind.PER)
+    then = ["Écrivez-lui par MSSanté :", *map(box_line, boxes)] if boxes else ["Passez par sa structure."]
+    return "\n".join(["Cette personne n'est pas joignable par Colloque.", *_who(n, person), *then, "(not_available)"])
+
+
+def blocked_by_asker(user: UserId) -> str:
+    """The asker refuses them."""
+    return f"Vous avez bloqué le compte de cette personne.\nPour lui écrire, débloquez-le d'abord : !debloquer {user}"
 
 
 def link_to(room: RoomId) -> str:

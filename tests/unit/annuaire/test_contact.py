@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from colloque.attestation import snapshot
 from colloque.clock import FrozenClock
 from colloque.professional import Professional
+from colloque.snapshot import SnapshotWriter
 from colloque_annuaire import texts, texts_contact, texts_finding
-from tests.servers.desk import ALONE, ASKER, CROWD, ON_COLLOQUE, OTHER, SELF, TWIN, Desk, standing
+from tests.servers.desk import ALONE, ASKER, CROWD, KEY, ON_COLLOQUE, OTHER, SELF, TWIN, Desk, standing
 
 
 @pytest.fixture
@@ -64,6 +66,19 @@ async def test_who_can_not_be_written_to(desk: Desk) -> None:
     assert "ne liste plus" in await desk.tell("!contacter 2")
     desk.shelf.empty = True
     assert await desk.tell("!contacter 2") == texts.DIRECTORY_EMPTY
+
+
+async def test_a_block_is_not_told_to_whoever_is_blocked(desk: Desk, tmp_path: Path) -> None:
+    writer, book = SnapshotWriter(tmp_path / "snapshot", KEY), desk.contacting._book
+    held = book.all(desk.clock.now())
+    await desk.tell("!chercher nancy")
+    writer.publish(snapshot(2, desk.clock.now(), held, blocks={OTHER: frozenset({ASKER})}))
+    answer = await desk.tell("!contacter 1 oui")
+    assert answer.startswith("Cette personne n'est pas joignable par Colloque.")
+    assert "anne@m.mssante.test" in answer
+    assert "bloqu" not in answer
+    writer.publish(snapshot(3, desk.clock.now(), held, blocks={ASKER: frozenset({OTHER})}))
+    assert f"!debloquer {OTHER}" in await desk.tell("!contacter 1 oui")
 
 
 async def test_contacts_are_journaled_without_a_name(desk: Desk) -> None:

@@ -1,0 +1,58 @@
+"""Personal blocks over the wire: the annuaire service as a process, a real Synapse with our module."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import pytest
+
+from colloque.errors import HomeRefused
+from colloque.matrix.api import CLIENT, path
+from tests.servers.annuaire_house import House, Member, a_house  # noqa: F401 - a fixture
+
+
+@pytest.fixture(scope="module")
+async def members(house: House) -> AsyncIterator[tuple[Member, Member]]:
+    async with AsyncExitStack() as undo:
+        one = await Member.enter(house, undo, house.cast.author)
+        two = await Member.enter(house, undo, house.cast.colleague)
+        await one.enrol(house)
+        await two.enrol(house)
+        yield one, two
+
+
+async def invite(by: Member, other: Member) -> dict[str, object]:
+    """The homeserver's refusal of an invitation into a room of one's own; empty when there is none."""
+    room = (await by.client.call("POST", path(CLIENT, "createRoom"), {"preset": "private_chat"}))["room_id"]
+    try:
+        await by.client.call("POST", path(CLIENT, "rooms", room, "invite"), {"user_id": other.person.account})
+    except HomeRefused as error:
+        return {"errcode": error.errcode, "said": str(error)}
+    return {}
+
+
+async def test_whoever_is_blocked_is_not_let_in_and_does_not_learn_why(
+    house: House, members: tuple[Member, Member]
+) -> None:
+    one, two = members
+    assert await invite(two, one) == {}
+    answer = await one.ask(f"!bloquer {two.person.account}")
+    assert answer.startswith("C'est fait")
+    assert two.person.professional.full_name in answer
+    assert (await invite(two, one))["errcode"] == "M_FORBIDDEN"
+    _, told = await two.client.hear(lambda m: "(not_available)" in m.body, "why the invitation was refused")
+    assert told.room == two.home
+    assert "bloqu" not in told.body
+    n, _ = await two.find(one.person)
+    refused = await two.ask(f"!contacter {n} oui")
+    assert refused.startswith("Cette personne n'est pas joignable par Colloque.")
+    assert "bloqu" not in refused
+    assert await invite(one, two) == {}, "of one side only"
+
+    await house.kill()
+    assert (await invite(two, one))["errcode"] == "M_FORBIDDEN", "after a kill, too"
+    assert str(two.person.account) in await one.ask("!bloquer")
+    assert (await one.ask(f"!debloquer {two.person.rpps}")).startswith("C'est fait")
+    assert await invite(two, one) == {}
+    assert (await two.ask(f"!contacter {n} oui")).startswith("Conversation chiffrée ouverte")

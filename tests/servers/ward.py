@@ -1,0 +1,195 @@
+"""The kinds of people on a real store, journal and snapshot, with a directory by hand: a fixture, `ward`.
+
+The service may be killed before any of its steps, and started again on what it left.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mautrix.util.async_db import Database
+
+from colloque.attestation import Attestation, Change, Method, Servers
+from colloque.book import AttestationBook
+from colloque.bot import Handler
+from colloque.clock import FrozenClock
+from colloque.commands import Call, parse
+from colloque.identity import EventId, RoomId, UserId
+from colloque.matrix.home import Incoming
+from colloque.store.incidents import Incidents
+from colloque.store.journal import Journal
+from colloque_annuaire.blocks import Blocking
+from colloque_annuaire.naming import Naming
+from colloque_annuaire.publish import Publication
+from colloque_annuaire.store import People
+from colloque_annuaire.store_blocks import Blocks
+from colloque_annuaire.store_results import Results
+from colloque_annuaire.tables import annuaire_upgrades
+from tests.servers.annuaire import rpps
+from tests.servers.databases import Opener
+from tests.servers.dispatch import CONFIG, SERVER
+from tests.servers.side_parts import Fresh
+from tests.servers.verification import Server
+
+KEY = b"k" * 32
+BEGIN = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+EVENTS = itertools.count()
+
+
+class Killed(BaseException):
+    """kill -9."""
+
+
+def user(number: int) -> UserId:
+    return UserId(f"@p{number}:{SERVER}")
+
+
+def said(body: str, sender: UserId, event: str = "", **content: Any) -> Incoming:
+    return Incoming(
+        room=RoomId(f"!{sender}"),
+        event=EventId(event or f"$e{next(EVENTS)}"),
+        sender=sender,
+        sent_at=BEGIN,
+        type="m.room.message",
+        content={"msgtype": "m.text", "body": body} | content,
+        encrypted=True,
+        device_signed=True,
+    )
+
+
+class Ward:
+    """The service's parts."""
+
+    def __init__(self, tmp: Path, db: Database) -> None:
+        self.tmp, self.db = tmp, db
+        self.clock = FrozenClock(BEGIN)
+        self.directory = Fresh(self.clock)
+        self.people, self.results, self.incidents = People(db), Results(db), Incidents(db, self.clock)
+        self.server = Server()
+        self.servers: Servers | None = None
+        self.start()
+
+    def start(self) -> None:
+        """As the service does at start; the old process was killed."""
+        self.journal = Journal.open(self.tmp / "journal.jsonl", self.clock)
+        self.book = AttestationBook(self.tmp / "snapshot", KEY)
+
+        async def more() -> Change:
+            return Change(servers=self.servers)
+
+        self.publication = Publication(
+            people=self.people,
+            names=self.server,
+            clock=self.clock,
+            path=self.tmp / "snapshot",
+            key=KEY,
+            directory=self.directory,
+            also=[Blocks(self.db).published, more],
+        )
+        naming = Naming(
+            config=CONFIG,
+            directory=self.directory,
+            results=self.results,
+            people=self.people,
+            book=self.book,
+            clock=self.clock,
+        )
+        self.blocking = Blocking(
+            blocks=Blocks(self.db),
+            naming=naming,
+            publication=self.publication,
+            book=self.book,
+            journal=self.journal,
+            clock=self.clock,
+        )
+
+    @property
+    def table(self) -> Mapping[str, Handler]:
+        return {**self.blocking.table}
+
+    async def settle(self) -> None:
+        await self.publication.snapshot()
+        await self.blocking.settle()
+
+    async def restart(self) -> None:
+        self.journal.close()
+        self.start()
+        await self.settle()
+
+    async def attest(self, *numbers: int, **more: Any) -> None:
+        """These are verified from now on, as doctors of the directory."""
+        now = self.clock.now()
+        for n in numbers:
+            base = Attestation(user(n), rpps(n), f"Dr Anne NOM{n}", Method.MAILBOX_CODE, now, now + timedelta(days=365))
+            await self.people.saw_account(user(n))
+            await self.people.attest(replace(base, **more), EventId(f"$a{n} {next(EVENTS)}"))
+        await self.publication.snapshot()
+
+    async def tell(self, who: int | UserId, line: str, event: str = "", **content: Any) -> str:
+        """The answer to one line; empty when nobody answers."""
+        answers: list[str] = []
+
+        async def reply(body: str, html: str | None = None) -> EventId:
+            answers.append(body)
+            return EventId("$answer")
+
+        message = said(line, user(who) if isinstance(who, int) else who, event, **content)
+        call = parse(line)
+        assert isinstance(call, Call), line
+        await self.table[call.command.name](call, message, reply)
+        return "\n".join(answers)
+
+    def told(self, who: int | UserId) -> list[str]:
+        room = f"!{user(who) if isinstance(who, int) else who}"
+        return [c["body"] for r, c in self.server.sent.values() if r == room]
+
+    def acts(self, kind: str) -> list[tuple[str, str]]:
+        entries = [json.loads(line) for line in (self.tmp / "journal.jsonl").read_text().splitlines()]
+        return [(e["phase"], e["outcome"]) for e in entries if e["kind"] == kind]
+
+
+@contextmanager
+def killed_after(
+    steps: Sequence[tuple[type, str]], survived: int, patch: pytest.MonkeyPatch
+) -> Iterator[Callable[[], int]]:
+    """Within, the process dies before the step after `survived` ones; yields how many steps it could still take."""
+    left = survived
+
+    def dying(real: Callable[..., Any]) -> Callable[..., Any]:
+        def step(*args: Any, **kwargs: Any) -> Any:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise Killed
+            return real(*args, **kwargs)
+
+        return step
+
+    with patch.context() as inner:
+        for owner, name in steps:
+            inner.setattr(owner, name, dying(getattr(owner, name)))
+        yield lambda: left
+
+
+async def dies(act: Callable[[], Awaitable[object]]) -> bool:
+    """Whether it was killed."""
+    try:
+        await act()
+    except Killed:
+        return True
+    return False
+
+
+@pytest.fixture(name="ward")
+async def a_ward(tmp_path: Path, opened: Opener) -> Ward:
+    ward = Ward(tmp_path, await opened(annuaire_upgrades(), "colloque_annuaire"))
+    await ward.settle()
+    return ward
