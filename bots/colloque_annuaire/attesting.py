@@ -94,6 +94,12 @@ class Attesting:
         """Whether no proof of theirs counts: asked before anybody is troubled with one."""
         return await self._barred(user, rpps)
 
+    async def elsewhere(self, rpps: Rpps) -> list[str]:
+        """The organisations on whose servers that professional has an account; asked before one is made here."""
+        if self._others is None:
+            return []
+        return [peer.organisation for peer in (await self._others.elsewhere(rpps)).holders]
+
     def connect(self, others: Others) -> None:
         """From now on other servers are asked."""
         self._others = others

@@ -43,6 +43,8 @@ class Proving:
     attesting: Attesting
     enrolment: Enrolment
     mailer: BridgeMailer
+    rules: Rules
+    """The limits of codes."""
     ciba: CibaEnrolment | None
     """None where Pro Santé Connect is not asked from the chat."""
 
@@ -83,6 +85,9 @@ def open_proving(
         barred=Endings(parts.db).barred,
     )
     mailer = BridgeMailer(Client(config.socket("mssante"), "annuaire"))
+    rules = Rules(
+        code_life=timedelta(seconds=own.code_s), tries=own.code_tries, per_day=own.codes_per_day, ages=own.ages
+    )
     enrolment = Enrolment(
         people=people,
         directory=directory,
@@ -90,9 +95,7 @@ def open_proving(
         attesting=attesting,
         journal=parts.journal,
         clock=parts.clock,
-        rules=Rules(
-            code_life=timedelta(seconds=own.code_s), tries=own.code_tries, per_day=own.codes_per_day, ages=own.ages
-        ),
+        rules=rules,
         secret=read_secret(config.secrets.identity),
     )
     ciba = None
@@ -111,7 +114,7 @@ def open_proving(
             ages=own.ages,
             per_day=own.codes_per_day,
         )
-    return Proving(attesting, enrolment, mailer, ciba)
+    return Proving(attesting, enrolment, mailer, rules, ciba)
 
 
 async def ask_others(

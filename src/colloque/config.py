@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from colloque.config_checks import cross_checks
+from colloque.config_entry import EntryConfig
 from colloque.config_psc import PscConfig
 from colloque.directory.lookup import AgeRules
 from colloque.errors import ConfigError, Problem
@@ -155,6 +156,8 @@ class AnnuaireConfig(ServiceConfig):
     """How many days of fresh directories must lack somebody before their attestation ends."""
     fhir: FhirConfig | None = field(kw_only=True, default=None)
     """None: nobody is asked, doubts wait for the next extraction."""
+    entry: EntryConfig | None = field(kw_only=True, default=None)
+    """None: nobody comes in by a page, accounts and passwords are the administrator's business."""
     psc: PscConfig | None = field(kw_only=True, default=None)
     """None: nobody proves who they are with Pro Santé Connect."""
     federation: FederationConfig | None = field(kw_only=True, default=None)

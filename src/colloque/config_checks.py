@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from colloque.config_entry import entry_checks
 from colloque.config_psc import psc_checks
 from colloque.errors import BadInput, Problem
 from colloque.policy.federation_list import public_key
@@ -57,6 +58,8 @@ def _annuaire_checks(config: Config) -> list[Problem]:
         out.append(Problem("annuaire.inactive_days", f"must be more than {INACTIVE_WARNING_DAYS}"))
     if own.fhir is not None and not _keeps_key(own.fhir.url, test=config.test):
         out.append(Problem("annuaire.fhir.url", "must begin with https:// (the API key travels with every call)"))
+    if own.entry is not None:
+        out += entry_checks(own.entry, partial(_keeps_key, test=config.test))
     if own.psc is not None:
         out += psc_checks(own.psc, partial(_keeps_key, test=config.test))
     if own.federation is not None:
