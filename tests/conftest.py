@@ -19,6 +19,7 @@ from tests.clients.jsclient import JsClient
 from tests.servers.postgres import postgres_server  # noqa: F401 - a fixture
 
 PROGRAMS = {
+    "chromium": ("chromium",),
     "dovecot": ("dovecot",),
     "postfix": ("postfix",),
     "postgres": ("initdb",),

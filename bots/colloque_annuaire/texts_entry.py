@@ -105,7 +105,11 @@ def choose_mailbox(token: str, rpps: str, addresses: Sequence[str]) -> str:
 
 def entered(user: str, password: str, app_link: str, said: str) -> str:
     """The password, once."""
-    asked = f"<section><p>{_lines(said)}</p></section>" if said and not said.startswith("✅") else ""
+    asked = (
+        f"<section><h2>Une fois connecté, répondez dans le salon « Colloque »</h2><p>{_lines(said)}</p></section>"
+        if said and not said.startswith("✅")
+        else ""
+    )
     return page(
         "Bienvenue",
         "<h1>Vous pouvez entrer</h1>"

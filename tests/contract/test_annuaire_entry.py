@@ -1,0 +1,319 @@
+"""The page over HTTP: forms, codes, links, refusals, and accounts of which there is one a person; on both databases."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+import aiohttp
+import pytest
+
+from colloque.config_entry import EntryConfig
+from colloque.directory.lookup import AgeRules
+from colloque.files import free_port
+from colloque.identity import MssanteAddress, UserId
+from colloque.policy.ending import End
+from colloque_annuaire.accounts import Accounts
+from colloque_annuaire.attesting import Attesting, Validity
+from colloque_annuaire.entry import Entry
+from colloque_annuaire.flow import Rules
+from colloque_annuaire.http_entry import POSTS, EntryPages
+from colloque_annuaire.publish import Publication
+from colloque_annuaire.store_ending import Endings
+from colloque_annuaire.store_entry import Links, Passes
+from colloque_annuaire.store_proofs import Proofs
+from tests.servers.annuaire import doctor, rpps
+from tests.servers.sides import Side, Sides
+
+RULES = Rules(timedelta(minutes=15), 3, 5, AgeRules())
+
+
+@dataclass
+class Around:
+    """Mails, accounts and names, written down."""
+
+    mails: list[tuple[str, str]] = field(default_factory=list)
+    accounts: dict[UserId, str] = field(default_factory=dict)
+
+    async def send(self, *, key: str, to: MssanteAddress, subject: str, text: str) -> None:
+        self.mails.append((str(to), text))
+
+    async def exists(self, user: UserId) -> bool:
+        return user in self.accounts
+
+    async def create(self, user: UserId, name: str) -> None:
+        self.accounts[user] = name
+
+    async def set_display_name(self, user: UserId, name: str) -> None:
+        pass
+
+    def code(self) -> str:
+        found = re.search(r"Votre code : (\d{6})", self.mails[-1][1])
+        assert found is not None
+        return found[1]
+
+
+@dataclass
+class Web:
+    """A browser's session on the page of `side`."""
+
+    side: Side
+    around: Around
+    url: str
+    http: aiohttp.ClientSession
+    passes: Passes
+    links: Links
+    token: str = ""
+
+    async def get(self, path: str = "/entrer") -> tuple[int, str]:
+        async with self.http.get(self.url + path) as answer:
+            return answer.status, self._keep(await answer.text())
+
+    async def post(self, path: str, **form: str) -> tuple[int, str]:
+        async with self.http.post(self.url + path, data={"token": self.token, **form}) as answer:
+            return answer.status, self._keep(await answer.text())
+
+    def _keep(self, html: str) -> str:
+        if found := re.search(r'name="token" value="([^"]+)"', html):
+            self.token = found[1]
+        return html
+
+
+def shown(html: str) -> tuple[UserId, str]:
+    user, password = re.findall(r'<p class="key[^"]*">([^<]+)</p>', html)
+    return UserId(user), password
+
+
+@pytest.fixture
+async def web(sides: Sides) -> AsyncIterator[Web]:
+    side, around = sides.a, Around()
+    for n, person in enumerate(side.directory.people, 1):
+        side.directory.people[n - 1] = doctor(n, f"NOM{n}", "Anne", mail=[f"p{n}@medecin.mssante.test"])
+        assert person.rpps == rpps(n)
+    attesting = Attesting(
+        people=side.people,
+        proofs=Proofs(side.db),
+        directory=side.directory,
+        publication=Publication(
+            people=side.people, names=around, clock=side.clock, path=side.folder / "snapshot", key=b"k" * 32
+        ),
+        journal=side.journal,
+        clock=side.clock,
+        ages=AgeRules(),
+        validity=Validity(timedelta(days=365), timedelta(days=90)),
+        barred=Endings(side.db).barred,
+    )
+    attesting.connect(side.accounts)
+    passes, links = Passes(side.db), Links(side.db)
+    entry = Entry(
+        people=side.people,
+        directory=side.directory,
+        attesting=attesting,
+        accounts=Accounts(db=side.db, people=side.people, server=around, journal=side.journal, server_name=side.server),
+        passes=passes,
+        links=links,
+        mailer=around,
+        home=side.rooms,  # type: ignore[arg-type]
+        homes=side.rooms,  # type: ignore[arg-type]
+        clock=side.clock,
+        rules=RULES,
+        secret=b"s" * 32,
+        server_name=side.server,
+        provider=None,
+        issuer="",
+        redirect_uri="",
+    )
+    port = free_port()
+    config = EntryConfig(f"http://127.0.0.1:{port}", port)
+    pages = EntryPages(entry=entry, config=config, rules=RULES, directory=side.directory, psc_origin="", test=False)
+    async with AsyncExitStack() as stack:
+        await pages.serve(stack)
+        jar = aiohttp.CookieJar(unsafe=True)
+        http = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=jar))
+        made = Web(side, around, config.url, http, passes, links)
+        await made.get()
+        yield made
+
+
+async def test_a_code_gives_one_account_and_a_password_a_time(web: Web, sides: Sides) -> None:
+    status, html = await web.post("/entrer/code", rpps="8 9900 0000 " + rpps(1).value[-3:])
+    assert status == 200 or "RPPS" in html
+    status, html = await web.post("/entrer/code", rpps=rpps(1).value)
+    assert status == 200
+    assert web.around.mails[-1][0] == "p1@medecin.mssante.test"
+    code = web.around.code()
+    assert code not in html
+    status, html = await web.post("/entrer/code/verifier", code="000000" if code != "000000" else "1" * 6)
+    assert status == 403
+    assert "pas le bon code" in html
+    status, html = await web.post("/entrer/code/verifier", code=f" {code[:3]} {code[3:]} ")
+    assert status == 200
+    user, password = shown(html)
+    assert user == "@anne.nom1:chu-a.test"
+    assert web.around.accounts == {user: "Dr Anne NOM1 · médecin · NANCY"}
+    held = await web.side.people.attestation_of(user)
+    assert held is not None
+    assert held.rpps == rpps(1)
+    assert "Identité vérifiée" in web.side.rooms.told(user)[0]
+    assert (await web.post("/entrer/code/verifier", code=code))[0] == 403, "the visit has ended"
+    assert not await web.passes.check(user, "x" * 20, sides.clock.now())
+    assert await web.passes.check(user, password, sides.clock.now())
+    await web.get()
+    await web.post("/entrer/code", rpps=rpps(1).value)
+    _, html = await web.post("/entrer/code/verifier", code=web.around.code())
+    assert shown(html)[0] == user
+    assert len(web.around.accounts) == 1
+
+
+async def test_a_homonym_gets_another_name_always_the_same(web: Web) -> None:
+    web.around.accounts[UserId("@anne.nom2:chu-a.test")] = "somebody else"
+    await web.post("/entrer/code", rpps=rpps(2).value)
+    _, html = await web.post("/entrer/code/verifier", code=web.around.code())
+    assert re.fullmatch(r"@anne\.nom2-[a-z2-7]{4}:chu-a\.test", shown(html)[0])
+
+
+async def test_an_account_that_is_attested_already_is_the_one(web: Web) -> None:
+    await web.side.attest(3)
+    await web.post("/entrer/code", rpps=rpps(3).value)
+    _, html = await web.post("/entrer/code/verifier", code=web.around.code())
+    assert shown(html)[0] == web.side.user(3)
+    assert web.around.accounts == {}
+
+
+async def test_who_may_not_come_in_gets_no_account(web: Web, sides: Sides) -> None:
+    assert "pas un RPPS valable" in (await web.post("/entrer/code", rpps="<script>"))[1]
+    await web.get()
+    assert "ne connaît pas ce numéro" in (await web.post("/entrer/code", rpps=rpps(50).value))[1]
+    await web.side.attest(3)
+    await Endings(web.side.db).begin(web.side.user(3), End.ADMIN, sides.clock.now())
+    assert "a été retiré" in (await web.post("/entrer/code", rpps=rpps(3).value))[1]
+    web.side.directory.people[3] = replace(web.side.directory.people[3], activities=())
+    assert "profession" in (await web.post("/entrer/code", rpps=rpps(4).value))[1]
+    web.side.directory.old = timedelta(days=8)
+    assert "trop ancien" in (await web.post("/entrer/code", rpps=rpps(1).value))[1]
+    assert web.around.mails == []
+    assert web.around.accounts == {}
+
+
+async def test_of_several_mailboxes_the_person_says_which(web: Web) -> None:
+    web.side.directory.people[0] = doctor(1, "NOM1", "Anne", mail=["a@m.mssante.test", "b@m.mssante.test"])
+    _, html = await web.post("/entrer/code", rpps=rpps(1).value)
+    assert "Quelle boîte" in html
+    await web.post("/entrer/code", rpps=rpps(1).value, choice="2")
+    assert web.around.mails[-1][0] == "b@m.mssante.test"
+
+
+async def test_codes_are_counted_for_the_number_whatever_the_browser(web: Web) -> None:
+    for _ in range(5):
+        assert (await web.post("/entrer/code", rpps=rpps(1).value))[0] == 200
+    web.http.cookie_jar.clear()
+    await web.get()
+    assert "Trop de codes" in (await web.post("/entrer/code", rpps=rpps(1).value))[1]
+    assert len(web.around.mails) == 5
+
+
+async def test_a_code_dies_after_three_wrong_answers(web: Web) -> None:
+    await web.post("/entrer/code", rpps=rpps(1).value)
+    code = web.around.code()
+    wrong = f"{(int(code) + 1) % 10**6:06d}"
+    for _ in range(3):
+        await web.post("/entrer/code/verifier", code=wrong)
+    assert "Trop d&#x27;essais" in (await web.post("/entrer/code/verifier", code=code))[1]
+    assert web.around.accounts == {}
+
+
+async def test_an_account_elsewhere_is_offered_or_closed(web: Web, sides: Sides) -> None:
+    await sides.b.attest(2)
+    await web.post("/entrer/code", rpps=rpps(2).value)
+    _, html = await web.post("/entrer/code/verifier", code=web.around.code())
+    assert "Vous avez déjà un compte" in html
+    assert web.around.accounts == {}
+    sides.clock.advance(seconds=1)
+    status, html = await web.post("/entrer/demenager")
+    assert status == 200
+    assert shown(html)[0] == "@anne.nom2:chu-a.test"
+    assert sides.b.closed == [sides.b.user(2)]
+
+
+async def test_a_link_shows_one_password_once_however_often_it_is_looked_at(web: Web, sides: Sides) -> None:
+    user = UserId("@secretaire:chu-a.test")
+    secret = await web.links.make(user, sides.clock.now(), timedelta(hours=48))
+    for _ in range(3):
+        status, html = await web.get(f"/entrer/lien?l={secret}")
+        assert status == 200
+        assert "Montrer mon mot de passe" in html
+    status, html = await web.post("/entrer/lien", l=secret)
+    assert (status, shown(html)[0]) == (200, user)
+    assert await web.passes.check(user, shown(html)[1], sides.clock.now())
+    assert (await web.get(f"/entrer/lien?l={secret}"))[0] == 403
+    await web.get()
+    assert (await web.post("/entrer/lien", l=secret))[0] == 403
+    late = await web.links.make(user, sides.clock.now(), timedelta(hours=48))
+    sides.clock.advance(hours=49)
+    assert (await web.get(f"/entrer/lien?l={late}"))[0] == 403
+
+
+async def test_passwords_end(web: Web, sides: Sides) -> None:
+    user = UserId("@a:chu-a.test")
+    first = await web.passes.make(user, sides.clock.now())
+    second = await web.passes.make(user, sides.clock.now())
+    assert not await web.passes.check(user, first, sides.clock.now()), "a newer one replaced it"
+    for _ in range(4):
+        assert not await web.passes.check(user, "abcde", sides.clock.now())
+    assert not await web.passes.check(user, second, sides.clock.now()), "tried too often"
+    third = await web.passes.make(user, sides.clock.now())
+    sides.clock.advance(minutes=10)
+    assert not await web.passes.check(user, third, sides.clock.now())
+
+
+async def test_no_other_site_fills_in_our_forms_and_nobody_too_many(web: Web) -> None:
+    for token in ("", "x" * 32):
+        web.token = token
+        assert (await web.post("/entrer/code", rpps=rpps(1).value))[0] == 403
+    assert web.around.mails == []
+    async with aiohttp.ClientSession() as stranger, stranger.post(f"{web.url}/entrer/code", data={}) as answer:
+        assert answer.status == 403
+    statuses = [(await web.post("/entrer/lien", l="x"))[0] for _ in range(POSTS)]
+    assert statuses[-1] == 429
+
+
+async def test_every_page_is_closed_to_others(web: Web) -> None:
+    for path, status in (("/", 200), ("/entrer", 200), ("/entrer/lien?l=x", 403), ("/x", 404), ("/entrer/psc", 405)):
+        async with web.http.get(web.url + path) as answer:
+            assert answer.status == status, path
+            policy = answer.headers["Content-Security-Policy"]
+            assert policy.startswith("default-src 'none'; style-src 'sha256-")
+            assert "frame-ancestors 'none'" in policy
+            assert answer.headers["Cache-Control"] == "no-store"
+            assert answer.headers["Referrer-Policy"] == "no-referrer"
+            for cookie in answer.headers.getall("Set-Cookie", []):
+                assert "HttpOnly" in cookie
+                assert "SameSite=Lax" in cookie
+    async with web.http.post(f"{web.url}/entrer/code", data={"rpps": "1" * 20_000}) as answer:
+        assert answer.status == 413
+
+
+async def test_a_kill_between_name_and_account_makes_no_second_one(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    accounts = Accounts(
+        db=web.side.db, people=web.side.people, server=web.around, journal=web.side.journal, server_name="chu-a.test"
+    )
+
+    class Killed(BaseException):
+        pass
+
+    async def killed(*_: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as broken:
+        broken.setattr(web.around, "create", killed)
+        with pytest.raises(Killed):
+            await accounts.of("owner", "Anne", "MARTIN", "Anne")
+    # Somebody else takes the name on the homeserver meanwhile: it is ours already.
+    assert await accounts.of("other", "Anne", "MARTIN", "Anne") != await accounts.of("owner", "Anne", "MARTIN", "Anne")
+    assert await accounts.of("owner", "Anne", "MARTIN", "Anne") == "@anne.martin:chu-a.test"
+    await accounts.settle()
+    assert not [i for i in web.side.journal.open_intents() if i.kind == "account.make"]
