@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from colloque.attestation import Attestation
+from colloque.attestation import Attestation, Kind
 from colloque.directory.folding import fold
 from colloque.identity import UserId
 
@@ -55,7 +55,8 @@ def _matches(part: str, people: Iterable[Attestation]) -> list[Attestation]:
         return [a for a in people if a.user.casefold() == raw.casefold()]
     digits = re.sub(r"[\s.]", "", raw)
     if digits.isdecimal():
-        return [a for a in people if a.rpps.value in {digits, digits[1:]}]
+        # Who works under somebody bears their number: it means the professional.
+        return [a for a in people if a.kind is Kind.PROFESSIONAL and a.rpps.value in {digits, digits[1:]}]
     words = [w for w in fold(raw).split() if w not in _NOISE]
     if not words:
         return []

@@ -11,7 +11,7 @@ import logging
 from datetime import timedelta
 
 from colloque import logs
-from colloque.attestation import Attestation
+from colloque.attestation import Attestation, Kind
 from colloque.book import AttestationBook
 from colloque.clock import Clock, monotonic, start_of_day_in_paris
 from colloque.config import MssanteConfig
@@ -117,6 +117,8 @@ class Watcher:
         """What is to be watched."""
         found: dict[_Key, tuple[Attestation, Auth]] = {}
         for attestation in self._book.all(self._clock.now()):
+            if attestation.kind is not Kind.PROFESSIONAL:
+                continue  # Who works under somebody bears their number, and must never get their mail.
             person = self._directory.by_rpps(attestation.rpps)
             for box in person.personal_mailboxes if person is not None else ():
                 auth = self._credentials.of(box.address)
