@@ -141,6 +141,8 @@ class AnnuaireService(Service):
             directory=directory,
             publication=publication,
             book=book,
+            homes=homes,
+            proving=proving,
             desk=desk,
         )
         await kinds.settle()
@@ -162,7 +164,7 @@ class AnnuaireService(Service):
             is_attested=lambda user: book.of(user, parts.clock.now()) is not None,
             handlers=commands.table,
             handled=parts.handled,
-            answers=desk.contacting.answers,
+            answers=kinds.answers,
         )
         federation = None
         if abroad is not None and roster is not None:
@@ -209,7 +211,7 @@ class AnnuaireService(Service):
         self.spawn("refusals", lambda: refusals.run(self.stop))
         self.spawn("accounts", self._every(RECONCILE_S, lambda: homes.reconcile(parts.admin.users())))
         self.spawn("greetings", self._every(GREET_S, homes.greet))
-        for name, (seconds, work) in life.rounds.items():
+        for name, (seconds, work) in {**life.rounds, **kinds.rounds}.items():
             self.spawn(name, self._every(seconds, work))
         if proving.ciba is not None:
             self.spawn("ciba", self._every(POLL_S, proving.ciba.run_once))

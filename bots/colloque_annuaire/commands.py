@@ -23,6 +23,7 @@ from colloque_annuaire.upkeep import Upkeep
 
 RPPS_DIGITS = 11
 _BY_MAIL = frozenset({"boite", "code", "mail", "mailbox", "mssante"})
+_BY_COLLEAGUES = frozenset({"garant", "garante", "garants", "garantes", "vouch", "vouchers"})
 
 
 class Commands:
@@ -83,7 +84,7 @@ class Commands:
         await reply(texts.help_text(shown, verified=verified or kind is RoomKind.ADMIN))
 
     async def enrol(self, call: Call, message: Incoming, reply: Reply) -> None:
-        """`!inscription RPPS [n° de boîte]`."""
+        """`!inscription RPPS [n° de boîte | garants]`."""
         if not call.words:
             await reply(texts.NO_RPPS)
             return
@@ -97,6 +98,9 @@ class Commands:
             self._directory.freshness()
         except NotFound:
             await reply(texts.DIRECTORY_EMPTY)
+            return
+        if any(fold(word) in _BY_COLLEAGUES for word in call.words):
+            await reply(await self._proving.enrolment.claim(message.sender, rpps, message.event))
             return
         by_mail = choice is not None or any(fold(word) in _BY_MAIL for word in call.words)
         await reply(await self._proving.ask(message.sender, rpps, message.event, choice, by_mail=by_mail))

@@ -17,6 +17,7 @@ from colloque_annuaire.finding import Finding
 from colloque_annuaire.homes import Homes
 from colloque_annuaire.store import People
 from colloque_annuaire.store_results import DirectRooms, Results
+from colloque_annuaire.store_vouching import Vouches
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ def open_desk(
         ages=ages,
         results=results,
         people=people,
+        vouches=Vouches(parts.db),
         book=book,
         clock=parts.clock,
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from colloque.attestation import Attestation
+from colloque.attestation import Attestation, Kind
 from colloque.book import AttestationBook
 from colloque.bot import Reply
 from colloque.clock import Clock, start_of_day_in_paris
@@ -21,11 +21,12 @@ from colloque.logs import event as log_event
 from colloque.matrix.home import Incoming
 from colloque.numbers import fold
 from colloque.professional import Professional
-from colloque_annuaire import texts
+from colloque_annuaire import texts, texts_kinds
 from colloque_annuaire import texts_finding as said
 from colloque_annuaire.results import Line, Listed, is_long_number, mentioned, reach_of, today, whom
 from colloque_annuaire.store import People
 from colloque_annuaire.store_results import Results
+from colloque_annuaire.store_vouching import Vouches
 
 PAGE = 5
 """People on a page: what a phone shows without much scrolling."""
@@ -63,6 +64,7 @@ class Finding:
         ages: AgeRules,
         results: Results,
         people: People,
+        vouches: Vouches,
         book: AttestationBook,
         clock: Clock,
     ) -> None:
@@ -72,6 +74,7 @@ class Finding:
         self._ages = ages
         self._results = results
         self._people = people
+        self._vouches = vouches
         self._book = book
         self._clock = clock
         self._last: dict[UserId, _Search] = {}
@@ -151,12 +154,12 @@ class Finding:
             case str():
                 return await self._account(asked)
             case MssanteAddress():
-                return self._address(asked)
+                return await self._address(asked)
             case int():
                 listed = await self._results.get(asker, today(self._clock.now()), asked)
-                return said.no_result(asked) if listed is None else self._person(listed.number)
+                return said.no_result(asked) if listed is None else await self._person(listed.number)
             case Rpps() | Adeli():
-                return self._person(asked)
+                return await self._person(asked)
 
     async def _account(self, user: UserId) -> str:
         now = self._clock.now()
@@ -170,10 +173,22 @@ class Finding:
         if held is None:
             return said.NOT_VERIFIED if ours else said.remote(server_of(user))
         made_at, age = self._source(now)
-        person = self._directory.by_rpps(held.rpps)
-        return said.identity(person=person, held=held, valid=held.is_valid(now), made_at=made_at, age=age)
+        valid, person = held.is_valid(now), self._directory.by_rpps(held.rpps)
+        match held.kind:
+            case Kind.STAFF:
+                return texts_kinds.staff(held, valid=valid)
+            case Kind.SUPERVISED:
+                answered = self._attested(held.under, now) is not None
+                source = said.source(made_at, age)
+                return texts_kinds.supervised(held, person, valid=valid and answered, source=source)
+        named = await self._vouchers(held)
+        return said.identity(person=person, held=held, valid=valid, made_at=made_at, age=age, vouchers=named)
 
-    def _address(self, address: MssanteAddress) -> str:
+    async def _vouchers(self, held: Attestation | None) -> list[str]:
+        """On whose word it rests; empty when it rests on something else."""
+        return [each.name for each in await self._vouches.behind(held.user)] if held is not None else []
+
+    async def _address(self, address: MssanteAddress) -> str:
         if address.is_patient:
             return said.PATIENT_ADDRESS
         made_at, age = self._source(self._clock.now())
@@ -184,9 +199,9 @@ class Finding:
         owner = box.rpps or box.adeli
         if owner is None:
             return said.shared_mailbox(box, made_at=made_at, age=age)
-        return self._person(owner, note=said.OWN_ADDRESS)
+        return await self._person(owner, note=said.OWN_ADDRESS)
 
-    def _person(self, number: Rpps | Adeli, *, note: str = "") -> str:
+    async def _person(self, number: Rpps | Adeli, *, note: str = "") -> str:
         now = self._clock.now()
         made_at, age = self._source(now)
         person = self.listed(number)
@@ -194,7 +209,15 @@ class Finding:
         held = self._attested(rpps, now)
         if person is None and held is None:
             return said.unknown_number(made_at, age)
-        return said.identity(person=person, held=held, valid=held is not None, made_at=made_at, age=age, note=note)
+        return said.identity(
+            person=person,
+            held=held,
+            valid=held is not None,
+            made_at=made_at,
+            age=age,
+            note=note,
+            vouchers=await self._vouchers(held),
+        )
 
     def listed(self, number: Rpps | Adeli) -> Professional | None:
         """The person who goes by that number today, or went by it before."""

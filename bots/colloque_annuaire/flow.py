@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -17,6 +18,9 @@ from colloque_annuaire.attesting import Attesting
 from colloque_annuaire.enrol import Ask, No, code_for, judge_code, may_send_code
 from colloque_annuaire.store import Code, People
 from colloque_annuaire.store_proofs import Proof
+
+Claim = Callable[[UserId, Rpps, EventId], Awaitable[str]]
+"""Asks for colleagues who vouch (`vouching.Vouching.claim`): by account, number and event; the answer to show."""
 
 
 class Mailer(Protocol):
@@ -61,7 +65,16 @@ class Enrolment:
         self._clock = clock
         self._rules = rules
         self._secret = secret
+        self._claim: Claim | None = None
         self._lock = asyncio.Lock()
+
+    def connect(self, claim: Claim) -> None:
+        """From now on colleagues may vouch for whoever can't receive a code."""
+        self._claim = claim
+
+    async def claim(self, user: UserId, rpps: Rpps, event: EventId) -> str:
+        """`!inscription RPPS garants`: ask for colleagues who vouch. Returns the answer to show."""
+        return texts.refusal(No.NO_MAILBOX) if self._claim is None else await self._claim(user, rpps, event)
 
     async def ask(self, user: UserId, rpps: Rpps, event: EventId, choice: int | None) -> str:
         """`!inscription`: mail a code to the directory's mailbox. Returns the answer to show."""
@@ -100,6 +113,8 @@ class Enrolment:
         )
         if isinstance(verdict, No):
             self._journal.note("person.code_refused", actor=user, reason=verdict.value)
+            if verdict is No.NO_MAILBOX:
+                return await self.claim(user, rpps, event)
             return texts.refusal(verdict, person=person)
         code = Code(event, user, rpps, verdict.address, now + self._rules.code_life, 0, "open")
         act = self._journal.begin("person.code", actor=user, ref=digest(event), rpps=rpps.value)

@@ -6,18 +6,28 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from colloque.book import AttestationBook
-from colloque.bot import Handler
+from colloque.bot import Handler, Reply
 from colloque.bot_service import Parts
 from colloque.config import Config
 from colloque.directory.lookup import Directory
+from colloque.matrix.home import Incoming
 from colloque_annuaire.blocks import Blocking
+from colloque_annuaire.confirming import Confirming
 from colloque_annuaire.desk import Desk
+from colloque_annuaire.homes import Homes
 from colloque_annuaire.naming import Naming
+from colloque_annuaire.proving import Proving
 from colloque_annuaire.publish import Publication
 from colloque_annuaire.store import People
+from colloque_annuaire.store_asking import Asking
 from colloque_annuaire.store_blocks import Blocks
+from colloque_annuaire.store_vouching import Vouches
+from colloque_annuaire.vouching import Around, Vouching
 
 Round = Callable[[], Awaitable[object]]
+
+SOON_S = 5.0
+TIDY_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +35,34 @@ class Kinds:
     """All of it."""
 
     blocking: Blocking
+    vouching: Vouching
+    confirming: Confirming
+    desk: Desk
 
     @property
     def commands(self) -> Mapping[str, Handler]:
         """Handlers by command name."""
-        return {**self.blocking.table}
+        return {**self.blocking.table, **self.vouching.table}
+
+    @property
+    def rounds(self) -> Mapping[str, tuple[float, Round]]:
+        """By task name: how often, in seconds, and what."""
+        return {"vouching": (SOON_S, self.vouching.run_once), "kinds": (TIDY_S, self.tidy)}
+
+    async def answers(self, message: Incoming, reply: Reply) -> bool:
+        """A text that is no command, in a home room: True when something had been asked that it settles."""
+        return await self.confirming.answers(message, reply) or await self.desk.contacting.answers(message, reply)
 
     async def settle(self) -> None:
         """At start: what a crash left open."""
+        self.confirming.serve(self.commands)
         await self.blocking.settle()
+        await self.vouching.settle()
+
+    async def tidy(self) -> None:
+        """Forget what is over."""
+        await self.confirming.tidy()
+        await self.vouching.tidy()
 
 
 def open_kinds(
@@ -44,9 +73,12 @@ def open_kinds(
     directory: Directory,
     publication: Publication,
     book: AttestationBook,
+    homes: Homes,
+    proving: Proving,
     desk: Desk,
 ) -> Kinds:
-    """On the service's parts."""
+    """On the service's parts. From now on whoever can't receive a code is vouched for."""
+    confirming = Confirming(asking=Asking(parts.db), results=desk.results, book=book, clock=parts.clock)
     naming = Naming(
         config=config, directory=directory, results=desk.results, people=people, book=book, clock=parts.clock
     )
@@ -58,4 +90,19 @@ def open_kinds(
         journal=parts.journal,
         clock=parts.clock,
     )
-    return Kinds(blocking)
+    around = Around(
+        config=config,
+        people=people,
+        directory=directory,
+        attesting=proving.attesting,
+        mailer=proving.mailer,
+        home=parts.home,
+        homes=homes,
+        book=book,
+        incidents=parts.incidents,
+        journal=parts.journal,
+        clock=parts.clock,
+    )
+    vouching = Vouching(around, Vouches(parts.db), confirming)
+    proving.enrolment.connect(vouching.claim)
+    return Kinds(blocking, vouching, confirming, desk)

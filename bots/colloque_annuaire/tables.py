@@ -9,6 +9,7 @@ from colloque_annuaire.accounts import register_accounts
 from colloque_annuaire.federation import register_upgrades as register_federation
 from colloque_annuaire.opposed_cards import register_cards
 from colloque_annuaire.store import register_upgrades
+from colloque_annuaire.store_asking import register_asking
 from colloque_annuaire.store_blocks import register_blocks
 from colloque_annuaire.store_ciba import register_ciba
 from colloque_annuaire.store_ending import register_ending
@@ -18,6 +19,7 @@ from colloque_annuaire.store_proofs import register_proofs
 from colloque_annuaire.store_renewing import register_renewing
 from colloque_annuaire.store_results import register_upgrades as register_results
 from colloque_annuaire.store_sessions import register_sessions
+from colloque_annuaire.store_vouching import register_vouching
 
 
 def annuaire_upgrades() -> UpgradeTable:
@@ -36,4 +38,6 @@ def annuaire_upgrades() -> UpgradeTable:
     register_accounts(table)
     register_entry(table)
     register_blocks(table)
+    register_asking(table)
+    register_vouching(table)
     return table

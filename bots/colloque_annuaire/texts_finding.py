@@ -116,15 +116,20 @@ def identity(
     made_at: datetime,
     age: Age,
     note: str = "",
+    vouchers: Sequence[str] = (),
 ) -> str:
-    """Everything known of one person: what we attested (`held`, still `valid` or not), then the directory."""
-    lines = [_standing(held, valid=valid), *([note] if note else [])]
+    """Everything known of one person: what we attested (`held`, still `valid` or not), then the directory.
+
+    `vouchers`: the names of those on whose word the attestation rests.
+    """
+    lines = [standing(held, valid=valid), *([note] if note else [])]
     name = person.full_name if person is not None else held.name if held is not None else ""
     lines += [name] if name else []
     if person is not None:
         lines.append(f"RPPS {person.rpps}" if person.rpps else "Inscription ADELI, pas encore de numéro RPPS")
     if held is not None:
-        lines += _proof(held, valid=valid)
+        lines += proof(held, valid=valid)
+        lines += [f"Garants : {' ; '.join(vouchers)}."] if vouchers else []
     blocks = ["\n".join(lines)]
     if person is not None:
         blocks += _whole(person)
@@ -208,13 +213,15 @@ def _some(parts: Sequence[str], between: str) -> str:
     return between.join([*parts[:_MOST], *more])
 
 
-def _standing(held: Attestation | None, *, valid: bool) -> str:
+def standing(held: Attestation | None, *, valid: bool) -> str:
+    """The first line: whether an account is verified."""
     if held is None:
         return "Pas de compte Colloque vérifié"
     return "✅ Identité vérifiée" if valid else "⚠️ L'identité de ce compte n'est plus vérifiée"
 
 
-def _proof(held: Attestation, *, valid: bool) -> list[str]:
+def proof(held: Attestation, *, valid: bool) -> list[str]:
+    """The account, how it was verified, and until when."""
     until = f"jusqu'au {_day(held.valid_until)}" if valid else f"terminée le {_day(held.valid_until)}"
     return [f"Compte : {held.user}", f"Vérifiée le {_day(held.issued_at)} {_METHODS[held.method]}, {until}."]
 

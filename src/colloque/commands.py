@@ -82,6 +82,8 @@ COMMANDS: tuple[Command, ...] = (
             "Dit qui est le résultat 3, une adresse, un compte ou un numéro RPPS.", ("who",)),
     Command("contacter", _ANNUAIRE, _ATTESTED, _in("home"), "!contacter 3",
             "Ouvre une conversation avec le résultat 3, ou dit comment lui écrire.", ("contact",)),
+    Command("garant", _ANNUAIRE, _ATTESTED, _in("home"), "!garant @collègue",
+            "Se porte garant d'un confrère que vous connaissez et qui ne peut pas recevoir de code.", ("vouch",)),
     Command("bloquer", _ANNUAIRE, _ATTESTED, _in("home"), "!bloquer 3",
             "Cette personne ne peut plus vous inviter. Sans numéro : montre qui est bloqué.", ("block",)),
     Command("debloquer", _ANNUAIRE, _ATTESTED, _in("home"), "!debloquer 3",

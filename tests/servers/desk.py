@@ -27,6 +27,7 @@ from colloque_annuaire.direct import Direct
 from colloque_annuaire.finding import Finding
 from colloque_annuaire.store import People
 from colloque_annuaire.store_results import Results
+from colloque_annuaire.store_vouching import Vouches
 from colloque_annuaire.tables import annuaire_upgrades
 from tests.servers.annuaire import MADE_AT, Shelf, activity, doctor, per
 
@@ -111,7 +112,15 @@ async def standing(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Desk]:
     journal = Journal.open(tmp_path / "journal.jsonl", clock)
     ages = AgeRules()
     finding = Finding(
-        config=CONFIG, directory=shelf, slow=shelf, ages=ages, results=results, people=people, book=book, clock=clock
+        config=CONFIG,
+        directory=shelf,
+        slow=shelf,
+        ages=ages,
+        results=results,
+        people=people,
+        vouches=Vouches(database),
+        book=book,
+        clock=clock,
     )
     contacting = Contacting(
         directory=shelf,

@@ -22,17 +22,26 @@ from colloque.book import AttestationBook
 from colloque.bot import Handler
 from colloque.clock import FrozenClock
 from colloque.commands import Call, parse
-from colloque.identity import EventId, RoomId, UserId
+from colloque.directory.lookup import AgeRules
+from colloque.errors import ServiceUnavailable
+from colloque.identity import EventId, MssanteAddress, RoomId, UserId
 from colloque.matrix.home import Incoming
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
+from colloque_annuaire.attesting import Attesting, Validity
 from colloque_annuaire.blocks import Blocking
+from colloque_annuaire.confirming import Confirming
 from colloque_annuaire.naming import Naming
 from colloque_annuaire.publish import Publication
 from colloque_annuaire.store import People
+from colloque_annuaire.store_asking import Asking
 from colloque_annuaire.store_blocks import Blocks
+from colloque_annuaire.store_ending import Endings
+from colloque_annuaire.store_proofs import Proofs
 from colloque_annuaire.store_results import Results
+from colloque_annuaire.store_vouching import Vouches
 from colloque_annuaire.tables import annuaire_upgrades
+from colloque_annuaire.vouching import Around, Vouching
 from tests.servers.annuaire import rpps
 from tests.servers.databases import Opener
 from tests.servers.dispatch import CONFIG, SERVER
@@ -42,6 +51,19 @@ from tests.servers.verification import Server
 KEY = b"k" * 32
 BEGIN = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 EVENTS = itertools.count()
+
+
+class Mails:
+    """What the bridge was told to send, by key."""
+
+    def __init__(self) -> None:
+        self.sent: dict[str, tuple[str, str]] = {}
+        self.away = False
+
+    async def send(self, *, key: str, to: MssanteAddress, subject: str, text: str) -> None:
+        if self.away:
+            raise ServiceUnavailable("mssante does not answer")
+        self.sent.setdefault(key, (to.value, text))
 
 
 class Killed(BaseException):
@@ -74,6 +96,7 @@ class Ward:
         self.directory = Fresh(self.clock)
         self.people, self.results, self.incidents = People(db), Results(db), Incidents(db, self.clock)
         self.server = Server()
+        self.mails = Mails()
         self.servers: Servers | None = None
         self.start()
 
@@ -111,13 +134,43 @@ class Ward:
             clock=self.clock,
         )
 
+        self.attesting = Attesting(
+            people=self.people,
+            proofs=Proofs(self.db),
+            directory=self.directory,
+            publication=self.publication,
+            journal=self.journal,
+            clock=self.clock,
+            ages=AgeRules(),
+            validity=Validity(timedelta(days=365), timedelta(days=90)),
+            barred=Endings(self.db).barred,
+        )
+        self.confirming = Confirming(asking=Asking(self.db), results=self.results, book=self.book, clock=self.clock)
+        around = Around(
+            config=CONFIG,
+            people=self.people,
+            directory=self.directory,
+            attesting=self.attesting,
+            mailer=self.mails,
+            home=self.server,
+            homes=self.server,  # type: ignore[arg-type]
+            book=self.book,
+            incidents=self.incidents,
+            journal=self.journal,
+            clock=self.clock,
+        )
+        self.vouching = Vouching(around, Vouches(self.db), self.confirming)
+
     @property
     def table(self) -> Mapping[str, Handler]:
-        return {**self.blocking.table}
+        return {**self.blocking.table, **self.vouching.table}
 
     async def settle(self) -> None:
         await self.publication.snapshot()
+        self.confirming.serve(self.table)
+        await self.attesting.settle()
         await self.blocking.settle()
+        await self.vouching.settle()
 
     async def restart(self) -> None:
         self.journal.close()
@@ -143,17 +196,20 @@ class Ward:
 
         message = said(line, user(who) if isinstance(who, int) else who, event, **content)
         call = parse(line)
-        assert isinstance(call, Call), line
-        await self.table[call.command.name](call, message, reply)
+        if isinstance(call, Call):
+            await self.table[call.command.name](call, message, reply)
+        else:
+            await self.confirming.answers(message, reply)
         return "\n".join(answers)
 
     def told(self, who: int | UserId) -> list[str]:
         room = f"!{user(who) if isinstance(who, int) else who}"
         return [c["body"] for r, c in self.server.sent.values() if r == room]
 
-    def acts(self, kind: str) -> list[tuple[str, str]]:
-        entries = [json.loads(line) for line in (self.tmp / "journal.jsonl").read_text().splitlines()]
-        return [(e["phase"], e["outcome"]) for e in entries if e["kind"] == kind]
+    def entries(self, kind: str) -> list[dict[str, Any]]:
+        """What the journal says of that kind of act."""
+        lines = (self.tmp / "journal.jsonl").read_text(encoding="utf-8").splitlines()
+        return [entry for entry in map(json.loads, lines) if entry["kind"] == kind]
 
 
 @contextmanager

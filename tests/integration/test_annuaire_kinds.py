@@ -1,4 +1,5 @@
-"""Personal blocks over the wire: the annuaire service as a process, a real Synapse with our module."""
+"""Blocks, vouchers, assistants and staff over the wire: the annuaire service as a process, a real Synapse with our
+module."""
 
 from __future__ import annotations
 
@@ -56,3 +57,28 @@ async def test_whoever_is_blocked_is_not_let_in_and_does_not_learn_why(
     assert (await one.ask(f"!debloquer {two.person.rpps}")).startswith("C'est fait")
     assert await invite(two, one) == {}
     assert (await two.ask(f"!contacter {n} oui")).startswith("Conversation chiffrée ouverte")
+
+
+async def test_two_colleagues_vouch_for_a_third(house: House, members: tuple[Member, Member]) -> None:
+    one, two = members
+    async with AsyncExitStack() as undo:
+        third = await Member.enter(house, undo, house.cast.outsider)
+        before = len(house.mails)
+        asked = await third.ask(f"!inscription {third.person.rpps} garants")
+        assert f"!garant {third.person.account}" in asked
+        assert [mail["to"] for mail in house.mails[before:]] == [third.person.address.value], "the listed box is told"
+        question = await one.ask(f"!garant {third.person.account}")
+        assert question.startswith("Connaissez-vous cette personne ?")
+        assert third.person.professional.full_name in question
+        assert "notée" in (await one.client.ask(one.home, "oui", "oui")).body
+        await house.kill()
+        assert "deuxième" in await two.ask(f"!garant {third.person.account} oui")
+        _, told = await third.client.hear(lambda m: "Identité vérifiée" in m.body, "that it is verified")
+        assert told.room == third.home
+        for voucher in members:
+            await voucher.client.hear(lambda m: "êtes porté garant est vérifié" in m.body, "what came of it")
+        who = await one.ask(f"!qui {third.person.account}")
+        assert "sur la parole de deux confrères" in who
+        garants = next(line for line in who.split("\n") if line.startswith("Garants : "))
+        assert all(voucher.person.professional.full_name in garants for voucher in members)
+        assert await invite(third, one) == {}
