@@ -97,6 +97,11 @@ class Closing:
         await self._publication.snapshot()
         self._journal.end(act, "ended")
 
+    async def is_barred(self, user: UserId) -> bool:
+        """Whether an administrator alone may give that account's access back."""
+        ending = await self._endings.of(user)
+        return ending is not None and ending.why.bars and ending.step is not Step.UNLOCK
+
     async def settle(self) -> None:
         """At start: end the journal's open acts by what the tables say."""
         for intent in self._journal.open_intents():

@@ -14,6 +14,8 @@ from colloque.config import Config
 from colloque.directory.questions import TableDirectory
 from colloque.matrix.crosssign import master_key
 from colloque.sockets import Verb
+from colloque_annuaire.assistants import Assistants
+from colloque_annuaire.coming_in import ComingIn, open_accounts
 from colloque_annuaire.ending import Closing
 from colloque_annuaire.federation_leaving import SallesRooms
 from colloque_annuaire.flow import Mailer
@@ -26,6 +28,7 @@ from colloque_annuaire.renewing import Renewing
 from colloque_annuaire.revoking import Revoking
 from colloque_annuaire.sessions import Sessions
 from colloque_annuaire.store import People
+from colloque_annuaire.store_assistants import AssistantRows
 from colloque_annuaire.store_ending import Endings
 from colloque_annuaire.store_entry import Passes
 from colloque_annuaire.store_renewing import Renewals
@@ -47,7 +50,8 @@ class Life:
     closing: Closing
     sessions: Sessions
     logins: Logins
-    passes: Passes
+    coming_in: ComingIn
+    assistants: Assistants
     partners: Partners
     commands: Mapping[str, Handler]
     verbs: Mapping[str, Verb]
@@ -59,6 +63,8 @@ class Life:
         """At start: what a crash left open."""
         await self.sessions.settle()
         await self.closing.settle()
+        await self.coming_in.accounts.settle()
+        await self.assistants.settle()
 
 
 def open_life(
@@ -123,6 +129,20 @@ def open_life(
         clock=parts.clock,
         limit=timedelta(days=config.annuaire.inactive_days),
     )
+    coming_in = open_accounts(config, parts, people, passes)
+    assistants = Assistants(
+        rows=AssistantRows(parts.db),
+        people=people,
+        coming_in=coming_in,
+        closing=closing,
+        publication=publication,
+        book=book,
+        home=parts.home,
+        homes=homes,
+        journal=parts.journal,
+        clock=parts.clock,
+        valid_for=timedelta(days=config.annuaire.supervised_days),
+    )
     revoking = Revoking(closing=closing, people=people, homes=homes, journal=parts.journal)
     return Life(
         closing=closing,
@@ -135,15 +155,17 @@ def open_life(
             journal=parts.journal,
             clock=parts.clock,
         ),
-        passes=passes,
+        coming_in=coming_in,
+        assistants=assistants,
         partners=partners,
-        commands={**sessions.table, **revoking.table},
+        commands={**sessions.table, **revoking.table, **assistants.table},
         verbs=revoking.verbs,
         rounds={
             "endings": (SOON_S, closing.run_once),
             "sessions": (SOON_S, sessions.run_once),
             "cards": (LOOK_S, cards.run_once),
             "renewals": (RENEW_S, renewing.run_once),
+            "assistants": (RENEW_S, assistants.run_once),
             "unused": (UNUSED_S, unused.run_once),
         },
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 from mautrix.util.async_db import Connection, Database, UpgradeTable
 
+from colloque.attestation import Kind
 from colloque.clock import from_millis, to_millis
 from colloque.identity import Rpps, UserId
 from colloque.policy.ending import End
@@ -76,8 +77,10 @@ class Endings:
             known = _ending(row) if row else None
             if known is not None and known.step is not Step.UNLOCK and (known.why.bars or not why.bars):
                 return
-            held = await conn.fetchrow("SELECT rpps, valid_until FROM attestation WHERE user_id = $1", user)
+            held = await conn.fetchrow("SELECT rpps, kind, valid_until FROM attestation WHERE user_id = $1", user)
             until = held["valid_until"] if held is not None else to_millis(now)
+            # Who works under somebody bears their number: it must not be barred with them.
+            own = held is not None and held["kind"] == Kind.PROFESSIONAL.value
             await conn.execute(
                 "UPDATE attestation SET valid_until = $2 WHERE user_id = $1 AND valid_until > $2", user, to_millis(now)
             )
@@ -87,7 +90,7 @@ class Endings:
                 "INSERT INTO ending (user_id, rpps, why, at, until, step) VALUES ($1, $2, $3, $4, $5, $6) "
                 "ON CONFLICT (user_id) DO UPDATE SET why = $3, at = $4, step = $6",
                 user,
-                held["rpps"] if held is not None else "",
+                held["rpps"] if held is not None and own else "",
                 why.value,
                 to_millis(now),
                 until,
@@ -101,7 +104,9 @@ class Endings:
 
     async def barred(self, user: UserId, rpps: Rpps) -> bool:
         """Whether no proof of that account, or of that professional, counts."""
-        rows = await self._db.fetch("SELECT * FROM ending WHERE user_id = $1 OR rpps = $2", user, rpps.value)
+        rows = await self._db.fetch(
+            "SELECT * FROM ending WHERE user_id = $1 OR (rpps = $2 AND rpps <> '')", user, rpps.value
+        )
         return any(end.why.bars and end.step is not Step.UNLOCK for end in map(_ending, rows))
 
     async def under_way(self) -> list[Ending]:

@@ -1,0 +1,211 @@
+"""People under a named professional: invited, renewed and ended by them, killed anywhere; on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from colloque.attestation import Kind, Method
+from colloque.book import AttestationBook
+from colloque.commands import Call, parse
+from colloque.identity import EventId, RoomId, UserId
+from colloque.matrix.home import Incoming
+from colloque.policy.ending import End
+from colloque_annuaire.accounts import Accounts
+from colloque_annuaire.assistants import Assistants
+from colloque_annuaire.coming_in import ComingIn
+from colloque_annuaire.publish import Publication
+from colloque_annuaire.store import People
+from colloque_annuaire.store_assistants import AssistantRows
+from colloque_annuaire.store_entry import Links, Passes
+from tests.servers.verification import KEY, House, Server, a_house, user  # noqa: F401 - a fixture
+
+ZOE = UserId("@zoe.durand:h.test")
+SPONSOR = user(3)
+
+
+class Killed(BaseException):
+    """kill -9."""
+
+
+class Homeserver:
+    def __init__(self) -> None:
+        self.made: dict[UserId, str] = {}
+
+    async def exists(self, who: UserId) -> bool:
+        return who in self.made
+
+    async def create(self, who: UserId, name: str) -> None:
+        self.made[who] = name
+
+
+class Desk:
+    """The commands, for one life of the service."""
+
+    def __init__(self, house: House, homeserver: Homeserver, url: str = "https://c.test") -> None:
+        db = house.endings._db
+        accounts = Accounts(db=db, people=house.people, server=homeserver, journal=house.journal, server_name="h.test")
+        self.house = house
+        self.links = Links(db)
+        self.book = AttestationBook(house.tmp / "snapshot", KEY)
+        house.publication = Publication(
+            people=house.people,
+            names=house.server,
+            clock=house.clock,
+            path=house.tmp / "snapshot",
+            key=KEY,
+            directory=house.directory,
+        )
+        self.assistants = Assistants(
+            rows=AssistantRows(db),
+            people=house.people,
+            coming_in=ComingIn(accounts, self.links, Passes(db), house.clock, url),
+            closing=house.closing,
+            publication=house.publication,
+            book=self.book,
+            home=house.server,
+            homes=house.server,  # type: ignore[arg-type]
+            journal=house.journal,
+            clock=house.clock,
+            valid_for=timedelta(days=90),
+        )
+
+    async def types(self, words: str, who: UserId = SPONSOR, event: str = "") -> str:
+        said: list[str] = []
+
+        async def reply(body: str, html: str | None = None) -> EventId:
+            said.append(body)
+            return EventId("$r")
+
+        call = parse(words)
+        assert isinstance(call, Call)
+        now = self.house.clock.now()
+        mark = EventId(event or f"${words} {now}")
+        message = Incoming(RoomId("!r"), mark, who, now, "m.room.message", {}, True, device_signed=True)
+        await self.assistants.table[call.command.name](call, message, reply)
+        return said[0]
+
+
+@pytest.fixture
+async def desk(house: House) -> Desk:
+    made = Desk(house, Homeserver())
+    await house.publication.snapshot()
+    return made
+
+
+async def test_from_the_invitation_to_the_end(desk: Desk) -> None:
+    house = desk.house
+    said = await desk.types("!assistant inviter Zoé Durand, secrétaire")
+    assert f"{ZOE}" in said
+    secret = said.partition("?l=")[2].split()[0]
+    assert await desk.links.of(secret, house.clock.now()) == ZOE
+    held = house.snapshot()[ZOE]
+    assert (held.kind, held.method) == (Kind.SUPERVISED, Method.SPONSORED)
+    assert held.under == house.snapshot()[user(3)].rpps
+    assert held.name == "Zoé DURAND · secrétaire · avec Dr Hélène NOM3"
+    assert await house.people.holder_of(held.rpps) == user(3), "the number stays the professional's"
+    assert "1. Zoé DURAND (secrétaire) – jusqu'au" in await desk.types("!assistants")
+    again = await desk.types("!assistant acces 1")
+    assert await desk.links.of(secret, house.clock.now()) is None, "the link before is dead"
+    assert "?l=" in again
+    house.clock.advance(days=77)
+    await desk.assistants.run_once()
+    await desk.assistants.run_once()
+    assert len(house.server.told(3)) == 1
+    assert "va prendre fin" in house.server.told(3)[0]
+    house.clock.advance(days=12)
+    await desk.assistants.run_once()
+    assert len(house.server.told(3)) == 2
+    assert "vaut jusqu'au" in await desk.types("!assistant prolonger 1")
+    assert house.snapshot()[ZOE].is_valid(house.clock.now() + timedelta(days=89))
+    await desk.assistants.run_once()
+    assert len(house.server.told(3)) == 2
+    assert "n'a plus accès" in await desk.types("!assistant terminer 1")
+    await house.closing.run_once()
+    assert not house.snapshot()[ZOE].is_valid(house.clock.now())
+    assert {act for act, who in house.server.acts if who == ZOE} == {"lock", "close", "evict sponsor"}
+    assert "a pris fin" in await desk.types("!assistant acces 1")
+    house.clock.advance(seconds=1)
+    assert "vaut jusqu'au" in await desk.types("!assistant prolonger 1")
+    await house.closing.run_once()
+    assert ("unlock", ZOE) in house.server.acts
+
+
+async def test_nobody_else_answers_for_them_and_an_administrators_word_stands(desk: Desk) -> None:
+    house = desk.house
+    await desk.types("!assistant inviter Zoé Durand")
+    assert "Dites de qui" in await desk.types("!assistant terminer 1", user(4))
+    assert "Personne ne travaille" in await desk.types("!assistants", user(4))
+    assert "Seul un professionnel" in await desk.types("!assistant inviter A B", ZOE)
+    assert "Seul un professionnel" in await desk.types("!assistant prolonger 1", user(99))
+    await house.closing.end(ZOE, End.ADMIN)
+    assert "lui seul peut" in await desk.types("!assistant prolonger 1")
+    held = house.snapshot()[user(3)]
+    assert not await house.endings.barred(user(3), held.rpps), "their professional is not barred with them"
+    await house.closing.end(user(3), End.ADMIN)
+    assert "Seul un professionnel" in await desk.types("!assistant inviter A B")
+
+
+@pytest.mark.parametrize("typed", ["!assistant inviter", "!assistant inviter Zoé", f"!assistant inviter {'x' * 41} B"])
+async def test_what_names_nobody_makes_nobody(desk: Desk, typed: str) -> None:
+    assert "Dites qui vous invitez" in await desk.types(typed)
+    assert await AssistantRows(desk.house.endings._db).all() == []
+
+
+async def test_ten_at_a_time(desk: Desk) -> None:
+    for n in range(10):
+        assert "prêt" in await desk.types(f"!assistant inviter Zoé Durand{'abcdefghij'[n]}")
+    assert "le plus possible" in await desk.types("!assistant inviter Zoé Encore")
+    await desk.types("!assistant terminer 4")
+    assert "11. " not in await desk.types("!assistants")
+    assert "prêt" in await desk.types("!assistant inviter Zoé Encore")
+    assert "11. Zoé ENCORE" in await desk.types("!assistants"), "numbers are not given again"
+
+
+async def test_without_a_page_no_link(house: House) -> None:
+    desk = Desk(house, Homeserver(), url="")
+    await house.publication.snapshot()
+    assert "chez votre administrateur" in await desk.types("!assistant inviter Zoé Durand")
+
+
+STEPS: list[tuple[Any, str]] = [
+    (AssistantRows, "add"),
+    (Homeserver, "create"),
+    (AssistantRows, "made"),
+    (People, "attest"),
+    (Publication, "snapshot"),
+    (Server, "set_display_name"),
+    (Links, "make"),
+]
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_a_kill_anywhere_makes_one_account_and_one_person(
+    house: House, step: tuple[Any, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    homeserver = Homeserver()
+    desk = Desk(house, homeserver)
+    await house.publication.snapshot()
+
+    def dying(_: Callable[..., object]) -> Callable[..., object]:
+        def dead(*args: object, **kwargs: object) -> object:
+            raise Killed
+
+        return dead
+
+    with monkeypatch.context() as broken:
+        broken.setattr(step[0], step[1], dying(getattr(*step)))
+        with pytest.raises(Killed):
+            await desk.types("!assistant inviter Zoé Durand", event="$one")
+    await house.restart()
+    after = Desk(house, homeserver)
+    await after.assistants.settle()
+    for _ in range(2):
+        assert f"{ZOE}" in await after.types("!assistant inviter Zoé Durand", event="$one")
+    assert list(homeserver.made) == [ZOE]
+    assert house.snapshot()[ZOE].is_valid(house.clock.now())
+    assert house.server.names[ZOE].startswith("Zoé DURAND")
+    assert len(await AssistantRows(house.endings._db).all()) == 1
