@@ -22,7 +22,7 @@ from colloque.matrix.crosssign import signed_devices
 from colloque.service import Service
 from colloque.sockets import Server
 from colloque_annuaire.ciba import POLL_S
-from colloque_annuaire.coming_in import open_accounts, open_entry
+from colloque_annuaire.coming_in import open_entry
 from colloque_annuaire.commands import Commands
 from colloque_annuaire.desk import open_desk
 from colloque_annuaire.federation import Federation, Roster, open_federation
@@ -106,8 +106,6 @@ class AnnuaireService(Service):
             book=book,
         )
         parts.home.on_devices_changed = life.sessions.changed
-        coming_in = open_accounts(config, parts, people, life.passes)
-        await coming_in.accounts.settle()
         upkeep = Upkeep(
             config=config,
             parts=parts,
@@ -193,7 +191,7 @@ class AnnuaireService(Service):
             people=people,
             directory=directory,
             proving=proving,
-            coming_in=coming_in,
+            coming_in=life.coming_in,
             homes=homes,
         )
         await self._listen(
