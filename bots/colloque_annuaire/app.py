@@ -19,6 +19,7 @@ from colloque.directory.open import open_directory
 from colloque.errors import BadIdentifier
 from colloque.identity import UserId, parse_user_id
 from colloque.matrix.crosssign import signed_devices
+from colloque.rights import Rights
 from colloque.service import Service
 from colloque.sockets import Server
 from colloque_annuaire.ciba import POLL_S
@@ -63,6 +64,7 @@ class AnnuaireService(Service):
         stack.callback(directory.close)
         snapshot_key = read_secret(config.secrets.snapshot)
         book = AttestationBook(own.snapshot, snapshot_key)
+        rights = Rights(config.admin.users, book, parts.clock)
         abroad = own.federation
         roster = Roster(abroad, parts, own.state_dir) if abroad is not None else None
         publication = Publication(
@@ -83,6 +85,7 @@ class AnnuaireService(Service):
             journal=parts.journal,
             clock=parts.clock,
             has_signed_device=partial(_has_signed_device, parts),
+            rights=rights,
         )
         proving = open_proving(
             config=config, parts=parts, people=people, directory=directory, publication=publication, homes=homes
@@ -148,6 +151,7 @@ class AnnuaireService(Service):
             config=config,
             proving=proving,
             people=people,
+            rights=rights,
             directory=directory,
             rooms=parts.rooms,
             clock=parts.clock,
@@ -159,7 +163,8 @@ class AnnuaireService(Service):
             me=Owner.ANNUAIRE,
             home=parts.home,
             config=config,
-            is_attested=lambda user: book.of(user, parts.clock.now()) is not None,
+            is_attested=rights.is_verified,
+            administers=rights.administers,
             handlers=commands.table,
             handled=parts.handled,
             answers=kinds.answers,

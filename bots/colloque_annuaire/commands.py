@@ -12,6 +12,7 @@ from colloque.directory.lookup import Directory
 from colloque.errors import BadIdentifier, NotFound
 from colloque.identity import Rpps
 from colloque.matrix.home import Incoming
+from colloque.rights import Rights
 from colloque.rooms.mark import RoomKind
 from colloque.store.rooms import Rooms
 from colloque_annuaire import texts, texts_proof
@@ -35,6 +36,7 @@ class Commands:
         config: Config,
         proving: Proving,
         people: People,
+        rights: Rights,
         directory: Directory,
         rooms: Rooms,
         clock: Clock,
@@ -46,6 +48,7 @@ class Commands:
         self._config = config
         self._proving = proving
         self._people = people
+        self._allowed = rights
         self._directory = directory
         self._rooms = rooms
         self._clock = clock
@@ -73,12 +76,11 @@ class Commands:
 
     async def help(self, call: Call, message: Incoming, reply: Reply) -> None:  # noqa: ARG002
         """What this person can type in this room."""
-        held = await self._people.attestation_of(message.sender)
-        verified = held is not None and held.is_valid(self._clock.now())
+        verified = self._allowed.is_verified(message.sender)
         admin = await self._rooms.by_room(message.room)
         kind = admin.kind if admin is not None else RoomKind.HOME
         rights = {Right.ATTESTED} if verified else set()
-        if message.sender in self._config.admin.users:
+        if self._allowed.administers(message.sender):
             rights.add(Right.ADMIN)
         shown = commands_for(rights, kind)
         await reply(texts.help_text(shown, verified=verified or kind is RoomKind.ADMIN))

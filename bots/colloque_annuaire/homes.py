@@ -14,6 +14,7 @@ from colloque.identity import RoomId, UserId, digest, localpart, server_of
 from colloque.logs import event as log_event
 from colloque.matrix.admin import Account
 from colloque.matrix.home import Home, RoomSpec, text
+from colloque.rights import Rights
 from colloque.rooms.mark import ADMIN_KEY, RoomKind, RoomMark, home_key
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
@@ -24,6 +25,7 @@ from colloque_annuaire.store import People
 log = logging.getLogger(__name__)
 
 _GREET_WITHIN = timedelta(hours=1)
+_IN = frozenset({"join", "invite"})
 
 
 class Homes:
@@ -40,6 +42,7 @@ class Homes:
         journal: Journal,
         clock: Clock,
         has_signed_device: Callable[[UserId], Awaitable[bool]],
+        rights: Rights,
     ) -> None:
         self._config = config
         self._home = home
@@ -49,6 +52,7 @@ class Homes:
         self._journal = journal
         self._clock = clock
         self._has_signed_device = has_signed_device
+        self._rights = rights
         self._lock = asyncio.Lock()
 
     def is_person(self, user: UserId) -> bool:
@@ -67,18 +71,28 @@ class Homes:
         return await self._ensure(spec)
 
     async def ensure_admin(self) -> RoomId:
-        """The administrators' room; administrators named later are invited."""
+        """The administrators' room; whoever administers since is invited, whoever no longer does is taken out."""
+        administrators = self._rights.administrators()
         spec = RoomSpec(
             name=texts.ADMIN_NAME,
             mark=RoomMark(RoomKind.ADMIN, ADMIN_KEY),
-            invite=(*self._config.admin.users, self._config.bot("salles"), self._config.bot("mssante")),
+            invite=(*sorted(administrators), self._config.bot("salles"), self._config.bot("mssante")),
         )
         room = await self._ensure(spec)
         members = await self._home.members(room)
         for user in spec.invite:
             if user not in members:
                 await self._home.invite(room, user)
+        for user, membership in members.items() if self._rights.certain else ():
+            if membership in _IN and user not in {*spec.invite, self._home.user}:
+                await self._home.set_state(room, "m.room.member", {"membership": "leave"}, user)
         return room
+
+    async def let_into_admin(self, user: UserId) -> None:
+        """Somebody administers from now on: into the room, also when they had left it."""
+        room = await self.ensure_admin()
+        if (await self._home.members(room)).get(user) not in _IN:
+            await self._home.invite(room, user)
 
     async def _ensure(self, spec: RoomSpec) -> RoomId:
         async with self._lock:

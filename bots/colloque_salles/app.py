@@ -16,6 +16,7 @@ from colloque.config import Config
 from colloque.errors import HomeRefused
 from colloque.identity import MxcUri, parse_user_id
 from colloque.matrix.home import Heard, MemberChange, text
+from colloque.rights import Rights
 from colloque.rooms.lifecycle import LifetimeRule
 from colloque.rooms.mark import ADMIN_KEY, RoomKind, home_key
 from colloque.service import Service
@@ -57,6 +58,7 @@ class SallesService(Service):
         parts = await open_parts(self, stack, config.bot("salles"), upgrades)
         patients, jobs = PatientRooms(parts.db), Jobs(parts.db)
         book = AttestationBook(config.annuaire.snapshot, read_secret(config.secrets.snapshot))
+        rights = Rights(config.admin.users, book, parts.clock)
         life = own.lifetime
         rule = LifetimeRule(
             idle=timedelta(seconds=life.idle_s),
@@ -126,7 +128,8 @@ class SallesService(Service):
             me=Owner.SALLES,
             home=parts.home,
             config=config,
-            is_attested=lambda user: book.of(user, parts.clock.now()) is not None,
+            is_attested=rights.is_verified,
+            administers=rights.administers,
             handlers=commands.table,
             handled=parts.handled,
         )

@@ -19,6 +19,7 @@ from colloque.config import Config
 from colloque.directory.open import open_directory
 from colloque.identity import UserId
 from colloque.matrix.home import Incoming
+from colloque.rights import Rights
 from colloque.rooms.mark import ADMIN_KEY
 from colloque.service import Service
 from colloque.sockets import Server, Verb
@@ -61,6 +62,7 @@ class MssanteService(Service):
         directory = open_directory(config.annuaire.directory, parts.clock)
         stack.callback(directory.close)
         book = AttestationBook(config.annuaire.snapshot, read_secret(config.secrets.snapshot))
+        rights = Rights(config.admin.users, book, parts.clock)
         secret = read_secret(config.secrets.identity)
         accounts = self._accounts(parts, secret)
         ghosts = Ghosts(parts.db, accounts, parts.admin, secret, self._ghost)
@@ -127,7 +129,8 @@ class MssanteService(Service):
             me=Owner.MSSANTE,
             home=parts.home,
             config=config,
-            is_attested=lambda user: book.of(user, parts.clock.now()) is not None,
+            is_attested=rights.is_verified,
+            administers=rights.administers,
             handlers=commands.table,
             handled=parts.handled,
             listen=listen,

@@ -39,6 +39,7 @@ class State:
         self.by_user: dict[UserId, Attestation] = {}
         self.by_rpps: dict[Rpps, Attestation] = {}
         """Professionals only."""
+        self.staff: set[UserId] = set()
         self.blocks: dict[UserId, frozenset[UserId]] = {}
         self.servers: Servers | None = None
         self.listed: frozenset[str] = frozenset()
@@ -53,6 +54,8 @@ class State:
             self.by_user[each.user] = each
             if each.kind is Kind.PROFESSIONAL:
                 self._index(each)
+            elif each.kind is Kind.STAFF:
+                self.staff.add(each.user)
         for user, refused in change.blocks.items():
             if refused:
                 self.blocks[user] = refused
@@ -71,6 +74,7 @@ class State:
 
     def _forget(self, user: UserId) -> None:
         old = self.by_user.pop(user, None)
+        self.staff.discard(user)
         if old is not None and self.by_rpps.get(old.rpps) is old:
             del self.by_rpps[old.rpps]
 

@@ -80,6 +80,7 @@ class Bot:
         home: Home,
         config: Config,
         is_attested: Callable[[UserId], bool],
+        administers: Callable[[UserId], bool],
         handlers: Mapping[str, Handler],
         handled: Memory,
         listen: Listener | None = None,
@@ -92,6 +93,7 @@ class Bot:
         self._home = home
         self._config = config
         self._is_attested = is_attested
+        self._administers = administers
         self._handlers = handlers
         self._handled = handled
         self._listen = listen
@@ -208,7 +210,7 @@ class Bot:
         if mark.kind is RoomKind.DIRECT:
             return False
         if mark.kind is RoomKind.ADMIN:
-            return sender in self._config.admin.users
+            return self._administers(sender)
         return mark.kind is not RoomKind.HOME or mark.owner in {None, sender}
 
     def _is_ours(self, user: UserId) -> bool:

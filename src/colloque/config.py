@@ -68,8 +68,9 @@ class SocketsConfig:
 class AdminConfig:
     """Who administers."""
 
-    users: tuple[UserId, ...]
-    """Invited to the admin room; the only ones answered there."""
+    users: tuple[UserId, ...] = ()
+    """Beside those whom `colloque admin bootstrap` made, and those whom they added. While it names anybody, that
+    command is refused."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,7 @@ class House:
             home=home,
             config=self.config,
             is_attested=lambda _user: False,
+            administers=lambda _user: False,
             handlers={c.name: handle for c in COMMANDS if c.owner is owner or c.everyone},
             handled=handled,
         )

@@ -15,11 +15,13 @@ from urllib.parse import quote
 import aiohttp
 
 from colloque.attestation import Attestation, Method
+from colloque.book import AttestationBook
 from colloque.clock import FrozenClock, SystemClock
 from colloque.config import load
 from colloque.identity import EventId, RoomId, UserId
 from colloque.matrix.admin import SynapseAdmin
 from colloque.matrix.nio_home import NioHome
+from colloque.rights import Rights
 from colloque.rooms.mark import ROOM_MARK
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
@@ -127,6 +129,7 @@ class World:
             journal=journal,
             clock=self.clock,
             has_signed_device=signed,
+            rights=Rights((), AttestationBook(self.folder / "snapshot", b"k" * 32), self.clock),
         )
         direct = Direct(
             home=Hooked(home, self),

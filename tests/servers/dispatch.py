@@ -120,6 +120,7 @@ class House:
             home=self.homes[owner],
             config=CONFIG,
             is_attested=self.attested.__contains__,
+            administers=CONFIG.admin.users.__contains__,
             handlers={c.name: self.handler(owner) for c in COMMANDS if c.owner is owner or c.everyone},
             handled=self.handled[owner],
             listen=listen,

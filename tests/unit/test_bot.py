@@ -265,6 +265,7 @@ def test_a_bot_without_one_of_its_handlers_is_refused() -> None:
             home=Recorder(),
             config=CONFIG,
             is_attested=lambda _user: True,
+            administers=lambda _user: True,
             handlers={},
             handled=Marks(),
         )
