@@ -3,140 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import aiohttp
 import pytest
 
-from colloque.config_entry import EntryConfig
-from colloque.directory.lookup import AgeRules
-from colloque.files import free_port
-from colloque.identity import MssanteAddress, UserId
+from colloque.identity import UserId
 from colloque.policy.ending import End
 from colloque_annuaire.accounts import Accounts
-from colloque_annuaire.attesting import Attesting, Validity
-from colloque_annuaire.entry import Entry
-from colloque_annuaire.flow import Rules
-from colloque_annuaire.http_entry import POSTS, EntryPages
-from colloque_annuaire.publish import Publication
+from colloque_annuaire.http_entry import POSTS
 from colloque_annuaire.store_ending import Endings
-from colloque_annuaire.store_entry import Links, Passes
-from colloque_annuaire.store_proofs import Proofs
 from tests.servers.annuaire import doctor, rpps
-from tests.servers.sides import Side, Sides
-
-RULES = Rules(timedelta(minutes=15), 3, 5, AgeRules())
-
-
-@dataclass
-class Around:
-    """Mails, accounts and names, written down."""
-
-    mails: list[tuple[str, str]] = field(default_factory=list)
-    accounts: dict[UserId, str] = field(default_factory=dict)
-
-    async def send(self, *, key: str, to: MssanteAddress, subject: str, text: str) -> None:
-        self.mails.append((str(to), text))
-
-    async def exists(self, user: UserId) -> bool:
-        return user in self.accounts
-
-    async def create(self, user: UserId, name: str) -> None:
-        self.accounts[user] = name
-
-    async def set_display_name(self, user: UserId, name: str) -> None:
-        pass
-
-    def code(self) -> str:
-        found = re.search(r"Votre code : (\d{6})", self.mails[-1][1])
-        assert found is not None
-        return found[1]
-
-
-@dataclass
-class Web:
-    """A browser's session on the page of `side`."""
-
-    side: Side
-    around: Around
-    url: str
-    http: aiohttp.ClientSession
-    passes: Passes
-    links: Links
-    token: str = ""
-
-    async def get(self, path: str = "/entrer") -> tuple[int, str]:
-        async with self.http.get(self.url + path) as answer:
-            return answer.status, self._keep(await answer.text())
-
-    async def post(self, path: str, **form: str) -> tuple[int, str]:
-        async with self.http.post(self.url + path, data={"token": self.token, **form}) as answer:
-            return answer.status, self._keep(await answer.text())
-
-    def _keep(self, html: str) -> str:
-        if found := re.search(r'name="token" value="([^"]+)"', html):
-            self.token = found[1]
-        return html
-
-
-def shown(html: str) -> tuple[UserId, str]:
-    user, password = re.findall(r'<p class="key[^"]*">([^<]+)</p>', html)
-    return UserId(user), password
-
-
-@pytest.fixture
-async def web(sides: Sides) -> AsyncIterator[Web]:
-    side, around = sides.a, Around()
-    for n, person in enumerate(side.directory.people, 1):
-        side.directory.people[n - 1] = doctor(n, f"NOM{n}", "Anne", mail=[f"p{n}@medecin.mssante.test"])
-        assert person.rpps == rpps(n)
-    attesting = Attesting(
-        people=side.people,
-        proofs=Proofs(side.db),
-        directory=side.directory,
-        publication=Publication(
-            people=side.people, names=around, clock=side.clock, path=side.folder / "snapshot", key=b"k" * 32
-        ),
-        journal=side.journal,
-        clock=side.clock,
-        ages=AgeRules(),
-        validity=Validity(timedelta(days=365), timedelta(days=90)),
-        barred=Endings(side.db).barred,
-    )
-    attesting.connect(side.accounts)
-    passes, links = Passes(side.db), Links(side.db)
-    entry = Entry(
-        people=side.people,
-        directory=side.directory,
-        attesting=attesting,
-        accounts=Accounts(db=side.db, people=side.people, server=around, journal=side.journal, server_name=side.server),
-        passes=passes,
-        links=links,
-        mailer=around,
-        home=side.rooms,  # type: ignore[arg-type]
-        homes=side.rooms,  # type: ignore[arg-type]
-        clock=side.clock,
-        rules=RULES,
-        secret=b"s" * 32,
-        server_name=side.server,
-        provider=None,
-        issuer="",
-        redirect_uri="",
-    )
-    port = free_port()
-    config = EntryConfig(f"http://127.0.0.1:{port}", port)
-    pages = EntryPages(entry=entry, config=config, rules=RULES, directory=side.directory, psc_origin="", test=False)
-    async with AsyncExitStack() as stack:
-        await pages.serve(stack)
-        jar = aiohttp.CookieJar(unsafe=True)
-        http = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=jar))
-        made = Web(side, around, config.url, http, passes, links)
-        await made.get()
-        yield made
+from tests.servers.entry_page import Web, shown
+from tests.servers.sides import Sides
 
 
 async def test_a_code_gives_one_account_and_a_password_a_time(web: Web, sides: Sides) -> None:

@@ -58,6 +58,12 @@ def town_name(written: str) -> str:
     name = " ".join(_FULL.get(word, word) for word in fold(written).split())
     while (shorter := _MAIL.sub("", name)) != name:
         name = shorter
+    while (shorter := _without_number(name)) != name:
+        name = shorter
+    return name
+
+
+def _without_number(name: str) -> str:
     bare, _, number = _NUMBER.sub(r" \1", name).rpartition(" ")
     if not number.isdecimal() or not bare:
         return name
