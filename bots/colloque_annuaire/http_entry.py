@@ -108,6 +108,9 @@ class EntryPages:
         except ColloqueError as error:
             log_event(log, "entry.untrusted", level=logging.WARNING, code=error.code)
             return self._refuse("psc_untrusted", 502)
+        except Exception:
+            log.exception("entry.failed")
+            return self._refuse("unavailable", 500)
 
     def _refuse(self, code: str, status: int) -> web.Response:
         return self._page(texts.refused(code, texts.why(code)), status=status)
