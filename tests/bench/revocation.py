@@ -19,11 +19,10 @@ from colloque.identity import RoomId, UserId
 from colloque.matrix.api import CLIENT, path
 from colloque.matrix.home import MemberChange, text
 from colloque.matrix.nio_home import NioHome
-from colloque.rooms.mark import RoomKind
 from tests.bench.result import Goal, Result, result
 from tests.servers.federation import begin, running_federation
 from tests.servers.federation_place import Place
-from tests.servers.federation_world import A, B, C, Somebody, talking
+from tests.servers.federation_world import A, B, C, Somebody, home_room, talking
 from tests.servers.nio import Ear
 from tests.waiting import until
 
@@ -37,15 +36,6 @@ class Opener:
 
     somebody: Somebody
     home: NioHome
-
-    async def own_room(self) -> RoomId:
-        """Where they type commands."""
-        joined = await self.home.api.call("GET", path(CLIENT, "joined_rooms"))
-        for room in map(RoomId, joined["joined_rooms"]):
-            mark = await self.home.mark_of(room)
-            if mark is not None and mark.kind is RoomKind.HOME:
-                return room
-        raise AssertionError("no home room")
 
     async def membership(self, room: RoomId, user: UserId) -> str:
         """Somebody's, as this one's server says."""
@@ -91,7 +81,7 @@ def _let_rooms_live(place: Place) -> None:
 
 async def _open(opener: Opener, berthe: Somebody, far: NioHome, far_ear: Ear) -> list[RoomId]:
     """Rooms opened with her, all of which she has entered."""
-    place, own = opener.somebody.place, await opener.own_room()
+    place, own = opener.somebody.place, await home_room(opener.home)
     bot, wanted = place.user("salles"), ROOMS[place.name]
     for _ in range(wanted):
         await opener.home.send(own, text(f"!patient ouvrir {berthe.user}"), txn=secrets.token_hex(8))

@@ -25,6 +25,7 @@ from colloque.matrix.nio_home import NioHome
 from colloque.policy.federation import Entry
 from colloque.policy.passport import LIFE, Passport, sign_passport
 from colloque.professional import Professional
+from colloque.rooms.mark import RoomKind
 from tests.federation import keys_of, listing
 from tests.servers.federation import Federation, begin, running_federation
 from tests.servers.federation_place import Place
@@ -106,6 +107,20 @@ async def told(ear: Ear, *wanted: str, within: float = 15) -> str:
         return (await until(found, f"@annuaire saying {wanted}", within=within)).body
     except AssertionError:
         raise AssertionError(f"@annuaire never said {wanted}, but {ear.bodies()}") from None
+
+
+async def home_room(home: NioHome) -> RoomId:
+    """Where a clinician types commands; waited for."""
+
+    async def found() -> RoomId | None:
+        joined = await home.api.call("GET", path(CLIENT, "joined_rooms"))
+        for room in map(RoomId, joined["joined_rooms"]):
+            mark = await home.mark_of(room)
+            if mark is not None and mark.kind is RoomKind.HOME:
+                return room
+        return None
+
+    return await until(found, "the home room", within=20)
 
 
 def room_in(said: str) -> RoomId:
