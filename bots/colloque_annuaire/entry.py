@@ -237,15 +237,28 @@ class Entry:
     async def _admit(
         self, visit: Visit, rpps: Rpps, method: Method, ref: EventId, code: EventId | None = None
     ) -> Entered | Elsewhere:
-        person = self._listed(rpps)
         if await self._attesting.is_barred(UserId(""), rpps):
             raise Refused(No.BARRED)
+        try:
+            person = self._listed(rpps)
+        except Refused:
+            # Neither an old directory nor an absence shuts out whoever is verified: a new session, nothing else.
+            return await self._known(rpps)
         if (barred := judge_profession(person)) is not None:
             raise Refused(barred)
         if await self._people.holder_of(rpps) is None and (others := await self._attesting.elsewhere(rpps)):
             visit.proved = Proof(UserId(""), rpps, method, ref)
             return Elsewhere(tuple(others))
         return await self._enter(person, rpps, method, ref, code, moving=False)
+
+    async def _known(self, rpps: Rpps) -> Entered:
+        """Raises Refused, as `_listed` did, when nobody here is verified as that professional today."""
+        user = await self._people.holder_of(rpps)
+        held = await self._people.attestation_of(user) if user is not None else None
+        if held is None or not held.is_valid(self._clock.now()):
+            self._listed(rpps)
+            raise Refused(No.UNKNOWN)
+        return Entered(held.user, await self._passes.make(held.user, self._clock.now()), "")
 
     def _listed(self, rpps: Rpps) -> Professional:
         """Raises Refused: nobody is admitted on the word of an old directory, nor without one."""

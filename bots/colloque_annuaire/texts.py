@@ -124,12 +124,20 @@ _REFUSALS = {
     No.DEAD: "Trop d'essais : ce code est annulé. Demandez-en un nouveau : !inscription suivi de votre numéro RPPS.",
 }
 
-WELCOME = (
+_WELCOME = (
     "Bienvenue sur Colloque.\n"
     "Ce salon chiffré est le vôtre : vous y parlez aux automates, vos confrères n'y sont pas.\n"
-    "Pour écrire à des confrères, faites d'abord vérifier votre identité : "
-    "tapez !inscription suivi de votre numéro RPPS."
 )
+
+
+def welcome(*, verified: bool) -> str:
+    """The first greeting."""
+    if verified:
+        return _WELCOME + "Votre identité est vérifiée : tapez !chercher et un nom, ou !aide pour la suite."
+    return _WELCOME + (
+        "Pour écrire à des confrères, faites d'abord vérifier votre identité : "
+        "tapez !inscription suivi de votre numéro RPPS."
+    )
 
 
 def help_text(commands: Sequence[Command], *, verified: bool) -> str:

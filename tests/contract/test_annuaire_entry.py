@@ -10,9 +10,12 @@ from typing import Any
 import aiohttp
 import pytest
 
-from colloque.identity import UserId
+from colloque.attestation import Method
+from colloque.errors import Refused
+from colloque.identity import EventId, UserId
 from colloque.policy.ending import End
 from colloque_annuaire.accounts import Accounts
+from colloque_annuaire.entry import Entered
 from colloque_annuaire.http_entry import POSTS
 from colloque_annuaire.store_ending import Endings
 from tests.servers.annuaire import doctor, rpps
@@ -198,3 +201,16 @@ async def test_a_kill_between_name_and_account_makes_no_second_one(web: Web, mon
     assert await accounts.of("owner", "Anne", "MARTIN", "Anne") == "@anne.martin:chu-a.test"
     await accounts.settle()
     assert not [i for i in web.side.journal.open_intents() if i.kind == "account.make"]
+
+
+async def test_who_is_verified_opens_a_session_whatever_has_become_of_the_directory(web: Web, sides: Sides) -> None:
+    held = await web.side.attest(3)
+    for change in (lambda d: d.people.pop(2), lambda d: setattr(d, "old", timedelta(days=8))):
+        change(web.side.directory)
+        entered = await web.entry._admit(web.entry.begin(), rpps(3), Method.PSC, EventId("$psc"))
+        assert isinstance(entered, Entered)
+        assert entered.user == held.user
+        assert await web.passes.check(held.user, entered.password, sides.clock.now())
+        with pytest.raises(Refused):
+            await web.entry._admit(web.entry.begin(), rpps(60), Method.PSC, EventId("$psc2"))
+    assert await web.side.people.attestation_of(held.user) == held, "nothing was attested anew"

@@ -65,6 +65,7 @@ class Web:
     http: aiohttp.ClientSession
     passes: Passes
     links: Links
+    entry: Entry
     token: str = ""
 
     async def get(self, path: str = "/entrer") -> tuple[int, str]:
@@ -132,6 +133,6 @@ async def web(sides: Sides) -> AsyncIterator[Web]:
         await pages.serve(stack)
         jar = aiohttp.CookieJar(unsafe=True)
         http = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=jar))
-        made = Web(side, around, config.url, http, passes, links)
+        made = Web(side, around, config.url, http, passes, links, entry)
         await made.get()
         yield made
