@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from colloque.book import read_secret
+from colloque.bot import Reply
 from colloque.bot_service import Parts
 from colloque.config import Config
 from colloque.directory.lookup import Directory
 from colloque.identity import EventId, MssanteAddress, Rpps, UserId
+from colloque.matrix.home import Incoming, without_quote
 from colloque.psc.http_provider import Provider
 from colloque.sockets import Client
 from colloque_annuaire.attesting import Attesting, Others, Validity
@@ -60,6 +62,17 @@ class Proving:
         if self.ciba is None or by_mail:
             return await self.enrolment.ask(user, rpps, event, choice)
         return await self.ciba.ask(user, rpps, event)
+
+    async def answers(self, message: Incoming, reply: Reply) -> bool:
+        """A text that is no command: True when it was the number of an exercise that was asked for."""
+        typed = without_quote(message.body).strip()
+        if not (typed.isascii() and typed.isdecimal() and len(typed) <= 2):
+            return False
+        said = await self.attesting.choose(message.sender, int(typed))
+        if said is None:
+            return False
+        await reply(said)
+        return True
 
     async def tidy(self) -> None:
         """Forget what nobody settled."""

@@ -12,11 +12,13 @@ import pytest
 from colloque.attestation import Attestation, Kind, Method
 from colloque.book import AttestationBook
 from colloque.directory.lookup import AgeRules
-from colloque.identity import EventId, UserId
+from colloque.identity import EventId, RoomId, UserId
+from colloque.matrix.home import Incoming
 from colloque.policy.ending import End
 from colloque.policy.professions import Trade
 from colloque.professional import Activity
 from colloque_annuaire.attesting import Attesting, Validity
+from colloque_annuaire.proving import Proving
 from colloque_annuaire.publish import Publication
 from colloque_annuaire.second_accounts import SecondAccounts
 from colloque_annuaire.store_ending import Endings
@@ -263,6 +265,30 @@ async def test_a_kill_at_any_step_loses_no_proof(sides: Sides, step: str, monkey
     assert "Identité vérifiée" in await attesting(a).take(proof(a, 1))
     assert (await published(a, 1)).professions == ("10",)
     assert not [i for i in a.journal.open_intents() if i.kind == "person.attest"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "settles"), [("2", True), (" 2 ", True), ("deux", False), ("123", False), ("9", True)]
+)
+async def test_a_bare_number_answers_the_question_and_nothing_else(sides: Sides, typed: str, settles: bool) -> None:
+    a = sides.a
+    two_exercises(a, 1)
+    flow = attesting(a)
+    proving = Proving(flow, None, None, None, None)  # type: ignore[arg-type]
+    said: list[str] = []
+
+    async def reply(body: str, html: str | None = None) -> EventId:
+        said.append(body)
+        return EventId("$r")
+
+    now = sides.clock.now()
+    message = Incoming(
+        RoomId("!r"), EventId("$2"), a.user(1), now, "m.room.message", {"body": typed}, True, device_signed=True
+    )
+    assert not await proving.answers(message, reply), "nothing was asked yet"
+    await flow.take(proof(a, 1))
+    assert await proving.answers(message, reply) is settles
+    assert len(said) == settles
 
 
 def test_an_exercise_is_a_profession_and_a_status() -> None:
