@@ -96,10 +96,52 @@ async def test_what_is_no_media_address_reaches_no_server(session: aiohttp.Clien
         await SynapseAdmin(session, "http://nowhere.invalid", "x").delete_media(MxcUri(address))
 
 
+async def test_accounts_are_made_locked_and_signed_out(synapse: Homeserver, session: aiohttp.ClientSession) -> None:
+    calls = SynapseAdmin(session, synapse.url, account(synapse, is_admin=True)[1])
+    made = UserId(f"@made{secrets.token_hex(4)}:{synapse.server_name}")
+    assert not await calls.exists(made)
+    for _ in range(2):
+        await calls.create(made, "Zoé DURAND")
+    assert await calls.exists(made)
+    assert await calls.display_name(made) == "Zoé DURAND"
+    assert await calls.sessions(made) == ()
+    nobody = UserId(f"@nobody:{synapse.server_name}")
+    for call in (calls.lock(nobody, locked=True), calls.sessions(nobody)):
+        with pytest.raises(HomeRefused) as error:
+            await call
+        assert error.value.status == 404
+    name, password = f"u{secrets.token_hex(4)}", secrets.token_urlsafe()
+    synapse.register(name, password)
+    user = UserId(f"@{name}:{synapse.server_name}")
+    body = {"type": "m.login.password", "identifier": {"type": "m.id.user", "user": name}, "password": password}
+    logged_in = synapse.call("POST", f"{CLIENT}/login", body | {"initial_device_display_name": "Téléphone"})
+    theirs = MatrixApi(session, synapse.url, logged_in["access_token"])
+    await theirs.call("GET", path(CLIENT, "account", "whoami"))
+    found = await calls.sessions(user)
+    assert len(found) == 2, "the registration's session, and this one"
+    assert "Téléphone" in {s.name for s in found}
+    await calls.lock(user, locked=True)
+    with pytest.raises(RuntimeError):
+        synapse.call("POST", f"{CLIENT}/login", body)
+    with pytest.raises(HomeRefused):
+        await theirs.call("GET", path(CLIENT, "account", "whoami"))
+    await calls.close_sessions(user, [s.device for s in found])
+    await calls.close_sessions(user, ["UNKNOWN"])
+    await calls.lock(user, locked=False)
+    assert await calls.sessions(user) == ()
+    with pytest.raises(HomeRefused):
+        await theirs.call("GET", path(CLIENT, "account", "whoami"))
+    synapse.call("POST", f"{CLIENT}/login", body)
+
+    async def used() -> bool:
+        return any(a.user == user and a.last_seen is not None for a in [a async for a in calls.users()])
+
+    await until(used, "when the account was last used")
+
+
 def test_nothing_else_can_be_called() -> None:
     public = {name for name in vars(SynapseAdmin) if not name.startswith("_")}
     assert public == {
-        "delete_media", "delete_room", "deletion", "deletions", "devices", "display_name", "media_uploader",
-        "memberships", "room", "rooms_of",
-        "set_display_name", "users",
+        "close_sessions", "create", "delete_media", "delete_room", "deletion", "deletions", "display_name", "exists",
+        "lock", "media_uploader", "memberships", "room", "rooms_of", "sessions", "set_display_name", "users",
     }  # fmt: skip
