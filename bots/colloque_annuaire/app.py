@@ -10,8 +10,8 @@ from functools import partial
 from typing import Any
 
 from colloque.book import AttestationBook, read_secret
-from colloque.bot import Bot
-from colloque.bot_service import Parts, open_parts, post_incidents
+from colloque.bot import Bot, Reply
+from colloque.bot_service import Parts, open_parts
 from colloque.calls import JsonDict
 from colloque.commands import Owner
 from colloque.config import Config
@@ -19,6 +19,7 @@ from colloque.directory.open import open_directory
 from colloque.errors import BadIdentifier
 from colloque.identity import UserId, parse_user_id
 from colloque.matrix.crosssign import signed_devices
+from colloque.matrix.home import Incoming
 from colloque.rights import Rights
 from colloque.service import Service
 from colloque.sockets import Server
@@ -29,9 +30,9 @@ from colloque_annuaire.desk import open_desk
 from colloque_annuaire.federation import Federation, Roster, open_federation
 from colloque_annuaire.freshness import Gauges
 from colloque_annuaire.homes import Homes
-from colloque_annuaire.kinds import open_kinds
+from colloque_annuaire.kinds import Kinds, open_kinds
 from colloque_annuaire.life import Life, open_life
-from colloque_annuaire.proving import ask_others, open_proving
+from colloque_annuaire.proving import Proving, ask_others, open_proving
 from colloque_annuaire.publish import Publication
 from colloque_annuaire.refusals import Refusals
 from colloque_annuaire.store import People
@@ -145,6 +146,8 @@ class AnnuaireService(Service):
             homes=homes,
             proving=proving,
             desk=desk,
+            life=life,
+            rights=rights,
         )
         await kinds.settle()
         commands = Commands(
@@ -167,7 +170,7 @@ class AnnuaireService(Service):
             administers=rights.administers,
             handlers=commands.table,
             handled=parts.handled,
-            answers=kinds.answers,
+            answers=partial(_answers, proving, kinds),
         )
         federation = None
         if abroad is not None and roster is not None:
@@ -205,6 +208,7 @@ class AnnuaireService(Service):
             people=people,
             homes=homes,
             life=life,
+            kinds=kinds,
             refusals=refusals,
             parts=parts,
             upkeep=upkeep,
@@ -221,7 +225,7 @@ class AnnuaireService(Service):
         self.spawn("proofs", self._every(TIDY_S, proving.tidy))
         self.spawn("desk", self._every(TIDY_S, desk.tidy))
         self.spawn("directory", self._every(LOOK_S, upkeep.look))
-        self.spawn("alerts", self._every(GREET_S, partial(_alerts, parts, homes)))
+        self.spawn("alerts", self._every(GREET_S, partial(homes.alert, parts.incidents)))
 
     async def _listen(
         self,
@@ -231,6 +235,7 @@ class AnnuaireService(Service):
         people: People,
         homes: Homes,
         life: Life,
+        kinds: Kinds,
         refusals: Refusals,
         parts: Parts,
         upkeep: Upkeep,
@@ -256,17 +261,13 @@ class AnnuaireService(Service):
 
         self._new_accounts: asyncio.Queue[UserId] = asyncio.Queue()
         self._service_admins = {a.user async for a in parts.admin.users() if a.admin}
+        elsewhere = federation.verbs if federation is not None else {}
         server = Server(
             self.config.socket("annuaire"),
             self.config.sockets.uids,
             {
                 "synapse": {"refused": refused, "account": account, "login": life.logins.login},
-                "colloque": {
-                    "state": state,
-                    **upkeep.verbs,
-                    **life.verbs,
-                    **(federation.verbs if federation is not None else {}),
-                },
+                "colloque": {"state": state, **upkeep.verbs, **life.verbs, **kinds.verbs, **elsewhere},
             },
             slow=upkeep.slow,
         )
@@ -291,8 +292,8 @@ class AnnuaireService(Service):
         return loop
 
 
-async def _alerts(parts: Parts, homes: Homes) -> None:
-    await post_incidents(parts.home, parts.incidents, await homes.ensure_admin())
+async def _answers(proving: Proving, kinds: Kinds, message: Incoming, reply: Reply) -> bool:
+    return await proving.answers(message, reply) or await kinds.answers(message, reply)
 
 
 async def _has_signed_device(parts: Parts, user: UserId) -> bool:

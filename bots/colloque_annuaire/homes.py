@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 
+from colloque.bot_service import post_incidents
 from colloque.clock import Clock
 from colloque.config import Config
 from colloque.errors import HomeRefused, Temporary
@@ -16,6 +17,7 @@ from colloque.matrix.admin import Account
 from colloque.matrix.home import Home, RoomSpec, text
 from colloque.rights import Rights
 from colloque.rooms.mark import ADMIN_KEY, RoomKind, RoomMark, home_key
+from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque.store.rooms import Rooms
@@ -88,6 +90,10 @@ class Homes:
                 await self._home.set_state(room, "m.room.member", {"membership": "leave"}, user)
         return room
 
+    async def alert(self, incidents: Incidents) -> None:
+        """Tell the administrators of each incident once. Raises Temporary: what was not told stays."""
+        await post_incidents(self._home, incidents, await self.ensure_admin())
+
     async def let_into_admin(self, user: UserId) -> None:
         """Somebody administers from now on: into the room, also when they had left it."""
         room = await self.ensure_admin()
@@ -134,7 +140,10 @@ class Homes:
                 if not await self._has_signed_device(user):
                     continue
                 room = await self.ensure(user)
-                await self._home.send(room, text(texts.WELCOME), txn=f"welcome-{home_key(user)}")
+                held = await self._people.attestation_of(user)
+                verified = held is not None and held.is_valid(self._clock.now())
+                said = texts.welcome(verified=verified)
+                await self._home.send(room, text(said), txn=f"welcome-{home_key(user)}")
             except Temporary as error:
                 log_event(log, "greeting.deferred", code=error.code)
                 return

@@ -11,18 +11,25 @@ from colloque.bot_service import Parts
 from colloque.config import Config
 from colloque.directory.lookup import Directory
 from colloque.matrix.home import Incoming
+from colloque.rights import Rights
+from colloque.sockets import Verb
 from colloque_annuaire.blocks import Blocking
 from colloque_annuaire.confirming import Confirming
 from colloque_annuaire.desk import Desk
 from colloque_annuaire.homes import Homes
+from colloque_annuaire.life import Life
 from colloque_annuaire.naming import Naming
 from colloque_annuaire.proving import Proving
 from colloque_annuaire.publish import Publication
+from colloque_annuaire.staff import Around as StaffAround
+from colloque_annuaire.staff import Staff
 from colloque_annuaire.store import People
 from colloque_annuaire.store_asking import Asking
 from colloque_annuaire.store_blocks import Blocks
+from colloque_annuaire.store_staff import StaffRows
 from colloque_annuaire.store_vouching import Vouches
-from colloque_annuaire.vouching import Around, Vouching
+from colloque_annuaire.vouching import Around as VouchingAround
+from colloque_annuaire.vouching import Vouching
 
 Round = Callable[[], Awaitable[object]]
 
@@ -36,13 +43,19 @@ class Kinds:
 
     blocking: Blocking
     vouching: Vouching
+    staff: Staff
     confirming: Confirming
     desk: Desk
 
     @property
     def commands(self) -> Mapping[str, Handler]:
         """Handlers by command name."""
-        return {**self.blocking.table, **self.vouching.table}
+        return {**self.blocking.table, **self.vouching.table, **self.staff.table}
+
+    @property
+    def verbs(self) -> Mapping[str, Verb]:
+        """What the `colloque` command may ask."""
+        return self.staff.verbs
 
     @property
     def rounds(self) -> Mapping[str, tuple[float, Round]]:
@@ -58,6 +71,7 @@ class Kinds:
         self.confirming.serve(self.commands)
         await self.blocking.settle()
         await self.vouching.settle()
+        await self.staff.settle()
 
     async def tidy(self) -> None:
         """Forget what is over."""
@@ -76,6 +90,8 @@ def open_kinds(
     homes: Homes,
     proving: Proving,
     desk: Desk,
+    life: Life,
+    rights: Rights,
 ) -> Kinds:
     """On the service's parts. From now on whoever can't receive a code is vouched for."""
     confirming = Confirming(asking=Asking(parts.db), results=desk.results, book=book, clock=parts.clock)
@@ -90,7 +106,7 @@ def open_kinds(
         journal=parts.journal,
         clock=parts.clock,
     )
-    around = Around(
+    around = VouchingAround(
         config=config,
         people=people,
         directory=directory,
@@ -105,4 +121,19 @@ def open_kinds(
     )
     vouching = Vouching(around, Vouches(parts.db), confirming)
     proving.enrolment.connect(vouching.claim)
-    return Kinds(blocking, vouching, confirming, desk)
+    staff = Staff(
+        StaffAround(
+            people=people,
+            coming_in=life.coming_in,
+            closing=life.closing,
+            publication=publication,
+            homes=homes,
+            book=book,
+            rights=rights,
+            incidents=parts.incidents,
+            journal=parts.journal,
+            clock=parts.clock,
+        ),
+        StaffRows(parts.db),
+    )
+    return Kinds(blocking, vouching, staff, confirming, desk)

@@ -20,6 +20,7 @@ from colloque_annuaire.store_proofs import register_proofs
 from colloque_annuaire.store_renewing import register_renewing
 from colloque_annuaire.store_results import register_upgrades as register_results
 from colloque_annuaire.store_sessions import register_sessions
+from colloque_annuaire.store_staff import register_staff
 from colloque_annuaire.store_vouching import register_vouching
 
 
@@ -42,4 +43,5 @@ def annuaire_upgrades() -> UpgradeTable:
     register_asking(table)
     register_vouching(table)
     register_assistants(table)
+    register_staff(table)
     return table

@@ -122,6 +122,12 @@ COMMANDS: tuple[Command, ...] = (
             "Retire tout accès à ce compte : sessions fermées, sorti des salons patients.", ("revoke",)),
     Command("retablir", _ANNUAIRE, _ADMIN, _in("admin"), "!retablir @compte",
             "Rend son accès à ce compte, et ses salons encore ouverts.", ("restore",)),
+    Command("administrateurs", _ANNUAIRE, _ADMIN, _in("admin"), "!administrateurs",
+            "Montre qui administre.", ("admins",)),
+    Command("administrateur ajouter", _ANNUAIRE, _ADMIN, _in("admin"), "!administrateur ajouter prenom.nom",
+            "Crée un compte d'administrateur ; un deuxième administrateur confirme.", ("admin add",)),
+    Command("administrateur retirer", _ANNUAIRE, _ADMIN, _in("admin"), "!administrateur retirer @compte",
+            "Retire ses droits à un administrateur.", ("admin remove",)),
     Command("annuaire confirmer", _ANNUAIRE, _ADMIN, _in("admin"), "!annuaire confirmer",
             "Accepte un annuaire où beaucoup de personnes manquent.", ("directory confirm",)),
 )

@@ -26,7 +26,8 @@ from colloque_annuaire.store_results import Question
 from colloque_annuaire.store_vouching import Stage, Vouches
 from tests.servers.annuaire import rpps
 from tests.servers.verification import Server
-from tests.servers.ward import Mails, Ward, a_ward, dies, killed_after, user  # noqa: F401 - a fixture
+from tests.servers.ward import Ward, a_ward  # noqa: F401 - a fixture
+from tests.servers.ward_parts import Mails, dies, killed_after, user
 
 STEPS = [
     (Journal, "begin"), (Journal, "end"), (Vouches, "put"), (Vouches, "go_on"), (Vouches, "vouch"), (Mails, "send"),

@@ -3,14 +3,26 @@ module."""
 
 from __future__ import annotations
 
+import asyncio
+import re
+import stat
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 
+from colloque.book import read_secret
 from colloque.errors import HomeRefused
-from colloque.matrix.api import CLIENT, path
-from tests.servers.annuaire_house import House, Member, a_house  # noqa: F401 - a fixture
+from colloque.identity import RoomId, UserId
+from colloque.matrix.api import CLIENT, MatrixApi, path
+from colloque.matrix.home import RoomSpec, room_request
+from colloque.rooms.mark import RoomKind, RoomMark
+from colloque_demo.clinician import Clinician
+from colloque_demo.people import Person
+from tests.servers.annuaire_house import House, Member, a_house, room_of  # noqa: F401 - a fixture
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -82,3 +94,102 @@ async def test_two_colleagues_vouch_for_a_third(house: House, members: tuple[Mem
         garants = next(line for line in who.split("\n") if line.startswith("Garants : "))
         assert all(voucher.person.professional.full_name in garants for voucher in members)
         assert await invite(third, one) == {}
+
+
+async def colloque(*words: str) -> tuple[int, str]:
+    """The operator's command."""
+    program = Path(sys.executable).with_name("colloque")
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(program, *words, stdout=pipe, stderr=asyncio.subprocess.STDOUT)
+    said, _ = await process.communicate()
+    return process.returncode or 0, said.decode()
+
+
+def names_in(folder: Path) -> list[str]:
+    return [each.name for each in folder.iterdir()]
+
+
+def password_of(user: UserId, said: str) -> str:
+    """What the command gave for that account."""
+    found = re.search(rf"{re.escape(user)}\n.*: (\S+)\n", said)
+    assert found is not None, said
+    return found[1]
+
+
+async def login(house: House, user: UserId, password: str) -> str:
+    """The access token of a new session. Raises HomeRefused."""
+    body = {"type": "m.login.password", "identifier": {"type": "m.id.user", "user": user}, "password": password}
+    answer = await MatrixApi(house.session, house.server.url, "").call("POST", path(CLIENT, "login"), body)
+    return str(answer["access_token"])
+
+
+async def administrator(house: House, undo: AsyncExitStack, user: UserId, said: str) -> tuple[Clinician, RoomId]:
+    """Comes in with the password that a file of the command holds."""
+    person = Person(house.cast.admin.professional, house.cast.admin.address, "", user, password_of(user, said))
+    client = await Clinician.login(house.session, house.server.url, person, house.layout.client(user))
+    undo.push_async_callback(client.close)
+    return client, await room_of(client, RoomKind.ADMIN)
+
+
+async def test_the_first_administrators_come_in_and_stay_out_of_patients_rooms(
+    house: House, members: tuple[Member, Member], tmp_path: Path
+) -> None:
+    file, where = tmp_path / "first", ("--config", str(house.layout.config))
+    code, said = await colloque("admin", "bootstrap", "zoe.durand", "Paul Petit", *where, "--out", str(file))
+    assert code == 0, said
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    secrets = re.findall(r"minutes: (\S+)", file.read_text())
+    assert len(secrets) == 2
+    assert not any(secret in said for secret in secrets)
+    again, said = await colloque("admin", "bootstrap", "zoe.durand", "Paul Petit", *where, "--out", f"{file}2")
+    assert again == 65, said
+    assert names_in(tmp_path) == ["first"]
+    zoe, paul = (UserId(f"@{name}:{house.config.homeserver.server_name}") for name in ("zoe.durand", "paul.petit"))
+    async with AsyncExitStack() as undo:
+        first, room = await administrator(house, undo, zoe, file.read_text())
+        second, same = await administrator(house, undo, paul, file.read_text())
+        assert room == same
+        with pytest.raises(HomeRefused):
+            await login(house, zoe, password_of(zoe, file.read_text()))
+        assert "Paul PETIT · administration" in (await first.ask(room, "!administrateurs", "who administers")).body
+        assert "!administrateur ajouter" in (await first.ask(room, "!aide", "help")).body
+
+        # An administrator is in no patient room, whoever invites: over the wire, by the rule in the homeserver.
+        token = read_secret(house.config.salles.as_token).decode()
+        salles = MatrixApi(house.session, house.server.url, token, user=house.config.bot("salles"))
+        doctor = members[0].person.account
+        for invited in ((doctor, zoe), (doctor,)):
+            spec = RoomSpec("Salon", RoomMark(RoomKind.PATIENT, f"k{len(invited)}", doctor), invite=invited)
+            making = salles.call("POST", path(CLIENT, "createRoom"), room_request(spec))
+            if zoe in invited:
+                with pytest.raises(HomeRefused):
+                    await making
+            else:
+                assert (await making)["room_id"]
+        assert (await invite(members[0], Member(first, room)))["errcode"] == "M_FORBIDDEN"
+
+        await house.kill()
+        code, said = await colloque("admin", "access", paul, *where, "--out", "-")
+        assert code == 0, said
+        assert await login(house, paul, password_of(paul, said))
+        await first.hear(lambda m: "colloque admin access" in m.body, "that an access was given")
+        answer = (await first.ask(room, f"!administrateur retirer {paul}", "the removal")).body
+        assert answer.startswith("C'est fait")
+
+        async def gone() -> bool:
+            return (await first.members(room)).get(paul) == "leave"
+
+        await until(gone, "the removed administrator is out")
+        code, said = await colloque("admin", "list", *where)
+        assert (code, said) == (0, f"{zoe}\tZoe DURAND · administration\tstaff\n")
+
+        async def closed() -> bool:
+            try:
+                await second.api.call("GET", path(CLIENT, "joined_rooms"))
+            except HomeRefused:
+                return True
+            return False
+
+        await until(closed, "their sessions are closed")
+        code, said = await colloque("admin", "access", paul, *where, "--out", "-")
+        assert code == 65, said

@@ -8,15 +8,18 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from ruamel.yaml import YAML
 
 from colloque.book import read_secret
-from colloque.config import Config
+from colloque.config import Config, load
 from colloque.identity import RoomId
 from colloque.matrix.api import CLIENT, MatrixApi, path
+from colloque.rooms.mark import ROOM_MARK, RoomKind
 from colloque.sockets import Server
 from colloque_demo import settings, stack
 from colloque_demo.clinician import Clinician
@@ -76,11 +79,7 @@ class Member:
         client = await Clinician.login(house.session, house.server.url, person, folder)
         undo.push_async_callback(client.close)
 
-        async def joined() -> list[RoomId]:
-            return await client.joined_rooms()
-
-        [home] = await until(joined, "a home room")
-        return cls(client, home)
+        return cls(client, await room_of(client, RoomKind.HOME))
 
     @property
     def person(self) -> Person:
@@ -104,6 +103,29 @@ class Member:
         return int(RESULT.findall(block)[0][0]), block
 
 
+def without_administrators(path: Path) -> Config:
+    """The configuration, naming none any more: they are made as in production."""
+    yaml = YAML()
+    raw = yaml.load(path)
+    raw["admin"]["users"] = []
+    with path.open("w", encoding="utf-8") as out:
+        yaml.dump(raw, out)
+    return load(path)
+
+
+async def room_of(client: Clinician, kind: RoomKind) -> RoomId:
+    """The room of that kind that somebody was joined to; waits for it."""
+
+    async def joined() -> RoomId | None:
+        for room in await client.joined_rooms():
+            mark = await client.state_or_none(room, ROOM_MARK)
+            if mark is not None and mark["content"]["kind"] == kind:
+                return room
+        return None
+
+    return await until(joined, f"a room: {kind}")
+
+
 @pytest.fixture(name="house", scope="module")
 async def a_house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
     layout = Layout(tmp_path_factory.mktemp("finding") / "house")
@@ -115,7 +137,8 @@ async def a_house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hou
         settings.make_secrets(layout)
         pki = make_pki(layout.mail / "pki")
         server = Homeserver(layout.synapse, settings.SERVER_NAME, ports.synapse)
-        config = settings.write_config(layout, ports, server.url, pki.ca)
+        settings.write_config(layout, ports, server.url, pki.ca)
+        config = without_administrators(layout.config)
         await asyncio.to_thread(stack._configure, server, layout, ports, config)
         await asyncio.to_thread(server.start)
         undo.callback(server.stop)

@@ -5,12 +5,10 @@ The service may be killed before any of its steps, and started again on what it 
 
 from __future__ import annotations
 
-import itertools
 import json
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,22 +21,29 @@ from colloque.bot import Handler
 from colloque.clock import FrozenClock
 from colloque.commands import Call, parse
 from colloque.directory.lookup import AgeRules
-from colloque.errors import ServiceUnavailable
-from colloque.identity import EventId, MssanteAddress, RoomId, UserId
-from colloque.matrix.home import Incoming
+from colloque.identity import EventId, UserId
+from colloque.rights import Rights
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
+from colloque_annuaire.accounts import Accounts
 from colloque_annuaire.attesting import Attesting, Validity
 from colloque_annuaire.blocks import Blocking
+from colloque_annuaire.coming_in import ComingIn
 from colloque_annuaire.confirming import Confirming
+from colloque_annuaire.ending import Closing
 from colloque_annuaire.naming import Naming
+from colloque_annuaire.partners import Partners
 from colloque_annuaire.publish import Publication
+from colloque_annuaire.staff import Around as StaffAround
+from colloque_annuaire.staff import Staff
 from colloque_annuaire.store import People
 from colloque_annuaire.store_asking import Asking
 from colloque_annuaire.store_blocks import Blocks
 from colloque_annuaire.store_ending import Endings
+from colloque_annuaire.store_entry import Links, Passes
 from colloque_annuaire.store_proofs import Proofs
 from colloque_annuaire.store_results import Results
+from colloque_annuaire.store_staff import StaffRows
 from colloque_annuaire.store_vouching import Vouches
 from colloque_annuaire.tables import annuaire_upgrades
 from colloque_annuaire.vouching import Around, Vouching
@@ -46,45 +51,9 @@ from tests.servers.annuaire import rpps
 from tests.servers.databases import Opener
 from tests.servers.dispatch import CONFIG, SERVER
 from tests.servers.side_parts import Fresh
-from tests.servers.verification import Server
+from tests.servers.ward_parts import BEGIN, EVENTS, Hall, Mails, said, user
 
 KEY = b"k" * 32
-BEGIN = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
-EVENTS = itertools.count()
-
-
-class Mails:
-    """What the bridge was told to send, by key."""
-
-    def __init__(self) -> None:
-        self.sent: dict[str, tuple[str, str]] = {}
-        self.away = False
-
-    async def send(self, *, key: str, to: MssanteAddress, subject: str, text: str) -> None:
-        if self.away:
-            raise ServiceUnavailable("mssante does not answer")
-        self.sent.setdefault(key, (to.value, text))
-
-
-class Killed(BaseException):
-    """kill -9."""
-
-
-def user(number: int) -> UserId:
-    return UserId(f"@p{number}:{SERVER}")
-
-
-def said(body: str, sender: UserId, event: str = "", **content: Any) -> Incoming:
-    return Incoming(
-        room=RoomId(f"!{sender}"),
-        event=EventId(event or f"$e{next(EVENTS)}"),
-        sender=sender,
-        sent_at=BEGIN,
-        type="m.room.message",
-        content={"msgtype": "m.text", "body": body} | content,
-        encrypted=True,
-        device_signed=True,
-    )
 
 
 class Ward:
@@ -95,7 +64,8 @@ class Ward:
         self.clock = FrozenClock(BEGIN)
         self.directory = Fresh(self.clock)
         self.people, self.results, self.incidents = People(db), Results(db), Incidents(db, self.clock)
-        self.server = Server()
+        self.server, self.url = Hall(), "https://c.test"
+        self.named: tuple[UserId, ...] = ()
         self.mails = Mails()
         self.servers: Servers | None = None
         self.start()
@@ -160,10 +130,47 @@ class Ward:
             clock=self.clock,
         )
         self.vouching = Vouching(around, Vouches(self.db), self.confirming)
+        self.endings, self.links, passes = Endings(self.db), Links(self.db), Passes(self.db)
+        self.accounts = Accounts(
+            db=self.db, people=self.people, server=self.server, journal=self.journal, server_name=SERVER
+        )
+        self.closing = Closing(
+            people=self.people,
+            endings=self.endings,
+            directory=self.directory,
+            publication=self.publication,
+            server=self.server,
+            rooms=self.server,
+            partners=Partners(
+                endings=self.endings,
+                book=self.book,
+                home=self.server,
+                homes=self.server,  # type: ignore[arg-type]
+            ),
+            home=self.server,
+            homes=self.server,  # type: ignore[arg-type]
+            incidents=self.incidents,
+            journal=self.journal,
+            clock=self.clock,
+        )
+        self.rights = Rights(self.named, self.book, self.clock)
+        staffing = StaffAround(
+            people=self.people,
+            coming_in=ComingIn(self.accounts, self.links, passes, self.clock, self.url),
+            closing=self.closing,
+            publication=self.publication,
+            homes=self.server,  # type: ignore[arg-type]
+            book=self.book,
+            rights=self.rights,
+            incidents=self.incidents,
+            journal=self.journal,
+            clock=self.clock,
+        )
+        self.staff = Staff(staffing, StaffRows(self.db))
 
     @property
     def table(self) -> Mapping[str, Handler]:
-        return {**self.blocking.table, **self.vouching.table}
+        return {**self.blocking.table, **self.vouching.table, **self.staff.table}
 
     async def settle(self) -> None:
         await self.publication.snapshot()
@@ -171,6 +178,9 @@ class Ward:
         await self.attesting.settle()
         await self.blocking.settle()
         await self.vouching.settle()
+        await self.accounts.settle()
+        await self.closing.settle()
+        await self.staff.settle()
 
     async def restart(self) -> None:
         self.journal.close()
@@ -210,38 +220,6 @@ class Ward:
         """What the journal says of that kind of act."""
         lines = (self.tmp / "journal.jsonl").read_text(encoding="utf-8").splitlines()
         return [entry for entry in map(json.loads, lines) if entry["kind"] == kind]
-
-
-@contextmanager
-def killed_after(
-    steps: Sequence[tuple[type, str]], survived: int, patch: pytest.MonkeyPatch
-) -> Iterator[Callable[[], int]]:
-    """Within, the process dies before the step after `survived` ones; yields how many steps it could still take."""
-    left = survived
-
-    def dying(real: Callable[..., Any]) -> Callable[..., Any]:
-        def step(*args: Any, **kwargs: Any) -> Any:
-            nonlocal left
-            left -= 1
-            if left < 0:
-                raise Killed
-            return real(*args, **kwargs)
-
-        return step
-
-    with patch.context() as inner:
-        for owner, name in steps:
-            inner.setattr(owner, name, dying(getattr(owner, name)))
-        yield lambda: left
-
-
-async def dies(act: Callable[[], Awaitable[object]]) -> bool:
-    """Whether it was killed."""
-    try:
-        await act()
-    except Killed:
-        return True
-    return False
 
 
 @pytest.fixture(name="ward")

@@ -167,7 +167,10 @@ def test_each_person_sees_what_they_may_use() -> None:
     assert names(set(), "home") == ["aide", "inscription", "code", "sessions"]
     assert names({Right.ATTESTED}, "patient") == ["patient salon", "patient terminer", "patient referent"]
     assert names({Right.ATTESTED}, "mail") == ["boite etat", "envois", "renvoyer"]
-    assert names({Right.ADMIN}, "admin") == ["aide", "etat", "revoquer", "retablir", "annuaire confirmer"]
+    assert names({Right.ADMIN}, "admin") == [
+        "aide", "etat", "revoquer", "retablir", "administrateurs", "administrateur ajouter", "administrateur retirer",
+        "annuaire confirmer",
+    ]  # fmt: skip
     assert names({Right.ATTESTED}, "admin") == ["aide"]
 
 
