@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from colloque.book import AttestationBook, read_secret
-from colloque.bot import Bot, Reply
+from colloque.bot import Bot
 from colloque.bot_service import Parts, open_parts
 from colloque.calls import JsonDict
 from colloque.commands import Owner
@@ -19,7 +19,6 @@ from colloque.directory.open import open_directory
 from colloque.errors import BadIdentifier
 from colloque.identity import UserId, parse_user_id
 from colloque.matrix.crosssign import signed_devices
-from colloque.matrix.home import Incoming
 from colloque.rights import Rights
 from colloque.service import Service
 from colloque.sockets import Server
@@ -32,7 +31,7 @@ from colloque_annuaire.freshness import Gauges
 from colloque_annuaire.homes import Homes
 from colloque_annuaire.kinds import Kinds, open_kinds
 from colloque_annuaire.life import Life, open_life
-from colloque_annuaire.proving import Proving, ask_others, open_proving
+from colloque_annuaire.proving import ask_others, open_proving
 from colloque_annuaire.publish import Publication
 from colloque_annuaire.refusals import Refusals
 from colloque_annuaire.store import People
@@ -170,7 +169,7 @@ class AnnuaireService(Service):
             administers=rights.administers,
             handlers=commands.table,
             handled=parts.handled,
-            answers=partial(_answers, proving, kinds),
+            answers=kinds.answers,
         )
         federation = None
         if abroad is not None and roster is not None:
@@ -290,10 +289,6 @@ class AnnuaireService(Service):
                 await self.pause(seconds)
 
         return loop
-
-
-async def _answers(proving: Proving, kinds: Kinds, message: Incoming, reply: Reply) -> bool:
-    return await proving.answers(message, reply) or await kinds.answers(message, reply)
 
 
 async def _has_signed_device(parts: Parts, user: UserId) -> bool:

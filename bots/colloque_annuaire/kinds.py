@@ -45,6 +45,7 @@ class Kinds:
     vouching: Vouching
     staff: Staff
     confirming: Confirming
+    proving: Proving
     desk: Desk
 
     @property
@@ -64,7 +65,10 @@ class Kinds:
 
     async def answers(self, message: Incoming, reply: Reply) -> bool:
         """A text that is no command, in a home room: True when something had been asked that it settles."""
-        return await self.confirming.answers(message, reply) or await self.desk.contacting.answers(message, reply)
+        for asked in (self.proving.answers, self.confirming.answers, self.desk.contacting.answers):
+            if await asked(message, reply):
+                return True
+        return False
 
     async def settle(self) -> None:
         """At start: what a crash left open."""
@@ -136,4 +140,4 @@ def open_kinds(
         ),
         StaffRows(parts.db),
     )
-    return Kinds(blocking, vouching, staff, confirming, desk)
+    return Kinds(blocking, vouching, staff, confirming, proving, desk)
