@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from datetime import timedelta
 
 from colloque.attestation import Attestation, Kind, Method
 from colloque.book import AttestationBook
 from colloque.bot import Handler, Reply
-from colloque.clock import Clock, to_millis
-from colloque.commands import Call, digits
-from colloque.errors import HomeRefused, Refused
+from colloque.clock import Clock
+from colloque.commands import Call, digits, fold
+from colloque.errors import Refused
 from colloque.identity import EventId, UserId, digest
-from colloque.logs import event as log_event
-from colloque.matrix.home import Home, Incoming, text
+from colloque.matrix.home import Incoming
 from colloque.policy.admission import rights_of
 from colloque.policy.ending import End
 from colloque.store.journal import Journal
 from colloque_annuaire import texts_assistants as texts
 from colloque_annuaire.coming_in import ComingIn
+from colloque_annuaire.confirming import Confirming
 from colloque_annuaire.ending import Closing
-from colloque_annuaire.homes import Homes
 from colloque_annuaire.publish import Publication
 from colloque_annuaire.store import People
 from colloque_annuaire.store_assistants import Assistant, AssistantRows
 
-log = logging.getLogger(__name__)
-
 MOST = 10
 """People who may work under one professional at a time."""
 LINK_LIFE = timedelta(hours=48)
-ASKED = (14, 1)
-"""How many days before the end the professional is asked."""
 _LONGEST = 40
 _ACT = "person.sponsor"
 
@@ -49,8 +43,7 @@ class Assistants:
         closing: Closing,
         publication: Publication,
         book: AttestationBook,
-        home: Home,
-        homes: Homes,
+        confirming: Confirming,
         journal: Journal,
         clock: Clock,
         valid_for: timedelta,
@@ -61,8 +54,7 @@ class Assistants:
         self._closing = closing
         self._publication = publication
         self._book = book
-        self._home = home
-        self._homes = homes
+        self._confirming = confirming
         self._journal = journal
         self._clock = clock
         self._valid_for = valid_for
@@ -86,14 +78,15 @@ class Assistants:
         await reply(texts.listing(known, self._clock.now()) if known else texts.NOBODY)
 
     async def invite(self, call: Call, message: Incoming, reply: Reply) -> None:
-        """`!assistant inviter Prénom Nom, secrétaire`."""
+        """`!assistant inviter Prénom Nom, secrétaire [oui]`."""
         sponsor = self._sponsor(message.sender)
         if sponsor is None:
             await reply(texts.NOT_A_SPONSOR)
             return
         known = await self._rows.by_event(message.event)
         if known is None:
-            who, _, role = call.rest.partition(",")
+            typed, yes = _without_yes(call)
+            who, _, role = typed.partition(",")
             given_name, _, family_name = " ".join(who.split()).partition(" ")
             if not family_name or max(map(len, (given_name, family_name, role.strip()))) > _LONGEST:
                 await reply(texts.WHO)
@@ -102,6 +95,10 @@ class Assistants:
                 await reply(texts.TOO_MANY)
                 return
             wanted = " ".join(role.split()) or texts.ROLE
+            if not yes:
+                await self._confirming.ask(message.sender, f"assistant inviter {given_name} {family_name}, {wanted}")
+                await reply(texts.confirm_invitation(given_name, family_name, wanted))
+                return
             known = await self._rows.add(message.event, sponsor.rpps, given_name, family_name, wanted)
         user = await self._make(known, sponsor)
         await reply(await self._with_link(user, known, fresh=True))
@@ -128,26 +125,16 @@ class Assistants:
             await reply(texts.renewed(chosen, held.valid_until))
 
     async def end(self, call: Call, message: Incoming, reply: Reply) -> None:
-        """`!assistant terminer N`."""
+        """`!assistant terminer N [oui]`."""
         chosen = await self._chosen(call, message, reply)
-        if chosen is not None and chosen.user is not None:
+        if chosen is None or chosen.user is None:
+            return
+        if not _without_yes(call)[1]:
+            await self._confirming.ask(message.sender, f"assistant terminer {chosen.n}")
+            await reply(texts.confirm_end(chosen))
+        else:
             await self._closing.end(chosen.user, End.SPONSOR)
             await reply(texts.over(chosen))
-
-    async def run_once(self) -> None:
-        """Professionals are asked in time whether somebody goes on. Raises HomeUnavailable."""
-        now = self._clock.now()
-        for each in await self._rows.all():
-            held = await self._held(each)
-            if held is None or not held.is_valid(now):
-                continue
-            left = held.valid_until - now
-            days = min((d for d in ASKED if left <= timedelta(days=d)), default=None)
-            last = each.asked_days if each.asked_until == held.valid_until else None
-            if days is None or (last is not None and last <= days):
-                continue
-            await self._ask(each, held, days)
-            await self._rows.asked(each, held.valid_until, days)
 
     async def settle(self) -> None:
         """At start: end the journal's open acts; an interrupted command is heard again."""
@@ -171,7 +158,7 @@ class Assistants:
 
     async def _chosen(self, call: Call, message: Incoming, reply: Reply) -> Assistant | None:
         """The one whose number was typed; told when there is none."""
-        sponsor, typed = self._sponsor(message.sender), digits(" ".join(call.words)) or ""
+        sponsor, typed = self._sponsor(message.sender), digits(_without_yes(call)[0]) or ""
         if sponsor is None:
             await reply(texts.NOT_A_SPONSOR)
             return None
@@ -188,6 +175,7 @@ class Assistants:
         user = await self._coming_in.accounts.of(
             f"assistant {assistant.event}", assistant.given_name, assistant.family_name, name
         )
+        await self._people.saw_account(user)
         await self._rows.made(assistant.event, user)
         if await self._people.attested_by_event(assistant.event) is None:
             await self._attest(assistant, user, sponsor, assistant.event)
@@ -224,13 +212,8 @@ class Assistants:
             return texts.without_page(assistant, user)
         return texts.invited(assistant, user, link, fresh=fresh)
 
-    async def _ask(self, assistant: Assistant, held: Attestation, days: int) -> None:
-        sponsor = await self._people.holder_of(assistant.under)
-        if sponsor is None:
-            return
-        ref = digest(f"{assistant.event} {to_millis(held.valid_until)} {days}")
-        try:
-            room = await self._homes.ensure(sponsor)
-            await self._home.send(room, text(texts.ends_soon(assistant, held.valid_until)), txn=f"assistant-{ref}")
-        except HomeRefused as error:
-            log_event(log, "assistant.not_told", level=logging.WARNING, code=error.errcode)
+
+def _without_yes(call: Call) -> tuple[str, bool]:
+    """What was typed before a last word that is "oui", and whether there is one. (No shorter yes: "O" is a name.)"""
+    before, _, last = call.rest.rpartition(" ")
+    return (before.rstrip(" ,"), True) if fold(last).strip(" .!") == "oui" else (call.rest, False)

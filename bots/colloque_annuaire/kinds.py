@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from colloque.book import AttestationBook
 from colloque.bot import Handler, Reply
@@ -13,6 +14,8 @@ from colloque.directory.lookup import Directory
 from colloque.matrix.home import Incoming
 from colloque.rights import Rights
 from colloque.sockets import Verb
+from colloque_annuaire.assistants import Assistants
+from colloque_annuaire.assistants_told import AssistantsTold
 from colloque_annuaire.blocks import Blocking
 from colloque_annuaire.confirming import Confirming
 from colloque_annuaire.desk import Desk
@@ -25,6 +28,7 @@ from colloque_annuaire.staff import Around as StaffAround
 from colloque_annuaire.staff import Staff
 from colloque_annuaire.store import People
 from colloque_annuaire.store_asking import Asking
+from colloque_annuaire.store_assistants import AssistantRows
 from colloque_annuaire.store_blocks import Blocks
 from colloque_annuaire.store_staff import StaffRows
 from colloque_annuaire.store_vouching import Vouches
@@ -44,6 +48,8 @@ class Kinds:
     blocking: Blocking
     vouching: Vouching
     staff: Staff
+    assistants: Assistants
+    told: AssistantsTold
     confirming: Confirming
     proving: Proving
     desk: Desk
@@ -51,7 +57,7 @@ class Kinds:
     @property
     def commands(self) -> Mapping[str, Handler]:
         """Handlers by command name."""
-        return {**self.blocking.table, **self.vouching.table, **self.staff.table}
+        return {**self.blocking.table, **self.vouching.table, **self.staff.table, **self.assistants.table}
 
     @property
     def verbs(self) -> Mapping[str, Verb]:
@@ -61,7 +67,11 @@ class Kinds:
     @property
     def rounds(self) -> Mapping[str, tuple[float, Round]]:
         """By task name: how often, in seconds, and what."""
-        return {"vouching": (SOON_S, self.vouching.run_once), "kinds": (TIDY_S, self.tidy)}
+        return {
+            "vouching": (SOON_S, self.vouching.run_once),
+            "assistants": (TIDY_S, self.told.run_once),
+            "kinds": (TIDY_S, self.tidy),
+        }
 
     async def answers(self, message: Incoming, reply: Reply) -> bool:
         """A text that is no command, in a home room: True when something had been asked that it settles."""
@@ -76,6 +86,7 @@ class Kinds:
         await self.blocking.settle()
         await self.vouching.settle()
         await self.staff.settle()
+        await self.assistants.settle()
 
     async def tidy(self) -> None:
         """Forget what is over."""
@@ -140,4 +151,18 @@ def open_kinds(
         ),
         StaffRows(parts.db),
     )
-    return Kinds(blocking, vouching, staff, confirming, proving, desk)
+    rows = AssistantRows(parts.db)
+    assistants = Assistants(
+        rows=rows,
+        people=people,
+        coming_in=life.coming_in,
+        closing=life.closing,
+        publication=publication,
+        book=book,
+        confirming=confirming,
+        journal=parts.journal,
+        clock=parts.clock,
+        valid_for=timedelta(days=config.annuaire.supervised_days),
+    )
+    told = AssistantsTold(rows=rows, people=people, home=parts.home, homes=homes, clock=parts.clock)
+    return Kinds(blocking, vouching, staff, assistants, told, confirming, proving, desk)

@@ -14,7 +14,6 @@ from colloque.config import Config
 from colloque.directory.questions import TableDirectory
 from colloque.matrix.crosssign import master_key
 from colloque.sockets import Verb
-from colloque_annuaire.assistants import Assistants
 from colloque_annuaire.coming_in import ComingIn, open_accounts
 from colloque_annuaire.ending import Closing
 from colloque_annuaire.federation_leaving import SallesRooms
@@ -28,7 +27,6 @@ from colloque_annuaire.renewing import Renewing
 from colloque_annuaire.revoking import Revoking
 from colloque_annuaire.sessions import Sessions
 from colloque_annuaire.store import People
-from colloque_annuaire.store_assistants import AssistantRows
 from colloque_annuaire.store_ending import Endings
 from colloque_annuaire.store_entry import Passes
 from colloque_annuaire.store_renewing import Renewals
@@ -51,7 +49,6 @@ class Life:
     sessions: Sessions
     logins: Logins
     coming_in: ComingIn
-    assistants: Assistants
     partners: Partners
     commands: Mapping[str, Handler]
     verbs: Mapping[str, Verb]
@@ -64,7 +61,6 @@ class Life:
         await self.sessions.settle()
         await self.closing.settle()
         await self.coming_in.accounts.settle()
-        await self.assistants.settle()
 
 
 def open_life(
@@ -130,19 +126,6 @@ def open_life(
         limit=timedelta(days=config.annuaire.inactive_days),
     )
     coming_in = open_accounts(config, parts, people, passes)
-    assistants = Assistants(
-        rows=AssistantRows(parts.db),
-        people=people,
-        coming_in=coming_in,
-        closing=closing,
-        publication=publication,
-        book=book,
-        home=parts.home,
-        homes=homes,
-        journal=parts.journal,
-        clock=parts.clock,
-        valid_for=timedelta(days=config.annuaire.supervised_days),
-    )
     revoking = Revoking(closing=closing, people=people, homes=homes, journal=parts.journal)
     return Life(
         closing=closing,
@@ -156,16 +139,14 @@ def open_life(
             clock=parts.clock,
         ),
         coming_in=coming_in,
-        assistants=assistants,
         partners=partners,
-        commands={**sessions.table, **revoking.table, **assistants.table},
+        commands={**sessions.table, **revoking.table},
         verbs=revoking.verbs,
         rounds={
             "endings": (SOON_S, closing.run_once),
             "sessions": (SOON_S, sessions.run_once),
             "cards": (LOOK_S, cards.run_once),
             "renewals": (RENEW_S, renewing.run_once),
-            "assistants": (RENEW_S, assistants.run_once),
             "unused": (UNUSED_S, unused.run_once),
         },
     )

@@ -34,6 +34,14 @@ def register_assistants(table: UpgradeTable) -> None:
         )
 
 
+def register_suspensions(table: UpgradeTable) -> None:
+    """Add this file's second migration."""
+
+    @migration(table, "Who was told that the professional above them is not verified any more")
+    async def suspension(conn: Connection) -> None:
+        await conn.execute("CREATE TABLE assistant_suspended (event TEXT PRIMARY KEY, until BIGINT NOT NULL)")
+
+
 @dataclass(frozen=True, slots=True)
 class Assistant:
     """One of them. `event`: the command that invited them."""
@@ -95,6 +103,20 @@ class AssistantRows:
         """The professional was told of that end, so many days before it."""
         await self._db.execute(
             "UPDATE assistant SET until = $2, days = $3 WHERE event = $1", assistant.event, to_millis(until), days
+        )
+
+    async def suspended(self, assistant: Assistant) -> datetime | None:
+        """Of which end of the professional's attestation both were told."""
+        at = await self._db.fetchval("SELECT until FROM assistant_suspended WHERE event = $1", assistant.event)
+        return from_millis(at) if at is not None else None
+
+    async def suspend(self, assistant: Assistant, until: datetime) -> None:
+        """Both were told of that end."""
+        await self._db.execute(
+            "INSERT INTO assistant_suspended (event, until) VALUES ($1, $2) "
+            "ON CONFLICT (event) DO UPDATE SET until = $2",
+            assistant.event,
+            to_millis(until),
         )
 
 

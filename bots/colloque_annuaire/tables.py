@@ -10,7 +10,7 @@ from colloque_annuaire.federation import register_upgrades as register_federatio
 from colloque_annuaire.opposed_cards import register_cards
 from colloque_annuaire.store import register_upgrades
 from colloque_annuaire.store_asking import register_asking
-from colloque_annuaire.store_assistants import register_assistants
+from colloque_annuaire.store_assistants import register_assistants, register_suspensions
 from colloque_annuaire.store_blocks import register_blocks
 from colloque_annuaire.store_ciba import register_ciba
 from colloque_annuaire.store_ending import register_ending
@@ -44,4 +44,5 @@ def annuaire_upgrades() -> UpgradeTable:
     register_vouching(table)
     register_assistants(table)
     register_staff(table)
+    register_suspensions(table)
     return table

@@ -33,6 +33,44 @@ def name(assistant: Assistant, sponsor: Attestation) -> str:
     return f"{assistant.given_name} {assistant.family_name.upper()} · {assistant.role} · avec {under}"
 
 
+def confirm_invitation(given_name: str, family_name: str, role: str) -> str:
+    """Before an account is made."""
+    return (
+        "Créer un compte pour cette personne, sous votre responsabilité ?\n"
+        f"{given_name} {family_name.upper()} ({role})\n"
+        "Elle verra les salons patients où vous êtes et où elle est invitée ; vous répondez de ce qu'elle y fait.\n"
+        "Pour confirmer, répondez oui."
+    )
+
+
+def confirm_end(assistant: Assistant) -> str:
+    """Before an access ends."""
+    return (
+        "Mettre fin à l'accès de cette personne ?\n"
+        f"{_who(assistant)}\n"
+        "Ses sessions seront fermées, ce compte sortira des salons patients. Pour confirmer, répondez oui."
+    )
+
+
+def suspended(sponsor: str) -> str:
+    """To somebody whose professional is not verified any more."""
+    return (
+        "Votre accès est suspendu\n"
+        f"L'identité de {sponsor}, sous la responsabilité de qui vous travaillez, n'est plus vérifiée. Vous gardez vos "
+        "salons, sans y inviter ni en rejoindre d'autres.\n"
+        "Voyez avec cette personne : votre accès revient dès que son identité est vérifiée à nouveau."
+    )
+
+
+def suspended_with_you(assistant: Assistant) -> str:
+    """To the professional."""
+    return (
+        "Une personne dont vous répondez est suspendue, comme vous\n"
+        f"{_who(assistant)}\n"
+        "Son accès revient dès que votre identité est vérifiée à nouveau : !inscription suivi de votre numéro RPPS."
+    )
+
+
 def invited(assistant: Assistant, user: UserId, link: str, *, fresh: bool) -> str:
     """The link, to be handed over."""
     head = "Le compte est prêt." if fresh else "Voici un nouveau lien."

@@ -16,11 +16,15 @@ from colloque.matrix.home import Incoming
 from colloque.policy.ending import End
 from colloque_annuaire.accounts import Accounts
 from colloque_annuaire.assistants import Assistants
+from colloque_annuaire.assistants_told import AssistantsTold
 from colloque_annuaire.coming_in import ComingIn
+from colloque_annuaire.confirming import Confirming
 from colloque_annuaire.publish import Publication
 from colloque_annuaire.store import People
+from colloque_annuaire.store_asking import Asking
 from colloque_annuaire.store_assistants import AssistantRows
 from colloque_annuaire.store_entry import Links, Passes
+from colloque_annuaire.store_results import Results
 from tests.servers.verification import KEY, House, Server, a_house, user  # noqa: F401 - a fixture
 
 ZOE = UserId("@zoe.durand:h.test")
@@ -59,6 +63,7 @@ class Desk:
             key=KEY,
             directory=house.directory,
         )
+        self.confirming = Confirming(asking=Asking(db), results=Results(db), book=self.book, clock=house.clock)
         self.assistants = Assistants(
             rows=AssistantRows(db),
             people=house.people,
@@ -66,11 +71,18 @@ class Desk:
             closing=house.closing,
             publication=house.publication,
             book=self.book,
-            home=house.server,
-            homes=house.server,  # type: ignore[arg-type]
+            confirming=self.confirming,
             journal=house.journal,
             clock=house.clock,
             valid_for=timedelta(days=90),
+        )
+        self.confirming.serve(self.assistants.table)
+        self.told = AssistantsTold(
+            rows=AssistantRows(db),
+            people=house.people,
+            home=house.server,
+            homes=house.server,  # type: ignore[arg-type]
+            clock=house.clock,
         )
 
     async def types(self, words: str, who: UserId = SPONSOR, event: str = "") -> str:
@@ -81,11 +93,14 @@ class Desk:
             return EventId("$r")
 
         call = parse(words)
-        assert isinstance(call, Call)
         now = self.house.clock.now()
         mark = EventId(event or f"${words} {now}")
-        message = Incoming(RoomId("!r"), mark, who, now, "m.room.message", {}, True, device_signed=True)
-        await self.assistants.table[call.command.name](call, message, reply)
+        content = {"msgtype": "m.text", "body": words}
+        message = Incoming(RoomId("!r"), mark, who, now, "m.room.message", content, True, device_signed=True)
+        if isinstance(call, Call):
+            await self.assistants.table[call.command.name](call, message, reply)
+        else:
+            assert await self.confirming.answers(message, reply), words
         return said[0]
 
 
@@ -98,7 +113,7 @@ async def desk(house: House) -> Desk:
 
 async def test_from_the_invitation_to_the_end(desk: Desk) -> None:
     house = desk.house
-    said = await desk.types("!assistant inviter Zoé Durand, secrétaire")
+    said = await desk.types("!assistant inviter Zoé Durand, secrétaire oui")
     assert f"{ZOE}" in said
     secret = said.partition("?l=")[2].split()[0]
     assert await desk.links.of(secret, house.clock.now()) == ZOE
@@ -112,18 +127,18 @@ async def test_from_the_invitation_to_the_end(desk: Desk) -> None:
     assert await desk.links.of(secret, house.clock.now()) is None, "the link before is dead"
     assert "?l=" in again
     house.clock.advance(days=77)
-    await desk.assistants.run_once()
-    await desk.assistants.run_once()
+    await desk.told.run_once()
+    await desk.told.run_once()
     assert len(house.server.told(3)) == 1
     assert "va prendre fin" in house.server.told(3)[0]
     house.clock.advance(days=12)
-    await desk.assistants.run_once()
+    await desk.told.run_once()
     assert len(house.server.told(3)) == 2
     assert "vaut jusqu'au" in await desk.types("!assistant prolonger 1")
     assert house.snapshot()[ZOE].is_valid(house.clock.now() + timedelta(days=89))
-    await desk.assistants.run_once()
+    await desk.told.run_once()
     assert len(house.server.told(3)) == 2
-    assert "n'a plus accès" in await desk.types("!assistant terminer 1")
+    assert "n'a plus accès" in await desk.types("!assistant terminer 1 oui")
     await house.closing.run_once()
     assert not house.snapshot()[ZOE].is_valid(house.clock.now())
     assert {act for act, who in house.server.acts if who == ZOE} == {"lock", "close", "evict sponsor"}
@@ -134,9 +149,49 @@ async def test_from_the_invitation_to_the_end(desk: Desk) -> None:
     assert ("unlock", ZOE) in house.server.acts
 
 
+async def test_nothing_is_made_nor_ended_before_a_yes(desk: Desk) -> None:
+    house = desk.house
+    asked = await desk.types("!assistant inviter Zoé Durand, secrétaire")
+    assert "Zoé DURAND (secrétaire)" in asked
+    assert await AssistantRows(house.endings._db).all() == []
+    for _ in range(2):
+        assert f"{ZOE}" in await desk.types("Oui", event="$yes")
+    assert len(await AssistantRows(house.endings._db).all()) == 1
+    assert "Kim O (" in await desk.types("!assistant inviter Kim O"), "a name, not a yes"
+    house.clock.advance(seconds=1)
+    assert "Mettre fin" in await desk.types("!assistant terminer 1")
+    assert house.snapshot()[ZOE].is_valid(house.clock.now())
+    assert "n'a plus accès" in await desk.types("oui")
+    assert not house.snapshot()[ZOE].is_valid(house.clock.now())
+
+
+async def test_both_are_told_once_when_the_professional_is_not_verified_any_more(desk: Desk) -> None:
+    house = desk.house
+    await desk.types("!assistant inviter Zoé Durand oui")
+    await desk.told.run_once()
+    assert house.server.told(3) == []
+
+    def zoe() -> list[str]:
+        return [c["body"] for room, c in house.server.sent.values() if room == f"!{ZOE}"]
+
+    await house.closing.end(user(3), End.UNUSED)
+    for _ in range(2):
+        await desk.told.run_once()
+        await house.restart()
+        desk = Desk(house, Homeserver())
+    assert [len(zoe()), len(house.server.told(3))] == [1, 1]
+    assert "est suspendu" in zoe()[0]
+    assert "NOM3" not in zoe()[0].split("\n")[0]
+    house.clock.advance(seconds=1)
+    await house.attest(3)
+    house.clock.advance(days=77)
+    await desk.told.run_once()
+    assert "va prendre fin" in house.server.told(3)[-1], "verified again, they are asked in time"
+
+
 async def test_nobody_else_answers_for_them_and_an_administrators_word_stands(desk: Desk) -> None:
     house = desk.house
-    await desk.types("!assistant inviter Zoé Durand")
+    await desk.types("!assistant inviter Zoé Durand oui")
     assert "Dites de qui" in await desk.types("!assistant terminer 1", user(4))
     assert "Personne ne travaille" in await desk.types("!assistants", user(4))
     assert "Seul un professionnel" in await desk.types("!assistant inviter A B", ZOE)
@@ -157,18 +212,18 @@ async def test_what_names_nobody_makes_nobody(desk: Desk, typed: str) -> None:
 
 async def test_ten_at_a_time(desk: Desk) -> None:
     for n in range(10):
-        assert "prêt" in await desk.types(f"!assistant inviter Zoé Durand{'abcdefghij'[n]}")
-    assert "le plus possible" in await desk.types("!assistant inviter Zoé Encore")
-    await desk.types("!assistant terminer 4")
+        assert "prêt" in await desk.types(f"!assistant inviter Zoé Durand{'abcdefghij'[n]} oui")
+    assert "le plus possible" in await desk.types("!assistant inviter Zoé Encore oui")
+    await desk.types("!assistant terminer 4 oui")
     assert "11. " not in await desk.types("!assistants")
-    assert "prêt" in await desk.types("!assistant inviter Zoé Encore")
+    assert "prêt" in await desk.types("!assistant inviter Zoé Encore oui")
     assert "11. Zoé ENCORE" in await desk.types("!assistants"), "numbers are not given again"
 
 
 async def test_without_a_page_no_link(house: House) -> None:
     desk = Desk(house, Homeserver(), url="")
     await house.publication.snapshot()
-    assert "chez votre administrateur" in await desk.types("!assistant inviter Zoé Durand")
+    assert "chez votre administrateur" in await desk.types("!assistant inviter Zoé Durand oui")
 
 
 STEPS: list[tuple[Any, str]] = [
@@ -199,12 +254,12 @@ async def test_a_kill_anywhere_makes_one_account_and_one_person(
     with monkeypatch.context() as broken:
         broken.setattr(step[0], step[1], dying(getattr(*step)))
         with pytest.raises(Killed):
-            await desk.types("!assistant inviter Zoé Durand", event="$one")
+            await desk.types("!assistant inviter Zoé Durand oui", event="$one")
     await house.restart()
     after = Desk(house, homeserver)
     await after.assistants.settle()
     for _ in range(2):
-        assert f"{ZOE}" in await after.types("!assistant inviter Zoé Durand", event="$one")
+        assert f"{ZOE}" in await after.types("!assistant inviter Zoé Durand oui", event="$one")
     assert list(homeserver.made) == [ZOE]
     assert house.snapshot()[ZOE].is_valid(house.clock.now())
     assert house.server.names[ZOE].startswith("Zoé DURAND")
