@@ -15,13 +15,13 @@ import pytest
 
 from colloque.book import read_secret
 from colloque.errors import HomeRefused
-from colloque.identity import RoomId, UserId
+from colloque.identity import UserId
 from colloque.matrix.api import CLIENT, MatrixApi, path
 from colloque.matrix.home import RoomSpec, room_request
 from colloque.rooms.mark import RoomKind, RoomMark
 from colloque_demo.clinician import Clinician
 from colloque_demo.people import Person
-from tests.servers.annuaire_house import House, Member, a_house, room_of  # noqa: F401 - a fixture
+from tests.servers.annuaire_house import House, Member, a_house, follow, room_of  # noqa: F401 - a fixture
 from tests.waiting import until
 
 
@@ -109,7 +109,7 @@ def names_in(folder: Path) -> list[str]:
     return [each.name for each in folder.iterdir()]
 
 
-def password_of(user: UserId, said: str) -> str:
+def link_of(user: UserId, said: str) -> str:
     """What the command gave for that account."""
     found = re.search(rf"{re.escape(user)}\n.*: (\S+)\n", said)
     assert found is not None, said
@@ -123,12 +123,12 @@ async def login(house: House, user: UserId, password: str) -> str:
     return str(answer["access_token"])
 
 
-async def administrator(house: House, undo: AsyncExitStack, user: UserId, said: str) -> tuple[Clinician, RoomId]:
-    """Comes in with the password that a file of the command holds."""
-    person = Person(house.cast.admin.professional, house.cast.admin.address, "", user, password_of(user, said))
+async def come_in(house: House, undo: AsyncExitStack, user: UserId, password: str) -> Clinician:
+    """Somebody who is no professional, at their client."""
+    person = Person(house.cast.admin.professional, house.cast.admin.address, "", user, password)
     client = await Clinician.login(house.session, house.server.url, person, house.layout.client(user))
     undo.push_async_callback(client.close)
-    return client, await room_of(client, RoomKind.ADMIN)
+    return client
 
 
 async def test_the_first_administrators_come_in_and_stay_out_of_patients_rooms(
@@ -138,19 +138,20 @@ async def test_the_first_administrators_come_in_and_stay_out_of_patients_rooms(
     code, said = await colloque("admin", "bootstrap", "zoe.durand", "Paul Petit", *where, "--out", str(file))
     assert code == 0, said
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    secrets = re.findall(r"minutes: (\S+)", file.read_text())
-    assert len(secrets) == 2
-    assert not any(secret in said for secret in secrets)
+    assert len(re.findall(r"hours: https://\S+", file.read_text())) == 2
+    assert "https" not in said
     again, said = await colloque("admin", "bootstrap", "zoe.durand", "Paul Petit", *where, "--out", f"{file}2")
     assert again == 65, said
     assert names_in(tmp_path) == ["first"]
     zoe, paul = (UserId(f"@{name}:{house.config.homeserver.server_name}") for name in ("zoe.durand", "paul.petit"))
     async with AsyncExitStack() as undo:
-        first, room = await administrator(house, undo, zoe, file.read_text())
-        second, same = await administrator(house, undo, paul, file.read_text())
-        assert room == same
+        password = await follow(house, link_of(zoe, file.read_text()))
+        first = await come_in(house, undo, zoe, password)
+        second = await come_in(house, undo, paul, await follow(house, link_of(paul, file.read_text())))
+        room = await room_of(first, RoomKind.ADMIN)
+        assert await room_of(second, RoomKind.ADMIN) == room
         with pytest.raises(HomeRefused):
-            await login(house, zoe, password_of(zoe, file.read_text()))
+            await login(house, zoe, password)
         assert "Paul PETIT · administration" in (await first.ask(room, "!administrateurs", "who administers")).body
         assert "!administrateur ajouter" in (await first.ask(room, "!aide", "help")).body
 
@@ -171,7 +172,7 @@ async def test_the_first_administrators_come_in_and_stay_out_of_patients_rooms(
         await house.kill()
         code, said = await colloque("admin", "access", paul, *where, "--out", "-")
         assert code == 0, said
-        assert await login(house, paul, password_of(paul, said))
+        assert await login(house, paul, await follow(house, link_of(paul, said)))
         await first.hear(lambda m: "colloque admin access" in m.body, "that an access was given")
         answer = (await first.ask(room, f"!administrateur retirer {paul}", "the removal")).body
         assert answer.startswith("C'est fait")
@@ -193,3 +194,48 @@ async def test_the_first_administrators_come_in_and_stay_out_of_patients_rooms(
         await until(closed, "their sessions are closed")
         code, said = await colloque("admin", "access", paul, *where, "--out", "-")
         assert code == 65, said
+
+
+async def test_somebody_works_under_a_professional(house: House, members: tuple[Member, Member]) -> None:
+    one, two = members
+    lea = UserId(f"@lea.roux:{house.config.homeserver.server_name}")
+    async with AsyncExitStack() as undo:
+        assert "Pour confirmer" in await one.ask("!assistant inviter Léa Roux, secrétaire")
+        made = (await one.client.ask(one.home, "oui", "oui")).body
+        assert lea in made
+        client = await come_in(house, undo, lea, await follow(house, made))
+        secretary = Member(client, await room_of(client, RoomKind.HOME))
+        assert await client.display_name(lea) == (f"Léa ROUX · secrétaire · avec {one.person.professional.full_name}")
+        assert "!chercher" in await secretary.ask("!aide")
+        who = await two.ask(f"!qui {lea}")
+        assert who.startswith("✅ Identité vérifiée")
+        assert f"sous la responsabilité de {one.person.professional.full_name}" in who
+        assert str(one.person.address) not in who, "their professional's mailboxes are not theirs"
+
+        # In a patient room only beside their professional.
+        token = read_secret(house.config.salles.as_token).decode()
+        salles = MatrixApi(house.session, house.server.url, token, user=house.config.bot("salles"))
+        for owner, refused in ((two, True), (one, False)):
+            invited = (owner.person.account, lea)
+            spec = RoomSpec("Salon", RoomMark(RoomKind.PATIENT, f"lea{refused}", invited[0]), invite=invited)
+            making = salles.call("POST", path(CLIENT, "createRoom"), room_request(spec))
+            if refused:
+                with pytest.raises(HomeRefused):
+                    await making
+            else:
+                assert (await making)["room_id"]
+
+        await house.kill()
+        assert "Léa ROUX (secrétaire)" in await one.ask("!assistants")
+        assert "répondez oui" in await one.ask("!assistant terminer 1")
+        assert "n'a plus accès" in (await one.client.ask(one.home, "oui", "oui")).body
+        assert (await two.ask(f"!qui {lea}")).startswith("⚠️")
+
+        async def closed() -> bool:
+            try:
+                await client.api.call("GET", path(CLIENT, "joined_rooms"))
+            except HomeRefused:
+                return True
+            return False
+
+        await until(closed, "their sessions are closed")

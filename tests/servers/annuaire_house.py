@@ -14,9 +14,11 @@ from typing import Any
 import aiohttp
 import pytest
 from ruamel.yaml import YAML
+from yarl import URL
 
 from colloque.book import read_secret
 from colloque.config import Config, load
+from colloque.files import free_port
 from colloque.identity import RoomId
 from colloque.matrix.api import CLIENT, MatrixApi, path
 from colloque.rooms.mark import ROOM_MARK, RoomKind
@@ -103,14 +105,34 @@ class Member:
         return int(RESULT.findall(block)[0][0]), block
 
 
-def without_administrators(path: Path) -> Config:
-    """The configuration, naming none any more: they are made as in production."""
+def as_in_production(path: Path) -> Config:
+    """The configuration, with the page by which people come in, and without administrators: they are made."""
     yaml = YAML()
     raw = yaml.load(path)
     raw["admin"]["users"] = []
+    raw["annuaire"]["entry"] = {"url": "https://colloque.test", "port": free_port()}
     with path.open("w", encoding="utf-8") as out:
         yaml.dump(raw, out)
     return load(path)
+
+
+async def follow(house: House, said: str) -> str:
+    """The one-time password behind the link that somebody was given, as their browser gets it."""
+    found = re.search(r"https://colloque\.test(/entrer/lien\?l=\S+)", said)
+    assert found is not None, said
+    assert house.config.annuaire.entry is not None
+    base = f"http://127.0.0.1:{house.config.annuaire.entry.port}"
+    async with house.session.get(URL(base + found[1], encoded=True)) as answer:
+        html = await answer.text()
+        assert answer.status == 200, html
+        cookies = "; ".join(f"{name}={kept.value}" for name, kept in answer.cookies.items())
+    form = dict(re.findall(r'name="(\w+)" value="([^"]*)"', html))
+    async with house.session.post(f"{base}/entrer/lien", data=form, headers={"Cookie": cookies}) as answer:
+        html = await answer.text()
+        assert answer.status == 200, html
+    key = re.search(r'class="key">([^<]+)<', html)
+    assert key is not None, html
+    return key[1]
 
 
 async def room_of(client: Clinician, kind: RoomKind) -> RoomId:
@@ -138,7 +160,7 @@ async def a_house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hou
         pki = make_pki(layout.mail / "pki")
         server = Homeserver(layout.synapse, settings.SERVER_NAME, ports.synapse)
         settings.write_config(layout, ports, server.url, pki.ca)
-        config = without_administrators(layout.config)
+        config = as_in_production(layout.config)
         await asyncio.to_thread(stack._configure, server, layout, ports, config)
         await asyncio.to_thread(server.start)
         undo.callback(server.stop)
