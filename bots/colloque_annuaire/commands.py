@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from colloque.attestation import Kind
 from colloque.bot import Handler, Reply
 from colloque.clock import PARIS, Clock
 from colloque.commands import Call, Right, commands_for, digits, fold
@@ -79,11 +80,14 @@ class Commands:
         verified = self._allowed.is_verified(message.sender)
         admin = await self._rooms.by_room(message.room)
         kind = admin.kind if admin is not None else RoomKind.HOME
+        administers = self._allowed.administers(message.sender)
         rights = {Right.ATTESTED} if verified else set()
-        if self._allowed.administers(message.sender):
+        if administers:
             rights.add(Right.ADMIN)
+        held = await self._people.attestation_of(message.sender)
+        under = held.name if verified and held is not None and held.kind is Kind.SUPERVISED else ""
         shown = commands_for(rights, kind)
-        await reply(texts.help_text(shown, verified=verified or kind is RoomKind.ADMIN))
+        await reply(texts.help_text(shown, verified=verified or administers, under=under))
 
     async def enrol(self, call: Call, message: Incoming, reply: Reply) -> None:
         """`!inscription RPPS [n° de boîte | garants]`."""

@@ -140,13 +140,14 @@ def welcome(*, verified: bool) -> str:
     )
 
 
-def help_text(commands: Sequence[Command], *, verified: bool) -> str:
-    """The answer to `!aide`."""
+def help_text(commands: Sequence[Command], *, verified: bool, under: str = "") -> str:
+    """The answer to `!aide`. `under`: the name, with their professional's in it, of somebody who works under one."""
     lines = [f"{c.usage} – {c.help}" for c in commands]
     head = "Voici ce que vous pouvez taper :"
     if not verified:
         head = "Votre identité n'est pas encore vérifiée : commencez par !inscription.\n" + head
-    return "\n".join([head, *lines])
+    foot = [f"Vous êtes ici : {under}. Ce professionnel répond de votre accès."] if under else []
+    return "\n".join([head, *lines, *foot])
 
 
 def state(*, people: int, mailboxes: int, made_at: str, attested_count: int, homes: int) -> str:

@@ -206,7 +206,9 @@ async def test_somebody_works_under_a_professional(house: House, members: tuple[
         client = await come_in(house, undo, lea, await follow(house, made))
         secretary = Member(client, await room_of(client, RoomKind.HOME))
         assert await client.display_name(lea) == (f"Léa ROUX · secrétaire · avec {one.person.professional.full_name}")
-        assert "!chercher" in await secretary.ask("!aide")
+        shown = await secretary.ask("!aide")
+        assert "!chercher" in shown
+        assert f"avec {one.person.professional.full_name}. Ce professionnel répond" in shown
         who = await two.ask(f"!qui {lea}")
         assert who.startswith("✅ Identité vérifiée")
         assert f"sous la responsabilité de {one.person.professional.full_name}" in who

@@ -5,15 +5,18 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from colloque.attestation import NO_RPPS, Attestation, Kind, Method, snapshot
 from colloque.clock import FrozenClock
-from colloque.identity import Adeli
+from colloque.identity import Adeli, EventId, UserId
+from colloque.snapshot import SnapshotWriter
 from colloque_annuaire import texts, texts_finding
 from colloque_annuaire.finding import PER_DAY, PER_MINUTE
-from tests.servers.desk import ALONE, CONFIG, CROWD, ON_COLLOQUE, OTHER, SELF, SERVER, TWIN, Desk, standing
+from tests.servers.desk import ALONE, CONFIG, CROWD, KEY, ON_COLLOQUE, OTHER, SELF, SERVER, TWIN, Desk, standing
 
 
 @pytest.fixture
@@ -184,3 +187,26 @@ async def test_a_mention_names_the_account(desk: Desk) -> None:
 async def test_somebody_who_moved_from_adeli_is_found_by_the_old_number(desk: Desk) -> None:
     desk.shelf.people[3] = replace(ALONE, adeli=Adeli("549300012"))
     assert f"RPPS {ALONE.rpps}" in await desk.tell("!qui 54 930001 2")
+
+
+async def test_accounts_that_are_no_professionals_own(desk: Desk, tmp_path: Path) -> None:
+    now, people = desk.clock.now(), desk.finding._people
+    boss = UserId(f"@boss:{SERVER}")
+    lea = Attestation(
+        UserId(f"@lea:{SERVER}"), ON_COLLOQUE.rpps, "Léa ROUX · secrétaire · avec Dr Anne MARTIN",  # type: ignore[arg-type]
+        Method.SPONSORED, now, now + timedelta(days=9), kind=Kind.SUPERVISED, under=ON_COLLOQUE.rpps,
+    )  # fmt: skip
+    staff = Attestation(boss, NO_RPPS, "Paul PETIT · administration", Method.BOOTSTRAP, now, now + timedelta(days=9))
+    for held in (lea, replace(staff, kind=Kind.STAFF)):
+        await people.attest(held, EventId(f"$a{held.user}"))
+    told = await desk.tell(f"!qui {lea.user}")
+    assert told.startswith("✅ Identité vérifiée\nLéa ROUX")
+    assert f"Travaille sous la responsabilité de Dr Anne MARTIN, RPPS {ON_COLLOQUE.rpps}" in told
+    assert "anne@m.mssante.test" not in told
+    told = await desk.tell(f"!qui {boss}")
+    assert told.startswith("✅ Identité vérifiée\nPaul PETIT")
+    assert "administre Colloque" in told
+    assert "Annuaire Santé" not in told
+    # Whoever answers for somebody is not verified any more.
+    SnapshotWriter(tmp_path / "snapshot", KEY).publish(snapshot(2, now, []))
+    assert (await desk.tell(f"!qui {lea.user}")).startswith("⚠️ L'identité de ce compte n'est plus vérifiée")
