@@ -20,6 +20,7 @@ from colloque_annuaire.blocks import Blocking
 from colloque_annuaire.confirming import Confirming
 from colloque_annuaire.desk import Desk
 from colloque_annuaire.homes import Homes
+from colloque_annuaire.introducing import Introducing
 from colloque_annuaire.life import Life
 from colloque_annuaire.naming import Naming
 from colloque_annuaire.proving import Proving
@@ -47,6 +48,7 @@ class Kinds:
 
     blocking: Blocking
     vouching: Vouching
+    introducing: Introducing
     staff: Staff
     assistants: Assistants
     told: AssistantsTold
@@ -57,7 +59,7 @@ class Kinds:
     @property
     def commands(self) -> Mapping[str, Handler]:
         """Handlers by command name."""
-        return {**self.blocking.table, **self.vouching.table, **self.staff.table, **self.assistants.table}
+        return {**self.blocking.table, **self.introducing.table, **self.staff.table, **self.assistants.table}
 
     @property
     def verbs(self) -> Mapping[str, Verb]:
@@ -134,7 +136,16 @@ def open_kinds(
         journal=parts.journal,
         clock=parts.clock,
     )
-    vouching = Vouching(around, Vouches(parts.db), confirming)
+    vouches = Vouches(parts.db)
+    vouching = Vouching(around, vouches, confirming)
+    introducing = Introducing(
+        around,
+        vouching=vouching,
+        vouches=vouches,
+        confirming=confirming,
+        coming_in=life.coming_in,
+        results=desk.results,
+    )
     proving.enrolment.connect(vouching.claim)
     staff = Staff(
         StaffAround(
@@ -165,4 +176,4 @@ def open_kinds(
         valid_for=timedelta(days=config.annuaire.supervised_days),
     )
     told = AssistantsTold(rows=rows, people=people, home=parts.home, homes=homes, clock=parts.clock)
-    return Kinds(blocking, vouching, staff, assistants, told, confirming, proving, desk)
+    return Kinds(blocking, vouching, introducing, staff, assistants, told, confirming, proving, desk)

@@ -47,6 +47,10 @@ def register_vouching(table: UpgradeTable) -> None:
         await conn.execute("CREATE INDEX vouch_by_voucher ON vouch (voucher, at)")
 
 
+INTRODUCED = "introduced-"
+"""How the reference of a claim begins that a colleague made, account and all, for somebody who has none."""
+
+
 class Stage(StrEnum):
     """What happens next to a claim."""
 
@@ -105,6 +109,17 @@ class Vouches:
             user,
             to_millis(since),
             Stage.REPLACED.value,
+        )
+        return _claim(row) if row else None
+
+    async def introduced(self, rpps: Rpps, since: datetime) -> Claim | None:
+        """The claim that a colleague made about that number, unless it is older than `since`."""
+        row = await self._db.fetchrow(
+            "SELECT * FROM claim WHERE rpps = $1 AND at > $2 AND stage <> $3 AND ref LIKE $4 ORDER BY at DESC LIMIT 1",
+            rpps.value,
+            to_millis(since),
+            Stage.REPLACED.value,
+            f"{INTRODUCED}%",
         )
         return _claim(row) if row else None
 

@@ -14,7 +14,7 @@ from colloque_annuaire.results import trades
 TOO_MANY = "Trop de demandes de garants ont été faites aujourd'hui.\nRéessayez demain, ou voyez votre administrateur."
 WHO = (
     "Dites de quel compte vous vous portez garant, tel que votre confrère vous l'a donné.\n"
-    "Par exemple : !garant @prenom.nom:serveur"
+    "Par exemple : !garant @prenom.nom:serveur. S'il n'en a pas encore : !garant suivi de son numéro RPPS"
 )
 NO_CLAIM = (
     "Ce compte n'a pas de demande de garants en cours.\n"
@@ -25,6 +25,16 @@ NOT_LISTED = (
     "L'Annuaire Santé ne liste plus la personne que ce compte dit être.\n"
     "Personne ne peut s'en porter garant pour l'instant."
 )
+HAS_ACCOUNT = (
+    "Cette personne a un compte ici, ou en avait un.\n"
+    "Pour lui écrire : !chercher son nom. Si elle ne peut plus s'en servir, qu'elle voie votre administrateur."
+)
+ASK_FOR_THE_ACCOUNT = (
+    "Un confrère s'est déjà porté garant de cette personne, et lui a remis un compte.\n"
+    "Demandez-lui ce compte, de vive voix si possible, puis tapez : !garant suivi de ce compte"
+)
+UNVERIFIED = "Compte à vérifier"
+"""What others see of an account before anybody has verified whose it is."""
 _NO = {
     NoVouch.MYSELF: "On ne se porte pas garant de soi-même.\nDemandez-le à deux confrères.",
     NoVouch.KIND: (
@@ -80,6 +90,33 @@ def confirm(user: UserId, person: Professional) -> str:
             "Votre nom sera lié à cette vérification. Dans le doute, ne répondez pas.",
         ]
     )
+
+
+def confirm_introduction(person: Professional) -> str:
+    """Before an account is made for somebody who has none."""
+    lines = [person.full_name, " / ".join(trades(person)), ", ".join(person.towns), f"RPPS {person.rpps}"]
+    return "\n".join(
+        [
+            "Faire un compte pour cette personne, et vous en porter garant ?",
+            *(line for line in lines if line),
+            "Vous recevrez un lien, à lui remettre en main propre. Un deuxième confrère devra aussi se porter garant.",
+            "Répondez oui si vous la connaissez. Votre nom sera lié à cette vérification.",
+        ]
+    )
+
+
+def hand_over(user: UserId, link: str) -> str:
+    """The link to the account just made."""
+    return (
+        f"Le compte : {user}\n"
+        f"Remettez ce lien à cette personne, en main propre : {link}\n"
+        "Il sert une seule fois, dans les 48 heures. Elle donne ensuite son compte à un deuxième confrère."
+    )
+
+
+def without_page(user: UserId) -> str:
+    """No page is configured."""
+    return f"Le compte : {user}\nSon accès s'ouvre chez votre administrateur."
 
 
 def noted(missing: int) -> str:

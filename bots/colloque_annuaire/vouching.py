@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from colloque.attestation import Kind, Method
 from colloque.book import AttestationBook
-from colloque.bot import Handler, Reply
+from colloque.bot import Reply
 from colloque.clock import Clock
 from colloque.commands import Call
 from colloque.config import Config
@@ -67,11 +66,6 @@ class Vouching:
         self._confirming = confirming
         self._lock = asyncio.Lock()
 
-    @property
-    def table(self) -> Mapping[str, Handler]:
-        """Commands served here."""
-        return {"garant": self.vouch}
-
     async def claim(self, user: UserId, rpps: Rpps, event: EventId) -> str:
         """`!inscription RPPS garants`, and whenever no code can be sent. Returns the answer to show.
 
@@ -82,7 +76,7 @@ class Vouching:
             kept = await self._vouches.claim_by(event) or await self._vouches.claim_of(user, now - CLAIM_LIFE)
             over = kept is not None and kept.stage is Stage.DONE and kept.ref != event
             if kept is None or kept.rpps != rpps or over:
-                if (hindrance := await self._hindrance(user, rpps, now)) is not None:
+                if (hindrance := await self.hindrance(user, rpps, user)) is not None:
                     return hindrance
                 kept = Claim(event, user, rpps, now, Stage.NOTICE)
                 act = self._at.journal.begin(CLAIM, actor=user, ref=digest(event), rpps=rpps.value)
@@ -95,8 +89,12 @@ class Vouching:
             missing = NEEDED - len(await self._vouches.of(kept.ref))
             return said.claimed(user, missing=missing, mailbox=bool(person and person.personal_mailboxes))
 
-    async def _hindrance(self, user: UserId, rpps: Rpps, now: datetime) -> str | None:
-        """Why nobody may vouch: the rules for a code, but for the mailbox. None when somebody may."""
+    async def hindrance(self, user: UserId, rpps: Rpps, actor: UserId) -> str | None:
+        """Why nobody may vouch: the rules for a code, but for the mailbox. None when somebody may.
+
+        `user`: the account, empty when there is none yet. `actor`: who asks.
+        """
+        now = self._at.clock.now()
         if self._stale(now):
             return texts_presence.stale(self._at.directory.freshness().made_at)
         person = self._at.directory.by_rpps(rpps)
@@ -116,7 +114,7 @@ class Vouching:
         if held is not None and held.kind is not Kind.PROFESSIONAL:
             verdict = No.OTHER_KIND
         if isinstance(verdict, No) and verdict not in {No.NO_MAILBOX, No.CHOOSE}:
-            self._at.journal.note("person.claim_refused", actor=user, reason=verdict.value)
+            self._at.journal.note("person.claim_refused", actor=actor, reason=verdict.value)
             return texts.refusal(verdict, person=person)
         lately = await self._vouches.claims_since(now - timedelta(days=1), user=user, rpps=rpps)
         return said.TOO_MANY if lately >= self._at.config.annuaire.codes_per_day else None
@@ -150,6 +148,11 @@ class Vouching:
             answer = await self._vouch(UserId(user), message, yes=bool(call.words) and says_yes(call.words[-1]))
         await reply(answer)
         await self.run_once()
+
+    async def word(self, user: UserId, message: Incoming) -> str:
+        """The sender vouches for that account, and was asked before. The answer to show."""
+        async with self._lock:
+            return await self._vouch(user, message, yes=True)
 
     async def _vouch(self, user: UserId, message: Incoming, *, yes: bool) -> str:
         now, voucher = self._at.clock.now(), message.sender

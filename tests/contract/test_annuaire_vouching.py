@@ -92,7 +92,6 @@ async def test_whose_word_does_not_count(ward: Ward) -> None:
     ward.clock.advance(seconds=1)
     await ward.publication.snapshot()
     assert await ward.tell(2, "!garant") == texts_vouching.WHO
-    assert await ward.tell(2, f"!garant {rpps(1)}") == texts_vouching.WHO
     assert await ward.tell(2, f"!garant {user(1)}") == texts_vouching.NO_CLAIM
     await claim(ward, 1)
     assert await ward.tell(3, f"!garant {user(1)}") == texts_vouching.may_not(NoVouch.STUDENT)

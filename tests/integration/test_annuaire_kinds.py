@@ -19,6 +19,7 @@ from colloque.identity import UserId
 from colloque.matrix.api import CLIENT, MatrixApi, path
 from colloque.matrix.home import RoomSpec, room_request
 from colloque.rooms.mark import RoomKind, RoomMark
+from colloque.texts import NOT_ATTESTED
 from colloque_demo.clinician import Clinician
 from colloque_demo.people import Person
 from tests.servers.annuaire_house import House, Member, a_house, follow, room_of  # noqa: F401 - a fixture
@@ -94,6 +95,29 @@ async def test_two_colleagues_vouch_for_a_third(house: House, members: tuple[Mem
         garants = next(line for line in who.split("\n") if line.startswith("Garants : "))
         assert all(voucher.person.professional.full_name in garants for voucher in members)
         assert await invite(third, one) == {}
+
+
+async def test_somebody_without_an_account_is_brought_in_by_two(house: House, members: tuple[Member, Member]) -> None:
+    one, two = members
+    person = house.cast.mailboxes[0]
+    assert (await one.ask(f"!garant {person.rpps}")).startswith("Faire un compte pour cette personne")
+    made = (await one.client.ask(one.home, "oui", "oui")).body
+    found = re.search(r"Le compte : (\S+)", made)
+    assert found is not None, made
+    user = UserId(found[1])
+    assert house.mails[-1]["to"] == person.address.value
+    async with AsyncExitStack() as undo:
+        client = await come_in(house, undo, user, await follow(house, made))
+        new = Member(client, await room_of(client, RoomKind.HOME))
+        assert await new.ask("!chercher cardiologue") == NOT_ATTESTED
+        assert "deuxième" in await two.ask(f"!garant {user} oui")
+        await client.hear(lambda m: "Identité vérifiée" in m.body, "that it is verified")
+
+        async def named() -> bool:
+            return person.professional.full_name in await client.display_name(user)
+
+        await until(named, "the directory's name")
+        assert "trouvée" in await new.ask("!chercher cardiologue")
 
 
 async def colloque(*words: str) -> tuple[int, str]:

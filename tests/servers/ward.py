@@ -31,6 +31,7 @@ from colloque_annuaire.blocks import Blocking
 from colloque_annuaire.coming_in import ComingIn
 from colloque_annuaire.confirming import Confirming
 from colloque_annuaire.ending import Closing
+from colloque_annuaire.introducing import Introducing
 from colloque_annuaire.naming import Naming
 from colloque_annuaire.partners import Partners
 from colloque_annuaire.publish import Publication
@@ -153,10 +154,19 @@ class Ward:
             journal=self.journal,
             clock=self.clock,
         )
+        coming_in = ComingIn(self.accounts, self.links, passes, self.clock, self.url)
+        self.introducing = Introducing(
+            around,
+            vouching=self.vouching,
+            vouches=Vouches(self.db),
+            confirming=self.confirming,
+            coming_in=coming_in,
+            results=self.results,
+        )
         self.rights = Rights(self.named, self.book, self.clock)
         staffing = StaffAround(
             people=self.people,
-            coming_in=ComingIn(self.accounts, self.links, passes, self.clock, self.url),
+            coming_in=coming_in,
             closing=self.closing,
             publication=self.publication,
             homes=self.server,  # type: ignore[arg-type]
@@ -170,7 +180,7 @@ class Ward:
 
     @property
     def table(self) -> Mapping[str, Handler]:
-        return {**self.blocking.table, **self.vouching.table, **self.staff.table}
+        return {**self.blocking.table, **self.introducing.table, **self.staff.table}
 
     async def settle(self) -> None:
         await self.publication.snapshot()
