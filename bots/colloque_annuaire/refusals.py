@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from colloque.attestation import Kind
 from colloque.clock import Clock, monotonic, to_millis
 from colloque.errors import HomeRefused
 from colloque.identity import UserId, localpart
@@ -116,7 +117,9 @@ class Refusals:
         self._journal.note("act.refused", actor=actor, act=refusal.act, reason=refusal.reason)
         if self._homes.is_person(actor):
             shown = await self._name(other) if other else ""
-            said = texts.refused_act(refusal.act, refusal.reason, other=shown)
+            fault = await self._people.attestation_of(actor if refusal.reason.startswith("actor_") else other)
+            supervised = fault is not None and fault.kind is Kind.SUPERVISED
+            said = texts.refused_act(refusal.act, refusal.reason, other=shown, supervised=supervised)
             await self._say(actor, said, f"refused-{refusal.id}-actor")
         if refusal.act == "share" and other and self._homes.is_person(other):
             await self._say(other, texts.left_shared(refusal.reason), f"refused-{refusal.id}-other")

@@ -102,11 +102,27 @@ _REASONS = {
     ),
 }
 
+_SUPERVISED = {
+    "actor_frozen": (
+        "Le professionnel dont vous dépendez n'est plus vérifié : vous gardez vos salons, sans y inviter.",
+        "Voyez avec lui : votre accès revient avec le sien.",
+    ),
+    "other_frozen": (
+        "{other} travaille sous la responsabilité d'un professionnel qui n'est plus vérifié.",
+        "Invitez un confrère, ou écrivez-lui dans un salon que vous partagez déjà.",
+    ),
+}
+"""Instead of the above, when it is about somebody who works under a professional."""
 
-def refused_act(act: str, reason: str, *, other: str) -> str:
-    """Why the server refused what somebody just tried: who, why, what to do."""
+
+def refused_act(act: str, reason: str, *, other: str, supervised: bool = False) -> str:
+    """Why the server refused what somebody just tried: who, why, what to do.
+
+    `supervised`: the account at fault is of somebody who works under a professional.
+    """
     tried = _tried(act, other)
-    why, then = _REASONS.get(reason, ("La règle de l'établissement ne le permet pas.", "Voyez votre administrateur."))
+    reasons = _REASONS | _SUPERVISED if supervised else _REASONS
+    why, then = reasons.get(reason, ("La règle de l'établissement ne le permet pas.", "Voyez votre administrateur."))
     lines = f"{tried} : refusé.", why.format(other=other or "cette personne"), then.format(other=other), f"({reason})"
     return "\n".join(line[:1].upper() + line[1:] for line in lines)
 

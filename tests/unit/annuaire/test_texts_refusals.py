@@ -39,3 +39,14 @@ def test_administrators_read_counts_and_nobody_s_name() -> None:
 
 def test_who_was_taken_out_of_a_room_is_told() -> None:
     assert "(remote_unknown)" in texts.left_shared("remote_unknown")
+
+
+def test_whoever_works_under_somebody_reads_what_concerns_them() -> None:
+    for reason in ("actor_frozen", "other_frozen"):
+        said = texts.refused_act("invite", reason, other="Léa", supervised=True)
+        assert "Annuaire Santé" not in said
+        assert "professionnel" in said
+        assert said.endswith(f"({reason})")
+    assert texts.refused_act("invite", "alias", other="", supervised=True) == texts.refused_act(
+        "invite", "alias", other=""
+    )
