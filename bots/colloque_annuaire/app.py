@@ -107,6 +107,7 @@ class AnnuaireService(Service):
             homes=homes,
             mailer=proving.mailer,
             book=book,
+            rights=rights,
         )
         parts.home.on_devices_changed = life.sessions.changed
         upkeep = Upkeep(

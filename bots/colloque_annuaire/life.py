@@ -13,6 +13,7 @@ from colloque.bot_service import Parts
 from colloque.config import Config
 from colloque.directory.questions import TableDirectory
 from colloque.matrix.crosssign import master_key
+from colloque.rights import Rights
 from colloque.sockets import Verb
 from colloque_annuaire.coming_in import ComingIn, open_accounts
 from colloque_annuaire.ending import Closing
@@ -73,6 +74,7 @@ def open_life(
     homes: Homes,
     mailer: Mailer,
     book: AttestationBook,
+    rights: Rights,
 ) -> Life:
     """On the service's parts."""
     endings, passes = Endings(parts.db), Passes(parts.db)
@@ -124,6 +126,7 @@ def open_life(
         homes=homes,
         clock=parts.clock,
         limit=timedelta(days=config.annuaire.inactive_days),
+        administers=rights.administers,
     )
     coming_in = open_accounts(config, parts, people, passes)
     revoking = Revoking(closing=closing, people=people, homes=homes, journal=parts.journal)

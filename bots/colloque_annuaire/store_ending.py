@@ -157,6 +157,15 @@ class Endings:
 
     # unused accounts
 
+    async def ended(self) -> set[UserId]:
+        """Everybody whose access has ended, or is about to come back."""
+        return {UserId(row["user_id"]) for row in await self._db.fetch("SELECT user_id FROM ending")}
+
+    async def logins(self) -> dict[UserId, datetime]:
+        """When each account last opened a session: the homeserver forgets it with the session."""
+        rows = await self._db.fetch("SELECT user_id, login_at FROM account WHERE login_at IS NOT NULL")
+        return {UserId(row["user_id"]): from_millis(row["login_at"]) for row in rows}
+
     async def warned(self) -> dict[UserId, datetime]:
         """Whose account is about to be closed, and when they were told."""
         rows = await self._db.fetch("SELECT user_id, warned_at FROM unused")

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
-from datetime import timedelta
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from colloque.attestation import Attestation, Kind
-from colloque.clock import Clock
+from colloque.clock import Clock, to_millis
 from colloque.directory.lookup import Directory
 from colloque.errors import HomeRefused, Inconsistent, NotFound, Refused
-from colloque.identity import digest
+from colloque.identity import UserId, digest
 from colloque.logs import event as log_event
 from colloque.matrix.admin import Account
 from colloque.matrix.home import Home, text
@@ -35,7 +35,10 @@ class Users(Protocol):
 
 
 class Unused:
-    """One instance a service. Only attested professionals, and who works under them; never staff, never a bot."""
+    """One instance a service. Whoever's account it is, verified or not (any more); never an administrator's or a bot's.
+
+    An attestation holds for a year too: were only verified people looked at, nobody would ever be closed.
+    """
 
     def __init__(
         self,
@@ -50,6 +53,7 @@ class Unused:
         homes: Homes,
         clock: Clock,
         limit: timedelta,
+        administers: Callable[[UserId], bool],
     ) -> None:
         self._people = people
         self._endings = endings
@@ -61,37 +65,47 @@ class Unused:
         self._homes = homes
         self._clock = clock
         self._limit = limit
+        self._administers = administers
 
     async def run_once(self) -> None:
         """Look at every account. Raises Temporary: who was not told is told next time."""
         now = self._clock.now()
         _, attestations = await self._people.all_attestations()
-        held = {a.user: a for a in attestations if a.kind is not Kind.STAFF and a.is_valid(now)}
-        warned = await self._endings.warned()
+        held = {a.user: a for a in attestations}
+        warned, logins, ended = await self._endings.warned(), await self._endings.logins(), await self._endings.ended()
         async for account in self._server.users():
-            who = held.get(account.user)
-            if who is None or account.admin or not self._homes.is_person(account.user):
+            user, who = account.user, held.get(account.user)
+            if user in ended or self._is_spared(account, who):
                 continue
-            # Made and never used: from the day it was verified on.
-            last = max(account.last_seen or who.issued_at, who.issued_at)
-            match unused(last, warned.get(account.user), now, self._limit):
+            moments = (account.created, account.last_seen, logins.get(user), who.issued_at if who is not None else None)
+            last = max((at for at in moments if at is not None), default=None)
+            if last is None:
+                continue  # The homeserver knows no time of it: nothing proves that nobody uses it.
+            match unused(last, warned.get(user), now, self._limit):
                 case Use.WARN:
-                    await self._warn(who)
-                    await self._endings.warn(account.user, now)
+                    await self._warn(user, who, last)
+                    await self._endings.warn(user, now)
                 case Use.USED:
-                    await self._endings.forget_warning(account.user)
+                    await self._endings.forget_warning(user)
                 case Use.CLOSE:
-                    await self._closing.end(account.user, End.UNUSED)
-                    await self._endings.forget_warning(account.user)
+                    await self._closing.end(user, End.UNUSED)
+                    await self._endings.forget_warning(user)
 
-    async def _warn(self, held: Attestation) -> None:
-        ref = digest(f"unused {held.user} {self._clock.now():%Y-%m}")
+    def _is_spared(self, account: Account, held: Attestation | None) -> bool:
+        staff = held is not None and held.kind is Kind.STAFF
+        return staff or account.admin or self._administers(account.user) or not self._homes.is_person(account.user)
+
+    async def _warn(self, user: UserId, held: Attestation | None, last: datetime) -> None:
+        # By the use that it follows: a warning cut short is the same one when it is tried again.
+        ref = digest(f"unused {user} {to_millis(last)}")
         try:
-            room = await self._homes.ensure(held.user)
-            await self._home.send(room, text(texts.unused_soon(NOTICE.days)), txn=f"unused-{ref}")
+            await self._home.send(
+                await self._homes.ensure(user), text(texts.unused_soon(NOTICE.days)), txn=f"unused-{ref}"
+            )
         except HomeRefused as error:
             log_event(log, "unused.not_told", level=logging.WARNING, code=error.errcode)
-        await self._mail(held, ref)
+        if held is not None:
+            await self._mail(held, ref)
 
     async def _mail(self, held: Attestation, ref: str) -> None:
         try:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from datetime import datetime, timedelta
+from collections.abc import Callable
 
 import pytest
 
 from colloque.commands import Call, parse
-from colloque.errors import ServiceUnavailable
-from colloque.identity import EventId, MssanteAddress, RoomId, UserId
-from colloque.matrix.admin import Account
+from colloque.identity import EventId, RoomId
 from colloque.matrix.home import Incoming
 from colloque.policy.ending import End
 from colloque.store.incidents import Incidents
@@ -19,7 +16,6 @@ from colloque_annuaire.publish import Publication
 from colloque_annuaire.revoking import Revoking
 from colloque_annuaire.store_ending import Endings, Step
 from colloque_annuaire.store_results import DirectRooms
-from colloque_annuaire.unused import Unused
 from tests.servers.verification import ADMIN, House, Server, a_house, user  # noqa: F401 - a fixture
 
 STEPS = [
@@ -184,65 +180,3 @@ async def test_an_administrator_revokes_and_restores_by_word(house: House) -> No
     assert house.acts("person.revoke_ordered") == [("note", "")]
     assert "rendu" in await typed(house, "!retablir @p3:h.test")
     assert "de quel compte" in await typed(house, "!retablir")
-
-
-class Users:
-    """When accounts were last used."""
-
-    def __init__(self) -> None:
-        self.seen: dict[UserId, datetime] = {}
-
-    async def users(self) -> AsyncIterator[Account]:
-        for who, at in self.seen.items():
-            yield Account(who, "", admin=who == ADMIN, last_seen=at)
-
-
-class Mails:
-    def __init__(self) -> None:
-        self.sent: dict[str, str] = {}
-        self.down = False
-
-    async def send(self, *, key: str, to: MssanteAddress, subject: str, text: str) -> None:
-        if self.down:
-            raise ServiceUnavailable("mssante does not answer")
-        self.sent.setdefault(key, text)
-
-
-async def test_an_unused_account_is_warned_a_month_before_then_closed_and_reopens(house: House) -> None:
-    users, mails = Users(), Mails()
-    unused = Unused(
-        people=house.people,
-        endings=house.endings,
-        closing=house.closing,
-        directory=house.directory,
-        server=users,
-        mailer=mails,
-        home=house.server,
-        homes=house.server,  # type: ignore[arg-type]
-        clock=house.clock,
-        limit=timedelta(days=200),
-    )
-    start = house.clock.now()
-    users.seen = dict.fromkeys([user(3), user(4), ADMIN], start)
-    house.clock.advance(days=171)
-    users.seen[user(4)] = house.clock.now()
-    mails.down = True
-    with pytest.raises(ServiceUnavailable):
-        await unused.run_once()
-    mails.down = False
-    await unused.run_once()
-    await unused.run_once()
-    assert len(house.server.told(3)) == 1
-    assert "fermé dans 30 jours" in house.server.told(3)[0]
-    assert len(mails.sent) == 1
-    assert house.server.told(4) == []
-    house.clock.advance(days=31)
-    await unused.run_once()
-    await house.closing.run_once()
-    assert [act for act, who in house.server.acts if who == user(3)] == ["close", "evict unused"]
-    assert not house.snapshot()[user(3)].is_valid(house.clock.now())
-    house.clock.advance(days=1)
-    await house.attest(3)
-    await house.closing.run_once()
-    assert await house.endings.of(user(3)) is None
-    assert "vous est rendu" in house.server.told(3)[-1]

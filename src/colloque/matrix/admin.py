@@ -40,7 +40,8 @@ class Account:
     display_name: str
     admin: bool
     last_seen: datetime | None = None
-    """When one of its sessions was last used; None when never."""
+    """When one of its sessions was last used; None when it has none (any more)."""
+    created: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class SynapseAdmin:
                     display_name=raw.get("displayname") or "",
                     admin=bool(raw.get("admin")),
                     last_seen=_moment(raw.get("last_seen_ts")),
+                    created=_moment(raw.get("creation_ts")),
                 )
             if "next_token" not in page:
                 return
