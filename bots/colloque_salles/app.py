@@ -29,6 +29,7 @@ from colloque_salles.evicting import Evicting
 from colloque_salles.expire import Sweep
 from colloque_salles.hearing import Ledger
 from colloque_salles.jobs import Jobs
+from colloque_salles.leading import Leading
 from colloque_salles.opening import Opening
 from colloque_salles.receipts import Signer
 from colloque_salles.returning import Returning
@@ -119,8 +120,17 @@ class SallesService(Service):
             journal=parts.journal,
             clock=parts.clock,
         )
+        leading = Leading(
+            home=parts.home,
+            patients=patients,
+            book=book,
+            keys=parts.keys,
+            journal=parts.journal,
+            clock=parts.clock,
+        )
         await sweep.settle()
         await evicting.settle()
+        await leading.settle()
         commands = Commands(
             opening=opening, patients=patients, jobs=jobs, sweep=sweep, book=book, clock=parts.clock, rule=rule
         )
@@ -130,7 +140,7 @@ class SallesService(Service):
             config=config,
             is_attested=rights.is_verified,
             administers=rights.administers,
-            handlers=commands.table,
+            handlers={**commands.table, **leading.table},
             handled=parts.handled,
         )
         ledger = Ledger(patients, parts.home.user)

@@ -13,9 +13,8 @@ from colloque.identity import RoomId, UserId
 from colloque.matrix.home import Incoming
 from colloque.rooms.lifecycle import LifetimeRule, end_of
 from colloque.rooms.patient_room import RoomState
-from colloque_salles import texts, texts_team
+from colloque_salles import texts
 from colloque_salles.admitting import refusals
-from colloque_salles.evicting import may_lead
 from colloque_salles.expire import Sweep
 from colloque_salles.jobs import Jobs
 from colloque_salles.opening import Opening
@@ -53,7 +52,6 @@ class Commands:
             "patients": self.list,
             "patient salon": self.room,
             "patient terminer": self.end,
-            "patient referent": self.lead,
             "etat": self.state,
         }
 
@@ -61,7 +59,7 @@ class Commands:
         """Open a room with the named colleagues; nothing is opened when a name is unknown or shared."""
         now = self._clock.now()
         people = [a for a in self._book.all(now) if a.user != message.sender]
-        team = understand(call.rest, _mentions(message), people, message.sender)
+        team = understand(call.rest, mentions(message), people, message.sender)
         opener = self._book.of(message.sender, now)
         if team.unknown or team.ambiguous:
             await reply(texts.unsettled(team))
@@ -111,23 +109,6 @@ class Commands:
             await reply(texts.ending())
             await self._sweep.close(kept, actor=message.sender)
 
-    async def lead(self, call: Call, message: Incoming, reply: Reply) -> None:  # noqa: ARG002
-        """`!patient referent`: whoever types becomes the room's referent, when it has none any more."""
-        kept = await self._patients.get(message.room)
-        held = self._book.of(message.sender, self._clock.now())
-        if kept is None:
-            await reply(texts.ONLY_PATIENT_ROOM)
-        elif kept.room.opener == message.sender:
-            await reply(texts_team.ALREADY_REFERENT)
-        elif kept.room.opener in kept.room.members:
-            leader = self._book.state.by_user.get(kept.room.opener)
-            await reply(texts_team.still_there(leader.name if leader is not None else ""))
-        elif held is None or not may_lead(held):
-            await reply(texts_team.MAY_NOT_LEAD)
-        else:
-            await self._patients.lead(message.room, message.sender)
-            await reply(texts_team.new_referent(held.name))
-
     async def state(self, call: Call, message: Incoming, reply: Reply) -> None:  # noqa: ARG002
         """`!etat` in the admin room."""
         rooms = await self._patients.all()
@@ -139,7 +120,8 @@ class Commands:
         return user == kept.room.opener or user in kept.room.members
 
 
-def _mentions(message: Incoming) -> Sequence[UserId]:
+def mentions(message: Incoming) -> Sequence[UserId]:
+    """Whom the person's client says they mentioned."""
     raw: Any = message.content.get("m.mentions")
     users = raw.get("user_ids") if isinstance(raw, dict) else None
     return [UserId(u) for u in users if isinstance(u, str)] if isinstance(users, list) else []

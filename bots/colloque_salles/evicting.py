@@ -36,7 +36,12 @@ class Memberships(Protocol):
 
 def may_lead(held: Attestation) -> bool:
     """Whether somebody may be a patient room's referent: whoever may open one."""
-    return held.kind is Kind.PROFESSIONAL and not held.frozen and rights_of(held.professions, held.category).opens
+    return not held.frozen and could_lead(held)
+
+
+def could_lead(held: Attestation) -> bool:
+    """The same of somebody whose access is ending, as far as their profession goes."""
+    return held.kind is Kind.PROFESSIONAL and rights_of(held.professions, held.category).opens
 
 
 class Evicting:
@@ -90,13 +95,25 @@ class Evicting:
         return left
 
     async def _warn_if_last(self, room: RoomId, leaving: UserId, token: str) -> None:
-        """Before the last one who could be the room's referent leaves, the administrators are told, once."""
+        """Before the last one who could be the room's referent leaves, the administrators are told, once a room."""
+        key = f"room.nobody.{token}"
+        if not await self._evicted.is_nobody_told(room):
+            if not await self._is_last(room, leaving):
+                return
+            await self._incidents.open(key, INCIDENT_NOBODY)
+            await self._evicted.nobody_told(room)
+        # Closed after it was noted: an eviction that is tried again and again tells it no second time.
+        await self._incidents.close(key)
+
+    async def _is_last(self, room: RoomId, leaving: UserId) -> bool:
         now = self._clock.now()
+        self._book.refresh()
+        gone = self._book.state.by_user.get(leaving)
+        if gone is None or not could_lead(gone):
+            return False
         members = await self._home.members(room)
         stay = [self._book.of(user, now) for user, state in members.items() if state in _IN and user != leaving]
-        if not any(held is not None and may_lead(held) for held in stay):
-            await self._incidents.open(f"room.nobody.{token}", INCIDENT_NOBODY)
-            await self._incidents.close(f"room.nobody.{token}")
+        return not any(held is not None and may_lead(held) for held in stay)
 
     async def settle(self) -> None:
         """At start: whoever asked for an eviction that a crash cut short asks again."""

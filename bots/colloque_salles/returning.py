@@ -62,6 +62,7 @@ class Returning:
         members = await self._home.members(gone.room)
         if members.get(gone.user) in {"join", "invite"}:
             return  # Not out yet.
+        self._book.refresh()
         held = self._book.state.by_user.get(gone.user)
         name = held.name.partition(" · ")[0] if held is not None else ""
         said = texts.no_access(name, was_referent=kept.room.opener == gone.user)

@@ -13,7 +13,7 @@ from colloque.store.schema import migration
 
 
 def register_evicted(table: UpgradeTable) -> None:
-    """Add this file's migration."""
+    """Add this file's migrations."""
 
     @migration(table, "People taken out of patient rooms")
     async def evicted(conn: Connection) -> None:
@@ -26,6 +26,10 @@ def register_evicted(table: UpgradeTable) -> None:
                 PRIMARY KEY (room, user_id)
             )"""
         )
+
+    @migration(table, "Patient rooms that have nobody left who could be their referent")
+    async def nobody(conn: Connection) -> None:
+        await conn.execute("ALTER TABLE evicted ADD COLUMN nobody BOOLEAN NOT NULL DEFAULT false")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,14 @@ class Evicted:
     async def told(self, gone: Gone) -> None:
         """Those who stay have read it."""
         await self._db.execute("UPDATE evicted SET told = true WHERE room = $1 AND user_id = $2", gone.room, gone.user)
+
+    async def is_nobody_told(self, room: RoomId) -> bool:
+        """Whether the administrators know that nobody is left there who could be the referent."""
+        return bool(await self._db.fetchval("SELECT 1 FROM evicted WHERE room = $1 AND nobody", room))
+
+    async def nobody_told(self, room: RoomId) -> None:
+        """They do. Somebody of the room has been noted by `put` before."""
+        await self._db.execute("UPDATE evicted SET nobody = true WHERE room = $1", room)
 
     async def forget(self, gone: Gone) -> None:
         """They are back, or the room is no more."""

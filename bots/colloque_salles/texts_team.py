@@ -8,7 +8,15 @@ INCIDENT_NOBODY = (
 )
 _SOMEBODY = "Une personne de l'équipe"
 _OPENER = "la personne qui l'a ouvert"
-ALREADY_REFERENT = "Vous êtes le référent de ce salon : vous pouvez le terminer (!patient terminer)."
+ALREADY_REFERENT = (
+    "Vous êtes le référent de ce salon : vous pouvez le terminer (!patient terminer), ou passer la main : "
+    "!patient referent suivi du nom d'un membre du salon."
+)
+FOR_ONESELF = (
+    "Ce salon n'a plus de référent. Chacun ne peut désigner que soi : tapez !patient referent, sans nom, ou demandez à "
+    "la personne de le taper."
+)
+WHO_LEADS = "À qui passez-vous la main ? Nommez une seule personne qui est dans ce salon : !patient referent Dupont."
 MAY_NOT_LEAD = (
     "Le référent d'un salon est un professionnel de santé qui y exerce en son nom : demandez-le à l'un d'eux."
 )
@@ -23,6 +31,11 @@ def no_access(name: str, *, was_referent: bool) -> str:
             "(lui seul peut terminer le salon avant son échéance)."
         )
     return said
+
+
+def they_may_not_lead(name: str) -> str:
+    """The referent named somebody who can't be one."""
+    return f"{name} ne peut pas être le référent : c'est un professionnel de santé qui exerce en son nom."
 
 
 def still_there(name: str) -> str:

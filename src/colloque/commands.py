@@ -109,7 +109,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("patient terminer", _SALLES, _ATTESTED, _in("patient"), "!patient terminer",
             "Ferme ce salon, puis l'efface.", ("patient end",)),
     Command("patient referent", _SALLES, _ATTESTED, _in("patient"), "!patient referent",
-            "Vous désigne référent de ce salon, quand celui qui l'était n'est plus là.", ("patient lead",)),
+            "Vous désigne référent de ce salon, quand celui qui l'était n'est plus là ; ou passe la main, suivi d'un "
+            "nom.", ("patient lead",)),
     Command("boite etat", _MSSANTE, _ATTESTED, _in("home", "mail"), "!boite etat",
             "Dit si votre boîte MSSanté est relevée.", ("mailbox status",)),
     Command("envois", _MSSANTE, _ATTESTED, _in("home", "mail"), "!envois",

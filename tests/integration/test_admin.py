@@ -134,7 +134,7 @@ async def test_accounts_are_made_locked_and_signed_out(synapse: Homeserver, sess
     synapse.call("POST", f"{CLIENT}/login", body)
 
     async def used() -> bool:
-        return any(a.user == user and a.last_seen is not None for a in [a async for a in calls.users()])
+        return any(a.user == user and a.last_seen and a.created for a in [a async for a in calls.users()])
 
     await until(used, "when the account was last used")
 
