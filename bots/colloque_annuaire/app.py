@@ -119,6 +119,7 @@ class AnnuaireService(Service):
             homes=homes,
             gauges=self._gauges,
             end=life.closing.end,
+            bar_of=life.closing.bar_of,
         )
         stack.push_async_callback(upkeep.importing.close)
         await proving.settle()

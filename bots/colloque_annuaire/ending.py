@@ -27,6 +27,7 @@ from colloque_annuaire import texts_ending as texts
 from colloque_annuaire.enrol import judge_profession
 from colloque_annuaire.federation_leaving import Rooms
 from colloque_annuaire.homes import Homes
+from colloque_annuaire.pace import Pace
 from colloque_annuaire.partners import Partners
 from colloque_annuaire.publish import Publication
 from colloque_annuaire.store import People
@@ -37,6 +38,10 @@ log = logging.getLogger(__name__)
 ACT = "person.revoke"
 LATE = timedelta(minutes=1)
 """An end that is not through by then is an incident: the administrators must look."""
+AGAIN_S = (1.0, 10.0)
+"""First and longest pause before a step that failed is tried again."""
+AT_ONCE = 20
+"""Ends in one round, revocations apart: those come first, however many people a directory has lost in a night."""
 
 
 class Server(Protocol):
@@ -86,6 +91,7 @@ class Closing:
         self._incidents = incidents
         self._journal = journal
         self._clock = clock
+        self._pace = Pace(*AGAIN_S)
 
     async def end(self, user: UserId, why: End) -> None:
         """End somebody's access. Returns once it is written down and published; the rest follows. Safe to repeat."""
@@ -97,10 +103,14 @@ class Closing:
         await self._publication.snapshot()
         self._journal.end(act, "ended")
 
+    async def bar_of(self, user: UserId) -> End | None:
+        """Why an administrator alone may give that account's access back; None when that is not so."""
+        ending = await self._endings.of(user)
+        return ending.why if ending is not None and ending.why.bars and ending.step is not Step.UNLOCK else None
+
     async def is_barred(self, user: UserId) -> bool:
         """Whether an administrator alone may give that account's access back."""
-        ending = await self._endings.of(user)
-        return ending is not None and ending.why.bars and ending.step is not Step.UNLOCK
+        return await self.bar_of(user) is not None
 
     async def settle(self) -> None:
         """At start: end the journal's open acts by what the tables say."""
@@ -131,17 +141,23 @@ class Closing:
         return person is not None and judge_profession(person) is None
 
     async def run_once(self) -> None:
-        """Every step that can be done now. A person who is stuck keeps nobody else waiting."""
+        """Every step that can be done now. A person who is stuck keeps nobody else waiting; revocations go first."""
         for ending in await self._endings.proved_again():
             await self._endings.give_back(ending, None)
-        stuck = 0
-        for ending in await self._endings.under_way():
+        under_way = await self._endings.under_way()
+        ready = [ending for ending in under_way if self._pace.ready(ending.user)]
+        first = [ending for ending in ready if ending.why.bars]
+        others = [ending for ending in ready if not ending.why.bars]
+        for ending in first + others[:AT_ONCE]:
             try:
                 await self._go_on(ending)
             except (Temporary, Refused) as error:
+                self._pace.failed(ending.user)
                 log_event(log, "ending.deferred", level=logging.WARNING, code=error.code, step=ending.step.value)
-                stuck += self._clock.now() - ending.at > LATE
-        await self._report(stuck)
+            else:
+                self._pace.worked(ending.user)
+        late = self._clock.now() - LATE
+        await self._report(sum(ending.at < late for ending in await self._endings.under_way()))
 
     async def _go_on(self, ending: Ending) -> None:
         """From its step to the end, or to the first step that can't be done now."""

@@ -8,15 +8,20 @@ from __future__ import annotations
 import logging
 from typing import Protocol
 
+from colloque.clock import to_millis
 from colloque.config import Config
 from colloque.errors import Refused, Temporary
 from colloque.identity import UserId
 from colloque.logs import event as log_event
 from colloque.sockets import Client
 from colloque.store.journal import Journal
+from colloque_annuaire.pace import Pace
 from colloque_annuaire.store_federation import Abroad
 
 log = logging.getLogger(__name__)
+
+AGAIN_S = (2.0, 30.0)
+"""First and longest pause before somebody is tried again whom some room would not let go."""
 
 
 class Rooms(Protocol):
@@ -58,16 +63,23 @@ class Leaving:
         self._rooms = rooms
         self._partners = partners
         self._journal = journal
+        self._pace = Pace(*AGAIN_S)
 
     async def run_once(self) -> None:
         """Everybody who must leave."""
-        for user, reason in await self._abroad.leaving():
+        for leaver in await self._abroad.leaving():
+            user, reason = leaver.user, leaver.reason
+            if not self._pace.ready(user):
+                continue
             try:
                 left = await self._rooms.evict(user, reason)
             except (Temporary, Refused) as error:
                 log_event(log, "leaving.deferred", code=error.code)
                 return  # All others wait for the same.
-            if left == 0:
-                await self._partners.tell(user, reason)
-                self._journal.note("remote.left", actor=user, reason=reason)
-                await self._abroad.left(user)
+            if left:
+                self._pace.failed(user)
+                continue
+            await self._partners.tell(user, f"{reason} {to_millis(leaver.since)}")
+            self._journal.note("remote.left", actor=user, reason=reason)
+            await self._abroad.left(user)
+            self._pace.worked(user)

@@ -23,6 +23,7 @@ from colloque.store.journal import Journal
 from colloque_annuaire import texts_federation as texts
 from colloque_annuaire.federation_answers import ATTESTATION, MAX_REVOKED, REVOCATIONS
 from colloque_annuaire.federation_people import NOT_ATTESTED, Crossing
+from colloque_annuaire.pace import Pace
 from colloque_annuaire.store_federation import Abroad, Remote
 from colloque_annuaire.store_federation_own import OwnAbroad
 
@@ -36,27 +37,6 @@ BATCH = 200
 OWED_S = 30.0
 """Between two looks at who must hear of a revocation, when nobody's attestation changed: those end by date too."""
 _LIST_INCIDENT = "federation.list"
-
-
-class _Pace:
-    """When a server that does not answer may be asked again."""
-
-    def __init__(self) -> None:
-        self._waits: dict[str, tuple[float, float]] = {}
-
-    def ready(self, server: str) -> bool:
-        """True when it is time."""
-        return self._waits.get(server, (0.0, 0.0))[1] <= monotonic()
-
-    def failed(self, server: str, asked_s: float | None) -> None:
-        """It did not answer; it may have said for how long not to ask."""
-        last = self._waits.get(server, (WAIT_S[0] / 2, 0.0))[0]
-        wait = min(max(last * 2, asked_s or 0.0), WAIT_S[1])
-        self._waits[server] = (wait, monotonic() + wait)
-
-    def answered(self, server: str) -> None:
-        """It did."""
-        self._waits.pop(server, None)
 
 
 class FederationUpkeep:
@@ -84,7 +64,7 @@ class FederationUpkeep:
         self._journal = journal
         self._clock = clock
         self._publish = publish
-        self._pace = _Pace()
+        self._pace = Pace(*WAIT_S)
         self._published: tuple[int, datetime] | None = None
         self._servers: dict[str, Entry] = {}
         self._following = asyncio.Lock()
@@ -180,7 +160,7 @@ class FederationUpkeep:
                 try:
                     told = await self._peers.ask(peer, ATTESTATION, {"user": user, "presented": None})
                     await self._crossing.receive(told.get("attestation"), peer.server, of=user)
-                    self._pace.answered(peer.server)
+                    self._pace.worked(peer.server)
                 except Refused as error:
                     if error.reason == "asker_missing" or error.reason.startswith("directory_"):
                         # They forgot that we know each other, or our own directory has lost the person: their own
@@ -218,7 +198,7 @@ class FederationUpkeep:
                 self._pace.failed(peer.server, wait)
                 log_event(log, "federation.revocation_waits", server=peer.server, code=error.code, count=len(users))
                 return
-            self._pace.answered(peer.server)
+            self._pace.worked(peer.server)
             for user in batch:
                 self._journal.note("remote.revoke", actor=user, outcome="told")
             await self._own.taken_back(peer.server, batch)

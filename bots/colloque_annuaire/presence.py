@@ -43,6 +43,8 @@ _INCIDENT = "presence."
 
 
 Ends = Callable[[UserId, End], Awaitable[None]]
+Bars = Callable[[UserId], Awaitable[End | None]]
+"""Why an administrator alone may give somebody's access back; None when that is not so."""
 
 
 class Verification:
@@ -63,6 +65,7 @@ class Verification:
         ages: AgeRules,
         grace: Grace,
         end: Ends,
+        bar_of: Bars,
         ask: Ask | None = None,
     ) -> None:
         """`end` takes somebody's access away, for that reason; safe to repeat."""
@@ -78,6 +81,7 @@ class Verification:
         self._ages = ages
         self._grace = grace
         self._end = end
+        self._bar_of = bar_of
         self._ask = ask
         self._looked: Edition | None = None
         """Dealt with since this process began."""
@@ -200,11 +204,16 @@ class Verification:
         if step.turn not in _ACTS:
             await self._presences.put(Kept(person.user, person.rpps, step.after, person.kept.ref, person.kept.tell))
             return
-        # Whoever was not even told that they were missing need not be told that they are back.
-        unaware = step.turn is Turn.BACK and person.kept.tell is Turn.MISSING
-        kept = Kept(person.user, person.rpps, step.after, ref, Turn.NONE if unaware else step.turn)
+        bar = await self._bar_of(person.user)
+        # Whoever was not even told that they were missing need not be told that they are back. And no proof of
+        # somebody revoked counts: what is asked of others would be idle.
+        untold = bar is not None or (step.turn is Turn.BACK and person.kept.tell is Turn.MISSING)
+        kept = Kept(person.user, person.rpps, step.after, ref, Turn.NONE if untold else step.turn)
         thaws = step.turn is Turn.BACK and person.kept.presence.days >= self._grace.freeze_days
         act = self._journal.begin(_ACTS[step.turn], ref=ref, rpps=person.rpps.value)
+        listed = bar is End.FHIR and step.turn in {Turn.BACK, Turn.RETURNED}
+        if listed:
+            await self._incidents.open(f"ended.listed.{ref}", texts.LISTED_AGAIN)
         if step.turn is Turn.GONE:
             await self._end(person.user, End.GONE)
             await self._presences.put(kept)
@@ -213,6 +222,8 @@ class Verification:
             await self._publication.snapshot()
         else:
             await self._presences.put(kept)
+        if listed:
+            await self._incidents.close(f"ended.listed.{ref}")
         self._journal.end(act, "done", days=step.after.days)
 
     async def _report(self, edition: Edition) -> None:

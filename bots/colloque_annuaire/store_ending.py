@@ -79,6 +79,8 @@ class Endings:
                 return
             held = await conn.fetchrow("SELECT rpps, kind, valid_until FROM attestation WHERE user_id = $1", user)
             until = held["valid_until"] if held is not None else to_millis(now)
+            if known is not None and until <= to_millis(now):
+                until = to_millis(known.until)  # Ended before for another reason: what it would have held until.
             # Who works under somebody bears their number: it must not be barred with them.
             own = held is not None and held["kind"] == Kind.PROFESSIONAL.value
             await conn.execute(
@@ -88,7 +90,7 @@ class Endings:
             await conn.execute("DELETE FROM proof WHERE user_id = $1", user)
             await conn.execute(
                 "INSERT INTO ending (user_id, rpps, why, at, until, step) VALUES ($1, $2, $3, $4, $5, $6) "
-                "ON CONFLICT (user_id) DO UPDATE SET why = $3, at = $4, step = $6",
+                "ON CONFLICT (user_id) DO UPDATE SET rpps = $2, why = $3, at = $4, until = $5, step = $6",
                 user,
                 held["rpps"] if held is not None and own else "",
                 why.value,

@@ -78,6 +78,15 @@ class Remote:
         return server_of(self.attestation.user)
 
 
+@dataclass(frozen=True, slots=True)
+class Leaver:
+    """Somebody of another server who must leave our rooms: why, and since when."""
+
+    user: UserId
+    reason: str
+    since: datetime
+
+
 class Abroad:
     """Queries over the tables above, and over `attestation` where both are asked together."""
 
@@ -225,10 +234,10 @@ class Abroad:
 
     # who must leave
 
-    async def leaving(self) -> list[tuple[UserId, str]]:
-        """Who must leave our rooms, and why; the longest due first."""
-        rows = await self._db.fetch("SELECT user_id, reason FROM federation_leaving ORDER BY since, user_id")
-        return [(UserId(row["user_id"]), str(row["reason"])) for row in rows]
+    async def leaving(self) -> list[Leaver]:
+        """Who must leave our rooms; the longest due first."""
+        rows = await self._db.fetch("SELECT user_id, reason, since FROM federation_leaving ORDER BY since, user_id")
+        return [Leaver(UserId(row["user_id"]), str(row["reason"]), from_millis(row["since"])) for row in rows]
 
     async def left(self, user: UserId) -> None:
         """They are in no room of ours any more."""

@@ -82,6 +82,11 @@ def stale(made_at: datetime) -> str:
 
 # to the admin room
 
+LISTED_AGAIN = (
+    "L'Annuaire Santé mentionne à nouveau un professionnel dont l'accès a été retiré parce qu'il n'exerçait plus. "
+    "L'accès ne revient pas de lui-même : !retablir @compte. Le journal dit lequel."
+)
+
 
 def state(made_at: datetime, age: Age, *, whitelist_until: datetime | None, missing: int, held: bool) -> str:
     """What `!etat` adds about the directory's age and about people who are missing."""

@@ -19,7 +19,7 @@ from colloque_annuaire import texts_presence as texts
 from colloque_annuaire.freshness import Gauges, Watch
 from colloque_annuaire.homes import Homes
 from colloque_annuaire.importing import IMPORT_S, Importing, Where
-from colloque_annuaire.presence import Ends, Verification
+from colloque_annuaire.presence import Bars, Ends, Verification
 from colloque_annuaire.publish import Publication
 from colloque_annuaire.store import People
 from colloque_annuaire.store_presence import Presences, Stage
@@ -45,6 +45,7 @@ class Upkeep:
         homes: Homes,
         gauges: Gauges,
         end: Ends,
+        bar_of: Bars,
     ) -> None:
         own = config.annuaire
         fhir = Fhir(parts.session, own.fhir, parts.clock, test=config.test) if own.fhir is not None else None
@@ -66,6 +67,7 @@ class Upkeep:
             ages=own.ages,
             grace=Grace(own.freeze_days, own.grace_days),
             end=end,
+            bar_of=bar_of,
             ask=partial(fhir.word, fresh=True) if fhir is not None else None,
         )
         self.importing = Importing(

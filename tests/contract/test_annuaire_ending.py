@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
@@ -12,11 +13,13 @@ from colloque.matrix.home import Incoming
 from colloque.policy.ending import End
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
+from colloque_annuaire.ending import AT_ONCE
 from colloque_annuaire.publish import Publication
 from colloque_annuaire.revoking import Revoking
 from colloque_annuaire.store_ending import Endings, Step
 from colloque_annuaire.store_results import DirectRooms
 from tests.servers.verification import ADMIN, House, Server, a_house, user  # noqa: F401 - a fixture
+from tests.waiting import until
 
 STEPS = [
     (Journal, "begin"), (Journal, "end"), (Endings, "begin"), (Endings, "go_on"), (Publication, "snapshot"),
@@ -92,9 +95,64 @@ async def test_whoever_is_stuck_in_a_room_is_an_incident_and_holds_nobody_back(h
     house.clock.advance(seconds=61)
     await house.closing.run_once()
     assert "endings.stuck" in await house.incidents.current()
+    tried = len(house.server.acts)
+    await house.closing.run_once()
+    assert len(house.server.acts) == tried, "tried again, but not at once"
+    # Whom the others wait for is not the one who is stuck.
+    await house.closing.end(user(4), End.GONE)
     house.server.stuck = 0
     await house.closing.run_once()
-    assert "endings.stuck" not in await house.incidents.current()
+    assert house.server.acts[-1] == ("evict gone", user(4))
+    assert "endings.stuck" in await house.incidents.current()
+
+    async def through() -> bool:
+        await house.closing.run_once()
+        return "endings.stuck" not in await house.incidents.current()
+
+    await until(through, "the one who was stuck, out", within=10)
+
+
+async def test_revocations_go_before_all_whom_a_directory_has_lost(house: House) -> None:
+    for number in range(AT_ONCE + 2):
+        await house.closing.end(user(number), End.GONE)
+    house.clock.advance(seconds=1)
+    await house.closing.end(user(29), End.ADMIN)
+    await house.closing.run_once()
+    assert house.server.acts[0] == ("lock", user(29))
+    assert len(await house.endings.under_way()) == 2
+    await house.closing.run_once()
+    assert await house.endings.under_way() == []
+
+
+async def test_what_comes_back_is_what_held_last(house: House) -> None:
+    first = house.snapshot()[user(3)].valid_until
+    await house.closing.end(user(3), End.GONE)
+    await house.closing.run_once()
+    await house.closing.end(user(3), End.ADMIN)
+    await house.closing.run_once()
+    await house.closing.give_back(user(3), actor=ADMIN)
+    assert house.snapshot()[user(3)].valid_until == first, "ended twice, given back whole"
+    await house.closing.run_once()
+    # Proved again after an end, and revoked before anybody looked.
+    await house.closing.end(user(3), End.GONE)
+    await house.closing.run_once()
+    house.clock.advance(days=9)
+    await house.attest(3)
+    await house.closing.end(user(3), End.ADMIN)
+    await house.closing.run_once()
+    house.bring()
+    await house.closing.give_back(user(3), actor=ADMIN)
+    assert house.snapshot()[user(3)].valid_until == house.clock.now() + timedelta(days=365)
+
+
+async def test_somebody_revoked_stays_published_as_ended_for_as_long_as_it_lasts(house: House) -> None:
+    await house.closing.end(user(3), End.ADMIN)
+    await house.closing.run_once()
+    house.clock.advance(days=200)
+    await house.restart()
+    await house.publication.snapshot()
+    assert user(3) in house.snapshot()
+    assert not house.snapshot()[user(3)].is_valid(house.clock.now())
 
 
 async def test_what_was_taken_away_is_given_back(house: House) -> None:

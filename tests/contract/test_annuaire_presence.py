@@ -192,6 +192,34 @@ async def test_fhir_settles_where_it_answers(house: House) -> None:
     assert await house.state(3) is State.MISSING
 
 
+async def test_whoever_is_active_again_stays_out_until_an_administrator_says_so(house: House) -> None:
+    async def listed_again() -> int:
+        return sum(i.key.startswith("ended.listed.") for i in await house.incidents.unposted())
+
+    house.fhir = {rpps(4): fhir_person(4, active=False)}
+    for _ in range(9):
+        await house.day(without=(4,))
+        await house.closing.run_once()
+    assert await house.state(4) is State.GONE
+    assert len(house.server.told(4)) == 1, "that they are missing; once revoked they read nothing any more"
+    assert await listed_again() == 0
+    house.fhir.clear()
+    await house.day()
+    await house.day()
+    await house.closing.run_once()
+    assert await listed_again() == 1, "the administrators, once"
+    assert len(house.server.told(4)) == 1
+    held = await house.people.attestation_of(user(4))
+    assert held is not None
+    assert await house.endings.barred(user(4), held.rpps)
+    assert not house.snapshot()[user(4)].is_valid(house.clock.now())
+    assert "L'accès est rendu" in await house.closing.give_back(user(4), actor=ADMIN)
+    await house.closing.run_once()
+    assert house.snapshot()[user(4)].is_valid(house.clock.now())
+    assert not house.snapshot()[user(4)].frozen
+    assert await house.presences.all() == {}
+
+
 async def test_a_silent_fhir_is_left_alone_soon(house: House) -> None:
     await house.day(without=tuple(range(10)))
     await house.verification.confirm(ADMIN)

@@ -140,6 +140,7 @@ class House:
             ages=AgeRules(),
             grace=Grace(min(3, self.grace_days), self.grace_days),
             end=self.closing.end,
+            bar_of=self.closing.bar_of,
             ask=self.ask,
         )
 
