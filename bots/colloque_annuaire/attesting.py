@@ -123,6 +123,14 @@ class Attesting:
         """Whether that proof was taken already, settled or not."""
         return await self._people.attested_by_event(ref) is not None or await self._proofs.by_ref(ref) is not None
 
+    async def withdraw(self, ref: EventId) -> bool:
+        """What that proof rests on counts no more. False when it has become an attestation already."""
+        async with self._lock:
+            if await self._people.attested_by_event(ref) is not None:
+                return False
+            await self._proofs.drop_ref(ref)
+            return True
+
     async def choose(self, user: UserId, n: int) -> str | None:
         """The person says under which exercise: the n-th that was listed. None when nothing was asked."""
         async with self._lock:

@@ -21,7 +21,7 @@ from colloque_annuaire.confirming import Confirming
 from colloque_annuaire.enrol import No
 from colloque_annuaire.results import says_yes, today, whom
 from colloque_annuaire.store_results import Results
-from colloque_annuaire.store_vouching import INTRODUCED, Vouches
+from colloque_annuaire.store_vouching import INTRODUCED, Stage, Vouches
 from colloque_annuaire.vouching import Around, Vouching
 
 LINK_LIFE = timedelta(hours=48)
@@ -72,6 +72,9 @@ class Introducing:
         if await self._at.people.holder_of(rpps) is not None:
             return texts_vouching.HAS_ACCOUNT
         known = await self._vouches.introduced(rpps, now - CLAIM_LIFE)
+        known = await self._vouching.standing(known) if known is not None else None
+        if known is not None and known.stage is Stage.REPLACED:
+            known = None  # An account that nobody else must be given.
         ref = known.ref if known is not None else EventId(INTRODUCED + message.event)
         given = await self._vouches.of(ref)
         mine = any(each.voucher == voucher for each in given)

@@ -144,6 +144,10 @@ class Proofs:
         """The account's open proof leads nowhere."""
         await self._db.execute("DELETE FROM proof WHERE user_id = $1", user)
 
+    async def drop_ref(self, ref: EventId) -> None:
+        """The open proof that came by that leads nowhere; no error when there is none."""
+        await self._db.execute("DELETE FROM proof WHERE ref = $1", ref)
+
     async def forget_old(self, before: datetime) -> None:
         """Drop proofs that were never settled."""
         await self._db.execute("DELETE FROM proof WHERE at < $1", to_millis(before))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -15,6 +16,7 @@ from colloque.identity import EventId, Rpps, UserId
 from colloque.policy.ending import End
 from colloque.policy.vouching import NEEDED
 from colloque.store.schema import migration, transaction
+from colloque_annuaire.store_ending import Step
 
 
 def register_vouching(table: UpgradeTable) -> None:
@@ -66,7 +68,7 @@ class Stage(StrEnum):
     """Attested: those who vouched are to be told."""
     DONE = "done"
     REPLACED = "replaced"
-    """The account says to be somebody else since."""
+    """The account says to be somebody else since, or whoever had it made lost their access."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +212,26 @@ class Vouches:
             to_millis(now),
         )
         return [_vouch(row) for row in rows if End(row["why"]).bars]
+
+    async def withdrawn(self) -> list[Vouch]:
+        """Words that have not verified anybody yet, of people whose access was taken away since."""
+        rows = await self._db.fetch(
+            "SELECT vouch.*, ending.why FROM vouch JOIN claim ON claim.ref = vouch.ref JOIN ending "
+            "ON ending.user_id = vouch.voucher OR (ending.rpps = vouch.rpps AND ending.rpps <> '') "
+            "WHERE claim.stage IN ($1, $2, $3) AND ending.step <> $4 "
+            "AND NOT EXISTS (SELECT 1 FROM attestation WHERE attestation.by_event = vouch.ref) "
+            "ORDER BY vouch.at, vouch.voucher",
+            *(stage.value for stage in (Stage.OPEN, Stage.READY, Stage.ASKED)),
+            Step.UNLOCK.value,
+        )
+        return list(dict.fromkeys(_vouch(row) for row in rows if End(row["why"]).bars))
+
+    async def withdraw(self, claim: Claim, gone: Collection[Vouch], stage: Stage) -> None:
+        """Drop these words of a claim, which stands at `stage` without them."""
+        async with transaction(self._db) as conn:
+            for each in gone:
+                await conn.execute("DELETE FROM vouch WHERE ref = $1 AND voucher = $2", claim.ref, each.voucher)
+            await conn.execute("UPDATE claim SET stage = $2 WHERE ref = $1", claim.ref, stage.value)
 
     async def reported(self, vouch: Vouch) -> None:
         """The administrators were told."""

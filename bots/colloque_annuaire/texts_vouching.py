@@ -78,6 +78,22 @@ def claimed(user: UserId, *, missing: int, mailbox: bool) -> str:
     )
 
 
+def missing_again(user: UserId, missing: int) -> str:
+    """To whoever had been vouched for, before they were verified: a word does not count any more."""
+    who = "deux confrères" if missing == NEEDED else "encore un confrère"
+    return (
+        f"Il manque de nouveau la parole de {who} pour vérifier votre identité\n"
+        "Une parole donnée pour vous ne compte plus. Dans leur salon « Colloque », vos confrères tapent :\n"
+        f"!garant {user}"
+    )
+
+
+CLAIM_OVER = (
+    "Votre demande de garants ne vaut plus\n"
+    "Refaites-la en tapant !inscription suivi de votre numéro RPPS et du mot garants, ou voyez votre administrateur."
+)
+
+
 def confirm(user: UserId, person: Professional) -> str:
     """To a colleague: who the directory says that it is."""
     lines = [person.full_name, " / ".join(trades(person)), ", ".join(person.towns), f"RPPS {person.rpps}"]

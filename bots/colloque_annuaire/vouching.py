@@ -32,6 +32,7 @@ from colloque_annuaire.results import mentioned, says_yes, whom
 from colloque_annuaire.store import People
 from colloque_annuaire.store_proofs import Proof
 from colloque_annuaire.store_vouching import Claim, Stage, Vouch, Vouches
+from colloque_annuaire.withdrawing import Withdrawing
 
 CLAIM, VOUCH = "person.claim", "person.vouch"
 KEEP = timedelta(days=400)
@@ -64,6 +65,9 @@ class Vouching:
         self._at = around
         self._vouches = vouches
         self._confirming = confirming
+        self._withdrawing = Withdrawing(
+            vouches=vouches, attesting=around.attesting, journal=around.journal, say=self._say
+        )
         self._lock = asyncio.Lock()
 
     async def claim(self, user: UserId, rpps: Rpps, event: EventId) -> str:
@@ -74,7 +78,8 @@ class Vouching:
         async with self._lock:
             now = self._at.clock.now()
             kept = await self._vouches.claim_by(event) or await self._vouches.claim_of(user, now - CLAIM_LIFE)
-            over = kept is not None and kept.stage is Stage.DONE and kept.ref != event
+            kept = await self._withdrawing.standing(kept) if kept is not None else None
+            over = kept is not None and kept.stage in {Stage.DONE, Stage.REPLACED} and kept.ref != event
             if kept is None or kept.rpps != rpps or over:
                 if (hindrance := await self.hindrance(user, rpps, user)) is not None:
                     return hindrance
@@ -157,7 +162,8 @@ class Vouching:
     async def _vouch(self, user: UserId, message: Incoming, *, yes: bool) -> str:
         now, voucher = self._at.clock.now(), message.sender
         claim = await self._vouches.claim_of(user, now - CLAIM_LIFE)
-        if claim is None:
+        claim = await self._withdrawing.standing(claim) if claim is not None else None
+        if claim is None or claim.stage is Stage.REPLACED:
             return said.NO_CLAIM
         claim = await self._notify(claim)
         given = await self._vouches.of(claim.ref)
@@ -186,14 +192,21 @@ class Vouching:
     async def run_once(self) -> None:
         """Every step that can be done now, for every claim. Never raises Temporary: what waits is tried again."""
         async with self._lock:
-            for claim in await self._vouches.under_way():
+            found = [*await self._vouches.under_way(), *await self._withdrawing.doubtful()]
+            for claim in {each.ref: each for each in found}.values():
                 try:
                     await self._go_on(claim)
                 except (Temporary, NotFound, Inconsistent) as error:
                     log_event(log, "vouching.deferred", level=logging.WARNING, code=error.code, step=claim.stage.value)
             await self._report()
 
+    async def standing(self, claim: Claim) -> Claim:
+        """Where a claim stands today, without the words of people whose access was taken away. Raises Temporary."""
+        async with self._lock:
+            return await self._withdrawing.standing(claim)
+
     async def _go_on(self, claim: Claim) -> None:
+        claim = await self._withdrawing.standing(claim)
         match claim.stage:
             case Stage.NOTICE:
                 await self._notify(claim)
