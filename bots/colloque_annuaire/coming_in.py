@@ -16,12 +16,14 @@ from colloque.errors import Refused
 from colloque.identity import UserId
 from colloque.psc.http_provider import Provider
 from colloque_annuaire.accounts import Accounts
-from colloque_annuaire.entry import Entry
+from colloque_annuaire.entry import Entry, PscLogin
+from colloque_annuaire.entry_codes import EntryCodes
 from colloque_annuaire.homes import Homes
 from colloque_annuaire.http_entry import EntryPages
 from colloque_annuaire.proving import Proving
 from colloque_annuaire.store import People
 from colloque_annuaire.store_entry import Links, Passes
+from colloque_annuaire.store_entry_sessions import Visits
 
 NO_PAGE = "entry.off"
 """Reason: links and passwords lead nowhere, for no page is configured (`annuaire.entry`)."""
@@ -34,6 +36,7 @@ class ComingIn:
     accounts: Accounts
     links: Links
     passes: Passes
+    visits: Visits
     clock: Clock
     url: str
     """Of the page; empty when there is none."""
@@ -43,6 +46,10 @@ class ComingIn:
         if not self.url:
             raise Refused(NO_PAGE)
         return f"{self.url}/entrer/lien?l={await self.links.make(user, self.clock.now(), life)}"
+
+    async def tidy(self) -> None:
+        """Forget browsers that came no further."""
+        await self.visits.forget_old(self.clock.now())
 
 
 def open_accounts(config: Config, parts: Parts, people: People, passes: Passes) -> ComingIn:
@@ -55,7 +62,8 @@ def open_accounts(config: Config, parts: Parts, people: People, passes: Passes) 
         server_name=config.homeserver.server_name,
     )
     own = config.annuaire.entry
-    return ComingIn(accounts, Links(parts.db), passes, parts.clock, own.url.rstrip("/") if own is not None else "")
+    url = own.url.rstrip("/") if own is not None else ""
+    return ComingIn(accounts, Links(parts.db), passes, Visits(parts.db), parts.clock, url)
 
 
 async def open_entry(
@@ -73,30 +81,51 @@ async def open_entry(
     own = config.annuaire
     if own.entry is None:
         return
+    secret = read_secret(config.secrets.identity)
+    psc: PscLogin | None = None
+    forms_lead: tuple[str, ...] = ()
+    if own.psc is not None:
+        provider = Provider(parts.session, own.psc, parts.clock, test=config.test)
+        psc = PscLogin(provider, own.psc.issuer, f"{coming_in.url}/entrer/retour")
+        # The login page is on another host than the rest: a login may pass by both.
+        forms_lead = tuple(_origin(url) for url in (own.psc.authorization, own.psc.issuer))
     entry = Entry(
+        visits=coming_in.visits,
         people=people,
         directory=directory,
         attesting=proving.attesting,
         accounts=coming_in.accounts,
         passes=coming_in.passes,
         links=coming_in.links,
-        mailer=proving.mailer,
+        codes=EntryCodes(
+            visits=coming_in.visits,
+            people=people,
+            mailer=proving.mailer,
+            journal=parts.journal,
+            clock=parts.clock,
+            rules=proving.rules,
+            secret=secret,
+            server_name=config.homeserver.server_name,
+        ),
         home=parts.home,
         homes=homes,
+        incidents=parts.incidents,
+        journal=parts.journal,
         clock=parts.clock,
-        rules=proving.rules,
-        secret=read_secret(config.secrets.identity),
-        server_name=config.homeserver.server_name,
-        provider=Provider(parts.session, own.psc, parts.clock, test=config.test) if own.psc is not None else None,
-        issuer=own.psc.issuer if own.psc is not None else "",
-        redirect_uri=f"{coming_in.url}/entrer/retour",
+        ages=own.ages,
+        psc=psc,
     )
     pages = EntryPages(
         entry=entry,
         config=own.entry,
         rules=proving.rules,
         directory=directory,
-        psc_origin="{0.scheme}://{0.netloc}".format(urlsplit(own.psc.authorization)) if own.psc is not None else "",
+        secret=secret,
+        psc_origins=forms_lead,
         test=config.test,
     )
     await pages.serve(stack)
+
+
+def _origin(url: str) -> str:
+    return "{0.scheme}://{0.netloc}".format(urlsplit(url))

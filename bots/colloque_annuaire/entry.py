@@ -1,60 +1,49 @@
 """How people come in by the page `/entrer`: a proof of identity, then their account and a one-time password.
 
-A visit (a browser's session) lives in memory for a quarter of an hour: a restart asks its holder to begin again. What
-was proved is settled by `attesting`, as from anywhere else; who is not admitted gets no account.
+What was proved is kept with the browser's visit until a password was shown: whatever fails or crashes on the way
+goes on when the browser asks again. It is settled by `attesting`, as from anywhere else; who is not admitted gets no
+account.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from colloque.attestation import Method
 from colloque.clock import Clock
-from colloque.directory.lookup import Age, Directory
-from colloque.errors import HomeRefused, NotFound, Refused
+from colloque.directory.lookup import Age, AgeRules, Directory
+from colloque.errors import HomeRefused, LoginRefused, NotFound, Refused, Tampered
 from colloque.identity import EventId, Rpps, UserId, digest
 from colloque.logs import event as log_event
 from colloque.matrix.home import Home, text
 from colloque.professional import Professional
-from colloque.psc.authorize import Begun, code_of
+from colloque.psc.authorize import code_of
 from colloque.psc.http_provider import Provider
-from colloque_annuaire import texts_entry as texts
+from colloque.store.incidents import Incidents
+from colloque.store.journal import Journal
+from colloque_annuaire import texts_psc
 from colloque_annuaire.accounts import Accounts
 from colloque_annuaire.attesting import Attesting
-from colloque_annuaire.enrol import Ask, No, code_for, judge_code, judge_profession, may_send_code
-from colloque_annuaire.flow import Mailer, Rules
+from colloque_annuaire.ciba import INCIDENT
+from colloque_annuaire.enrol import No, judge_profession
+from colloque_annuaire.entry_codes import EntryCodes
 from colloque_annuaire.homes import Homes
-from colloque_annuaire.store import Code, People
+from colloque_annuaire.store import People
 from colloque_annuaire.store_entry import Links, Passes
+from colloque_annuaire.store_entry_sessions import Proved, Visits
 from colloque_annuaire.store_proofs import Proof
 
 log = logging.getLogger(__name__)
 
-VISIT = timedelta(minutes=15)
-MOST_VISITS = 5000
-"""Browsers at once; the oldest visit makes room."""
 STALE = "directory_stale"
 EMPTY = "directory_empty"
 ENDED = "visit_ended"
+NOT_ATTESTED = "not_attested"
 """Codes of refusals of this page alone, beside those of `enrol.No` and `psc.claims.No`."""
-
-
-@dataclass(slots=True)
-class Visit:
-    """One browser, since it opened the page."""
-
-    at: datetime
-    id: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
-    token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
-    """Stands in every form: another site can't fill it in."""
-    begun: Begun | None = field(default=None, repr=False)
-    code: EventId | None = None
-    """The one-time code that was mailed."""
-    proved: Proof | None = None
-    """What waits for the person to say that their other account is to be closed. (Its account is not made yet.)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +52,8 @@ class Entered:
 
     user: UserId
     password: str = field(repr=False)
-    said: str
-    """What @annuaire says to it in the home room."""
+    asked: str = ""
+    """What @annuaire asks in the home room, before they count as verified; empty when nothing is open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,142 +63,103 @@ class Elsewhere:
     organisations: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class PscLogin:
+    """Logins at Pro Santé Connect, and where browsers come back from there."""
+
+    provider: Provider
+    issuer: str
+    redirect_uri: str
+
+
 class Entry:
-    """One instance a service."""
+    """One instance a service. Visits are named by `visit_id` of the browser's cookie."""
 
     def __init__(
         self,
         *,
+        visits: Visits,
         people: People,
         directory: Directory,
         attesting: Attesting,
         accounts: Accounts,
         passes: Passes,
         links: Links,
-        mailer: Mailer,
+        codes: EntryCodes,
         home: Home,
         homes: Homes,
+        incidents: Incidents,
+        journal: Journal,
         clock: Clock,
-        rules: Rules,
-        secret: bytes,
-        server_name: str,
-        provider: Provider | None,
-        issuer: str,
-        redirect_uri: str,
+        ages: AgeRules,
+        psc: PscLogin | None,
     ) -> None:
-        """`provider`: None where Pro Santé Connect is not asked."""
+        """`psc`: None where Pro Santé Connect is not asked."""
+        self._visits = visits
         self._people = people
         self._directory = directory
         self._attesting = attesting
         self._accounts = accounts
         self._passes = passes
         self._links = links
-        self._mailer = mailer
+        self._codes = codes
         self._home = home
         self._homes = homes
+        self._incidents = incidents
+        self._journal = journal
         self._clock = clock
-        self._rules = rules
-        self._secret = secret
-        self._server_name = server_name
-        self._provider = provider
-        self._issuer = issuer
-        self._redirect_uri = redirect_uri
-        self._visits: dict[str, Visit] = {}
+        self._ages = ages
+        self._psc = psc
+        self._lock = asyncio.Lock()
 
     @property
     def by_psc(self) -> bool:
         """Whether Pro Santé Connect is offered."""
-        return self._provider is not None
+        return self._psc is not None
 
-    def visit(self, cookie: str) -> Visit | None:
-        """The browser's visit, while it lasts."""
-        found = self._visits.get(cookie)
-        if found is None or self._clock.now() - found.at >= VISIT:
-            return None
-        return found
-
-    def begin(self) -> Visit:
-        """A new visit."""
-        now = self._clock.now()
-        self._visits = {key: v for key, v in self._visits.items() if now - v.at < VISIT}
-        while len(self._visits) >= MOST_VISITS:
-            del self._visits[next(iter(self._visits))]
-        made = Visit(now)
-        self._visits[made.id] = made
-        return made
-
-    def end(self, visit: Visit) -> None:
-        """Its password was shown, or it was refused: nothing of it counts any more."""
-        self._visits.pop(visit.id, None)
+    async def proved(self, visit: str) -> bool:
+        """Whether the browser's holder has proved who they are: nothing is left but `enter`."""
+        known = await self._visits.of(visit, self._clock.now())
+        return known.proved is not None or known.result is not None
 
     # by Pro Santé Connect
 
-    def to_psc(self, visit: Visit) -> str:
-        """Where the browser goes."""
-        if self._provider is None:
-            raise NotFound("Pro Santé Connect is not asked here")
-        visit.begun = self._provider.begin(self._redirect_uri)
-        return visit.begun.url
-
-    async def from_psc(self, visit: Visit, query: dict[str, str]) -> Entered | Elsewhere:
-        """The browser is back. Raises Refused, Tampered, Temporary, LoginRefused."""
-        begun, visit.begun = visit.begun, None
-        if begun is None or self._provider is None:
+    async def to_psc(self, visit: str) -> str:
+        """Where the browser goes. Raises Refused where Pro Santé Connect is not asked."""
+        if self._psc is None:
             raise Refused(ENDED)
-        code = code_of(query, begun, self._issuer)
-        identity = await self._provider.finish(code, begun, self._redirect_uri)
-        return await self._admit(visit, identity.rpps, Method.PSC, EventId(f"$psc-{secrets.token_hex(16)}"))
+        begun = self._psc.provider.begin(self._psc.redirect_uri)
+        await self._visits.to_psc(visit, begun, self._clock.now())
+        return begun.url
+
+    async def from_psc(self, visit: str, query: Mapping[str, str]) -> None:
+        """The browser is back: keep who it is. Raises Refused, Tampered, Temporary, LoginRefused."""
+        begun = await self._visits.from_psc(visit, self._clock.now())
+        if begun is None or self._psc is None:
+            raise Refused(ENDED)
+        try:
+            code = code_of(query, begun, self._psc.issuer)
+        except Tampered:
+            # Anybody can send a browser here with an answer made up: nothing that an operator must see.
+            raise Refused(ENDED) from None
+        try:
+            who = await self._psc.provider.finish(code, begun, self._psc.redirect_uri)
+        except (Tampered, LoginRefused):
+            await self._incidents.open(INCIDENT, texts_psc.TROUBLE)
+            raise
+        await self._incidents.close(INCIDENT)
+        await self._keep(visit, who.rpps, Method.PSC)
 
     # by a code in the MSSanté mailbox
 
-    async def send_code(self, visit: Visit, rpps: Rpps, choice: int | None) -> str:
-        """Mail a code; the address it went to, shortened. Raises Refused (a `No`), Temporary."""
-        self._listed(rpps)
-        now = self._clock.now()
-        who = UserId(f"@entrer.{digest(visit.id)}:{self._server_name}")  # Nobody's account: the browser's own count.
-        by_user, by_rpps = await self._people.codes_since(now - timedelta(days=1), user=who, rpps=rpps)
-        ask = Ask(
-            user=who,
-            rpps=rpps,
-            person=self._directory.by_rpps(rpps),
-            held=None,
-            holder=None,
-            codes_of_user=by_user,
-            codes_of_rpps=by_rpps,
-            choice=choice,
-            barred=await self._attesting.is_barred(who, rpps),
-        )
-        verdict = may_send_code(ask, per_day=self._rules.per_day, now=now)
-        if isinstance(verdict, No):
-            raise Refused(verdict)
-        event = EventId(f"$entry-{secrets.token_hex(16)}")
-        await self._people.add_code(
-            Code(event, who, rpps, verdict.address, now + self._rules.code_life, 0, "open"), now
-        )
-        digits = code_for(self._secret, event, rpps, verdict.address)
-        await self._mailer.send(
-            key=f"code-{digest(event)}",
-            to=verdict.address,
-            subject=texts.CODE_SUBJECT,
-            text=texts.code_mail(digits, person=ask.person, life=self._rules.code_life),
-        )
-        visit.code = event
-        return str(verdict.address)
+    async def send_code(self, visit: str, rpps: Rpps, choice: int | None) -> str:
+        """Mail a code; the address it went to. Raises Refused (a `No`), Temporary."""
+        person = self._listed(rpps)
+        return await self._codes.send(visit, person, rpps, choice, barred=await self._barred(rpps))
 
-    async def check_code(self, visit: Visit, typed: str) -> Entered | Elsewhere:
-        """Raises Refused (a `No`), Temporary."""
-        code = await self._people.code_asked_by(visit.code) if visit.code is not None else None
-        if code is None:
-            raise Refused(No.NO_CODE)
-        right = code_for(self._secret, code.event, code.rpps, code.address)
-        now = self._clock.now()
-        problem = judge_code(typed=typed, right=right, state=code.state, expires_at=code.expires_at, now=now)
-        if problem is No.WRONG and not await self._people.count_try(code.event, self._rules.tries):
-            problem = No.DEAD
-        if problem is not None:
-            raise Refused(problem)
-        visit.code = None
-        return await self._admit(visit, code.rpps, Method.MAILBOX_CODE, EventId(f"{code.event}-proof"), code.event)
+    async def check_code(self, visit: str, typed: str) -> None:
+        """Keep who it is when the digits are right. Raises Refused (a `No`)."""
+        await self._keep(visit, await self._codes.check(visit, typed), Method.MAILBOX_CODE)
 
     # by a link
 
@@ -217,48 +167,87 @@ class Entry:
         """Whose link it is; looking uses nothing up."""
         return await self._links.of(secret, self._clock.now())
 
-    async def use_link(self, secret: str) -> Entered:
+    async def use_link(self, visit: str, secret: str) -> Entered:
         """Raises Refused when it can't be used (any more)."""
         now = self._clock.now()
-        user = await self._links.use(secret, now)
-        if user is None:
-            raise Refused(ENDED)
-        return Entered(user, await self._passes.make(user, now), "")
+        async with self._lock:
+            user = await self._links.of(secret, now) or (await self._visits.of(visit, now)).result
+            if user is None:
+                raise Refused(ENDED)
+            password = await self._passes.make(user, now)
+            await self._visits.show(visit, user, now)
+            # Last: what a crash interrupts leaves the link as it was.
+            await self._links.use(secret, now)
+        self._journal.note("account.link_used", actor=user)
+        return Entered(user, password)
 
     # whoever has proved themselves
 
-    async def move(self, visit: Visit) -> Entered:
-        """Come in here, and have the account on the other server closed. Raises Refused, Temporary."""
-        proof, visit.proved = visit.proved, None
-        if proof is None:
-            raise Refused(ENDED)
-        return await self._enter(self._listed(proof.rpps), proof.rpps, proof.method, proof.ref, None, moving=True)
+    async def enter(self, visit: str, *, moving: bool = False) -> Entered | Elsewhere:
+        """An account and a password for whoever has proved who they are; safe to repeat.
 
-    async def _admit(
-        self, visit: Visit, rpps: Rpps, method: Method, ref: EventId, code: EventId | None = None
-    ) -> Entered | Elsewhere:
-        if await self._attesting.is_barred(UserId(""), rpps):
+        `moving`: have the account on the other server closed. Raises Refused, Temporary: nothing is lost.
+        """
+        known = await self._visits.of(visit, self._clock.now())
+        if known.result is not None:
+            return await self._show(visit, known.result)
+        proved = known.proved
+        if proved is None:
+            raise Refused(ENDED)
+        if moving and not proved.moving:
+            proved = replace(proved, moving=True)
+            await self._visits.prove(visit, proved, self._clock.now())
+        if await self._barred(proved.rpps):
             raise Refused(No.BARRED)
         try:
-            person = self._listed(rpps)
-        except Refused:
+            person = self._listed(proved.rpps)
+        except Refused as error:
             # Neither an old directory nor an absence shuts out whoever is verified: a new session, nothing else.
-            return await self._known(rpps)
-        if (barred := judge_profession(person)) is not None:
-            raise Refused(barred)
-        if await self._people.holder_of(rpps) is None and (others := await self._attesting.elsewhere(rpps)):
-            visit.proved = Proof(UserId(""), rpps, method, ref)
-            return Elsewhere(tuple(others))
-        return await self._enter(person, rpps, method, ref, code, moving=False)
+            return await self._known(visit, proved.rpps, error)
+        if (unfit := judge_profession(person)) is not None:
+            raise Refused(unfit)
+        if not proved.moving and await self._people.holder_of(proved.rpps) is None:
+            others = await self._attesting.elsewhere(proved.rpps)
+            if others:
+                return Elsewhere(tuple(others))
+        user = await self._accounts.of_professional(
+            proved.rpps, person.given_name, person.family_name, person.display_name
+        )
+        return await self._show(visit, user, await self._attest(user, proved, known.code))
 
-    async def _known(self, rpps: Rpps) -> Entered:
-        """Raises Refused, as `_listed` did, when nobody here is verified as that professional today."""
+    async def _attest(self, user: UserId, proved: Proved, code: EventId | None) -> str:
+        """What is still asked of the person. Raises Refused when they can't be verified after all."""
+        proof = Proof(user, proved.rpps, proved.method, proved.ref, moving=proved.moving)
+        said = await self._attesting.take(proof, code)
+        if not await self._attesting.known(proved.ref):
+            raise Refused(NOT_ATTESTED)
+        try:
+            await self._home.send(await self._homes.ensure(user), text(said), txn=f"entry-{digest(proved.ref)}")
+        except HomeRefused as error:
+            log_event(log, "entry.not_told", level=logging.WARNING, code=error.errcode)
+        return "" if await self._people.holder_of(proved.rpps) == user else said
+
+    async def _known(self, visit: str, rpps: Rpps, why_not: Refused) -> Entered:
+        """Raises `why_not` when nobody here is verified as that professional today."""
         user = await self._people.holder_of(rpps)
         held = await self._people.attestation_of(user) if user is not None else None
         if held is None or not held.is_valid(self._clock.now()):
-            self._listed(rpps)
-            raise Refused(No.UNKNOWN)
-        return Entered(held.user, await self._passes.make(held.user, self._clock.now()), "")
+            raise why_not
+        return await self._show(visit, held.user)
+
+    async def _show(self, visit: str, user: UserId, asked: str = "") -> Entered:
+        now = self._clock.now()
+        async with self._lock:
+            password = await self._passes.make(user, now)
+            await self._visits.show(visit, user, now)
+        return Entered(user, password, asked)
+
+    async def _keep(self, visit: str, rpps: Rpps, method: Method) -> None:
+        proved = Proved(rpps, method, EventId(f"$entry-{secrets.token_hex(16)}"))
+        await self._visits.prove(visit, proved, self._clock.now())
+
+    async def _barred(self, rpps: Rpps) -> bool:
+        return await self._attesting.is_barred(UserId(""), rpps)
 
     def _listed(self, rpps: Rpps) -> Professional:
         """Raises Refused: nobody is admitted on the word of an old directory, nor without one."""
@@ -266,21 +255,9 @@ class Entry:
             fresh = self._directory.freshness()
         except NotFound:
             raise Refused(EMPTY) from None
-        if fresh.age(self._clock.now(), self._rules.ages) is Age.STALE:
+        if fresh.age(self._clock.now(), self._ages) is Age.STALE:
             raise Refused(STALE)
         person = self._directory.by_rpps(rpps)
         if person is None:
             raise Refused(No.UNKNOWN)
         return person
-
-    async def _enter(
-        self, person: Professional, rpps: Rpps, method: Method, ref: EventId, code: EventId | None, *, moving: bool
-    ) -> Entered:
-        user = await self._accounts.of_professional(rpps, person.given_name, person.family_name, person.display_name)
-        said = await self._attesting.take(Proof(user, rpps, method, ref, moving=moving), code)
-        password = await self._passes.make(user, self._clock.now())
-        try:
-            await self._home.send(await self._homes.ensure(user), text(said), txn=f"entry-{digest(ref)}")
-        except HomeRefused as error:
-            log_event(log, "entry.not_told", level=logging.WARNING, code=error.errcode)
-        return Entered(user, password, said)

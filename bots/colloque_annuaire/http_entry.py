@@ -1,59 +1,65 @@
 """The page's wire: HTTP in, pages out. Plain HTTP on an address of its own; a proxy in front of it ends TLS.
 
-Nothing is kept in URLs but the secret of a link, which is used up by a button. Every form bears the visit's token.
+Nothing is kept in URLs but the secret of a link, which is used up by a button. A browser is known by a cookie made
+up here; every form bears a token that follows from it. Who only looks leaves nothing behind.
 """
 
 from __future__ import annotations
 
-import hmac
 import logging
-from collections import deque
+import re
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from urllib.parse import quote, urlsplit
 
 from aiohttp import web
 
-from colloque.clock import monotonic
 from colloque.config_entry import EntryConfig
 from colloque.directory.lookup import Directory
-from colloque.errors import BadIdentifier, ColloqueError, Refused, Temporary
+from colloque.errors import BadIdentifier, ColloqueError, LoginRefused, Refused, Tampered, Temporary
 from colloque.identity import Rpps
 from colloque.logs import event as log_event
 from colloque.numbers import digits
 from colloque.psc.http_wire import PscUnavailable
 from colloque_annuaire import texts_entry as texts
 from colloque_annuaire.enrol import No
-from colloque_annuaire.entry import ENDED, Elsewhere, Entered, Entry, Visit
+from colloque_annuaire.entry import ENDED, Elsewhere, Entered, Entry
 from colloque_annuaire.flow import Rules
+from colloque_annuaire.http_entry_browsers import Browsers, Form, fields, new_cookie
+from colloque_annuaire.store_entry_sessions import visit_id
 
 log = logging.getLogger(__name__)
 
 BODY_MAX = 16 * 1024
-POSTS, PER_S = 30, 600.0
-"""So many forms from one address in so many seconds."""
-MOST_ADDRESSES = 20_000
-_LOOPBACK = ("127.", "::1")
+_LINK = re.compile(r"[A-Za-z0-9_-]{32}")
+_STATUS_CODES = {405: "bad_method", 413: "too_large"}
 Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Handler = Callable[[web.Request, Visit], Awaitable[web.Response]]
+Handler = Callable[[str, Form], Awaitable[web.Response]]
+"""`await handler(cookie, form)`."""
 
 
 class EntryPages:
-    """Routes. `psc_origin`: where a form may lead, besides here."""
+    """Routes. `psc_origins`: where a form may lead, besides here. `secret`: forms' tokens follow from it."""
 
     def __init__(
-        self, *, entry: Entry, config: EntryConfig, rules: Rules, directory: Directory, psc_origin: str, test: bool
+        self,
+        *,
+        entry: Entry,
+        config: EntryConfig,
+        rules: Rules,
+        directory: Directory,
+        secret: bytes,
+        psc_origins: tuple[str, ...],
+        test: bool,
     ) -> None:
         self._entry = entry
         self._config = config
         self._rules = rules
         self._directory = directory
         self._test = test
-        secure = urlsplit(config.url).scheme == "https"
-        self._cookie = "__Host-colloque" if secure else "colloque"
-        self._secure = secure
-        self._posts: dict[str, deque[float]] = {}
-        forms = f"'self' {psc_origin}".strip()
+        self._browsers = Browsers(secret, secure=urlsplit(config.url).scheme == "https")
+        # Browsers hold whatever a form's answer redirects to, at each hop, against `form-action`.
+        forms = " ".join(dict.fromkeys(("'self'", *psc_origins)))
         self._headers = {
             "Content-Security-Policy": (
                 f"default-src 'none'; style-src 'sha256-{texts.STYLE_HASH}'; form-action {forms}; base-uri 'none'; "
@@ -73,10 +79,12 @@ class EntryPages:
         get, post = app.router.add_get, app.router.add_post
         get("/", self._start)
         get("/entrer", self._start)
+        get("/entrer/aide", self._help)
         post("/entrer/psc", self._form(self._to_psc))
         get("/entrer/retour", self._back)
         post("/entrer/code", self._form(self._send_code))
         post("/entrer/code/verifier", self._form(self._check_code))
+        post("/entrer/suite", self._form(self._go_on))
         post("/entrer/demenager", self._form(self._move))
         get("/entrer/lien", self._link)
         post("/entrer/lien", self._form(self._use_link))
@@ -96,7 +104,7 @@ class EntryPages:
         try:
             return await handler(request)
         except web.HTTPException as error:
-            return self._refuse("not_found", error.status)
+            return self._refuse(_STATUS_CODES.get(error.status, "not_found"), error.status)
         except PscUnavailable:
             return self._refuse("psc_unavailable", 503)
         except Temporary as error:
@@ -105,120 +113,116 @@ class EntryPages:
         except Refused as error:
             log_event(log, "entry.refused", code=error.reason)
             return self._refuse(error.reason, 429 if error.reason == "too_fast" else 403)
-        except ColloqueError as error:
+        except (Tampered, LoginRefused) as error:
             log_event(log, "entry.untrusted", level=logging.WARNING, code=error.code)
             return self._refuse("psc_untrusted", 502)
+        except ColloqueError as error:
+            log_event(log, "entry.failed", level=logging.ERROR, code=error.code)
+            return self._refuse("unavailable", 500)
         except Exception:
             log.exception("entry.failed")
             return self._refuse("unavailable", 500)
 
+    # browsers
+
     def _refuse(self, code: str, status: int) -> web.Response:
         return self._page(texts.refused(code, texts.why(code)), status=status)
 
-    def _page(self, html: str, *, status: int = 200) -> web.Response:
-        return web.Response(text=html, content_type="text/html", status=status, headers=self._headers)
-
-    def _visit(self, request: web.Request) -> Visit | None:
-        return self._entry.visit(request.cookies.get(self._cookie, ""))
-
-    def _with_cookie(self, response: web.Response, visit: Visit) -> web.Response:
-        response.set_cookie(
-            self._cookie, visit.id, path="/", httponly=True, samesite="Lax", secure=self._secure, max_age=900
-        )
-        return response
+    def _page(self, html: str, *, status: int = 200, cookie: str = "") -> web.Response:
+        """`cookie`: the browser keeps it from now on as long as its visit lasts."""
+        page = web.Response(text=html, content_type="text/html", status=status, headers=self._headers)
+        return self._browsers.keep(page, cookie) if cookie else page
 
     def _form(self, handler: Handler) -> Callable[[web.Request], Awaitable[web.Response]]:
         """A form of ours, sent by the browser that got it, and not too often."""
 
         async def run(request: web.Request) -> web.Response:
-            self._measure(request)
-            visit = self._visit(request)
-            given = str((await request.post()).get("token", ""))
-            if visit is None or not hmac.compare_digest(given.encode(), visit.token.encode()):
+            self._browsers.measure(request)
+            form, cookie = await fields(request), self._browsers.known(request)
+            if not cookie or not self._browsers.sent(cookie, form):
                 raise Refused(ENDED)
-            return await handler(request, visit)
+            return await handler(cookie, form)
 
         return run
 
-    def _measure(self, request: web.Request) -> None:
-        now, address = monotonic(), _address(request)
-        times = self._posts.setdefault(address, deque())
-        while times and now - times[0] > PER_S:
-            times.popleft()
-        if len(times) >= POSTS:
-            raise Refused("too_fast")
-        times.append(now)
-        if len(self._posts) > MOST_ADDRESSES:
-            self._posts = {key: kept for key, kept in self._posts.items() if kept and now - kept[-1] <= PER_S}
+    # pages
 
     async def _start(self, request: web.Request) -> web.Response:
-        visit = self._visit(request) or self._entry.begin()
-        return self._with_cookie(self._page(texts.start(visit.token, by_psc=self._entry.by_psc)), visit)
+        cookie = self._browsers.known(request) or new_cookie()
+        return self._page(texts.start(self._browsers.token(cookie), by_psc=self._entry.by_psc), cookie=cookie)
 
-    async def _to_psc(self, _request: web.Request, visit: Visit) -> web.Response:
-        return web.Response(status=303, headers=self._headers | {"Location": self._entry.to_psc(visit)})
+    async def _help(self, _request: web.Request) -> web.Response:
+        return self._page(texts.help_page(by_psc=self._entry.by_psc))
+
+    async def _to_psc(self, cookie: str, _form: Form) -> web.Response:
+        where = await self._entry.to_psc(visit_id(cookie))
+        return self._browsers.keep(web.Response(status=303, headers=self._headers | {"Location": where}), cookie)
 
     async def _back(self, request: web.Request) -> web.Response:
-        visit = self._visit(request)
-        if visit is None:
+        cookie = self._browsers.known(request)
+        if not cookie:
             raise Refused(ENDED)
-        return self._came_in(visit, await self._entry.from_psc(visit, dict(request.query)))
+        if not await self._entry.proved(visit_id(cookie)):
+            await self._entry.from_psc(visit_id(cookie), request.query)
+        return await self._enter(cookie)
 
-    async def _send_code(self, request: web.Request, visit: Visit) -> web.Response:
-        form = await request.post()
-        raw, picked = str(form.get("rpps", "")), str(form.get("choice", ""))
+    async def _send_code(self, cookie: str, form: Form) -> web.Response:
+        raw, picked = form.get("rpps", ""), form.get("choice", "")
         try:
             rpps = Rpps.parse(digits(raw) or raw, test=self._test)
         except BadIdentifier:
             raise Refused("bad_rpps") from None
+        choice = int(picked) if re.fullmatch("[0-9]{1,2}", picked) else None
         try:
-            address = await self._entry.send_code(visit, rpps, int(picked) if picked.isdecimal() else None)
+            address = await self._entry.send_code(visit_id(cookie), rpps, choice)
         except Refused as error:
             person = self._directory.by_rpps(rpps) if error.reason == No.CHOOSE else None
             if person is None:
                 raise
             boxes = [str(box.address) for box in person.personal_mailboxes]
-            return self._page(texts.choose_mailbox(visit.token, str(rpps), boxes))
-        return self._page(texts.ask_code(visit.token, address, self._rules.code_life))
+            return self._page(texts.choose_mailbox(self._browsers.token(cookie), str(rpps), boxes), cookie=cookie)
+        return self._page(texts.ask_code(self._browsers.token(cookie), address, self._rules.code_life), cookie=cookie)
 
-    async def _check_code(self, request: web.Request, visit: Visit) -> web.Response:
-        typed = digits(str((await request.post()).get("code", ""))) or ""
+    async def _check_code(self, cookie: str, form: Form) -> web.Response:
         try:
-            return self._came_in(visit, await self._entry.check_code(visit, typed))
+            if not await self._entry.proved(visit_id(cookie)):
+                await self._entry.check_code(visit_id(cookie), digits(form.get("code", "")) or "")
         except Refused as error:
             if error.reason != No.WRONG:
                 raise
-            problem = "Ce n'est pas le bon code. Vérifiez les chiffres."
-            return self._page(texts.ask_code(visit.token, "", self._rules.code_life, problem), status=403)
+            again = texts.ask_code(self._browsers.token(cookie), "", self._rules.code_life, texts.WRONG_CODE)
+            return self._page(again, status=403, cookie=cookie)
+        return await self._enter(cookie)
 
-    async def _move(self, _request: web.Request, visit: Visit) -> web.Response:
-        return self._came_in(visit, await self._entry.move(visit))
+    async def _go_on(self, cookie: str, _form: Form) -> web.Response:
+        return await self._enter(cookie)
+
+    async def _move(self, cookie: str, _form: Form) -> web.Response:
+        return await self._enter(cookie, moving=True)
 
     async def _link(self, request: web.Request) -> web.Response:
         secret = request.query.get("l", "")
-        if await self._entry.link(secret) is None:
+        if not _LINK.fullmatch(secret) or await self._entry.link(secret) is None:
             raise Refused(ENDED)
-        visit = self._visit(request) or self._entry.begin()
-        return self._with_cookie(self._page(texts.link(visit.token, secret)), visit)
+        cookie = self._browsers.known(request) or new_cookie()
+        return self._page(texts.link(self._browsers.token(cookie), secret), cookie=cookie)
 
-    async def _use_link(self, request: web.Request, visit: Visit) -> web.Response:
-        secret = str((await request.post()).get("l", ""))
-        return self._came_in(visit, await self._entry.use_link(secret))
+    async def _use_link(self, cookie: str, form: Form) -> web.Response:
+        return self._shown(await self._entry.use_link(visit_id(cookie), form.get("l", "")))
 
-    def _came_in(self, visit: Visit, found: Entered | Elsewhere) -> web.Response:
+    async def _enter(self, cookie: str, *, moving: bool = False) -> web.Response:
+        try:
+            found = await self._entry.enter(visit_id(cookie), moving=moving)
+        except Temporary as error:
+            log_event(log, "entry.unavailable", level=logging.WARNING, code=error.code)
+            return self._page(texts.go_on(self._browsers.token(cookie)), status=503, cookie=cookie)
         if isinstance(found, Elsewhere):
-            return self._page(texts.elsewhere(visit.token, found.organisations))
-        self._entry.end(visit)
+            return self._page(texts.elsewhere(self._browsers.token(cookie), found.organisations), cookie=cookie)
+        return self._shown(found)
+
+    def _shown(self, found: Entered) -> web.Response:
         server = found.user.partition(":")[2]
         link = self._config.app_link.format(server=quote(server), user=quote(found.user))
-        response = self._page(texts.entered(found.user, found.password, link, found.said))
-        response.del_cookie(self._cookie, path="/", secure=self._secure, httponly=True, samesite="Lax")
-        return response
-
-
-def _address(request: web.Request) -> str:
-    """Whose browser: the proxy's word, when the proxy stands on this machine."""
-    peer = request.remote or ""
-    if peer.startswith(_LOOPBACK) and (told := request.headers.get("X-Forwarded-For")):
-        return told.rpartition(",")[2].strip()[:64]
-    return peer
+        response = self._page(texts.entered(found.user, found.password, link, found.asked))
+        # Whoever opens this browser next, or goes back in it, is shown nothing.
+        return self._browsers.forget(response)

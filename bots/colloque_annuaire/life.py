@@ -38,6 +38,7 @@ Round = Callable[[], Awaitable[object]]
 
 SOON_S = 1.0
 LOOK_S = 5.0
+TIDY_S = 60.0
 RENEW_S = 3600.0
 UNUSED_S = 6 * 3600.0
 
@@ -151,5 +152,6 @@ def open_life(
             "cards": (LOOK_S, cards.run_once),
             "renewals": (RENEW_S, renewing.run_once),
             "unused": (UNUSED_S, unused.run_once),
+            "visits": (TIDY_S, coming_in.tidy),
         },
     )

@@ -15,6 +15,7 @@ from colloque_annuaire.store_blocks import register_blocks
 from colloque_annuaire.store_ciba import register_ciba
 from colloque_annuaire.store_ending import register_ending
 from colloque_annuaire.store_entry import register_entry
+from colloque_annuaire.store_entry_sessions import register_entry_sessions
 from colloque_annuaire.store_presence import register_presence
 from colloque_annuaire.store_proofs import register_proofs
 from colloque_annuaire.store_renewing import register_renewing
@@ -45,4 +46,5 @@ def annuaire_upgrades() -> UpgradeTable:
     register_assistants(table)
     register_staff(table)
     register_suspensions(table)
+    register_entry_sessions(table)
     return table

@@ -14,6 +14,7 @@ from colloque_annuaire import texts, texts_psc
 from colloque_annuaire.enrol import No
 
 CODE_SUBJECT = "Votre code pour entrer sur Colloque"
+WRONG_CODE = "Ce n’est pas le bon code. Vérifiez les chiffres."
 
 STYLE = """
 :root{color-scheme:light dark;--ink:#12232e;--soft:#51626d;--paper:#fff;--back:#eef3f5;--accent:#0b6e6e;--line:#d3dde2}
@@ -33,22 +34,28 @@ font:inherit;font-weight:700;text-align:center;text-decoration:none}
 @media(prefers-color-scheme:dark){button,.button{color:#06211f}}
 .second{background:transparent;color:var(--accent);border:2px solid var(--accent)}
 .soft{color:var(--soft);font-size:.92rem}
-.key{font:600 1.35rem/1.4 ui-monospace,Menlo,Consolas,monospace;background:var(--back);border-radius:10px;padding:.7rem;text-align:center;
+.key{font:600 1.15rem/1.4 ui-monospace,Menlo,Consolas,monospace;background:var(--back);border-radius:10px;padding:.7rem .3rem;text-align:center;
 overflow-wrap:anywhere;user-select:all}
-.account{font-size:1.05rem}
+.account{font-size:1.02rem}
 ol{padding-left:1.3rem;margin:.5rem 0}
 li{margin:.35rem 0}
+footer{text-align:center;padding:.25rem 0}
+footer a{color:var(--accent);display:inline-block;padding:.6rem}
+button:focus-visible,.button:focus-visible,input:focus-visible,a:focus-visible{outline:3px solid var(--ink);outline-offset:2px}
 """.strip()
 STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 
 
-def page(title: str, body: str) -> str:
-    """A whole page. `body` is HTML, already escaped."""
+_HELP = '<footer><a href="/entrer/aide">Besoin d’aide ?</a></footer>'
+
+
+def page(title: str, body: str, *, helps: bool = False) -> str:
+    """A whole page. `body` is HTML, already escaped. `helps`: it is the help itself."""
     return (
         '<!doctype html><html lang="fr"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="robots" content="noindex">'
         f"<title>{escape(title)} – Colloque</title><style>{STYLE}</style></head>"
-        f"<body><main><header>Colloque</header>{body}</main></body></html>"
+        f"<body><main><header>Colloque</header>{body}{'' if helps else _HELP}</main></body></html>"
     )
 
 
@@ -77,6 +84,42 @@ def start(token: str, *, by_psc: bool) -> str:
     return page("Entrer", lead + psc + mail)
 
 
+def help_page(*, by_psc: bool) -> str:
+    """`/entrer/aide`."""
+    psc = (
+        "<section><h2>Pro Santé Connect</h2><p>Il vous faut votre carte CPS, ou l’application e-CPS activée sur votre "
+        "téléphone. Sans elles, prenez le code par votre boîte MSSanté.</p></section>"
+        if by_psc
+        else ""
+    )
+    return page(
+        "Aide",
+        f"<h1>Besoin d’aide ?</h1>{psc}"
+        "<section><h2>Le code par la boîte MSSanté</h2><p>Il part vers votre boîte personnelle, telle que l’Annuaire "
+        "Santé la publie ; elle ne peut pas être changée ici. Il arrive en une minute ou deux : regardez aussi les "
+        "indésirables.</p></section>"
+        "<section><h2>Ni l’un ni l’autre</h2><p>Un confrère qui est déjà sur Colloque peut vous faire ouvrir un accès. "
+        "Assistants et secrétaires : le professionnel avec qui vous travaillez vous envoie un lien.</p></section>"
+        "<section><h2>Nouvel appareil, mot de passe perdu</h2><p>Prouvez de nouveau qui vous êtes : vous gardez le même "
+        "compte, avec un nouveau mot de passe. Il vaut dix minutes et ne sert qu’une fois.</p></section>"
+        "<section><h2>Attention</h2><p>Personne ne vous demandera jamais votre code ni votre mot de passe, ni par "
+        "téléphone ni par message. Vérifiez l’adresse de cette page avant d’y taper quoi que ce soit.</p></section>"
+        '<a class="button second" href="/entrer">Revenir</a>',
+        helps=True,
+    )
+
+
+def go_on(token: str) -> str:
+    """Who it is was proved, and a service that is needed now does not answer."""
+    return page(
+        "Un instant",
+        "<h1>Presque fini</h1><section role=alert><p>Votre identité est prouvée, mais un service ne répond pas pour "
+        "l’instant. Rien n’est perdu : réessayez dans une minute.</p>"
+        f'<form method="post" action="/entrer/suite">{_hidden(token)}<button>Réessayer</button></form>'
+        '<p class="soft">Code : unavailable</p></section>',
+    )
+
+
 def ask_code(token: str, address: str, life: timedelta, problem: str = "") -> str:
     """The code was mailed. `problem`: what was wrong with the one typed before."""
     alert = f"<section role=alert><p>{escape(problem)}</p></section>" if problem else ""
@@ -103,11 +146,11 @@ def choose_mailbox(token: str, rpps: str, addresses: Sequence[str]) -> str:
     return page("Boîte", f"<h1>Quelle boîte relevez-vous ?</h1><section>{rows}</section>")
 
 
-def entered(user: str, password: str, app_link: str, said: str) -> str:
-    """The password, once."""
+def entered(user: str, password: str, app_link: str, to_answer: str) -> str:
+    """The password, once. `to_answer`: what @annuaire asks in the home room."""
     asked = (
-        f"<section><h2>Une fois connecté, répondez dans le salon « Colloque »</h2><p>{_lines(said)}</p></section>"
-        if said and not said.startswith("✅")
+        f"<section><h2>Une fois connecté, répondez dans le salon « Colloque »</h2><p>{_lines(to_answer)}</p></section>"
+        if to_answer
         else ""
     )
     return page(
@@ -169,7 +212,14 @@ _OWN = {
     "psc_untrusted": texts_psc.OUT_OF_ORDER,
     "unavailable": "Un service ne répond pas pour l'instant.\nRéessayez dans une minute : rien n'est perdu.",
     "bad_rpps": texts.BAD_RPPS,
-    "not_found": "Cette page n'existe pas.",
+    "not_attested": (
+        "Votre identité n'a pas pu être vérifiée ici : votre numéro a déjà un compte, ou votre accès a changé.\n"
+        "Recommencez ; si cela se répète, voyez votre administrateur."
+    ),
+    "not_found": "Cette page n'existe pas.\nRecommencez depuis le début.",
+    "bad_method": "Cette page ne s'ouvre pas ainsi.\nRecommencez depuis le début.",
+    "bad_form": "Ce formulaire n'est pas le nôtre.\nRecommencez depuis le début.",
+    "too_large": "Ce formulaire est trop long.\nRecommencez depuis le début.",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -31,3 +32,5 @@ def entry_checks(own: EntryConfig, is_safe: Callable[[str], bool]) -> Iterator[P
         yield Problem(f"{where}.url", "must bear no path")
     if not own.app_link.startswith("https://") or "{server}" not in own.app_link:
         yield Problem(f"{where}.app_link", "must begin with https:// and hold {server}")
+    elif set(re.findall(r"{(?:server|user)}|[{}]", own.app_link)) - {"{server}", "{user}"}:
+        yield Problem(f"{where}.app_link", "must hold no other braces than {server} and {user}")

@@ -24,6 +24,7 @@ from colloque_annuaire.store import People
 from colloque_annuaire.store_asking import Asking
 from colloque_annuaire.store_assistants import AssistantRows
 from colloque_annuaire.store_entry import Links, Passes
+from colloque_annuaire.store_entry_sessions import Visits
 from colloque_annuaire.store_results import Results
 from tests.servers.verification import KEY, House, Server, a_house, user  # noqa: F401 - a fixture
 
@@ -67,7 +68,7 @@ class Desk:
         self.assistants = Assistants(
             rows=AssistantRows(db),
             people=house.people,
-            coming_in=ComingIn(accounts, self.links, Passes(db), house.clock, url),
+            coming_in=ComingIn(accounts, self.links, Passes(db), Visits(db), house.clock, url),
             closing=house.closing,
             publication=house.publication,
             book=self.book,

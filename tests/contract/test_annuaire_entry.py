@@ -16,8 +16,9 @@ from colloque.identity import EventId, UserId
 from colloque.policy.ending import End
 from colloque_annuaire.accounts import Accounts
 from colloque_annuaire.entry import Entered
-from colloque_annuaire.http_entry import POSTS
+from colloque_annuaire.http_entry_browsers import POSTS
 from colloque_annuaire.store_ending import Endings
+from colloque_annuaire.store_entry_sessions import Proved
 from tests.servers.annuaire import doctor, rpps
 from tests.servers.entry_page import Web, shown
 from tests.servers.sides import Sides
@@ -207,10 +208,12 @@ async def test_who_is_verified_opens_a_session_whatever_has_become_of_the_direct
     held = await web.side.attest(3)
     for change in (lambda d: d.people.pop(2), lambda d: setattr(d, "old", timedelta(days=8))):
         change(web.side.directory)
-        entered = await web.entry._admit(web.entry.begin(), rpps(3), Method.PSC, EventId("$psc"))
+        await web.visits.prove("a", Proved(rpps(3), Method.PSC, EventId("$psc")), sides.clock.now())
+        entered = await web.entry.enter("a")
         assert isinstance(entered, Entered)
         assert entered.user == held.user
         assert await web.passes.check(held.user, entered.password, sides.clock.now())
+        await web.visits.prove("b", Proved(rpps(60), Method.PSC, EventId("$psc2")), sides.clock.now())
         with pytest.raises(Refused):
-            await web.entry._admit(web.entry.begin(), rpps(60), Method.PSC, EventId("$psc2"))
+            await web.entry.enter("b")
     assert await web.side.people.attestation_of(held.user) == held, "nothing was attested anew"

@@ -15,16 +15,20 @@ from colloque.config_entry import EntryConfig
 from colloque.directory.lookup import AgeRules
 from colloque.files import free_port
 from colloque.identity import MssanteAddress, UserId
+from colloque.psc.http_provider import Provider
 from colloque_annuaire.accounts import Accounts
 from colloque_annuaire.attesting import Attesting, Validity
-from colloque_annuaire.entry import Entry
+from colloque_annuaire.entry import Entry, PscLogin
+from colloque_annuaire.entry_codes import EntryCodes
 from colloque_annuaire.flow import Rules
 from colloque_annuaire.http_entry import EntryPages
 from colloque_annuaire.publish import Publication
 from colloque_annuaire.store_ending import Endings
 from colloque_annuaire.store_entry import Links, Passes
+from colloque_annuaire.store_entry_sessions import Visits
 from colloque_annuaire.store_proofs import Proofs
 from tests.servers.annuaire import doctor, rpps
+from tests.servers.psc import Psc
 from tests.servers.sides import Side, Sides
 
 RULES = Rules(timedelta(minutes=15), 3, 5, AgeRules())
@@ -65,6 +69,7 @@ class Web:
     http: aiohttp.ClientSession
     passes: Passes
     links: Links
+    visits: Visits
     entry: Entry
     token: str = ""
 
@@ -87,9 +92,9 @@ def shown(html: str) -> tuple[UserId, str]:
     return UserId(user), password
 
 
-@pytest.fixture
-async def web(sides: Sides) -> AsyncIterator[Web]:
-    side, around = sides.a, Around()
+async def open_web(stack: AsyncExitStack, side: Side, psc: Psc | None = None, port: int | None = None) -> Web:
+    """The page of `side`; `psc` must send browsers back to `port`."""
+    around = Around()
     for n, person in enumerate(side.directory.people, 1):
         side.directory.people[n - 1] = doctor(n, f"NOM{n}", "Anne", mail=[f"p{n}@medecin.mssante.test"])
         assert person.rpps == rpps(n)
@@ -107,32 +112,56 @@ async def web(sides: Sides) -> AsyncIterator[Web]:
         barred=Endings(side.db).barred,
     )
     attesting.connect(side.accounts)
-    passes, links = Passes(side.db), Links(side.db)
+    port = port or free_port()
+    http = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)))
+    config = EntryConfig(f"http://127.0.0.1:{port}", port)
+    passes, links, visits = Passes(side.db), Links(side.db), Visits(side.db)
+    login = None
+    if psc is not None:
+        provider = Provider(http, psc.config, side.clock, timeout_s=5.0, budget_s=1.0)
+        login = PscLogin(provider, psc.config.issuer, f"{config.url}/entrer/retour")
     entry = Entry(
+        visits=visits,
         people=side.people,
         directory=side.directory,
         attesting=attesting,
         accounts=Accounts(db=side.db, people=side.people, server=around, journal=side.journal, server_name=side.server),
         passes=passes,
         links=links,
-        mailer=around,
+        codes=EntryCodes(
+            visits=visits,
+            people=side.people,
+            mailer=around,
+            journal=side.journal,
+            clock=side.clock,
+            rules=RULES,
+            secret=b"s" * 32,
+            server_name=side.server,
+        ),
         home=side.rooms,  # type: ignore[arg-type]
         homes=side.rooms,  # type: ignore[arg-type]
+        incidents=side.incidents,
+        journal=side.journal,
         clock=side.clock,
-        rules=RULES,
-        secret=b"s" * 32,
-        server_name=side.server,
-        provider=None,
-        issuer="",
-        redirect_uri="",
+        ages=AgeRules(),
+        psc=login,
     )
-    port = free_port()
-    config = EntryConfig(f"http://127.0.0.1:{port}", port)
-    pages = EntryPages(entry=entry, config=config, rules=RULES, directory=side.directory, psc_origin="", test=False)
+    pages = EntryPages(
+        entry=entry,
+        config=config,
+        rules=RULES,
+        directory=side.directory,
+        secret=b"s" * 32,
+        psc_origins=(psc.origin,) if psc is not None else (),
+        test=False,
+    )
+    await pages.serve(stack)
+    made = Web(side, around, config.url, http, passes, links, visits, entry)
+    await made.get()
+    return made
+
+
+@pytest.fixture
+async def web(sides: Sides) -> AsyncIterator[Web]:
     async with AsyncExitStack() as stack:
-        await pages.serve(stack)
-        jar = aiohttp.CookieJar(unsafe=True)
-        http = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=jar))
-        made = Web(side, around, config.url, http, passes, links, entry)
-        await made.get()
-        yield made
+        yield await open_web(stack, sides.a)

@@ -42,6 +42,7 @@ from colloque_annuaire.store_asking import Asking
 from colloque_annuaire.store_blocks import Blocks
 from colloque_annuaire.store_ending import Endings
 from colloque_annuaire.store_entry import Links, Passes
+from colloque_annuaire.store_entry_sessions import Visits
 from colloque_annuaire.store_proofs import Proofs
 from colloque_annuaire.store_results import Results
 from colloque_annuaire.store_staff import StaffRows
@@ -154,7 +155,7 @@ class Ward:
             journal=self.journal,
             clock=self.clock,
         )
-        coming_in = ComingIn(self.accounts, self.links, passes, self.clock, self.url)
+        coming_in = ComingIn(self.accounts, self.links, passes, Visits(self.db), self.clock, self.url)
         self.introducing = Introducing(
             around,
             vouching=self.vouching,
