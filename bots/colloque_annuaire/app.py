@@ -67,6 +67,7 @@ class AnnuaireService(Service):
         rights = Rights(config.admin.users, book, parts.clock)
         abroad = own.federation
         roster = Roster(abroad, parts, own.state_dir) if abroad is not None else None
+        blocks = Blocks(parts.db)
         publication = Publication(
             people=people,
             names=parts.admin,
@@ -74,7 +75,7 @@ class AnnuaireService(Service):
             path=own.snapshot,
             key=snapshot_key,
             directory=directory,
-            also=[Blocks(parts.db).published, *([roster.published] if roster is not None else [])],
+            also=[blocks.published, *([roster.published] if roster is not None else [])],
         )
         homes = Homes(
             config=config,
@@ -141,6 +142,7 @@ class AnnuaireService(Service):
             config=config,
             parts=parts,
             people=people,
+            blocks=blocks,
             directory=directory,
             publication=publication,
             book=book,

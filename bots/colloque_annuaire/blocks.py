@@ -51,7 +51,8 @@ class Blocking:
         user = message.sender
         if not call.words:
             shown = [(other, self._name(other)) for other in await self._blocks.of(user)]
-            await reply(texts.listing(shown) if shown else texts.NOBODY)
+            for said in texts.listing(shown) if shown else [texts.NOBODY]:
+                await reply(said)
             return
         other = await self._naming.account(call, message)
         if isinstance(other, Unnamed):

@@ -101,6 +101,7 @@ def open_kinds(
     config: Config,
     parts: Parts,
     people: People,
+    blocks: Blocks,
     directory: Directory,
     publication: Publication,
     book: AttestationBook,
@@ -116,7 +117,7 @@ def open_kinds(
         config=config, directory=directory, results=desk.results, people=people, book=book, clock=parts.clock
     )
     blocking = Blocking(
-        blocks=Blocks(parts.db),
+        blocks=blocks,
         naming=naming,
         publication=publication,
         book=book,

@@ -28,10 +28,13 @@ def register_blocks(table: UpgradeTable) -> None:
 
 
 class Blocks:
-    """Queries over the table above."""
+    """Queries over the table above. One instance a service, the only one that writes: it knows when to read again."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        self._edition = 0
+        self._read = -1
+        self._published = Change()
 
     async def of(self, user: UserId) -> list[UserId]:
         """Whom the person refuses, oldest first."""
@@ -40,20 +43,30 @@ class Blocks:
 
     async def add(self, user: UserId, other: UserId, now: datetime) -> None:
         """`user` refuses `other` from now on; no error when they do already."""
-        await self._db.execute(
-            "INSERT INTO block (user_id, other, at) VALUES ($1, $2, $3) ON CONFLICT (user_id, other) DO NOTHING",
-            user,
-            other,
-            to_millis(now),
-        )
+        try:
+            await self._db.execute(
+                "INSERT INTO block (user_id, other, at) VALUES ($1, $2, $3) ON CONFLICT (user_id, other) DO NOTHING",
+                user,
+                other,
+                to_millis(now),
+            )
+        finally:
+            self._edition += 1  # Also when the answer was lost: it may have been written.
 
     async def remove(self, user: UserId, other: UserId) -> None:
         """No longer; no error when they did not."""
-        await self._db.execute("DELETE FROM block WHERE user_id = $1 AND other = $2", user, other)
+        try:
+            await self._db.execute("DELETE FROM block WHERE user_id = $1 AND other = $2", user, other)
+        finally:
+            self._edition += 1
 
     async def published(self) -> Change:
-        """All of them, for the snapshot."""
-        found: dict[UserId, set[UserId]] = {}
-        for row in await self._db.fetch("SELECT user_id, other FROM block"):
-            found.setdefault(UserId(row["user_id"]), set()).add(UserId(row["other"]))
-        return Change(blocks={user: frozenset(others) for user, others in found.items()})
+        """All of them, for every snapshot; read anew only when something was written since."""
+        if self._read != self._edition:
+            edition = self._edition
+            found: dict[UserId, set[UserId]] = {}
+            for row in await self._db.fetch("SELECT user_id, other FROM block"):
+                found.setdefault(UserId(row["user_id"]), set()).add(UserId(row["other"]))
+            self._published = Change(blocks={user: frozenset(others) for user, others in found.items()})
+            self._read = edition
+        return self._published

@@ -8,6 +8,9 @@ from colloque.identity import UserId
 from colloque_annuaire.naming import Unnamed
 from colloque_annuaire.texts_finding import BAD_NUMBER
 
+PAGE = 100
+"""Accounts in one message: with the longest names it stays, encrypted, under the 64 KiB that Matrix lets it have."""
+
 NOBODY = (
     "Vous ne bloquez personne.\nPour bloquer un compte : !bloquer suivi du numéro d'un résultat, du compte ou du RPPS."
 )
@@ -61,12 +64,14 @@ def unblocked(user: UserId, name: str) -> str:
     return f"C'est fait : ce compte peut de nouveau vous inviter\n{_who(user, name)}"
 
 
-def listing(people: Sequence[tuple[UserId, str]]) -> str:
-    """`!bloquer` alone."""
+def listing(people: Sequence[tuple[UserId, str]]) -> list[str]:
+    """`!bloquer` alone: one message or more."""
     one = len(people) == 1
     head = "Un compte ne peut pas vous inviter :" if one else f"{len(people)} comptes ne peuvent pas vous inviter :"
-    foot = f"Pour débloquer : !debloquer {people[0][0]}"
-    return "\n".join([head, *(f"• {_who(user, name)}" for user, name in people), foot])
+    lines = [f"• {_who(user, name)}" for user, name in people]
+    said = [[head if n == 0 else "Suite de la liste :", *lines[n : n + PAGE]] for n in range(0, len(lines), PAGE)]
+    said[-1].append(f"Pour débloquer : !debloquer {people[0][0]}")
+    return ["\n".join(each) for each in said]
 
 
 def _who(user: UserId, name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -88,6 +89,35 @@ async def test_at_most_so_many(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> N
         await ward.tell(1, f"!bloquer {user(n)}")
     assert await ward.tell(1, f"!bloquer {user(4)}") == texts.full(2)
     assert "ne peut plus" in await ward.tell(1, f"!bloquer {user(3)}"), "blocked already"
+
+
+async def test_the_table_is_read_for_a_snapshot_only_after_a_change(ward: Ward) -> None:
+    kept, aside = Blocks(ward.db), Blocks(ward.db)
+    await kept.add(user(1), user(2), ward.clock.now())
+    first = await kept.published()
+    assert first.blocks == {user(1): {user(2)}}
+    await aside.add(user(3), user(4), ward.clock.now())
+    assert await kept.published() is first, "nothing was read: this instance has written nothing since"
+    await kept.remove(user(1), user(2))
+    assert (await kept.published()).blocks == {user(3): {user(4)}}
+
+
+async def test_a_write_whose_answer_was_lost_is_published(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = Blocks(ward.db)
+    assert not (await kept.published()).blocks
+    real = ward.db.execute
+
+    async def lost(*args: Any) -> str:
+        await real(*args)
+        raise ConnectionResetError
+
+    monkeypatch.setattr(ward.db, "execute", lost)
+    with pytest.raises(ConnectionResetError):
+        await kept.add(user(1), user(2), ward.clock.now())
+    assert (await kept.published()).blocks == {user(1): {user(2)}}
+    with pytest.raises(ConnectionResetError):
+        await kept.remove(user(1), user(2))
+    assert not (await kept.published()).blocks
 
 
 @pytest.mark.parametrize("survived", range(5))

@@ -80,6 +80,7 @@ class Ward:
         async def more() -> Change:
             return Change(servers=self.servers)
 
+        blocks = Blocks(self.db)
         self.publication = Publication(
             people=self.people,
             names=self.server,
@@ -87,7 +88,7 @@ class Ward:
             path=self.tmp / "snapshot",
             key=KEY,
             directory=self.directory,
-            also=[Blocks(self.db).published, more],
+            also=[blocks.published, more],
         )
         naming = Naming(
             config=CONFIG,
@@ -98,7 +99,7 @@ class Ward:
             clock=self.clock,
         )
         self.blocking = Blocking(
-            blocks=Blocks(self.db),
+            blocks=blocks,
             naming=naming,
             publication=self.publication,
             book=self.book,
