@@ -72,7 +72,10 @@ async def test_a_block_is_not_told_to_whoever_is_blocked(desk: Desk, tmp_path: P
     writer, book = SnapshotWriter(tmp_path / "snapshot", KEY), desk.contacting._book
     held = book.all(desk.clock.now())
     await desk.tell("!chercher nancy")
+    shown = await desk.tell(f"!qui {OTHER}")
+    assert OTHER in shown
     writer.publish(snapshot(2, desk.clock.now(), held, blocks={OTHER: frozenset({ASKER})}))
+    assert await desk.tell(f"!qui {OTHER}") == shown, "nor told there"
     answer = await desk.tell("!contacter 1 oui")
     assert answer.startswith("Cette personne n'est pas joignable par Colloque.")
     assert "anne@m.mssante.test" in answer
