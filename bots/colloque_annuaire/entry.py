@@ -154,8 +154,7 @@ class Entry:
 
     async def send_code(self, visit: str, rpps: Rpps, choice: int | None) -> str:
         """Mail a code; the address it went to. Raises Refused (a `No`), Temporary."""
-        person = self._listed(rpps)
-        return await self._codes.send(visit, person, rpps, choice, barred=await self._barred(rpps))
+        return await self._codes.send(visit, self._listed(rpps), rpps, choice)
 
     async def check_code(self, visit: str, typed: str) -> None:
         """Keep who it is when the digits are right. Raises Refused (a `No`)."""
@@ -197,7 +196,7 @@ class Entry:
         if moving and not proved.moving:
             proved = replace(proved, moving=True)
             await self._visits.prove(visit, proved, self._clock.now())
-        if await self._barred(proved.rpps):
+        if await self._attesting.is_barred(UserId(""), proved.rpps):
             raise Refused(No.BARRED)
         try:
             person = self._listed(proved.rpps)
@@ -245,9 +244,6 @@ class Entry:
     async def _keep(self, visit: str, rpps: Rpps, method: Method) -> None:
         proved = Proved(rpps, method, EventId(f"$entry-{secrets.token_hex(16)}"))
         await self._visits.prove(visit, proved, self._clock.now())
-
-    async def _barred(self, rpps: Rpps) -> bool:
-        return await self._attesting.is_barred(UserId(""), rpps)
 
     def _listed(self, rpps: Rpps) -> Professional:
         """Raises Refused: nobody is admitted on the word of an old directory, nor without one."""

@@ -41,7 +41,7 @@ class EntryCodes:
         self._secret = secret
         self._server_name = server_name
 
-    async def send(self, visit: str, person: Professional, rpps: Rpps, choice: int | None, *, barred: bool) -> str:
+    async def send(self, visit: str, person: Professional, rpps: Rpps, choice: int | None) -> str:
         """Mail one; the address it went to. Raises Refused (a `No`), Temporary: then another is mailed if asked for."""
         now = self._clock.now()
         who = UserId(f"@entrer.{digest(visit)}:{self._server_name}")  # Nobody's account: the browser's own count.
@@ -50,12 +50,12 @@ class EntryCodes:
             user=who,
             rpps=rpps,
             person=person,
-            held=None,  # Whoever is verified already comes in again, with another session.
+            # What the person is here, or was, is theirs to know: asked once the code has come back.
+            held=None,
             holder=None,
             codes_of_user=by_user,
             codes_of_rpps=by_rpps,
             choice=choice,
-            barred=barred,
         )
         verdict = may_send_code(ask, per_day=self._rules.per_day, now=now)
         if isinstance(verdict, No):

@@ -27,6 +27,9 @@ h1{font-size:1.45rem;line-height:1.25;margin:0 0 .75rem}
 h2{font-size:1.05rem;margin:0 0 .5rem}
 p{margin:.5rem 0}
 section{background:var(--paper);border:1px solid var(--line);border-radius:14px;padding:1.1rem;margin:0 0 1rem}
+section>:first-child{margin-top:0}
+section>:last-child{margin-bottom:0}
+section[role=alert]{border-left:5px solid var(--accent)}
 label{display:block;font-weight:600;margin:.75rem 0 .3rem}
 input{width:100%;font:inherit;padding:.8rem;border:1px solid var(--soft);border-radius:10px;background:var(--paper);color:var(--ink)}
 button,.button{display:block;width:100%;margin:.9rem 0 0;padding:.9rem;border:0;border-radius:10px;background:var(--accent);color:#fff;

@@ -30,7 +30,7 @@ PEOPLE = [*(person(rpps(n)) for n in (1, 2, 3, 50)), person("0012600631"), perso
 @pytest.fixture
 def clock() -> FrozenClock:
     """Now: tokens are dated by a real server."""
-    return FrozenClock(datetime.now(UTC))
+    return FrozenClock(datetime.now(UTC).replace(microsecond=0))
 
 
 @pytest.fixture(scope="module")
