@@ -221,3 +221,18 @@ async def test_who_is_verified_opens_a_session_whatever_has_become_of_the_direct
         with pytest.raises(Refused):
             await web.entry.enter("b")
     assert await web.side.people.attestation_of(held.user) == held, "nothing was attested anew"
+
+
+async def test_who_is_refused_at_the_last_moment_gets_no_password(
+    web: Web, sides: Sides, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def ended(user: UserId, name: str) -> None:
+        """As when an administrator takes the access away while the account is being made."""
+        await Endings(web.side.db).begin(user, End.ADMIN, sides.clock.now())
+
+    monkeypatch.setattr(web.around, "create", ended)
+    await web.post("/entrer/code", rpps=rpps(1).value)
+    status, html = await web.post("/entrer/code/verifier", code=web.around.code())
+    assert (status, "Code : not_attested" in html) == (403, True)
+    assert await web.side.db.fetchval("SELECT COUNT(*) FROM one_time") == 0
+    assert await web.side.people.holder_of(rpps(1)) is None
