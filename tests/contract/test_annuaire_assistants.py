@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -26,14 +25,11 @@ from colloque_annuaire.store_assistants import AssistantRows
 from colloque_annuaire.store_entry import Links, Passes
 from colloque_annuaire.store_entry_sessions import Visits
 from colloque_annuaire.store_results import Results
+from tests.servers.killing import dies, killed_after
 from tests.servers.verification import KEY, House, Server, a_house, user  # noqa: F401 - a fixture
 
 ZOE = UserId("@zoe.durand:h.test")
 SPONSOR = user(3)
-
-
-class Killed(BaseException):
-    """kill -9."""
 
 
 class Homeserver:
@@ -245,17 +241,8 @@ async def test_a_kill_anywhere_makes_one_account_and_one_person(
     homeserver = Homeserver()
     desk = Desk(house, homeserver)
     await house.publication.snapshot()
-
-    def dying(_: Callable[..., object]) -> Callable[..., object]:
-        def dead(*args: object, **kwargs: object) -> object:
-            raise Killed
-
-        return dead
-
-    with monkeypatch.context() as broken:
-        broken.setattr(step[0], step[1], dying(getattr(*step)))
-        with pytest.raises(Killed):
-            await desk.types("!assistant inviter Zoé Durand oui", event="$one")
+    with killed_after([step], 0, monkeypatch):
+        assert await dies(lambda: desk.types("!assistant inviter Zoé Durand oui", event="$one"))
     await house.restart()
     after = Desk(house, homeserver)
     await after.assistants.settle()

@@ -19,8 +19,9 @@ from colloque_annuaire.results import today
 from colloque_annuaire.store_blocks import Blocks
 from tests.servers.annuaire import rpps
 from tests.servers.dispatch import CONFIG, SERVER
+from tests.servers.killing import dies, killed_after
 from tests.servers.ward import Ward, a_ward  # noqa: F401 - a fixture
-from tests.servers.ward_parts import dies, killed_after, user
+from tests.servers.ward_parts import user
 
 STEPS = [(Journal, "begin"), (Journal, "end"), (Blocks, "add"), (Blocks, "remove"), (Publication, "snapshot")]
 

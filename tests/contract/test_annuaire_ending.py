@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -18,6 +17,7 @@ from colloque_annuaire.publish import Publication
 from colloque_annuaire.revoking import Revoking
 from colloque_annuaire.store_ending import Endings, Step
 from colloque_annuaire.store_results import DirectRooms
+from tests.servers.killing import dies, killed_after
 from tests.servers.verification import ADMIN, House, Server, a_house, user  # noqa: F401 - a fixture
 from tests.waiting import until
 
@@ -26,10 +26,6 @@ STEPS = [
     (Server, "lock"), (Server, "close_sessions"), (Server, "evict"), (Server, "send"), (Incidents, "open"),
 ]  # fmt: skip
 ALL = 16
-
-
-class Killed(BaseException):
-    """kill -9."""
 
 
 async def pair(house: House, one: int, other: int) -> None:
@@ -45,31 +41,15 @@ async def test_killed_at_any_line_somebody_is_out_and_all_is_told_once(
 ) -> None:
     await pair(house, 3, 4)
     await pair(house, 5, 3)
-    left = survived
-
-    def dying(real: Callable[..., object]) -> Callable[..., object]:
-        def step(*args: object, **kwargs: object) -> object:
-            nonlocal left
-            left -= 1
-            if left < 0:
-                raise Killed
-            return real(*args, **kwargs)
-
-        return step
 
     async def go() -> None:
         await house.closing.end(user(3), End.ADMIN)
         await house.closing.run_once()
 
-    with monkeypatch.context() as patch:
-        for owner, name in STEPS:
-            patch.setattr(owner, name, dying(getattr(owner, name)))
-        if survived < ALL:
-            with pytest.raises(Killed):
-                await go()
-        else:
-            await go()
-            assert left == 0, "every step was tried"
+    with killed_after(STEPS, survived, monkeypatch) as left:
+        killed = await dies(go)
+        assert killed == (survived < ALL)
+        assert killed or left() == 0, "every step was tried"
     await house.restart()
     # The administrator's command is heard again.
     await go()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import aiohttp
 import pytest
@@ -21,6 +20,7 @@ from colloque_annuaire.store_ending import Endings
 from colloque_annuaire.store_entry_sessions import Proved
 from tests.servers.annuaire import doctor, rpps
 from tests.servers.entry_page import Web, shown
+from tests.servers.killing import dies, killed_after
 from tests.servers.sides import Sides
 
 
@@ -190,17 +190,8 @@ async def test_a_kill_between_name_and_account_makes_no_second_one(web: Web, mon
     accounts = Accounts(
         db=web.side.db, people=web.side.people, server=web.around, journal=web.side.journal, server_name="chu-a.test"
     )
-
-    class Killed(BaseException):
-        pass
-
-    async def killed(*_: Any) -> None:
-        raise Killed
-
-    with monkeypatch.context() as broken:
-        broken.setattr(web.around, "create", killed)
-        with pytest.raises(Killed):
-            await accounts.of("owner", "Anne", "MARTIN", "Anne")
+    with killed_after([(web.around, "create")], 0, monkeypatch):
+        assert await dies(lambda: accounts.of("owner", "Anne", "MARTIN", "Anne"))
     # Somebody else takes the name on the homeserver meanwhile: it is ours already.
     assert await accounts.of("other", "Anne", "MARTIN", "Anne") != await accounts.of("owner", "Anne", "MARTIN", "Anne")
     assert await accounts.of("owner", "Anne", "MARTIN", "Anne") == "@anne.martin:chu-a.test"

@@ -19,8 +19,9 @@ from colloque_annuaire.store_entry import Links
 from colloque_annuaire.store_vouching import Vouches
 from tests.servers.annuaire import rpps
 from tests.servers.dispatch import SERVER
+from tests.servers.killing import dies, killed_after
 from tests.servers.ward import Ward, a_ward  # noqa: F401 - a fixture
-from tests.servers.ward_parts import Hall, dies, killed_after, user
+from tests.servers.ward_parts import Hall, user
 
 NEW = UserId(f"@anne.nom1:{SERVER}")
 STEPS = [

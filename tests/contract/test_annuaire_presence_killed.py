@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from colloque.audit import Phase
@@ -15,6 +13,7 @@ from colloque_annuaire.store import People
 from colloque_annuaire.store_ending import Endings
 from colloque_annuaire.store_presence import Presences
 from tests.extracts import person
+from tests.servers.killing import dies, killed_after
 from tests.servers.verification import House, Server, a_house, user  # noqa: F401 - a fixture
 
 STEPS = [
@@ -23,10 +22,6 @@ STEPS = [
     (Server, "set_display_name"), (Server, "send"), (Incidents, "open"), (Incidents, "close"),
 ]  # fmt: skip
 """Everything by which a look leaves a trace."""
-
-
-class Killed(BaseException):
-    """kill -9: nothing after this line runs."""
 
 
 ALL = 43
@@ -43,27 +38,10 @@ async def test_killed_at_any_line_all_is_done_once(
     await house.day(without=(1, 2))
     await house.day(without=(1, 2, 9))
     house.rows[5], house.rows[6] = person(5, town="METZ"), person(6, town="METZ")
-    left = survived
-
-    def dying(real: Callable[..., object]) -> Callable[..., object]:
-        def step(*args: object, **kwargs: object) -> object:
-            nonlocal left
-            left -= 1
-            if left < 0:
-                raise Killed
-            return real(*args, **kwargs)
-
-        return step
-
-    with monkeypatch.context() as patch:
-        for owner, name in STEPS:
-            patch.setattr(owner, name, dying(getattr(owner, name)))
-        if survived < ALL:
-            with pytest.raises(Killed):
-                await house.day(without=(1, 3, 4))
-        else:
-            await house.day(without=(1, 3, 4))
-            assert left == 0, "every step was tried"
+    with killed_after(STEPS, survived, monkeypatch) as left:
+        killed = await dies(lambda: house.day(without=(1, 3, 4)))
+        assert killed == (survived < ALL)
+        assert killed or left() == 0, "every step was tried"
     await house.restart()
     await house.verification.run_once()
     await house.verification.run_once()

@@ -18,8 +18,9 @@ from colloque_annuaire.store import People
 from colloque_annuaire.store_entry import Links
 from colloque_annuaire.store_staff import StaffRows
 from tests.servers.dispatch import SERVER
+from tests.servers.killing import dies, killed_after
 from tests.servers.ward import Ward, a_ward  # noqa: F401 - a fixture
-from tests.servers.ward_parts import Hall, dies, killed_after, user
+from tests.servers.ward_parts import Hall, user
 
 NAMES = ["zoe.durand", "Paul Petit"]
 ZOE, PAUL, LEA = (UserId(f"@{name}:{SERVER}") for name in ("zoe.durand", "paul.petit", "lea.roux"))

@@ -25,9 +25,10 @@ from colloque_annuaire.store_proofs import Proof
 from colloque_annuaire.store_results import Question
 from colloque_annuaire.store_vouching import Stage, Vouches
 from tests.servers.annuaire import rpps
+from tests.servers.killing import dies, killed_after
 from tests.servers.verification import Server
 from tests.servers.ward import Ward, a_ward  # noqa: F401 - a fixture
-from tests.servers.ward_parts import Mails, dies, killed_after, user
+from tests.servers.ward_parts import Mails, user
 
 STEPS = [
     (Journal, "begin"), (Journal, "end"), (Vouches, "put"), (Vouches, "go_on"), (Vouches, "vouch"), (Mails, "send"),

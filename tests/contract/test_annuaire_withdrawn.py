@@ -18,9 +18,10 @@ from colloque_annuaire.store_proofs import Proofs
 from colloque_annuaire.store_vouching import Stage, Vouches
 from tests.servers.annuaire import rpps
 from tests.servers.dispatch import SERVER
+from tests.servers.killing import dies, killed_after
 from tests.servers.verification import Server
 from tests.servers.ward import Ward, a_ward  # noqa: F401 - a fixture
-from tests.servers.ward_parts import dies, killed_after, user
+from tests.servers.ward_parts import user
 
 CLAIM = EventId("$claim")
 STEPS = [

@@ -30,14 +30,11 @@ from colloque_salles.store_evicted import Evicted, register_evicted
 from tests.servers.annuaire import rpps
 from tests.servers.databases import Opener
 from tests.servers.dispatch import Recorder
+from tests.servers.killing import dies, killed_after
 
 KEY = b"k" * 32
 ROOM = RoomId("!room")
 ANNE, BOB, NURSE, AIDE = (UserId(f"@{name}:h.test") for name in ("anne", "bob", "nurse", "aide"))
-
-
-class Killed(BaseException):
-    """kill -9."""
 
 
 class Server(Recorder):
@@ -183,14 +180,8 @@ async def test_killed_before_or_after_it_is_said_the_room_has_its_referent(
     ward: Ward, last: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await ward.end(ANNE)
-
-    def die(*args: object, **kwargs: object) -> None:
-        raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Recorder if last == "send" else PatientRooms, last, die)
-        with pytest.raises(Killed):
-            await ward.typed(BOB, event="$same")
+    with killed_after([(Recorder if last == "send" else PatientRooms, last)], 0, monkeypatch):
+        assert await dies(lambda: ward.typed(BOB, event="$same"))
     await ward.leading.settle()
     assert ward.journal.open_intents() == ()
     await ward.typed(BOB, event="$same")

@@ -22,8 +22,9 @@ from colloque.identity import UserId
 from colloque.rooms.mark import ROOM_MARK
 from colloque_annuaire import direct as module
 from colloque_annuaire.results import Unopened
-from tests.servers.direct import Killed, World, event, quiet, theirs
+from tests.servers.direct import World, event, quiet, theirs
 from tests.servers.house import House, running_house
+from tests.servers.killing import Killed
 
 
 @pytest.fixture(scope="module")

@@ -41,10 +41,6 @@ RANKS = itertools.count(100)
 EVENTS = itertools.count()
 
 
-class Killed(BaseException):
-    """The process ends here."""
-
-
 Hook = Callable[[str, str], Awaitable[None]]
 
 

@@ -1,14 +1,10 @@
-"""What stands around an annuaire service in `ward`: a bridge, a homeserver, and a hand that kills."""
+"""What stands around an annuaire service in `ward`: a bridge and a homeserver."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
-
-import pytest
 
 from colloque.errors import ServiceUnavailable
 from colloque.identity import EventId, MssanteAddress, RoomId, UserId
@@ -51,10 +47,6 @@ class Hall(Server):
         self.let_in.append(who)
 
 
-class Killed(BaseException):
-    """kill -9."""
-
-
 def user(number: int) -> UserId:
     return UserId(f"@p{number}:{SERVER}")
 
@@ -70,35 +62,3 @@ def said(body: str, sender: UserId, event: str = "", **content: Any) -> Incoming
         encrypted=True,
         device_signed=True,
     )
-
-
-@contextmanager
-def killed_after(
-    steps: Sequence[tuple[type, str]], survived: int, patch: pytest.MonkeyPatch
-) -> Iterator[Callable[[], int]]:
-    """Within, the process dies before the step after `survived` ones; yields how many steps it could still take."""
-    left = survived
-
-    def dying(real: Callable[..., Any]) -> Callable[..., Any]:
-        def step(*args: Any, **kwargs: Any) -> Any:
-            nonlocal left
-            left -= 1
-            if left < 0:
-                raise Killed
-            return real(*args, **kwargs)
-
-        return step
-
-    with patch.context() as inner:
-        for owner, name in steps:
-            inner.setattr(owner, name, dying(getattr(owner, name)))
-        yield lambda: left
-
-
-async def dies(act: Callable[[], Awaitable[object]]) -> bool:
-    """Whether it was killed."""
-    try:
-        await act()
-    except Killed:
-        return True
-    return False
