@@ -34,12 +34,14 @@ from colloque_annuaire.federation_answers import Answers
 from colloque_annuaire.federation_leaving import Leaving, SallesRooms
 from colloque_annuaire.federation_meeting import Meetings
 from colloque_annuaire.federation_people import Crossing
+from colloque_annuaire.federation_telling import Telling
 from colloque_annuaire.federation_upkeep import FederationUpkeep
 from colloque_annuaire.homes import Homes
 from colloque_annuaire.partners import Partners
 from colloque_annuaire.store import People
 from colloque_annuaire.store_federation import Abroad, register_federation
 from colloque_annuaire.store_federation_own import OwnAbroad
+from colloque_annuaire.store_federation_returning import Returns
 
 PUSH_S = 1.0
 RENEW_S = 60.0
@@ -124,7 +126,7 @@ async def open_federation(
     """
     key = _key(own)
     us = Signer(config.homeserver.server_name, own.kid, key.sign)
-    keeper, abroad, known = roster.keeper, roster.abroad, OwnAbroad(parts.db)
+    keeper, abroad, known, returns = roster.keeper, roster.abroad, OwnAbroad(parts.db), Returns(parts.db)
     peers = Peers(http=parts.session, us=us, key_of=keeper.key_of, clock=parts.clock, ca=own.ca)
     crossing = Crossing(
         us=us,
@@ -169,10 +171,20 @@ async def open_federation(
         crossing=crossing,
         abroad=abroad,
         own=known,
+        returns=returns,
         incidents=parts.incidents,
         journal=parts.journal,
         clock=parts.clock,
         publish=publish,
+    )
+    telling = Telling(
+        keeper=keeper,
+        peers=peers,
+        crossing=crossing,
+        own=known,
+        returns=returns,
+        journal=parts.journal,
+        clock=parts.clock,
     )
     leaving = Leaving(abroad=abroad, rooms=SallesRooms(config), partners=partners, journal=parts.journal)
     await accounts.settle()
@@ -190,7 +202,8 @@ async def open_federation(
 
     service.spawn("federation_list", _every(service, own.refresh_s, upkeep.look))
     service.spawn("federation_renewals", _every(service, RENEW_S, renew))
-    service.spawn("federation_revocations", _every(service, PUSH_S, upkeep.push))
+    service.spawn("federation_revocations", _every(service, PUSH_S, telling.push))
+    service.spawn("federation_returns", _every(service, PUSH_S, telling.present_again))
     service.spawn("federation_leaving", _every(service, LEAVE_S, leaving.run_once))
     service.spawn("federation_meetings", lambda: meetings.run(service.stop))
     return Federation(meetings, accounts, upkeep)

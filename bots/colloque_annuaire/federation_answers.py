@@ -12,10 +12,11 @@ from colloque.policy.exchange import WINDOW
 from colloque.policy.jws import JsonDict
 from colloque_annuaire.federation_accounts import Accounts
 from colloque_annuaire.federation_meeting import Meetings
-from colloque_annuaire.federation_people import NOT_ATTESTED, Crossing
+from colloque_annuaire.federation_people import NOT_ATTESTED, REVOKED, Crossing
 from colloque_annuaire.store_federation_own import OwnAbroad
 
-ATTESTATION, REVOCATIONS, ACCOUNT, MOVE = "attestation", "revocations", "account", "move"
+ATTESTATION, REVOCATIONS, RETURNED = "attestation", "revocations", "returned"
+ACCOUNT, MOVE = "account", "move"
 MAX_REVOKED = 100
 """Accounts in one push."""
 
@@ -23,6 +24,7 @@ _LIMITS = {
     # A server of 25,000 people who each meet somebody new every other day asks about 10 times a minute.
     ATTESTATION: Limit(120, 60),
     REVOCATIONS: Limit(120, 60),
+    RETURNED: Limit(120, 60),
     # One question an enrolment: an establishment's first morning, not a walk through the directory.
     ACCOUNT: Limit(500, 3600),
     MOVE: Limit(60, 3600),
@@ -47,6 +49,7 @@ class Answers:
         for name, answer in (
             (ATTESTATION, self.attestation),
             (REVOCATIONS, self.revocations),
+            (RETURNED, self.returned),
             (ACCOUNT, self.account),
             (MOVE, self.move),
         ):
@@ -62,12 +65,10 @@ class Answers:
             if not await self._own.was_given(user, server):
                 raise Refused("asker_missing")
         else:
-            await self._meet(server, user, body["presented"])
+            await self._meet(server, user, _signed(body["presented"], "presented"))
         return {"attestation": await self._crossing.present(user, server)}
 
-    async def _meet(self, server: str, user: UserId, presented: object) -> None:
-        if not isinstance(presented, str):
-            raise BadInput("presented: must be a signed attestation")
+    async def _meet(self, server: str, user: UserId, presented: str) -> None:
         with self._crossing.exchange(server):
             try:
                 checked = await self._crossing.check(presented, server)
@@ -92,7 +93,12 @@ class Answers:
             # A clock far ahead would keep the person out for ever.
             by_time.setdefault(min(at, latest), []).append(user)
         for at, users in by_time.items():
-            await self._crossing.drop(users, "revoked", leave=True, revoked_at=at)
+            await self._crossing.drop(users, REVOKED, leave=True, revoked_at=at)
+        return {}
+
+    async def returned(self, server: str, body: JsonDict) -> JsonDict:
+        """`{"attestation"}`: one of theirs whom we knew is attested there again."""
+        await self._crossing.readmit(_signed(body.get("attestation"), "attestation"), server)
         return {}
 
     async def account(self, server: str, body: JsonDict) -> JsonDict:
@@ -115,11 +121,14 @@ class Answers:
 
     async def move(self, server: str, body: JsonDict) -> JsonDict:
         """`{"attestation"}`: somebody of ours has proved themselves there, and has their account there from now on."""
-        presented = body.get("attestation")
-        if not isinstance(presented, str):
-            raise BadInput("attestation: must be a signed attestation")
-        closed = await self._accounts.moved_away(presented, server)
+        closed = await self._accounts.moved_away(_signed(body.get("attestation"), "attestation"), server)
         return {"closed": closed}
+
+
+def _signed(raw: object, name: str) -> str:
+    if not isinstance(raw, str):
+        raise BadInput(f"{name}: must be a signed attestation")
+    return raw
 
 
 def _own(raw: object, us: str) -> UserId:

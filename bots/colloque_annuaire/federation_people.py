@@ -41,6 +41,10 @@ log = logging.getLogger(__name__)
 
 NOT_ATTESTED = "not_attested"
 """What a server answers of an account that is not attested, or that it does not have: the same."""
+NOT_KNOWN = "not_known"
+"""What a server answers of somebody whom it never admitted, or ended for reasons of its own: the same."""
+REVOKED, ENDED = "revoked", "ended"
+"""Why somebody is dropped, when their own server wants it so, or has not asked for more in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,7 @@ class Crossing:
 
         Raises Tampered, Refused (reason: a `passport.No`, or `method_unknown`).
         """
-        passport = open_passport(text, server=server, key_of=self._keeper.key_of, verify=verify, test=self._test)
+        passport = self._open(text, server)
         now = self._clock.now()
         if passport.method not in frozenset(Method):
             raise Refused("method_unknown")
@@ -112,6 +116,9 @@ class Crossing:
             revoked_at=await self._abroad.revoked_at(passport.user),
         )
         return Checked(passport, text, admit(passport, known, now))
+
+    def _open(self, text: str, server: str) -> Passport:
+        return open_passport(text, server=server, key_of=self._keeper.key_of, verify=verify, test=self._test)
 
     def _stale(self, now: datetime) -> bool:
         try:
@@ -157,18 +164,30 @@ class Crossing:
             raise Tampered("another account's attestation was sent")
         return (await self.take(checked))[0]
 
+    async def readmit(self, text: str, server: str) -> None:
+        """`check` and `take` of somebody whom we knew, until their own server or the calendar ended it.
+
+        Nobody new comes in this way, and nobody whom we ended ourselves. Raises also Refused (`not_known`).
+        """
+        user = self._open(text, server).user
+        if await self._abroad.remote(user) is None and await self._abroad.dropped(user) not in {REVOKED, ENDED}:
+            raise Refused(NOT_KNOWN)
+        await self.take(await self.check(text, server))
+
     async def drop(self, users: Iterable[UserId], why: str, *, leave: bool, revoked_at: datetime | None = None) -> None:
-        """Admit these no longer; with `leave`, they must also leave our rooms."""
+        """Admit these no longer; with `leave`, they must also leave our rooms.
+
+        A revocation (`revoked_at`) is remembered also of whoever could be under way to us: for the first time, or back.
+        """
         known = [
             user
             for user in users
             if await self._abroad.remote(user) is not None
-            or (revoked_at is not None and self._exchanges[server_of(user)])
+            or (revoked_at is not None and (self._exchanges[server_of(user)] or await self._abroad.dropped(user)))
         ]
         if not known:
             return
-        reason = why if leave else ""
-        if await self._abroad.drop(known, self._clock.now(), leave=reason, revoked_at=revoked_at):
+        if await self._abroad.drop(known, self._clock.now(), why, leave=leave, revoked_at=revoked_at):
             for user in known:
                 self._journal.note("remote.drop", actor=user, reason=why)
             log_event(log, "federation.dropped", count=len(known), reason=why)

@@ -1,4 +1,4 @@
-"""What keeps people and servers true to each other once they met: renewals, revocations, servers that leave the list.
+"""What keeps people and servers true to each other once they met: renewals, and servers that leave the list.
 
 Every round starts from what the tables and the list say now: whatever a crash interrupted is simply still to do.
 """
@@ -10,7 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
-from colloque.clock import PARIS, Clock, monotonic, to_millis
+from colloque.clock import PARIS, Clock
 from colloque.errors import BadInput, NotFound, Refused, Tampered, Temporary
 from colloque.federation.http_client import Peers
 from colloque.federation.keeper import Keeper, Turn
@@ -21,11 +21,12 @@ from colloque.policy.passport import MAX_LIFE, REFRESH_AFTER
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque_annuaire import texts_federation as texts
-from colloque_annuaire.federation_answers import ATTESTATION, MAX_REVOKED, REVOCATIONS
-from colloque_annuaire.federation_people import NOT_ATTESTED, Crossing
+from colloque_annuaire.federation_answers import ATTESTATION
+from colloque_annuaire.federation_people import ENDED, NOT_ATTESTED, REVOKED, Crossing
 from colloque_annuaire.pace import Pace
 from colloque_annuaire.store_federation import Abroad, Remote
 from colloque_annuaire.store_federation_own import OwnAbroad
+from colloque_annuaire.store_federation_returning import REMEMBERED, Returns
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +35,6 @@ WAIT_S = (1.0, 60.0)
 AT_ONCE = 8
 BATCH = 200
 """People asked about in one round."""
-OWED_S = 30.0
-"""Between two looks at who must hear of a revocation, when nobody's attestation changed: those end by date too."""
 _LIST_INCIDENT = "federation.list"
 
 
@@ -50,6 +49,7 @@ class FederationUpkeep:
         crossing: Crossing,
         abroad: Abroad,
         own: OwnAbroad,
+        returns: Returns,
         incidents: Incidents,
         journal: Journal,
         clock: Clock,
@@ -60,6 +60,7 @@ class FederationUpkeep:
         self._crossing = crossing
         self._abroad = abroad
         self._own = own
+        self._returns = returns
         self._incidents = incidents
         self._journal = journal
         self._clock = clock
@@ -68,7 +69,6 @@ class FederationUpkeep:
         self._published: tuple[int, datetime] | None = None
         self._servers: dict[str, Entry] = {}
         self._following = asyncio.Lock()
-        self._serial, self._look_again = -1, 0.0
 
     async def refresh(self, *, ordered: bool = False) -> Turn:
         """Fetch the list and follow it. Raises what `Keeper.refresh` raises, once the admins' incident is open."""
@@ -137,7 +137,7 @@ class FederationUpkeep:
     async def renew(self) -> None:
         """Ask again about people admitted a day ago, or with a key that is listed no more; drop who has ended."""
         now = self._clock.now()
-        await self._crossing.drop(await self._abroad.ended(now, BATCH), "ended", leave=True)
+        await self._crossing.drop(await self._abroad.ended(now, BATCH), ENDED, leave=True)
         asking: dict[UserId, Remote] = {}
         for server, kid in await self._abroad.signed_with():
             if self._keeper.entry(server) is None or not self._pace.ready(server):
@@ -149,7 +149,9 @@ class FederationUpkeep:
         slots = asyncio.Semaphore(AT_ONCE)
         await asyncio.gather(*(self._renew(remote, slots) for remote in asking.values()))
         await self._abroad.forget_revoked(now - MAX_LIFE)
+        await self._abroad.forget_dropped(now - REMEMBERED)
         await self._own.forget_given(now)
+        await self._returns.forget(now - REMEMBERED)
 
     async def _renew(self, remote: Remote, slots: asyncio.Semaphore) -> None:
         user, peer = remote.attestation.user, self._keeper.entry(remote.server)
@@ -157,6 +159,7 @@ class FederationUpkeep:
             return  # The list has ended; a server that left it is dealt with by `follow`.
         async with slots:
             with self._crossing.exchange(peer.server):
+                asked_at = self._clock.now()
                 try:
                     told = await self._peers.ask(peer, ATTESTATION, {"user": user, "presented": None})
                     await self._crossing.receive(told.get("attestation"), peer.server, of=user)
@@ -167,38 +170,15 @@ class FederationUpkeep:
                         # server may know better, and they stay until what it signed last ends.
                         log_event(log, "federation.not_renewed", code=error.reason)
                         return
-                    why = "revoked" if error.reason == NOT_ATTESTED else error.reason
-                    await self._crossing.drop([user], why, leave=True)
+                    revoked = error.reason == NOT_ATTESTED
+                    await self._crossing.drop(
+                        [user],
+                        REVOKED if revoked else error.reason,
+                        leave=True,
+                        revoked_at=asked_at if revoked else None,
+                    )
                 except (Temporary, NotFound, BadInput, Tampered) as error:
                     self._pace.failed(peer.server, error.retry_after_s if isinstance(error, Temporary) else None)
                     if self._keeper.key_of(remote.server, remote.kid) is None:
                         # What a withdrawn key signed counts for nothing, and nobody signs it anew.
                         await self._crossing.drop([user], "key_withdrawn", leave=False)
-
-    async def push(self) -> None:
-        """Tell servers whom of ours they must no longer take for attested, until each has signed that it heard."""
-        serial = await self._own.serial()
-        if serial == self._serial and monotonic() < self._look_again:
-            return
-        owed = await self._own.owed(self._clock.now())
-        self._serial, self._look_again = serial, monotonic() + (WAIT_S[0] if owed else OWED_S)
-        ready = [(self._keeper.entry(server), server, users) for server, users in owed.items()]
-        await asyncio.gather(
-            *(self._push(peer, users) for peer, server, users in ready if peer and self._pace.ready(server))
-        )
-
-    async def _push(self, peer: Entry, users: list[UserId]) -> None:
-        for start in range(0, len(users), MAX_REVOKED):
-            batch = users[start : start + MAX_REVOKED]
-            at = to_millis(self._clock.now())
-            try:
-                await self._peers.ask(peer, REVOCATIONS, {"revoked": [{"user": u, "at": at} for u in batch]})
-            except (Temporary, Refused, NotFound, BadInput) as error:
-                wait = error.retry_after_s if isinstance(error, Temporary) else None
-                self._pace.failed(peer.server, wait)
-                log_event(log, "federation.revocation_waits", server=peer.server, code=error.code, count=len(users))
-                return
-            self._pace.worked(peer.server)
-            for user in batch:
-                self._journal.note("remote.revoke", actor=user, outcome="told")
-            await self._own.taken_back(peer.server, batch)

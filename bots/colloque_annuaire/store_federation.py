@@ -88,7 +88,7 @@ class Leaver:
 
 
 class Abroad:
-    """Queries over the tables above, and over `attestation` where both are asked together."""
+    """Queries over the tables above, `federation_dropped` (`store_federation_returning`), and `attestation`."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -192,16 +192,17 @@ class Abroad:
                 remote.passport,
             )
             await conn.execute("DELETE FROM federation_leaving WHERE user_id = $1", a.user)
+            await conn.execute("DELETE FROM federation_dropped WHERE user_id = $1", a.user)
             await conn.execute("UPDATE attestation_serial SET serial = serial + 1")
         self.edition += 1
         return True
 
     async def drop(
-        self, users: Iterable[UserId], now: datetime, *, leave: str = "", revoked_at: datetime | None = None
+        self, users: Iterable[UserId], now: datetime, why: str, *, leave: bool, revoked_at: datetime | None = None
     ) -> int:
         """Keep these no longer, and raise the serial; how many there were. All in one transaction.
 
-        `leave`: why they must leave our rooms; empty, they may stay. `revoked_at`: when their own server revoked them.
+        `leave`: they must also leave our rooms. `revoked_at`: when their own server revoked them.
         """
         count = 0
         async with transaction(self._db) as conn:
@@ -215,12 +216,20 @@ class Abroad:
                         user,
                         to_millis(revoked_at),
                     )
+                if gone is not None:
+                    await conn.execute(
+                        "INSERT INTO federation_dropped (user_id, why, at) VALUES ($1, $2, $3) "
+                        "ON CONFLICT (user_id) DO UPDATE SET why = $2, at = $3",
+                        user,
+                        why,
+                        to_millis(now),
+                    )
                 if leave and gone is not None:
                     await conn.execute(
                         "INSERT INTO federation_leaving (user_id, reason, since) VALUES ($1, $2, $3) "
                         "ON CONFLICT (user_id) DO NOTHING",
                         user,
-                        leave,
+                        why,
                         to_millis(now),
                     )
             if count:
@@ -231,6 +240,14 @@ class Abroad:
     async def forget_revoked(self, before: datetime) -> None:
         """Revocations that no passport can be older than any more."""
         await self._db.execute("DELETE FROM federation_revoked WHERE at < $1", to_millis(before))
+
+    async def dropped(self, user: UserId) -> str:
+        """Why somebody who was admitted is no more; empty of anybody else."""
+        return str(await self._db.fetchval("SELECT why FROM federation_dropped WHERE user_id = $1", user) or "")
+
+    async def forget_dropped(self, before: datetime) -> None:
+        """Whoever has not come back in all that time."""
+        await self._db.execute("DELETE FROM federation_dropped WHERE at < $1", to_millis(before))
 
     # who must leave
 

@@ -36,7 +36,8 @@ class Meeting:
 
 
 class OwnAbroad:
-    """Queries over `federation_given`, with `attestation` where both are asked together, and `federation_meeting`."""
+    """Queries over `federation_given`, with `attestation` and `federation_knew` where they are asked together, and
+    over `federation_meeting`."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -83,9 +84,18 @@ class OwnAbroad:
             for user in users:
                 await conn.execute("DELETE FROM federation_given WHERE server = $1 AND user_id = $2", server, user)
 
-    async def forget_given(self, before: datetime) -> None:
-        """Passports that ended by themselves that long ago."""
-        await self._db.execute("DELETE FROM federation_given WHERE until < $1", to_millis(before))
+    async def forget_given(self, now: datetime) -> None:
+        """Passports that have ended; with the attestation behind one, that server is to hear of the next."""
+        async with transaction(self._db) as conn:
+            await conn.execute(
+                "INSERT INTO federation_knew (user_id, server, since) SELECT g.user_id, g.server, $1 "
+                "FROM federation_given g LEFT JOIN attestation a "
+                "ON a.user_id = g.user_id AND a.issued_at < g.until AND a.valid_until > $1 "
+                "WHERE g.until < $1 AND a.user_id IS NULL "
+                "ON CONFLICT (user_id, server) DO UPDATE SET since = $1",
+                to_millis(now),
+            )
+            await conn.execute("DELETE FROM federation_given WHERE until < $1", to_millis(now))
 
     async def close_own(self, user: UserId) -> None:
         """One of ours moved to another server: their attestation is valid for no time at all."""

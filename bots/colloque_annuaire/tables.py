@@ -16,6 +16,7 @@ from colloque_annuaire.store_ciba import register_ciba
 from colloque_annuaire.store_ending import register_ending
 from colloque_annuaire.store_entry import register_entry
 from colloque_annuaire.store_entry_sessions import register_entry_sessions
+from colloque_annuaire.store_federation_returning import register_returning
 from colloque_annuaire.store_presence import register_presence
 from colloque_annuaire.store_proofs import register_proofs
 from colloque_annuaire.store_renewing import register_renewing
@@ -47,4 +48,5 @@ def annuaire_upgrades() -> UpgradeTable:
     register_staff(table)
     register_suspensions(table)
     register_entry_sessions(table)
+    register_returning(table)
     return table

@@ -44,7 +44,7 @@ async def test_an_account_moves_and_the_old_one_is_closed_everywhere(sides: Side
     assert held is not None
     assert not held.is_valid(sides.clock.now())
     assert await b.knows(a.user(2))
-    await b.upkeep.push()
+    await b.telling.push()
     assert not await a.knows(b.user(2))
     await a.accounts.move_here(a.user(2), entry)
     assert b.closed == [b.user(2)]

@@ -17,11 +17,11 @@ async def test_a_revocation_reaches_every_server_that_knows_the_person(sides: Si
     await b.attest(2)
     await a.refused(a.user(1), b.user(2))
     await a.meet()
-    await a.upkeep.push()
+    await a.telling.push()
     assert await b.knows(a.user(1)), "nobody was revoked"
     sides.clock.advance(seconds=1)
     await a.revoke(1)
-    await a.upkeep.push()
+    await a.telling.push()
     assert not await b.knows(a.user(1))
     await b.leaving.run_once()
     assert b.rooms.evicted == [(a.user(1), "revoked")]
@@ -41,13 +41,13 @@ async def test_a_revocation_waits_for_a_server_that_is_away_also_through_a_resta
     await b.stop()
     sides.clock.advance(seconds=1)
     await a.revoke(1)
-    await a.upkeep.push()
+    await a.telling.push()
     assert await a.own.owed(sides.clock.now()) == {"chu-b.test": [a.user(1)]}
     await a.stop()
     await a.start()
     await b.start()
     assert await b.knows(a.user(1))
-    await a.upkeep.push()
+    await a.telling.push()
     assert not await b.knows(a.user(1))
 
 
@@ -61,7 +61,7 @@ async def test_who_proves_themselves_again_is_admitted_again(sides: Sides) -> No
         assert await b.knows(a.user(1))
         sides.clock.advance(seconds=1)
         await a.revoke(1)
-        await a.upkeep.push()
+        await a.telling.push()
         assert not await b.knows(a.user(1))
         sides.clock.advance(seconds=1)
     assert [leaver.user for leaver in await b.abroad.leaving()] == [a.user(1)]
@@ -98,7 +98,7 @@ async def test_a_revocation_overtakes_a_passport_under_way(sides: Sides) -> None
     with b.crossing.exchange("chu-a.test"):
         checked = await b.crossing.check(passport, "chu-a.test")
         await a.revoke(1)
-        await a.upkeep.push()
+        await a.telling.push()
         await b.crossing.take(checked)
     assert not await b.knows(a.user(1))
 

@@ -124,7 +124,7 @@ async def test_nobody_learns_of_an_account_without_an_attested_person_of_their_o
     forged = replace(await a.attest(1))
     passport = await a.crossing.present(forged.user, "chu-b.test")
     await a.revoke(1)
-    await a.upkeep.push()
+    await a.telling.push()
     assert await ask(user=b.user(2), presented=passport) == "answered", "signed, and not revoked as far as B knows"
 
 

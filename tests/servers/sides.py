@@ -33,10 +33,12 @@ from colloque_annuaire.federation_answers import Answers
 from colloque_annuaire.federation_leaving import Leaving
 from colloque_annuaire.federation_meeting import Meetings
 from colloque_annuaire.federation_people import Crossing
+from colloque_annuaire.federation_telling import Telling
 from colloque_annuaire.federation_upkeep import FederationUpkeep
 from colloque_annuaire.store import People
 from colloque_annuaire.store_federation import Abroad
 from colloque_annuaire.store_federation_own import OwnAbroad
+from colloque_annuaire.store_federation_returning import Returns
 from colloque_annuaire.tables import annuaire_upgrades
 from colloque_demo.pki import make_pki
 from tests.federation import Member, listing
@@ -85,7 +87,7 @@ class Side:
         self.keeper.load()
         us, key_of = self.member.signer, self.keeper.key_of
         self.people, self.abroad, self.own = People(self.db), Abroad(self.db), OwnAbroad(self.db)
-        self.incidents = Incidents(self.db, self.clock)
+        self.returns, self.incidents = Returns(self.db), Incidents(self.db, self.clock)
         self.peers = Peers(http=self.http, us=us, key_of=key_of, clock=self.clock, ca=self.ca)
         base: dict[str, Any] = {"keeper": self.keeper, "journal": self.journal, "clock": self.clock}
         self.crossing = Crossing(
@@ -111,19 +113,27 @@ class Side:
             people=self.people,
             closed=self.close,
         )
-        self.upkeep = FederationUpkeep(**base, **both, incidents=self.incidents, publish=self.publish)  # type: ignore[arg-type]
+        self.upkeep = FederationUpkeep(
+            **base,
+            **both,  # type: ignore[arg-type]
+            returns=self.returns,
+            incidents=self.incidents,
+            publish=self.publish,
+        )
+        self.telling = Telling(**base, peers=self.peers, crossing=self.crossing, own=self.own, returns=self.returns)
         self.leaving = Leaving(abroad=self.abroad, rooms=self.rooms, partners=self.rooms, journal=self.journal)
         await self.accounts.settle()
         await self.upkeep.follow()
         api = Api(us=us, key_of=key_of, nonces=Nonces(self.db, self.clock), clock=self.clock)
-        Answers(
+        self.answers = Answers(
             us=us.server,
             crossing=self.crossing,
             meetings=self.meetings,
             accounts=self.accounts,
             own=self.own,
             clock=self.clock,
-        ).register(api)
+        )
+        self.answers.register(api)
         await api.serve(self.running, Listen(self.port))
 
     async def publish(self) -> None:
