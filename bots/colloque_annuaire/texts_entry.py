@@ -63,7 +63,7 @@ def page(title: str, body: str, *, helps: bool = False) -> str:
 
 
 def start(token: str, *, by_psc: bool) -> str:
-    """`/entrer`: the two ways in."""
+    """`/entrer`: the ways in."""
     psc = (
         f'<section><h2>Avec Pro Santé Connect</h2><p class="soft">Votre carte CPS ou votre application e-CPS.</p>'
         f'<form method="post" action="/entrer/psc">{_hidden(token)}'
@@ -84,7 +84,11 @@ def start(token: str, *, by_psc: bool) -> str:
         "Prouvez qui vous êtes : vous recevrez un mot de passe valable dix minutes, pour vous connecter dans "
         "l’application.</p>"
     )
-    return page("Entrer", lead + psc + mail)
+    neither = (
+        f"<section><h2>{_neither(by_psc=by_psc)}</h2><p>Deux confrères vérifiés peuvent se porter garants de vous. "
+        '<a href="/entrer/aide">Comment faire</a></p></section>'
+    )
+    return page("Entrer", lead + psc + mail + neither)
 
 
 def help_page(*, by_psc: bool) -> str:
@@ -101,8 +105,12 @@ def help_page(*, by_psc: bool) -> str:
         "<section><h2>Le code par la boîte MSSanté</h2><p>Il part vers votre boîte personnelle, telle que l’Annuaire "
         "Santé la publie ; elle ne peut pas être changée ici. Il arrive en une minute ou deux : regardez aussi les "
         "indésirables.</p></section>"
-        "<section><h2>Ni l’un ni l’autre</h2><p>Un confrère qui est déjà sur Colloque peut vous faire ouvrir un accès. "
-        "Assistants et secrétaires : le professionnel avec qui vous travaillez vous envoie un lien.</p></section>"
+        f"<section><h2>{_neither(by_psc=by_psc)}</h2><p>Deux confrères vérifiés sur Colloque, qui vous connaissent, peuvent "
+        "se porter garants de vous, pour un temps limité :</p><ol><li>le premier tape <strong>!garant</strong> suivi de votre "
+        "numéro RPPS, dans son salon « Colloque », et vous remet le lien qu’il reçoit ;</li><li>vous donnez au deuxième le "
+        "compte que ce lien montre ; il tape <strong>!garant</strong> suivi de ce compte.</li></ol></section>"
+        "<section><h2>Assistants, secrétaires</h2><p>Le professionnel avec qui vous travaillez vous envoie un "
+        "lien.</p></section>"
         "<section><h2>Nouvel appareil, mot de passe perdu</h2><p>Prouvez de nouveau qui vous êtes : vous gardez le même "
         "compte, avec un nouveau mot de passe. Il vaut dix minutes et ne sert qu’une fois.</p></section>"
         "<section><h2>Attention</h2><p>Personne ne vous demandera jamais votre code ni votre mot de passe, ni par "
@@ -110,6 +118,10 @@ def help_page(*, by_psc: bool) -> str:
         '<a class="button second" href="/entrer">Revenir</a>',
         helps=True,
     )
+
+
+def _neither(*, by_psc: bool) -> str:
+    return "Ni l’un ni l’autre" if by_psc else "Sans boîte MSSanté"
 
 
 def go_on(token: str) -> str:
@@ -215,6 +227,10 @@ _OWN = {
     "psc_untrusted": texts_psc.OUT_OF_ORDER,
     "unavailable": "Un service ne répond pas pour l'instant.\nRéessayez dans une minute : rien n'est perdu.",
     "bad_rpps": texts.BAD_RPPS,
+    "no_personal_mailbox": (
+        "L'Annuaire Santé ne vous connaît pas de boîte MSSanté personnelle, et le code ne part que là.\n"
+        "Ouvrez-en une (Mailiz est gratuit), ou demandez à deux confrères de se porter garants de vous : l'aide dit comment."
+    ),
     "not_attested": (
         "Votre identité n'a pas pu être vérifiée ici : votre numéro a déjà un compte, ou votre accès a changé.\n"
         "Recommencez ; si cela se répète, voyez votre administrateur."

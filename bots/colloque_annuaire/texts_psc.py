@@ -16,7 +16,8 @@ def asked(binding: str, life: timedelta, rpps: Rpps) -> str:
     return (
         f"Validez le nombre {binding} dans votre application e-CPS ({duration(life)}).\n"
         "Si elle montre un autre nombre, refusez : ce n'est pas votre demande.\n"
-        f"Sans e-CPS sous la main, recevez un code dans votre boîte MSSanté : !inscription {rpps} boite"
+        f"Sans e-CPS sous la main, recevez un code dans votre boîte MSSanté : !inscription {rpps} boite\n"
+        f"Sans l'une ni l'autre, deux confrères vérifiés se portent garants de vous : !inscription {rpps} garants"
     )
 
 
@@ -57,7 +58,7 @@ _REFUSED = {
     No.GONE: f"La demande n'est plus valable.\n{_AGAIN}",
     No.UNKNOWN_PERSON: (
         "Pro Santé Connect ne trouve pas d'application e-CPS pour ce numéro.\n"
-        "Vérifiez les chiffres, activez votre e-CPS, ou demandez un code par votre boîte MSSanté."
+        "Vérifiez les chiffres, activez votre e-CPS, ou tapez !inscription, votre numéro, et le mot boite ou garants."
     ),
     No.FAILED: f"Pro Santé Connect n'a pas mené la demande à son terme.\n{_AGAIN}",
 }

@@ -19,7 +19,8 @@ EVIL = "\"><script>alert(1)</script>'&"
 LIFE = timedelta(minutes=15)
 OWN = (
     "directory_stale", "directory_empty", "visit_ended", "not_attested", "too_fast", "psc_unavailable",
-    "psc_untrusted", "unavailable", "bad_rpps", "bad_form", "bad_method", "too_large", "not_found",
+    "psc_untrusted", "unavailable", "bad_rpps", "no_personal_mailbox", "bad_form", "bad_method", "too_large",
+    "not_found",
 )  # fmt: skip
 
 PAGES = {
@@ -106,6 +107,14 @@ def test_pro_sante_connect_is_named_where_it_is_asked() -> None:
     assert "/entrer/psc" in PAGES["start"]
     assert "/entrer/psc" not in PAGES["start_alone"]
     assert "Pro Santé Connect" not in texts.help_page(by_psc=False)
+
+
+@pytest.mark.parametrize(("by_psc", "without"), [(True, "Ni l’un ni l’autre"), (False, "Sans boîte MSSanté")])
+def test_colleagues_who_vouch_are_named_as_a_way_in(by_psc: bool, without: str) -> None:
+    for said in (texts.start("token", by_psc=by_psc), texts.help_page(by_psc=by_psc)):
+        assert f"<h2>{without}</h2><p>Deux confrères vérifiés" in said
+    assert "!garant" in texts.help_page(by_psc=by_psc)
+    assert "garants" in texts.why(No.NO_MAILBOX)
 
 
 def test_the_mail_says_what_the_code_is_for_and_what_to_do_otherwise() -> None:
