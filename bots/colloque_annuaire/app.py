@@ -18,14 +18,14 @@ from colloque.config import Config
 from colloque.directory.open import open_directory
 from colloque.errors import BadIdentifier
 from colloque.identity import UserId, parse_user_id
-from colloque.matrix.crosssign import signed_devices
+from colloque.matrix.crosssign import has_signed_device
 from colloque.rights import Rights
 from colloque.service import Service
 from colloque.sockets import Server
 from colloque_annuaire.ciba import POLL_S
 from colloque_annuaire.coming_in import open_entry
 from colloque_annuaire.commands import Commands
-from colloque_annuaire.desk import open_desk
+from colloque_annuaire.desk import Desk, open_desk
 from colloque_annuaire.federation import Federation, Roster, open_federation
 from colloque_annuaire.freshness import Gauges
 from colloque_annuaire.homes import Homes
@@ -85,7 +85,7 @@ class AnnuaireService(Service):
             people=people,
             journal=parts.journal,
             clock=parts.clock,
-            has_signed_device=partial(_has_signed_device, parts),
+            has_signed_device=partial(has_signed_device, parts.home.api),
             rights=rights,
         )
         proving = open_proving(
@@ -208,6 +208,7 @@ class AnnuaireService(Service):
         await self._listen(
             stack,
             federation,
+            desk=desk,
             people=people,
             homes=homes,
             life=life,
@@ -235,6 +236,7 @@ class AnnuaireService(Service):
         stack: AsyncExitStack,
         federation: Federation | None,
         *,
+        desk: Desk,
         people: People,
         homes: Homes,
         life: Life,
@@ -270,6 +272,7 @@ class AnnuaireService(Service):
             self.config.sockets.uids,
             {
                 "synapse": {"refused": refused, "account": account, "login": life.logins.login},
+                "mssante": {"result": desk.result},
                 "colloque": {"state": state, **upkeep.verbs, **life.verbs, **kinds.verbs, **elsewhere},
             },
             slow=upkeep.slow,
@@ -293,7 +296,3 @@ class AnnuaireService(Service):
                 await self.pause(seconds)
 
         return loop
-
-
-async def _has_signed_device(parts: Parts, user: UserId) -> bool:
-    return bool(await signed_devices(parts.home.api, user))

@@ -7,14 +7,18 @@ from dataclasses import dataclass
 
 from colloque.book import AttestationBook
 from colloque.bot_service import Parts
+from colloque.calls import JsonDict
 from colloque.clock import Clock
 from colloque.config import Config
 from colloque.directory.lookup import AgeRules, Directory
 from colloque.directory.open import open_directory
+from colloque.errors import BadInput
+from colloque.identity import Rpps, parse_user_id
 from colloque_annuaire.contact import Contacting
 from colloque_annuaire.direct import Direct
 from colloque_annuaire.finding import Finding
 from colloque_annuaire.homes import Homes
+from colloque_annuaire.results import today
 from colloque_annuaire.store import People
 from colloque_annuaire.store_results import DirectRooms, Results
 from colloque_annuaire.store_vouching import Vouches
@@ -34,6 +38,19 @@ class Desk:
         """Finish the rooms that were left half made, forget old results. Raises Temporary."""
         await self.direct.finish_all()
         await self.results.forget_old(self.clock.now())
+
+    async def result(self, *, user: str, n: int) -> JsonDict:
+        """For the bridge: whose number a result of that account's is, today: `{"rpps" or "adeli", "homonyms"}`.
+
+        Empty where that number was not given. Raises BadInput.
+        """
+        if not isinstance(n, int):
+            raise BadInput("a result's number is a whole number")
+        listed = await self.results.get(parse_user_id(user), today(self.clock.now()), n)
+        if listed is None:
+            return {}
+        kind = "rpps" if isinstance(listed.number, Rpps) else "adeli"
+        return {kind: listed.number.value, "homonyms": listed.homonyms}
 
 
 def open_desk(

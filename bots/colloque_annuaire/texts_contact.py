@@ -90,8 +90,8 @@ def by_mail(n: int, person: Professional) -> str:
             else f"Cette personne n'est pas sur Colloque. Elle a {len(boxes)} boîtes MSSanté :",
             *(box_line(box) for box in boxes),
             *_who(n, person),
-            "Écrivez-lui depuis votre messagerie MSSanté habituelle.",
-            "Si votre boîte est relevée ici (voyez !boite etat), sa réponse y arrivera et vous pourrez y répondre.",
+            f"Si votre boîte est relevée ici (voyez !boite etat), écrivez-lui d'ici : !ecrire {n}",
+            "Sinon, écrivez-lui depuis votre messagerie MSSanté habituelle.",
         ]
     )
 

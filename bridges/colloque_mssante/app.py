@@ -25,19 +25,22 @@ from colloque.service import Service
 from colloque.sockets import Server, Verb
 from colloque.store.schema import new_upgrades
 from colloque_mssante.commands import Commands
+from colloque_mssante.conversations import Conversations
 from colloque_mssante.credentials import Credentials
 from colloque_mssante.crypto import Accounts
 from colloque_mssante.ghosts import Ghosts
 from colloque_mssante.inbound import Inbound
 from colloque_mssante.listener import Listener
 from colloque_mssante.notices import Notices
-from colloque_mssante.outbound import Outbound
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.sender import Sender, stuck_since
 from colloque_mssante.service_mail import ServiceMail
-from colloque_mssante.store import Mailboxes, Mails, Uploads
+from colloque_mssante.store import Mailboxes
+from colloque_mssante.store_mails import Mails, Uploads
 from colloque_mssante.tables import register_upgrades
+from colloque_mssante.threads import Threads
 from colloque_mssante.watch import Watcher
+from colloque_mssante.writing import open_writing
 
 UNREACHABLE_S = 60.0
 """A mailbox out of reach for that long makes the service unhealthy."""
@@ -79,32 +82,41 @@ class MssanteService(Service):
             keys=parts.keys,
             clock=parts.clock,
         )
-        inbound = Inbound(
+        conversations = Conversations(
+            db=parts.db,
             home=parts.home,
             ghosts=ghosts,
             directory=directory,
-            mails=mails,
-            uploads=Uploads(parts.db),
-            outbox=outbox,
             rooms=parts.rooms,
             keys=parts.keys,
             journal=parts.journal,
             secret=secret,
-            changed=sender.wake,
-        )
-        outbound = Outbound(
-            config=own,
-            home=parts.home,
-            book=book,
-            directory=directory,
             whitelisted=directory.whitelisted,
-            credentials=credentials,
+        )
+        inbound = Inbound(
+            conversations=conversations,
+            ghosts=ghosts,
+            directory=directory,
             mails=mails,
+            threads=Threads(parts.db, parts.clock),
+            uploads=Uploads(parts.db),
             outbox=outbox,
             keys=parts.keys,
-            clock=parts.clock,
+            journal=parts.journal,
+            changed=sender.wake,
+        )
+        writing = open_writing(
+            config=config,
+            parts=parts,
+            book=book,
+            directory=directory,
+            credentials=credentials,
+            conversations=conversations,
+            ghosts=ghosts,
+            mails=mails,
+            outbox=outbox,
             secret=secret,
-            wake=sender.wake,
+            sent=sender.wake,
         )
         watcher = Watcher(
             config=own,
@@ -131,7 +143,7 @@ class MssanteService(Service):
             config=config,
             is_attested=rights.is_verified,
             administers=rights.administers,
-            handlers=commands.table,
+            handlers={**commands.table, **writing.commands.table},
             handled=parts.handled,
             listen=listen,
         )
@@ -140,8 +152,8 @@ class MssanteService(Service):
             home=parts.home,
             rooms=parts.rooms,
             bot=bot,
-            inbound=inbound,
-            outbound=outbound,
+            conversations=conversations,
+            outbound=writing.outbound,
             is_ours=lambda user: user in config.bots or self._is_ghost(user),
         )
         mail = ServiceMail(
@@ -158,6 +170,7 @@ class MssanteService(Service):
         await self._listen(stack, mail)
         self._add_checks(parts, outbox, watcher, credentials, book)
         self.spawn("sync", lambda: parts.home.run(listener.hear, self.stop, position=parts.handled))
+        self.spawn("drafts", partial(self._until_stopped, writing.leaving.run))
         self.spawn("outbox", partial(self._until_stopped, sender.run))
         self.spawn("mailboxes", partial(self._until_stopped, watcher.run))
         self.spawn("alerts", partial(self._alerts, parts, notices, outbox, watcher))

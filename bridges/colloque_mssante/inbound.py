@@ -14,20 +14,23 @@ from collections.abc import Callable
 from colloque import logs
 from colloque.directory.lookup import Directory
 from colloque.errors import HomeRefused, NotFound, Temporary
-from colloque.identity import EventId, MssanteAddress, MxcUri, RoomId, UserId
+from colloque.identity import EventId, MssanteAddress, MxcUri, RoomId
 from colloque.mail.message import Mail
 from colloque.mail.parse import parse_mail
-from colloque.matrix.home import Home, JsonDict, RoomSpec
-from colloque.rooms.mark import RoomKind, RoomMark
+from colloque.mail.threading import parents
+from colloque.matrix.home import JsonDict
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
-from colloque.store.rooms import Rooms
 from colloque_mssante import attachments, mapping
+from colloque_mssante.conversations import Conversations
 from colloque_mssante.crypto import Account
-from colloque_mssante.ghosts import OPERATOR, Correspondent, Ghosts, correspondent, opaque
+from colloque_mssante.ghosts import OPERATOR, Correspondent, Ghosts, correspondent
 from colloque_mssante.mapping import Draft
 from colloque_mssante.outbox import CODES, Outbox
-from colloque_mssante.store import Cursor, Mails, Place, StoredMail, Uploads
+from colloque_mssante.store import Cursor, Place
+from colloque_mssante.store_mails import Mails, StoredMail, Uploads
+from colloque_mssante.targets import Answers, answers_to
+from colloque_mssante.threads import Threads
 
 _THREAD_BYTES = 256_000
 """Mails bigger than this are parsed in a thread: the loop goes on meanwhile."""
@@ -41,30 +44,27 @@ class Inbound:
     def __init__(
         self,
         *,
-        home: Home,
+        conversations: Conversations,
         ghosts: Ghosts,
         directory: Directory,
         mails: Mails,
+        threads: Threads,
         uploads: Uploads,
         outbox: Outbox,
-        rooms: Rooms,
         keys: RoomKeys,
         journal: Journal,
-        secret: bytes,
         changed: Callable[[], None],
     ) -> None:
-        self._home = home
+        self._conversations = conversations
+        self._threads = threads
         self._ghosts = ghosts
         self._directory = directory
         self._mails = mails
         self._uploads = uploads
         self._outbox = outbox
-        self._rooms = rooms
         self._keys = keys
         self._journal = journal
-        self._secret = secret
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._whole: set[RoomId] = set()
         self._changed = changed
 
     async def deliver(self, place: Place, raw: bytes) -> None:
@@ -97,10 +97,6 @@ class Inbound:
             elif intent.kind in {"room.create", "mailbox.connect"}:
                 self._journal.end(intent.act, "interrupted")
 
-    def membership_changed(self, room: RoomId) -> None:
-        """Who is in that room is looked up again before the next mail."""
-        self._whole.discard(room)
-
     async def _is_code(self, mail: Mail) -> bool:
         """True for a one-time code that we sent ourselves: it is read in the mailbox, that is its point."""
         sent = await self._outbox.of_message_id(mail.message_id) if mail.message_id else None
@@ -115,12 +111,15 @@ class Inbound:
 
     async def _show(self, place: Place, mail: Mail, who: Correspondent, key: str) -> None:
         box = place.box
-        ghost = await self._ghosts.ensure(who)
-        room = await self._room(box.owner, who, ghost)
+        room, ghost = await self._conversations.ensure(box.owner, who)
         ref = await self._keys.token(room, key)
         act = self._journal.begin("mail.deliver", actor=box.owner, room=await self._keys.token(room, room), ref=ref)
+        thread = await self._threads.place(mail, key, room)
         drafts = mapping.to_drafts(
-            mail, author=who.label, verified=who.verified, reply_to=await self._answered(mail, box.address, room)
+            mail,
+            head=mapping.Head(who.label, who.verified, thread.number, self._answers(mail)),
+            root=thread.root,
+            answered=await self._answered(mail, box.address, room),
         )
         events: list[EventId] = []
         txns = [mapping.txn(box.address.value, mail.digest, draft.rank) for draft in drafts]
@@ -129,19 +128,24 @@ class Inbound:
                 content = draft.content if draft.file is None else await self._uploaded(draft, txn, ghost)
                 events.append(await ghost.send(room, content, txn=txn))
         except HomeRefused as error:
-            self._whole.discard(room)
             if error.status in {403, 404}:
-                await self._rooms.forget(room)
+                await self._conversations.lost(room)
+            else:
+                self._conversations.changed(room)
             self._journal.end(act, "refused", status=error.status)
             raise
-        await self._mails.put(_stored(key, box, mail, room), place, ref, events)
+        await self._threads.note(thread, mail.message_id, mail.references, events[0])
+        await self._mails.put(_stored(key, box, mail, room, thread.id, listed=who.verified), place, ref, events)
         self._journal.end(act, "delivered", parts=len(events))
         await self._uploads.forget(txns)
         logs.event(logger, "mail.delivered", parts=len(events))
 
+    def _answers(self, mail: Mail) -> Answers:
+        return answers_to(mail.sender, mail.reply_to, self._directory.whitelisted)
+
     async def _answered(self, mail: Mail, mailbox: MssanteAddress, room: RoomId) -> EventId | None:
         """The event that the mail answers, when that stands in this room: what its owner wrote, or an earlier mail."""
-        for message_id in mapping.known_parents(mail):
+        for message_id in parents(mail):
             sent = await self._outbox.of_message_id(message_id)
             if sent is not None and sent.room == room and sent.event is not None:
                 return sent.event
@@ -163,7 +167,7 @@ class Inbound:
         sealed, file = attachments.seal(item.data, keys, mxc)
         if not done:
             await self._put_media(txn, ghost, sealed, mxc)
-        return mapping.file_content(item, file)
+        return mapping.file_content(item, file) | draft.content
 
     async def _put_media(self, txn: str, ghost: Account, sealed: bytes, mxc: MxcUri) -> None:
         try:
@@ -176,40 +180,22 @@ class Inbound:
                 raise
         await self._uploads.done(txn)
 
-    async def _room(self, owner: UserId, who: Correspondent, ghost: Account) -> RoomId:
-        """The room of the owner and this correspondent, with the three who belong in it."""
-        mark = RoomMark(RoomKind.MAIL, "mail-" + opaque(self._secret, "room", f"{owner}|{who.key}"), owner=owner)
-        known = await self._rooms.get(mark.key)
-        room = known.room if known is not None else await self._create(mark, who, ghost)
-        if room not in self._whole:
-            members = await self._home.members(room)
-            for user in (owner, ghost.user):
-                if members.get(user) not in {"join", "invite"}:
-                    await self._home.invite(room, user)
-                    ghost.forget(room)
-            if members.get(ghost.user) != "join":
-                await ghost.join(room)
-            self._whole.add(room)
-        return room
 
-    async def _create(self, mark: RoomMark, who: Correspondent, ghost: Account) -> RoomId:
-        assert mark.owner is not None
-        act = self._journal.begin("room.create", actor=mark.owner, ref=opaque_hex(self._secret, mark.key))
-        spec = RoomSpec(name=who.name, mark=mark, invite=(mark.owner, ghost.user), direct=True)
-        try:
-            room = await self._home.create_room(spec)
-        except HomeRefused as error:
-            self._journal.end(act, "refused", status=error.status)
-            raise
-        await self._rooms.put(mark.key, room, mark.kind, mark.owner)
-        self._journal.end(act, "created", room=await self._keys.token(room, room), kind=mark.kind.value)
-        return room
-
-
-def opaque_hex(secret: bytes, value: str) -> str:
-    """A journal token for something that has no room yet: 20 hex digits."""
-    return opaque(secret, "journal", value).encode().hex()[:20]
-
-
-def _stored(key: str, box: Cursor, mail: Mail, room: RoomId | None) -> StoredMail:
-    return StoredMail(key, box.address, box.owner, mail.message_id, mail.references, mail.subject, mail.sender, room)
+def _stored(
+    key: str, box: Cursor, mail: Mail, room: RoomId | None, thread: str = "", *, listed: bool = False
+) -> StoredMail:
+    return StoredMail(
+        id=key,
+        mailbox=box.address,
+        owner=box.owner,
+        message_id=mail.message_id,
+        references=mail.references,
+        subject=mail.subject,
+        author=mail.sender,
+        room=room,
+        thread=thread,
+        to=mail.to,
+        cc=mail.cc,
+        reply_to=mail.reply_to,
+        listed=listed,
+    )

@@ -12,8 +12,8 @@ from colloque.identity import UserId
 from colloque.matrix.home import Heard, Home, Incoming, MemberChange, Unreadable
 from colloque.rooms.mark import RoomKind
 from colloque.store.rooms import Rooms
+from colloque_mssante.conversations import Conversations
 from colloque_mssante.crypto import Accounts
-from colloque_mssante.inbound import Inbound
 from colloque_mssante.mapping import is_edit
 from colloque_mssante.outbound import Outbound
 
@@ -30,7 +30,7 @@ class Listener:
         home: Home,
         rooms: Rooms,
         bot: Bot,
-        inbound: Inbound,
+        conversations: Conversations,
         outbound: Outbound,
         is_ours: Callable[[UserId], bool],
     ) -> None:
@@ -38,7 +38,7 @@ class Listener:
         self._home = home
         self._rooms = rooms
         self._bot = bot
-        self._inbound = inbound
+        self._conversations = conversations
         self._outbound = outbound
         self._is_ours = is_ours
 
@@ -80,7 +80,7 @@ class Listener:
             await self._bot.hear(heard)
 
     async def _member(self, change: MemberChange) -> None:
-        self._inbound.membership_changed(change.room)
+        self._conversations.changed(change.room)
         if change.membership != "join" and not self._is_ours(change.user):
             self._accounts.rotate(change.room)  # who joins was invited, and given the keys then
         if change.user == self._home.user and change.membership == "join":

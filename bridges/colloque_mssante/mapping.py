@@ -1,23 +1,25 @@
 """Mail to Matrix and back, by value: no wire, no store.
 
 In: one text event that begins with a neutral line, then one event an attachment.
-Out: a reply becomes a mail to the author of the mail it answers, and to nobody else.
+Out: what the owner writes, changes, withdraws or taps.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from colloque.commands import parse
 from colloque.identity import EventId
-from colloque.mail.message import Attachment, Mail, Party
+from colloque.mail.message import Attachment, Mail
 from colloque.matrix.home import Incoming, JsonDict, text, without_quote
 from colloque.professional import Mailbox, Professional
 from colloque_mssante import texts
+from colloque_mssante.drafts import Line
+from colloque_mssante.targets import Answers, shown
 
 TEXT_BYTES = 20_000
 """UTF-8 bytes of a text event's body. Matrix holds 65,536 bytes an event: JSON may double them, base64 adds a third."""
@@ -27,32 +29,69 @@ _IMAGES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """One event to be: a text's content, or a file to upload first. `rank` is its place in the mail."""
+    """One event to be: a text, or a file to upload first (`content` then is what its event has beside the file).
+
+    `rank` is its place in the mail.
+    """
 
     rank: int
     content: JsonDict
     file: Attachment | None = None
 
 
-def to_drafts(mail: Mail, *, author: str, verified: bool, reply_to: EventId | None) -> list[Draft]:
-    """The events that show `mail`. `author` is how its sender is named; `reply_to` the event it answers, if any."""
-    head = texts.mail_head(
-        author=author,
-        verified=verified,
-        to=[_shown(p) for p in mail.to],
-        cc=[_shown(p) for p in mail.cc],
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What stands above a mail beside its own words."""
+
+    author: str
+    """How its sender is named."""
+    verified: bool
+    """The directory lists that address."""
+    thread: int
+    """The thread's number in this room."""
+    answers: Answers
+
+
+def to_drafts(mail: Mail, *, head: Head, root: EventId | None, answered: EventId | None) -> list[Draft]:
+    """The events that show `mail`, in the Matrix thread that `root` began; None when it begins one itself.
+
+    `answered` is the event it answers, if any. The files of a thread's first mail stand beside it, not in the thread:
+    a client that folds threads must not hide them.
+    """
+    above = texts.mail_head(
+        author=head.author,
+        verified=head.verified,
+        thread=head.thread,
+        to=[shown(p) for p in mail.to],
+        cc=[shown(p) for p in mail.cc],
+        answers_to=shown(head.answers.to) if head.answers.followed else "",
+        ignored=head.answers.ignored,
         subject=mail.subject,
         sent_at=mail.date,
     )
     body = mail.text.strip("\n") or texts.NO_TEXT
     files = list(mail.attachments)
-    whole = f"{head}\n\n{body}"
+    whole = f"{above}\n\n{body}"
     if len(whole.encode()) > TEXT_BYTES:
         files.append(Attachment("message.txt", "text/plain", whole.encode()))
         whole = _cut(whole, TEXT_BYTES - len(texts.CUT.encode())) + texts.CUT
-    drafts = [Draft(0, text(whole, reply_to=reply_to))]
-    drafts += [Draft(rank, {}, item) for rank, item in enumerate(files, 1)]
+    drafts = [Draft(0, text(whole) | relation(root, answered))]
+    drafts += [Draft(rank, relation(root, None), item) for rank, item in enumerate(files, 1)]
     return drafts
+
+
+def relation(root: EventId | None, answered: EventId | None) -> JsonDict:
+    """`m.relates_to` of an event in a thread (Matrix, "Threading"), or of an answer outside any; may be empty."""
+    if root is None:
+        return {"m.relates_to": {"m.in_reply_to": {"event_id": answered}}} if answered else {}
+    return {
+        "m.relates_to": {
+            "rel_type": "m.thread",
+            "event_id": root,
+            "is_falling_back": answered is None,
+            "m.in_reply_to": {"event_id": answered or root},
+        }
+    }
 
 
 def file_content(item: Attachment, encrypted_file: Mapping[str, Any]) -> JsonDict:
@@ -81,16 +120,12 @@ class No(StrEnum):
 
     SILENT = "silent"
     COMMAND = "command"
-    NOT_A_REPLY = "not_a_reply"
-    EDITED = "edited"
     NOT_SENDABLE = "not_sendable"
     FILE_IN_CLEAR = "file_in_clear"
     EMPTY = "empty"
 
 
 SAID = {
-    No.NOT_A_REPLY: texts.NOT_A_REPLY,
-    No.EDITED: texts.EDITED,
     No.NOT_SENDABLE: texts.NOT_SENDABLE,
     No.FILE_IN_CLEAR: texts.FILE_IN_CLEAR,
     No.EMPTY: texts.EMPTY,
@@ -98,18 +133,36 @@ SAID = {
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """What leaves: a text, or a file of the media store (with its caption as text)."""
+class Tap:
+    """A reaction."""
 
-    to: EventId
-    """The event it answers."""
-    text: str
-    file: Mapping[str, Any] | None = None
-    """Matrix's EncryptedFile object: address, key, iv, hashes."""
-    file_name: str = ""
-    file_mime: str = ""
-    file_size: int | None = None
-    """Bytes, as the sending client tells; None when it does not."""
+    on: EventId
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Struck:
+    """A message was withdrawn."""
+
+    what: EventId
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A message: what it says, and what it says it belongs to."""
+
+    line: Line
+    answers: EventId | None = None
+    """The event that it answers by reply."""
+    root: EventId | None = None
+    """The Matrix thread in which it was written, where it is no reply."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """An earlier message was edited; `line.event` names that one."""
+
+    line: Line
 
 
 def is_edit(said: Incoming) -> bool:
@@ -118,37 +171,57 @@ def is_edit(said: Incoming) -> bool:
     return isinstance(relation, dict) and relation.get("rel_type") == "m.replace"
 
 
-_SILENT_TYPES = {"m.reaction", "m.room.redaction"}
 _FILES = {"m.file", "m.image", "m.video", "m.audio"}
 
 
-def to_reply(said: Incoming) -> Reply | No:
-    """What a message of the owner's in a mail room means. Only an explicit reply ever leaves."""
+def to_meant(said: Incoming) -> Written | Changed | Tap | Struck | No:
+    """What the owner does in a mail room. What begins with `!`, stickers, polls and places never leave."""
     content = said.content
     relation = content.get("m.relates_to")
-    if said.type in _SILENT_TYPES:
-        return No.SILENT
-    if is_edit(said):
-        return No.EDITED
+    if said.type == "m.reaction":
+        return _tap(relation)
+    if said.type == "m.room.redaction":
+        what = content.get("redacts")
+        return Struck(EventId(what)) if isinstance(what, str) else No.SILENT
     if said.type != "m.room.message":
         # Stickers and polls have no mail form; calls, typing and other signals are nobody's message.
         return No.NOT_SENDABLE if "sticker" in said.type or said.type.endswith("poll.start") else No.SILENT
+    if is_edit(said):
+        return _changed(content)
     if said.msgtype not in {"m.text", *_FILES}:
         return No.NOT_SENDABLE
-    answered = _answered(relation)
-    words = without_quote(said.body) if answered else said.body
-    if said.msgtype == "m.text":
-        if parse(words) is not None:
-            return No.COMMAND
-        if answered is None:
-            return No.NOT_A_REPLY
-        return Reply(answered, words) if words.strip() else No.EMPTY
-    return _file(content, answered, words)
+    answers = _answered(relation)
+    line = _line(said.event, content, without_quote(said.body) if answers else said.body)
+    return line if isinstance(line, No) else Written(line, answers, None if answers else _root(relation))
 
 
-def _file(content: Mapping[str, Any], answered: EventId | None, words: str) -> Reply | No:
-    if answered is None:
-        return No.NOT_A_REPLY
+def _tap(relation: object) -> Tap | No:
+    match relation:
+        case {"rel_type": "m.annotation", "event_id": str(on), "key": str(key)}:
+            return Tap(EventId(on), key)
+    return No.SILENT
+
+
+def _changed(content: Mapping[str, Any]) -> Changed | No:
+    new = content.get("m.new_content")
+    of = content["m.relates_to"].get("event_id")
+    if not isinstance(new, dict) or not isinstance(of, str):
+        return No.SILENT
+    body = new.get("body")
+    line = _line(EventId(of), new, without_quote(body) if isinstance(body, str) else "")
+    # An edit to nothing, or to a command, must not leave the old words in place.
+    return Changed(Line(EventId(of), "") if isinstance(line, No) else line)
+
+
+def _line(event: EventId, content: Mapping[str, Any], words: str) -> Line | No:
+    if content.get("msgtype") in _FILES:
+        return _file(event, content, words)
+    if parse(words) is not None:
+        return No.COMMAND
+    return Line(event, words) if words.strip() else No.EMPTY
+
+
+def _file(event: EventId, content: Mapping[str, Any], words: str) -> Line | No:
     file, name, info = content.get("file"), content.get("filename"), content.get("info")
     if not isinstance(file, dict):
         return No.FILE_IN_CLEAR
@@ -157,13 +230,15 @@ def _file(content: Mapping[str, Any], answered: EventId | None, words: str) -> R
         return No.COMMAND
     about = info if isinstance(info, dict) else {}
     mime, size = about.get("mimetype"), about.get("size")
-    return Reply(
-        answered,
+    return Line(
+        event,
         caption,
-        file,
-        name if isinstance(name, str) and name else words,
-        mime if isinstance(mime, str) else "application/octet-stream",
-        size if type(size) is int else None,
+        {
+            "file": file,
+            "name": name if isinstance(name, str) and name else words,
+            "mime": mime if isinstance(mime, str) else "application/octet-stream",
+            "size": size if type(size) is int else None,
+        },
     )
 
 
@@ -178,18 +253,16 @@ def _answered(relation: object) -> EventId | None:
     return EventId(value) if isinstance(value, str) else None
 
 
+def _root(relation: object) -> EventId | None:
+    match relation:
+        case {"rel_type": "m.thread", "event_id": str(root)}:
+            return EventId(root)
+    return None
+
+
 def sender_label(person: Professional, box: Mailbox) -> str:
     """`<Titre>_<Prénom>_<NOM>_<Entité>`, as the référentiel asks (ECO.2.2.7)."""
     return "_".join(f"{person.full_name} {box.structure}".split())
-
-
-def known_parents(mail: Mail) -> Sequence[str]:
-    """Message-IDs that the mail says it answers, the nearest first."""
-    return tuple(dict.fromkeys([*([mail.in_reply_to] if mail.in_reply_to else []), *reversed(mail.references)]))
-
-
-def _shown(party: Party) -> str:
-    return f"{party.name} <{party.address}>" if party.name else party.address or "(adresse illisible)"
 
 
 def _cut(whole: str, size: int) -> str:

@@ -1,100 +1,257 @@
-"""A reply leaves: from a message in a mail room to a mail in the outbox, or to words that say why nothing left."""
+"""What the owner of a mail room writes, changes, withdraws or taps, and what it does to their drafts.
+
+Nothing is attached to a thread by guess: a message that names none is asked about, and nothing leaves before.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
 
 from colloque import logs
-from colloque.book import AttestationBook
 from colloque.clock import Clock
-from colloque.config import MssanteConfig
-from colloque.directory.lookup import Directory
-from colloque.errors import BadIdentifier, BadInput, HomeRefused, Refused, Tampered
-from colloque.identity import EventId, MssanteAddress, RoomId, digest
-from colloque.mail.compose import compose, encoded_size, envid, message_id
-from colloque.mail.message import Attachment, Outgoing, Party
-from colloque.mail.threading import reply_headers, reply_subject
-from colloque.matrix.home import Home, Incoming, JsonDict, text
-from colloque.professional import Professional
+from colloque.errors import HomeRefused, Refused
+from colloque.identity import EventId, RoomId, digest
+from colloque.matrix.home import Home, Incoming, text
 from colloque.rooms.mark import RoomMark
-from colloque.store.roomkeys import RoomKeys
-from colloque_mssante import mapping, texts
-from colloque_mssante.credentials import Credentials
-from colloque_mssante.mapping import No, Reply
-from colloque_mssante.outbox import ROOM, Outbox, Send
-from colloque_mssante.store import Mails, StoredMail
+from colloque_mssante import drafts as states
+from colloque_mssante import mapping, showing, texts, texts_writing
+from colloque_mssante.composing import Composer
+from colloque_mssante.drafts import Draft, Drafts, Line, RoomLocks
+from colloque_mssante.mapping import Changed, No, Struck, Tap, Written
+from colloque_mssante.outbox import Outbox
+from colloque_mssante.targets import Target
+from colloque_mssante.whereto import WhereTo
 
 logger = logging.getLogger(__name__)
 
 
-class FileHome(Home, Protocol):
-    """A home that can fetch attachments (`colloque.matrix.nio_home.NioHome`)."""
-
-    async def download(self, content: JsonDict) -> bytes:
-        """The bytes of an encrypted attachment. Raises BadInput, Tampered, HomeRefused, HomeUnavailable."""
-        ...
-
-
 class Outbound:
-    """One instance a process. `whitelisted` says whether a domain belongs to MSSanté."""
+    """One instance a process. `hold`: how long messages are gathered; `show`: bring a room's notices up to date."""
 
     def __init__(
         self,
         *,
-        config: MssanteConfig,
-        home: FileHome,
-        book: AttestationBook,
-        directory: Directory,
-        whitelisted: Callable[[str], bool],
-        credentials: Credentials,
-        mails: Mails,
+        home: Home,
+        composer: Composer,
+        where_to: WhereTo,
+        drafts: Drafts,
         outbox: Outbox,
-        keys: RoomKeys,
         clock: Clock,
-        secret: bytes,
+        locks: RoomLocks,
+        hold: timedelta,
+        show: Callable[[RoomId], Awaitable[None]],
         wake: Callable[[], None],
     ) -> None:
-        self._config = config
         self._home = home
-        self._book = book
-        self._directory = directory
-        self._whitelisted = whitelisted
-        self._credentials = credentials
-        self._mails = mails
+        self._composer = composer
+        self._where_to = where_to
+        self._drafts = drafts
         self._outbox = outbox
-        self._keys = keys
         self._clock = clock
-        self._secret = secret
+        self._hold = hold
+        self._show = show
         self._wake = wake
+        self._locks = locks
 
     async def hear(self, said: Incoming, mark: RoomMark) -> None:
-        """Take in one message of a mail room (commands apart: they are the bot's). Safe to repeat.
+        """Take in one thing done in a mail room (commands apart: they are the bot's). Safe to repeat.
 
         Raises HomeUnavailable and other Temporary errors: nothing has left then.
         """
-        if await self._outbox.get(said.event) is not None:
-            self._wake()
-            return
-        meant = mapping.to_reply(said)
+        meant = mapping.to_meant(said)
         if isinstance(meant, No):
             if meant in mapping.SAID:
                 await self._say(said, mapping.SAID[meant])
+            return
+        try:
+            async with self._locks[said.room]:
+                await self._take(said, meant, mark)
+        except Refused as refusal:
+            logs.event(logger, "message.refused", reason=refusal.reason)
+            await self._say(said, str(refusal), about=_about(meant, said.event))
+        self._wake()
+
+    async def _take(self, said: Incoming, meant: Written | Changed | Tap | Struck, mark: RoomMark) -> None:
+        if isinstance(meant, Tap | Struck):  # Matrix encrypts neither
+            if said.sender == mark.owner:
+                await (self._tapped(said, meant) if isinstance(meant, Tap) else self._struck(meant))
             return
         if said.encrypted and not said.device_signed:
             note = text(texts.UNSIGNED_DEVICE, reply_to=said.event)
             await self._home.send_to_all_devices(said.room, note, txn=_txn(said.event, "unsigned"))
             return
-        try:
-            send = await self._composed(said, meant, mark)
-        except Refused as refusal:
-            logs.event(logger, "reply.refused", reason=refusal.reason)
-            await self._say(said, str(refusal))
-            return
-        await self._outbox.put(send)
+        if said.sender != mark.owner:
+            raise Refused("not_owner", texts.NOT_OWNER)
+        if not said.encrypted:
+            raise Refused("cleartext", texts.CLEARTEXT)
+        self._composer.writer(said.sender)
+        if isinstance(meant, Changed):
+            await self._changed(said, meant.line)
+        elif await self._drafts.of_line(said.event) is None:
+            await self._written(said, meant)
+
+    # messages
+
+    async def _written(self, said: Incoming, meant: Written) -> None:
+        draft = await self._draft_named(said.room, meant.answers) if meant.answers else None
+        if draft is not None:
+            await self._to_draft(draft, meant.line)
+        elif meant.answers or meant.root:
+            target = await self._where_to.named(said.room, meant.answers, meant.root)
+            await self._to_target(said, target, meant.line)
+        else:
+            await self._loose(said, meant.line)
+
+    async def _of_notice(self, room: RoomId, event: EventId) -> Draft | None:
+        found = await self._drafts.of_notice(event)
+        if found is None:
+            await self._show(room)
+            found = await self._drafts.of_notice(event)
+        return found
+
+    async def _draft_named(self, room: RoomId, event: EventId) -> Draft | None:
+        """The draft that an event stands for: the bot's message about it, or one of its messages still to leave."""
+        draft = await self._of_notice(room, event)
+        if draft is None:
+            own = await self._drafts.of_line(event)
+            draft = own if own is not None and own.state in states.LIVE else None
+        return draft
+
+    async def _to_draft(self, draft: Draft, line: Line) -> None:
+        """An answer to the bot's message about a draft: a number where it asks, else one more message of it."""
+        if draft.state == states.ASKING and showing.looks_like_number(line.words):
+            await self._choose(draft, line.words)
+        elif draft.state in states.LIVE:
+            await self._add(draft, line)
+        else:
+            raise Refused("not_its_mail", texts.NOT_ITS_MAIL)
+
+    async def _to_target(self, said: Incoming, target: Target, line: Line) -> None:
+        self._composer.check(said.sender, target)
+        for draft in await self._drafts.live(said.room):
+            if draft.state == states.WAITING and draft.target is not None and _same_mail(draft.target, target):
+                await self._add(draft, line)
+                return
+        self._composer.check_size(target, [line])
+        await self._begin(said, line, states.WAITING, target=target)
+
+    async def _loose(self, said: Incoming, line: Line) -> None:
+        """A message that names nothing: for the draft that such messages were said to be for, or to be asked about."""
+        for draft in await self._drafts.live(said.room):
+            if draft.state == states.ASKING and showing.looks_like_number(line.words):
+                await self._choose(draft, line.words)
+                return
+            if draft.loose:
+                await self._add(draft, line)
+                return
+        options = await self._where_to.options(said.room, said.sender, await self._drafts.live(said.room))
+        if not options:
+            raise Refused("no_address", texts_writing.NO_ADDRESS)
+        self._composer.check_size(None, [line])
+        draft = self._draft(said, states.ASKING, None)
+        await self._drafts.begin(replace(draft, options=options, loose=True), line)
+
+    async def _add(self, draft: Draft, line: Line) -> None:
+        self._composer.check_size(draft.target, [*await self._drafts.lines(draft.id), line])
+        state, until = draft.state, self._clock.now() + showing.PATIENCE
+        if draft.state == states.OPEN:
+            state = states.CONFIRMING if draft.target and draft.target.everyone else states.WAITING
+        if state == states.WAITING:
+            until = self._clock.now() + self._hold
+        await self._drafts.add(draft, line, state=state, next_at=until)
+
+    async def _begin(self, said: Incoming, line: Line, state: str, *, target: Target) -> None:
+        await self._drafts.begin(self._draft(said, state, target), line)
+
+    def _draft(self, said: Incoming, state: str, target: Target | None) -> Draft:
+        wait = self._hold if state == states.WAITING else showing.PATIENCE
+        return Draft(said.event, said.room, said.sender, state, target, next_at=self._clock.now() + wait)
+
+    # choices
+
+    async def _tapped(self, said: Incoming, tap: Tap) -> None:
+        draft = await self._of_notice(said.room, tap.on)
+        if draft is None:
+            if showing.is_sign(tap.key, texts_writing.TO_ALL):
+                await self.answer_all(said, tap.on)
+        elif showing.is_sign(tap.key, texts_writing.CANCEL):
+            await self._drafts.end(draft, states.CANCELLED)
+        elif showing.is_sign(tap.key, texts_writing.SEND_NOW):
+            if draft.state in {states.WAITING, states.CONFIRMING}:
+                await self._drafts.change(draft, state=states.WAITING, next_at=self._clock.now())
+        elif draft.state == states.ASKING:
+            await self._choose(draft, tap.key)
+
+    async def _choose(self, draft: Draft, said: str) -> None:
+        option = showing.chosen(draft, said)
+        if option is None:
+            raise Refused("not_a_number", texts_writing.NOT_A_NUMBER)
+        lines = await self._drafts.lines(draft.id)
+        if option.join:
+            into = await self._drafts.get(option.join)
+            if into is not None and into.state == states.WAITING:
+                await self._drafts.merge(draft, into, next_at=self._clock.now() + self._hold)
+                return
+            raise Refused("draft_gone", texts_writing.JOINED_TOO_LATE)
+        target = option.target
+        if target is None:
+            pairs = await self._where_to.pairs(draft.room, draft.owner)
+            if len(pairs) != 1:
+                await self._drafts.change(draft, options=pairs)
+                return
+            target = pairs[0].target
+            assert target is not None
+        if option.remember:
+            await self._where_to.remember(draft.room, target)
+        self._composer.check(draft.owner, target)
+        state = states.WAITING if lines else states.OPEN
+        wait = self._hold if lines else showing.PATIENCE
+        await self._drafts.change(draft, state=state, target=target, options=(), next_at=self._clock.now() + wait)
+
+    async def answer_all(self, said: Incoming, mail: EventId) -> None:
+        """Begin an answer to everybody who got a mail: they are listed, and nothing leaves unconfirmed.
+
+        Raises Refused.
+        """
+        target = await self._where_to.everyone(said.room, mail)
+        self._composer.check(said.sender, target)
+        await self._drafts.begin(self._draft(said, states.OPEN, target), None)
         self._wake()
+
+    # second thoughts
+
+    async def _changed(self, said: Incoming, line: Line) -> None:
+        draft = await self._drafts.of_line(line.event)
+        if draft is None:
+            return
+        if draft.state in states.LIVE:
+            if line.words.strip() or line.file is not None:
+                await self._drafts.reword(line)
+            else:
+                await self._drafts.strike(line.event)
+                raise Refused("edited_away", texts_writing.EDITED_AWAY)
+            return
+        send = await self._outbox.get(draft.id)
+        if draft.state == states.GONE and send is not None and line.words.strip():
+            before = Target.load(send.target)
+            assert before is not None
+            target = replace(self._where_to.after(before, send), replaces=True, subject=before.subject)
+            if await self._drafts.get(said.event) is None:
+                await self._begin(said, replace(line, event=said.event), states.CONFIRMING, target=target)
+
+    async def _struck(self, struck: Struck) -> None:
+        draft = await self._drafts.of_line(struck.what)
+        if draft is None:
+            return
+        if draft.state in states.LIVE:
+            await self._drafts.strike(struck.what)
+        elif draft.state == states.GONE:
+            raise Refused("struck_after", texts_writing.STRUCK_AFTER)
+
+    # words
 
     async def unreadable(self, room: RoomId, event: EventId) -> None:
         """A message that could not be decrypted: its writer must know that nothing left."""
@@ -109,140 +266,28 @@ class Outbound:
         except HomeRefused as error:
             logs.event(logger, "reply.untold", level=logging.WARNING, errcode=error.errcode)
 
-    async def _say(self, said: Incoming, words: str) -> None:
-        await self._home.send(said.room, text(words, reply_to=said.event), txn=_txn(said.event, "said"))
-
-    async def _composed(self, said: Incoming, reply: Reply, mark: RoomMark) -> Send:
-        """The mail to queue. Raises Refused; its message is what the writer reads."""
-        owner = self._owner(said, mark)
-        mail = await self._mails.shown_by(reply.to)
-        if mail is None or mail.room != said.room or mail.owner != said.sender:
-            raise Refused("not_its_mail", texts.NOT_ITS_MAIL)
-        author = self._author(mail)
-        sender = self._sender(owner, mail)
-        files = (await self._file(reply),) if reply.file is not None else ()
-        in_reply_to, references = reply_headers(mail.message_id, mail.references)
-        outgoing = Outgoing(
-            message_id=message_id(self._secret, said.event, mail.mailbox.domain),
-            sender=sender,
-            to=(Party(mail.author.name, author.value),),
-            subject=reply_subject(mail.subject),
-            text=reply.text or texts.FILE_ONLY,
-            date=said.sent_at,
-            nil=self._config.nil,
-            attachments=files,
-            in_reply_to=in_reply_to,
-            references=references,
-        )
-        try:
-            raw = compose(outgoing)
-        except BadInput:
-            raise Refused("not_composable", texts.NOT_SENDABLE) from None
-        if len(raw) > self._config.size_limit:
-            raise Refused("too_big", texts.too_big(self._config.size_limit))
-        now = self._clock.now()
-        return Send(
-            key=said.event,
-            caller=ROOM,
-            sender=mail.mailbox,
-            recipients=outgoing.recipients,
-            owner=said.sender,
-            room=said.room,
-            event=said.event,
-            message_id=outgoing.message_id,
-            envid=envid(self._secret, said.event),
-            ref=await self._keys.token(said.room, said.event),
-            raw=raw,
-            state="queued",
-            status="",
-            tries=0,
-            next_at=now,
-            made_at=now,
-            told="",
-        )
-
-    def _owner(self, said: Incoming, mark: RoomMark) -> Professional:
-        """Who writes, as the directory knows them: the room's owner, attested, on an encrypted line."""
-        if said.sender != mark.owner:
-            raise Refused("not_owner", texts.NOT_OWNER)
-        if not said.encrypted:
-            raise Refused("cleartext", texts.CLEARTEXT)
-        attestation = self._book.of(said.sender, self._clock.now())
-        person = self._directory.by_rpps(attestation.rpps) if attestation else None
-        if person is None:
-            raise Refused("not_attested", texts.NOT_ATTESTED)
-        return person
-
-    def _author(self, mail: StoredMail) -> MssanteAddress:
-        """The one recipient of an answer: the author of that mail, where MSSanté knows the domain."""
-        try:
-            author = MssanteAddress.parse(mail.author.address)
-        except BadIdentifier:
-            raise Refused("no_author", texts.NO_AUTHOR) from None
-        if not self._whitelisted(author.domain):
-            raise Refused("not_listed", texts.NOT_LISTED)
-        return author
-
-    def _sender(self, owner: Professional, mail: StoredMail) -> Party:
-        """The address the mail came to, provided that it is still the writer's own and open to us."""
-        mine = next((m for m in owner.personal_mailboxes if m.address == mail.mailbox), None)
-        if mine is None or self._credentials.of(mail.mailbox) is None:
-            raise Refused("no_mailbox", texts.NO_MAILBOX)
-        return Party(mapping.sender_label(owner, mine), mail.mailbox.value)
-
-    async def _file(self, reply: Reply) -> Attachment:
-        """The file, decrypted. Its size is judged before it is fetched where its writer told it."""
-        assert reply.file is not None
-        if reply.file_size is not None and encoded_size(reply.file_size) > self._config.size_limit:
-            raise Refused("too_big", texts.too_big(self._config.size_limit))
-        try:
-            data = await self._home.download({"file": dict(reply.file)})
-        except (BadInput, Tampered, HomeRefused):
-            raise Refused("file_gone", texts.FILE_GONE) from None
-        return Attachment(reply.file_name, reply.file_mime, data)
+    async def _say(self, said: Incoming, words: str, *, about: EventId | None = None) -> None:
+        await self._home.send(said.room, text(words, reply_to=about or said.event), txn=_txn(said.event, "said"))
 
 
-def service_send(
-    *,
-    config: MssanteConfig,
-    secret: bytes,
-    clock: Clock,
-    caller: str,
-    key: str,
-    to: MssanteAddress,
-    subject: str,
-    words: str,
-) -> Send:
-    """A service's own mail (a code), from the service's mailbox. `caller` and `key` decide its Message-ID and ENVID."""
-    seed, now = f"{caller}:{key}", clock.now()
-    outgoing = Outgoing(
-        message_id=message_id(secret, seed, config.sender.domain),
-        sender=Party(texts.SERVICE_LABEL, config.sender.value),
-        to=(Party("", to.value),),
-        subject=subject,
-        text=words,
-        date=now,
-        nil=config.nil,
-        extra={"Auto-Submitted": "auto-generated"},
-    )
-    return Send(
-        key=seed,
-        caller=caller,
-        sender=config.sender,
-        recipients=outgoing.recipients,
-        owner=None,
-        room=None,
-        event=None,
-        message_id=outgoing.message_id,
-        envid=envid(secret, seed),
-        ref=hashlib.sha256(secret + seed.encode()).hexdigest()[:20],
-        raw=compose(outgoing),
-        state="queued",
-        status="",
-        tries=0,
-        next_at=now,
-        made_at=now,
-        told="",
+def _about(meant: Written | Changed | Tap | Struck, event: EventId) -> EventId:
+    """The message that an answer is tied to: reactions and withdrawals can't be answered themselves."""
+    match meant:
+        case Tap(on=on):
+            return on
+        case Struck(what=what):
+            return what
+    return event
+
+
+def _same_mail(one: Target, other: Target) -> bool:
+    """Messages for both go into one mail: same ends, same thread."""
+    return (one.sender, one.recipients, one.thread, one.everyone, one.replaces) == (
+        other.sender,
+        other.recipients,
+        other.thread,
+        other.everyone,
+        other.replaces,
     )
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -62,6 +62,10 @@ class Send:
     made_at: datetime
     told: str
     """The state that the writer was last shown."""
+    thread: str = ""
+    """The thread it stands in; empty for a service's."""
+    target: str = field(default="", repr=False)
+    """Where it goes, as `targets.Target` writes it; empty for a service's."""
 
 
 class Outbox:
@@ -77,8 +81,8 @@ class Outbox:
             await self._db.execute(
                 "INSERT INTO outbox "
                 "(key, caller, sender, recipients, owner, room_id, event_id, message_id, envid, ref, raw, state, "
-                "next_at, made_at) "
-                "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) "
+                "next_at, made_at, thread, target) "
+                "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) "
                 "ON CONFLICT (key) DO NOTHING",
                 send.key,
                 send.caller,
@@ -94,6 +98,8 @@ class Outbox:
                 send.state,
                 to_millis(send.next_at),
                 to_millis(send.made_at),
+                send.thread,
+                send.target,
             )
             kept = await self.get(send.key)
         assert kept is not None
@@ -104,9 +110,19 @@ class Outbox:
         return _read(await self._db.fetchrow("SELECT * FROM outbox WHERE key = $1", key))
 
     async def of_event(self, event: EventId) -> Send | None:
-        """The mail that an event asked for, or that one of our messages told about."""
+        """The mail that an event is part of, or that one of our messages told about."""
         return _read(
-            await self._db.fetchrow("SELECT * FROM outbox WHERE event_id = $1 OR told_event = $1 LIMIT 1", event)
+            await self._db.fetchrow(
+                "SELECT * FROM outbox WHERE event_id = $1 OR told_event = $1 "
+                "OR key = (SELECT draft FROM draft_line WHERE event_id = $1) LIMIT 1",
+                event,
+            )
+        )
+
+    async def last_in(self, thread: str) -> Send | None:
+        """The newest mail we sent in a thread."""
+        return _read(
+            await self._db.fetchrow("SELECT * FROM outbox WHERE thread = $1 ORDER BY seq DESC LIMIT 1", thread)
         )
 
     async def of_message_id(self, message_id: str) -> Send | None:
@@ -259,4 +275,6 @@ def _read(row: Any) -> Send | None:
         next_at=from_millis(row["next_at"]),
         made_at=from_millis(row["made_at"]),
         told=row["told"],
+        thread=row["thread"],
+        target=row["target"],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable
 
@@ -11,8 +12,10 @@ from colloque.config import MssanteConfig
 from colloque.directory.lookup import Directory
 from colloque.errors import BadInput, NotFound, Refused, Temporary
 from colloque.identity import MssanteAddress
-from colloque_mssante.outbound import service_send
-from colloque_mssante.outbox import Outbox
+from colloque.mail.compose import compose, envid, message_id
+from colloque.mail.message import Outgoing, Party
+from colloque_mssante import texts
+from colloque_mssante.outbox import Outbox, Send
 
 _KEY = re.compile(r"[A-Za-z0-9_.:-]{1,100}\Z")
 
@@ -68,3 +71,47 @@ class ServiceMail:
         kept = await self._outbox.put(send)
         self._wake()
         return {"state": kept.state}
+
+
+def service_send(
+    *,
+    config: MssanteConfig,
+    secret: bytes,
+    clock: Clock,
+    caller: str,
+    key: str,
+    to: MssanteAddress,
+    subject: str,
+    words: str,
+) -> Send:
+    """A service's own mail (a code), from the service's mailbox. `caller` and `key` decide its Message-ID and ENVID."""
+    seed, now = f"{caller}:{key}", clock.now()
+    outgoing = Outgoing(
+        message_id=message_id(secret, seed, config.sender.domain),
+        sender=Party(texts.SERVICE_LABEL, config.sender.value),
+        to=(Party("", to.value),),
+        subject=subject,
+        text=words,
+        date=now,
+        nil=config.nil,
+        extra={"Auto-Submitted": "auto-generated"},
+    )
+    return Send(
+        key=seed,
+        caller=caller,
+        sender=config.sender,
+        recipients=outgoing.recipients,
+        owner=None,
+        room=None,
+        event=None,
+        message_id=outgoing.message_id,
+        envid=envid(secret, seed),
+        ref=hashlib.sha256(secret + seed.encode()).hexdigest()[:20],
+        raw=compose(outgoing),
+        state="queued",
+        status="",
+        tries=0,
+        next_at=now,
+        made_at=now,
+        told="",
+    )

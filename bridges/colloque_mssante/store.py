@@ -1,9 +1,7 @@
-"""What the bridge remembers of mailboxes and mails: how far each was read, and which event shows which mail."""
+"""What the bridge remembers of mailboxes: how far each was read, and what could not be shown."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,8 +9,7 @@ from typing import Any
 from mautrix.util.async_db import Database
 
 from colloque.clock import Clock, from_millis, to_millis
-from colloque.identity import EventId, MssanteAddress, RoomId, UserId
-from colloque.mail.message import Party
+from colloque.identity import MssanteAddress, UserId
 from colloque.store.schema import transaction
 
 
@@ -36,21 +33,6 @@ class Place:
     box: Cursor
     uidvalidity: int
     uid: int
-
-
-@dataclass(frozen=True, slots=True)
-class StoredMail:
-    """One mail that was dealt with, as far as answering it needs. `subject` stays here and in encrypted events."""
-
-    id: str
-    mailbox: MssanteAddress
-    owner: UserId
-    message_id: str | None
-    references: tuple[str, ...]
-    subject: str
-    author: Party
-    room: RoomId | None
-    """None where nothing was to show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,110 +138,3 @@ class Mailboxes:
         await self._db.execute(
             "DELETE FROM stuck WHERE mailbox = $1 AND uidvalidity = $2 AND uid = $3", address.value, uidvalidity, uid
         )
-
-
-class Mails:
-    """Mails dealt with, and the events that show them."""
-
-    def __init__(self, db: Database, clock: Clock) -> None:
-        self._db = db
-        self._clock = clock
-
-    async def seen(self, mail: str) -> bool:
-        """True when the mail (see `mapping.mail_key`) was dealt with."""
-        return await self._db.fetchval("SELECT 1 FROM mail WHERE id = $1", mail) is not None
-
-    async def put(self, mail: StoredMail, place: Place, ref: str, events: Sequence[EventId]) -> None:
-        """Keep a mail, its token in the journal, and the events that show it, in one transaction; repeatable."""
-        async with transaction(self._db):
-            await self._db.execute(
-                "INSERT INTO mail "
-                "(id, mailbox, owner, uidvalidity, uid, message_id, refs, subject, author_name, author, room_id, "
-                "ref, at) "
-                "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) "
-                "ON CONFLICT (id) DO NOTHING",
-                mail.id,
-                mail.mailbox.value,
-                mail.owner,
-                place.uidvalidity,
-                place.uid,
-                mail.message_id,
-                json.dumps(mail.references),
-                mail.subject,
-                mail.author.name,
-                mail.author.address,
-                mail.room or "",
-                ref,
-                to_millis(self._clock.now()),
-            )
-            for rank, event in enumerate(events):
-                await self._db.execute(
-                    "INSERT INTO part (event_id, mail, rank) VALUES ($1, $2, $3) ON CONFLICT (event_id) DO NOTHING",
-                    event,
-                    mail.id,
-                    rank,
-                )
-
-    async def delivered(self, ref: str) -> bool:
-        """True when the mail that the journal names so is shown."""
-        return await self._db.fetchval("SELECT 1 FROM mail WHERE ref = $1", ref) is not None
-
-    async def shown_by(self, event: EventId) -> StoredMail | None:
-        """The mail that an event shows."""
-        row: Any = await self._db.fetchrow(
-            "SELECT mail.* FROM mail JOIN part ON part.mail = mail.id WHERE part.event_id = $1", event
-        )
-        if row is None:
-            return None
-        return StoredMail(
-            row["id"],
-            MssanteAddress(row["mailbox"]),
-            UserId(row["owner"]),
-            row["message_id"],
-            tuple(json.loads(row["refs"])),
-            row["subject"],
-            Party(row["author_name"], row["author"]),
-            RoomId(row["room_id"]) if row["room_id"] else None,
-        )
-
-    async def event_of(self, mailbox: MssanteAddress, message_id: str, room: RoomId) -> EventId | None:
-        """The first event that shows a mail of that Message-ID in that room."""
-        value = await self._db.fetchval(
-            "SELECT part.event_id FROM part JOIN mail ON part.mail = mail.id "
-            "WHERE mail.mailbox = $1 AND mail.message_id = $2 AND mail.room_id = $3 AND part.rank = 0",
-            mailbox.value,
-            message_id,
-            room,
-        )
-        return EventId(value) if value else None
-
-
-class Uploads:
-    """Files on their way to the media store."""
-
-    def __init__(self, db: Database) -> None:
-        self._db = db
-
-    async def get(self, txn: str) -> tuple[str, dict[str, Any], bool] | None:
-        """`(mxc, EncryptedFile, done)` of a part whose upload was begun."""
-        row: Any = await self._db.fetchrow("SELECT mxc, file, done FROM upload WHERE txn = $1", txn)
-        return (row["mxc"], json.loads(row["file"]), bool(row["done"])) if row else None
-
-    async def begin(self, txn: str, mxc: str, file: dict[str, Any]) -> None:
-        """Keep the address and the keys, before anything is uploaded."""
-        await self._db.execute(
-            "INSERT INTO upload (txn, mxc, file, done) VALUES ($1, $2, $3, false) "
-            "ON CONFLICT (txn) DO UPDATE SET mxc = excluded.mxc, file = excluded.file, done = false",
-            txn,
-            mxc,
-            json.dumps(file),
-        )
-
-    async def done(self, txn: str) -> None:
-        """The server has it."""
-        await self._db.execute("UPDATE upload SET done = true WHERE txn = $1", txn)
-
-    async def forget(self, txns: Sequence[str]) -> None:
-        """The events are sent: keys of files stay in them alone."""
-        for txn in txns:
-            await self._db.execute("DELETE FROM upload WHERE txn = $1", txn)

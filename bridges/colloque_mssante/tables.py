@@ -5,6 +5,7 @@ from __future__ import annotations
 from mautrix.util.async_db import Connection, Scheme, UpgradeTable
 
 from colloque.store.schema import migration
+from colloque_mssante.tables_writing import register_writing
 
 
 def register_upgrades(table: UpgradeTable) -> None:
@@ -16,6 +17,8 @@ def register_upgrades(table: UpgradeTable) -> None:
         serial = "INTEGER PRIMARY KEY AUTOINCREMENT" if sqlite else "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"
         for statement in _FIRST:
             await conn.execute(statement.replace("$SERIAL", serial))
+
+    register_writing(table)
 
 
 _FIRST = (

@@ -26,10 +26,6 @@ DELIVERED = "✅ remis"
 READ = "👁️ lu"
 DEFERRED = "⏳ en attente"
 
-NOT_A_REPLY = (
-    "Rien n'est parti.\n"
-    "Pour écrire à votre correspondant, répondez au message concerné : appui long sur ce message, puis « Répondre »."
-)
 NOT_ITS_MAIL = (
     "Rien n'est parti.\n"
     "Votre réponse ne porte pas sur un message reçu par MSSanté. Répondez au message de votre correspondant."
@@ -49,10 +45,6 @@ UNREADABLE = (
 )
 FAILED = "Rien n'est parti : une erreur est survenue. Réessayez ; si cela se répète, prévenez votre administrateur."
 CLEARTEXT = "Rien n'est parti : votre message n'était pas chiffré. Écrivez-le de nouveau."
-EDITED = (
-    "La modification n'est pas partie.\n"
-    "Un message déjà remis à MSSanté ne se modifie pas : répondez de nouveau pour le corriger."
-)
 NOT_SENDABLE = (
     "Rien n'est parti : ce type de message ne s'envoie pas par MSSanté. Écrivez un texte ou joignez un fichier."
 )
@@ -148,16 +140,32 @@ def _reason(status: str) -> str:
 
 
 def mail_head(
-    *, author: str, verified: bool, to: Sequence[str], cc: Sequence[str], subject: str, sent_at: datetime | None
+    *,
+    author: str,
+    verified: bool,
+    thread: int,
+    to: Sequence[str],
+    cc: Sequence[str],
+    answers_to: str,
+    ignored: Sequence[str],
+    subject: str,
+    sent_at: datetime | None,
 ) -> str:
-    """Everything above a mail's text. Its first line says nothing of anybody."""
-    lines = [MAIL_TITLE]
+    """Everything above a mail's text. Its first line names the thread by its number and says nothing of anybody.
+
+    `answers_to`: where answers go when its sender asked for another address; `ignored`: addresses asked for in vain.
+    """
+    lines = [f"{MAIL_TITLE} · fil {thread}"]
     if not verified:
         lines.append(FROM_UNVERIFIED)
     lines.append(f"De : {author}")
     lines.append(f"À : {', '.join(to) or '(non précisé)'}")
     if cc:
         lines.append(f"Copie : {', '.join(cc)}")
+    if answers_to:
+        lines.append(f"Les réponses iront à : {answers_to} (demandé par l'expéditeur)")
+    if ignored:
+        lines.append(f"⚠️ Adresse de réponse non suivie : {', '.join(ignored)}")
     if sent_at is not None:
         lines.append(f"Date : {moment(sent_at)}")
     lines.append(f"Objet : {subject or NO_SUBJECT}")

@@ -135,6 +135,7 @@ def write_config(layout: Layout, ports: Ports, homeserver_url: str, ca: Path) ->
             nil="colloque-demo",
             ghost_prefix=GHOSTS,
             poll_s=2.0,
+            gather_s=0.0,
         ),
     }
     with layout.config.open("w", encoding="utf-8") as out:

@@ -111,6 +111,12 @@ COMMANDS: tuple[Command, ...] = (
     Command("patient referent", _SALLES, _ATTESTED, _in("patient"), "!patient referent",
             "Vous désigne référent de ce salon, quand celui qui l'était n'est plus là ; ou passe la main, suivi d'un "
             "nom.", ("patient lead",)),
+    Command("ecrire", _MSSANTE, _ATTESTED, _in("home", "mail"), "!ecrire 3",
+            "Écrit par MSSanté au résultat 3, ou à une adresse.", ("write", "compose")),
+    Command("objet", _MSSANTE, _ATTESTED, _in("mail"), "!objet Demande d'avis",
+            "Donne son objet à votre nouveau message, ou en commence un.", ("subject",)),
+    Command("repondre tous", _MSSANTE, _ATTESTED, _in("mail"), "!repondre-tous",
+            "Répond à tous les destinataires d'un message (en réponse à ce message).", ("reply all",)),
     Command("boite etat", _MSSANTE, _ATTESTED, _in("home", "mail"), "!boite etat",
             "Dit si votre boîte MSSanté est relevée.", ("mailbox status",)),
     Command("envois", _MSSANTE, _ATTESTED, _in("home", "mail"), "!envois",

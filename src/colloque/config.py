@@ -17,19 +17,19 @@ from ruamel.yaml.error import YAMLError
 
 from colloque.config_checks import cross_checks
 from colloque.config_entry import EntryConfig
+from colloque.config_mssante import MailServerConfig, MssanteConfig
 from colloque.config_psc import PscConfig
+from colloque.config_service import Listen, ServiceConfig
 from colloque.directory.lookup import AgeRules
 from colloque.errors import ConfigError, Problem
-from colloque.identity import MssanteAddress, UserId
+from colloque.identity import UserId
 from colloque.reading import section
 
-
-@dataclass(frozen=True, slots=True)
-class Listen:
-    """A TCP address to listen on."""
-
-    port: int
-    host: str = "127.0.0.1"
+__all__ = [
+    "AdminConfig", "AnnuaireConfig", "Config", "FederationConfig", "FhirConfig", "HomeserverConfig", "LifetimeConfig",
+    "Listen", "MailServerConfig", "MssanteConfig", "SallesConfig", "SecretsConfig", "ServiceConfig", "SocketsConfig",
+    "load", "read",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,26 +71,6 @@ class AdminConfig:
     users: tuple[UserId, ...] = ()
     """Beside those whom `colloque admin bootstrap` made, and those whom they added. While it names anybody, that
     command is refused."""
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceConfig:
-    """What every service of ours has."""
-
-    localpart: str
-    """The bot's name."""
-    as_token: Path
-    """File with the appservice token."""
-    admin_token: Path
-    """File with the access token of the service's own Synapse admin account (which joins no room)."""
-    database: str
-    """`sqlite:/path` or `postgres://user@host/db`."""
-    state_dir: Path
-    """Crypto store and journal."""
-    device_marks: Path
-    """Folder, outside the stores' backup, by which a restored crypto store is noticed."""
-    http: Listen
-    """`/health` and `/metrics`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,36 +177,6 @@ class SallesConfig(ServiceConfig):
     """Ed25519 private key (PEM) that signs receipts; its public half is written beside the receipts."""
     lifetime: LifetimeConfig = field(kw_only=True, default_factory=LifetimeConfig)
     sweep_s: float = field(kw_only=True, default=60.0)
-
-
-@dataclass(frozen=True, slots=True)
-class MailServerConfig:
-    """One side (IMAP or SMTP) of the MSSanté operator."""
-
-    host: str
-    port: int
-    ca: Path
-    """Trust anchors (PEM): nothing else is trusted."""
-    tls: Literal["starttls", "implicit"] = "starttls"
-
-
-@dataclass(frozen=True, slots=True)
-class MssanteConfig(ServiceConfig):
-    """The MSSanté bridge."""
-
-    imap: MailServerConfig = field(kw_only=True)
-    smtp: MailServerConfig = field(kw_only=True)
-    mailboxes: Path = field(kw_only=True)
-    """YAML file (0600): `address: {password: …}` or `address: {xoauth2: …}`."""
-    sender: MssanteAddress = field(kw_only=True)
-    """The service's own APP mailbox: codes and archives leave from it."""
-    nil: str = field(kw_only=True)
-    """X-MSS-NIL, the product reference given by ANS; refused when empty."""
-    ghost_prefix: str = field(kw_only=True, default="mss_")
-    size_limit: int = field(kw_only=True, default=10_000_000)
-    """The operator's limit on an encoded mail, in bytes."""
-    poll_s: float = field(kw_only=True, default=60.0)
-    """Between two looks where IDLE is not offered, and between two probes where it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from colloque.config_entry import entry_checks
+from colloque.config_mssante import mssante_checks
 from colloque.config_psc import psc_checks
 from colloque.errors import BadInput, Problem
 from colloque.policy.federation_list import public_key
@@ -23,9 +24,7 @@ INACTIVE_WARNING_DAYS = 30
 
 def cross_checks(config: Config) -> list[Problem]:
     """Every problem."""
-    out = []
-    if not config.mssante.nil.strip():
-        out.append(Problem("mssante.nil", "must not be empty: every mail carries X-MSS-NIL"))
+    out = [*mssante_checks(config.mssante)]
     out += _annuaire_checks(config)
     life = config.salles.lifetime
     if life.notice_s >= life.idle_s:

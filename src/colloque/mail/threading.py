@@ -1,14 +1,11 @@
-"""How replies name what they answer (RFC 5322 section 3.6.4), and how an answer finds its thread."""
+"""How replies name what they answer (RFC 5322 section 3.6.4)."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 from colloque.mail.message import Mail
-
-T = TypeVar("T")
 
 REFERENCES_LIMIT = 20
 """Message-IDs kept in References: the first (the thread's root) and the last ones."""
@@ -38,21 +35,10 @@ def reply_subject(subject: str) -> str:
     return "Re: " + _REPLY.sub("", subject)
 
 
-def place(mail: Mail, known: Callable[[str], T | None]) -> T | None:
-    """The thread a mail belongs to: by In-Reply-To, then References from the last to the first; None when new.
+def parents(mail: Mail) -> tuple[str, ...]:
+    """The Message-IDs that a mail says it answers, the nearest first: In-Reply-To, then References from their end.
 
-    `known` says which thread a Message-ID belongs to. The subject never counts: two patients may share one.
+    They alone tell its thread. The subject never counts: two patients may share one.
     """
-    for message_id in _parents(mail):
-        thread = known(message_id)
-        if thread is not None:
-            return thread
-    return None
-
-
-def _parents(mail: Mail) -> Iterator[str]:
-    if mail.in_reply_to:
-        yield mail.in_reply_to
-    for reference in reversed(mail.references):
-        if reference != mail.in_reply_to:
-            yield reference
+    nearest = (mail.in_reply_to,) if mail.in_reply_to else ()
+    return tuple(dict.fromkeys((*nearest, *reversed(mail.references))))

@@ -155,6 +155,11 @@ async def signed_devices(api: MatrixApi, user: UserId) -> frozenset[str]:
     return frozenset(name for name in names if device_signed_by_owner(answer, user, name))
 
 
+async def has_signed_device(api: MatrixApi, user: UserId) -> bool:
+    """True when at least one device is. Raises as `signed_devices`."""
+    return bool(await signed_devices(api, user))
+
+
 async def master_key(api: MatrixApi, user: UserId) -> str | None:
     """The public master key of the user's identity, as the server says now; None when there is none."""
     return _public_of(await _query(api, user), "master_keys", user)

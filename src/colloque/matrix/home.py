@@ -204,6 +204,11 @@ def text(body: str, *, html: str | None = None, reply_to: EventId | None = None,
     return content
 
 
+def edit(of: EventId, content: JsonDict) -> JsonDict:
+    """`content` in the place of an earlier message's (Matrix, "Event replacements")."""
+    return content | {"m.new_content": content, "m.relates_to": {"rel_type": "m.replace", "event_id": of}}
+
+
 def reaction(to: EventId, key: str) -> JsonDict:
     """A reaction's content (type `m.reaction`)."""
     return {"m.relates_to": {"rel_type": "m.annotation", "event_id": to, "key": key}}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from colloque.mail.parse import parse_mail
-from colloque.mail.threading import REFERENCES_LIMIT, bounded, place, reply_headers, reply_subject
+from colloque.mail.threading import REFERENCES_LIMIT, bounded, parents, reply_headers, reply_subject
 
 IDS = st.integers(0, 30).map(lambda n: f"<{n}@x>")
 
@@ -50,9 +50,7 @@ def test_references_are_bounded_and_keep_root_and_last(references: list[str]):
         assert references[-1] in kept
 
 
-def test_a_mail_is_placed_by_its_nearest_known_parent():
-    mail = replace(parse_mail(b"\r\n"), in_reply_to="<d@x>", references=("<a@x>", "<b@x>", "<c@x>"))
-    assert place(mail, {"<d@x>": 4, "<c@x>": 3}.get) == 4
-    assert place(mail, {"<a@x>": 1, "<c@x>": 3}.get) == 3
-    assert place(mail, {"<a@x>": 1}.get) == 1
-    assert place(mail, {"<z@x>": 1}.get) is None
+def test_parents_come_nearest_first_and_once():
+    mail = replace(parse_mail(b"\r\n"), in_reply_to="<d@x>", references=("<a@x>", "<b@x>", "<d@x>", "<c@x>"))
+    assert parents(mail) == ("<d@x>", "<c@x>", "<b@x>", "<a@x>")
+    assert parents(replace(mail, in_reply_to=None, references=())) == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,22 +10,28 @@ from typing import Any
 import pytest
 
 from colloque.identity import EventId, MssanteAddress, RoomId, Rpps, UserId
+from colloque.mail.message import Party
 from colloque.mail.parse import parse_mail
 from colloque.matrix.home import Incoming, reaction, text, without_quote
 from colloque.professional import Mailbox, MailboxKind, Professional
 from colloque_mssante import texts
+from colloque_mssante.drafts import Line
 from colloque_mssante.mapping import (
     TEXT_BYTES,
+    Changed,
+    Head,
     No,
-    Reply,
+    Struck,
+    Tap,
+    Written,
     file_content,
-    known_parents,
     mail_key,
     sender_label,
     to_drafts,
-    to_reply,
+    to_meant,
     txn,
 )
+from colloque_mssante.targets import Answers
 
 DATA = Path(__file__).parents[2] / "data" / "mail"
 MAIL = b"""From: "Dr B" <b@cabinet.mssante.test>
@@ -40,16 +47,20 @@ voici.
 BODY = "bonjour"
 
 
-def drafts_of(raw: bytes, **more: Any) -> list[Any]:
-    return to_drafts(
-        parse_mail(raw), **{"author": "Dr B <b@cabinet.mssante.test>", "verified": True, "reply_to": None} | more
-    )
+HEAD = Head(
+    "Dr B <b@cabinet.mssante.test>", verified=True, thread=3, answers=Answers(Party("", "b@cabinet.mssante.test"))
+)
+ROOT, ANSWERED = EventId("$root"), EventId("$answered")
+
+
+def drafts_of(raw: bytes, head: Head = HEAD, root: EventId | None = None, answered: EventId | None = None) -> list[Any]:
+    return to_drafts(parse_mail(raw), head=head, root=root, answered=answered)
 
 
 def test_the_first_line_says_nothing_of_anybody() -> None:
     [draft] = drafts_of(MAIL)
     lines = draft.content["body"].split("\n")
-    assert lines[0] == texts.MAIL_TITLE
+    assert lines[0] == f"{texts.MAIL_TITLE} · fil 3"
     assert lines[1:] == [
         "De : Dr B <b@cabinet.mssante.test>",
         "À : Dr A <a@medecin.mssante.test>, c@medecin.mssante.test",
@@ -64,13 +75,34 @@ def test_the_first_line_says_nothing_of_anybody() -> None:
 
 
 def test_who_is_not_in_the_directory_stands_out() -> None:
-    [draft] = drafts_of(MAIL, verified=False)
+    [draft] = drafts_of(MAIL, replace(HEAD, verified=False))
     assert draft.content["body"].split("\n")[1] == texts.FROM_UNVERIFIED
 
 
 def test_an_answer_is_tied_to_what_it_answers() -> None:
-    [draft] = drafts_of(MAIL, reply_to=EventId("$e"))
-    assert draft.content["m.relates_to"] == {"m.in_reply_to": {"event_id": "$e"}}
+    [draft] = drafts_of(MAIL, answered=ANSWERED)
+    assert draft.content["m.relates_to"] == {"m.in_reply_to": {"event_id": ANSWERED}}
+
+
+def test_a_thread_of_mails_is_one_of_events() -> None:
+    [first] = drafts_of(MAIL)
+    assert "m.relates_to" not in first.content
+    raw = MAIL.split(b"\n\n", 1)[0] + b"\nContent-Type: image/png\nContent-Disposition: attachment\n\nx\n"
+    later, file = drafts_of(raw, root=ROOT, answered=ANSWERED)
+    thread = {"rel_type": "m.thread", "event_id": ROOT}
+    assert later.content["m.relates_to"] == thread | {
+        "is_falling_back": False,
+        "m.in_reply_to": {"event_id": ANSWERED},
+    }
+    assert file.content["m.relates_to"] == thread | {"is_falling_back": True, "m.in_reply_to": {"event_id": ROOT}}
+    assert "m.relates_to" not in drafts_of(raw)[1].content, "files of the first mail must not be folded away"
+
+
+def test_where_answers_go_is_said_when_it_is_not_the_author() -> None:
+    followed = replace(HEAD, answers=Answers(Party("S", "s@cabinet.mssante.test"), followed=True))
+    assert "Les réponses iront à : S <s@cabinet.mssante.test>" in drafts_of(MAIL, followed)[0].content["body"]
+    ignored = replace(HEAD, answers=Answers(HEAD.answers.to, ignored=("x@exemple.test",)))
+    assert "⚠️ Adresse de réponse non suivie : x@exemple.test" in drafts_of(MAIL, ignored)[0].content["body"]
 
 
 def test_a_mail_without_subject_and_text_says_so() -> None:
@@ -93,8 +125,8 @@ def test_a_long_text_fits_in_an_event_and_stays_whole_as_a_file(letter: str) -> 
 @pytest.mark.parametrize("path", sorted(DATA.glob("*.eml")), ids=lambda p: p.name)
 def test_every_awkward_mail_has_a_neutral_first_line_and_all_its_files(path: Path) -> None:
     mail = parse_mail(path.read_bytes())
-    first, *files = to_drafts(mail, author="x", verified=True, reply_to=None)
-    assert first.content["body"].split("\n")[0] == texts.MAIL_TITLE
+    first, *files = to_drafts(mail, head=HEAD, root=None, answered=None)
+    assert first.content["body"].split("\n")[0] == f"{texts.MAIL_TITLE} · fil 3"
     assert [d.file for d in files][: len(mail.attachments)] == list(mail.attachments)
     assert [d.rank for d in (first, *files)] == list(range(len(files) + 1))
 
@@ -119,11 +151,6 @@ def test_ids_follow_from_mailbox_digest_and_part() -> None:
     assert mail_key("a@x.test", "d1") != mail_key("b@x.test", "d1")
 
 
-def test_parents_come_nearest_first() -> None:
-    head = b"In-Reply-To: <c@x.test>\nReferences: <a@x.test> <b@x.test> <c@x.test>\n"
-    assert known_parents(parse_mail(head + MAIL)) == ("<c@x.test>", "<b@x.test>", "<a@x.test>")
-
-
 # out
 
 
@@ -146,15 +173,41 @@ FILE = {
 }
 
 
-def test_a_reply_leaves() -> None:
-    assert to_reply(said(answering(text("Merci")))) == Reply(EventId("$mail"), "Merci")
+MAIL_EVENT = EventId("$mail")
+ME = EventId("$e")
 
 
-def test_a_file_leaves_with_its_caption() -> None:
-    plain = to_reply(said(answering(FILE)))
-    assert plain == Reply(EventId("$mail"), "", FILE["file"], "lettre.pdf", "application/pdf", None)
-    captioned = to_reply(said(answering(FILE | {"filename": "x.pdf", "body": "Voici", "info": {"size": 12}})))
-    assert captioned == Reply(EventId("$mail"), "Voici", FILE["file"], "x.pdf", "application/octet-stream", 12)
+def a_file(name: str, mime: str = "application/octet-stream", size: int | None = None) -> dict[str, Any]:
+    return {"file": FILE["file"], "name": name, "mime": mime, "size": size}
+
+
+def test_a_reply_names_what_it_answers() -> None:
+    assert to_meant(said(answering(text("Merci")))) == Written(Line(ME, "Merci"), MAIL_EVENT)
+
+
+def test_a_message_alone_names_nothing() -> None:
+    assert to_meant(said(text("seul"))) == Written(Line(ME, "seul"))
+    assert to_meant(said(text("x") | {"m.relates_to": "rien"})) == Written(Line(ME, "x"))
+
+
+def test_a_file_has_its_caption_as_words() -> None:
+    plain = to_meant(said(answering(FILE)))
+    assert plain == Written(Line(ME, "", a_file("lettre.pdf", "application/pdf")), MAIL_EVENT)
+    captioned = to_meant(said(answering(FILE | {"filename": "x.pdf", "body": "Voici", "info": {"size": 12}})))
+    assert captioned == Written(Line(ME, "Voici", a_file("x.pdf", size=12)), MAIL_EVENT)
+
+
+def edit(new: dict[str, Any]) -> dict[str, Any]:
+    return text("* x") | {"m.new_content": new, "m.relates_to": {"rel_type": "m.replace", "event_id": "$old"}}
+
+
+def test_second_thoughts() -> None:
+    old = EventId("$old")
+    assert to_meant(said(edit(text("autre")))) == Changed(Line(old, "autre"))
+    assert to_meant(said(edit(text("!envois")))) == Changed(Line(old, ""))
+    assert to_meant(said(edit(text("  ")))) == Changed(Line(old, ""))
+    assert to_meant(said({"redacts": "$old"}, "m.room.redaction")) == Struck(old)
+    assert to_meant(said(reaction(old, "👥"), "m.reaction")) == Tap(old, "👥")
 
 
 THREAD = {"rel_type": "m.thread", "event_id": "$root", "m.in_reply_to": {"event_id": "$last"}}
@@ -163,10 +216,6 @@ THREAD = {"rel_type": "m.thread", "event_id": "$root", "m.in_reply_to": {"event_
 @pytest.mark.parametrize(
     ("content", "type_", "no"),
     [
-        (text("seul"), "m.room.message", No.NOT_A_REPLY),
-        (FILE, "m.room.message", No.NOT_A_REPLY),
-        (text("x") | {"m.relates_to": THREAD | {"is_falling_back": True}}, "m.room.message", No.NOT_A_REPLY),
-        (text("x") | {"m.relates_to": "rien"}, "m.room.message", No.NOT_A_REPLY),
         (answering(text("!envois")), "m.room.message", No.COMMAND),
         (answering(text("  ! patient ouvrir")), "m.room.message", No.COMMAND),
         (answering(text("> <@b:h.test> a\n\n!envois")), "m.room.message", No.COMMAND),
@@ -176,22 +225,24 @@ THREAD = {"rel_type": "m.thread", "event_id": "$root", "m.in_reply_to": {"event_
         (answering({"msgtype": "m.notice", "body": "ici"}), "m.room.message", No.NOT_SENDABLE),
         (answering({"msgtype": "m.emote", "body": "ici"}), "m.room.message", No.NOT_SENDABLE),
         (answering({"msgtype": "m.file", "body": "x", "url": "mxc://h/1"}), "m.room.message", No.FILE_IN_CLEAR),
-        (text("* x") | {"m.relates_to": {"rel_type": "m.replace", "event_id": "$e"}}, "m.room.message", No.EDITED),
+        (text("* x") | {"m.relates_to": {"rel_type": "m.replace", "event_id": "$e"}}, "m.room.message", No.SILENT),
         (answering({"body": "ours"}), "m.sticker", No.NOT_SENDABLE),
         ({"org.matrix.msc3381.poll.start": {}}, "org.matrix.msc3381.poll.start", No.NOT_SENDABLE),
-        (reaction(EventId("$mail"), "👍"), "m.reaction", No.SILENT),
-        ({"redacts": "$mail"}, "m.room.redaction", No.SILENT),
+        ({"m.relates_to": 3}, "m.reaction", No.SILENT),
+        ({"redacts": 3}, "m.room.redaction", No.SILENT),
         ({}, "m.call.invite", No.SILENT),
         ({}, "m.room.message", No.NOT_SENDABLE),
     ],
 )
 def test_nothing_else_leaves(content: dict[str, Any], type_: str, no: No) -> None:
-    assert to_reply(said(content, type_)) is no
+    assert to_meant(said(content, type_)) is no
 
 
-def test_a_reply_inside_a_thread_that_somebody_chose_leaves() -> None:
-    content = text("x") | {"m.relates_to": THREAD | {"is_falling_back": False}}
-    assert to_reply(said(content)) == Reply(EventId("$last"), "x")
+def test_in_a_thread() -> None:
+    chosen = text("x") | {"m.relates_to": THREAD | {"is_falling_back": False}}
+    assert to_meant(said(chosen)) == Written(Line(ME, "x"), EventId("$last"))
+    falling = text("x") | {"m.relates_to": THREAD | {"is_falling_back": True}}
+    assert to_meant(said(falling)) == Written(Line(ME, "x"), None, ROOT)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,166 @@
+"""`!ecrire`, `!objet`, `!repondre-tous`: mails that answer none, their subject, and answers to everybody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from colloque.bot import Handler, Reply
+from colloque.calls import JsonDict
+from colloque.clock import Clock
+from colloque.commands import Call
+from colloque.directory.lookup import Directory
+from colloque.errors import BadIdentifier, NotFound, Refused, Temporary
+from colloque.identity import Adeli, MssanteAddress, Rpps
+from colloque.matrix.home import Incoming
+from colloque.professional import Professional
+from colloque.sockets import Client
+from colloque_mssante import drafts as states
+from colloque_mssante import showing
+from colloque_mssante import texts_writing as texts
+from colloque_mssante.composing import Composer
+from colloque_mssante.conversations import Conversations
+from colloque_mssante.drafts import Draft, Drafts, Option
+from colloque_mssante.ghosts import Ghosts, correspondent
+from colloque_mssante.outbound import Outbound
+from colloque_mssante.targets import Whitelisted, listed_address
+from colloque_mssante.whereto import WhereTo
+
+
+class WritingCommands:
+    """Handlers by command name. `annuaire` knows what the numbers of `!chercher` mean; `wake`: a draft changed."""
+
+    def __init__(
+        self,
+        *,
+        annuaire: Client,
+        directory: Directory,
+        whitelisted: Whitelisted,
+        composer: Composer,
+        conversations: Conversations,
+        ghosts: Ghosts,
+        drafts: Drafts,
+        where_to: WhereTo,
+        outbound: Outbound,
+        clock: Clock,
+        wake: Callable[[], None],
+    ) -> None:
+        self._annuaire = annuaire
+        self._directory = directory
+        self._whitelisted = whitelisted
+        self._composer = composer
+        self._conversations = conversations
+        self._ghosts = ghosts
+        self._drafts = drafts
+        self._where_to = where_to
+        self._outbound = outbound
+        self._clock = clock
+        self._wake = wake
+        self.table: Mapping[str, Handler] = {
+            "ecrire": self.write,
+            "objet": self.subject,
+            "repondre tous": self.answer_all,
+        }
+
+    async def write(self, call: Call, said: Incoming, reply: Reply) -> None:
+        """`!ecrire <adresse|numéro>`: the correspondent's room, with a draft in it."""
+        try:
+            address, homonyms = await self._address(call, said)
+            mine = self._composer.mailboxes(said.sender)
+            if not mine:
+                raise Refused("no_mailbox", texts.WRITE_NO_MAILBOX)
+            if address in mine:
+                raise Refused("self", texts.WRITE_SELF)
+        except Refused as refusal:
+            await reply(str(refusal))
+            return
+        except (NotFound, Temporary):
+            await reply(texts.WRITE_LATER)
+            return
+        who = await self._ghosts.settled(correspondent(address.value, self._directory))
+        room, _ = await self._conversations.ensure(said.sender, who)
+        pairs = await self._where_to.pairs(room, said.sender)
+        if "@" in call.rest:
+            pairs = tuple(p for p in pairs if p.target and p.target.to[0].address == address.value) or pairs
+        await self._begin(replace(said, room=room), pairs, "")
+        await reply(texts.opened(who.label, homonyms, f"https://matrix.to/#/{room}"))
+
+    async def subject(self, call: Call, said: Incoming, reply: Reply) -> None:
+        """`!objet <texte>`: of the new mail that is being written, or of one that begins here."""
+        title = " ".join(call.rest.split())
+        if not title:
+            await reply(texts.SUBJECT_HOW)
+            return
+        for draft in await self._drafts.live(said.room):
+            if draft.owner == said.sender and draft.loose and (draft.target is None or not draft.target.thread):
+                await self._drafts.change(draft, subject=title)
+                self._wake()
+                await reply(texts.SUBJECT_DONE)
+                return
+        try:
+            pairs = await self._where_to.pairs(said.room, said.sender)
+        except Refused as refusal:
+            await reply(str(refusal))
+            return
+        if not pairs:
+            await reply(texts.NO_ADDRESS)
+            return
+        await self._begin(said, pairs, title)
+
+    async def answer_all(self, _call: Call, said: Incoming, reply: Reply) -> None:
+        """`!repondre-tous`, as a reply to a mail."""
+        if said.reply_to is None:
+            await reply(texts.NOT_IN_A_MAIL)
+            return
+        try:
+            await self._outbound.answer_all(said, said.reply_to)
+        except Refused as refusal:
+            await reply(str(refusal))
+
+    async def _begin(self, said: Incoming, pairs: tuple[Option, ...], title: str) -> None:
+        """A draft without a word yet; with several addresses on either side it asks which, once."""
+        only = pairs[0] if len(pairs) == 1 else None
+        await self._drafts.begin(
+            Draft(
+                id=said.event,
+                room=said.room,
+                owner=said.sender,
+                state=states.OPEN if only else states.ASKING,
+                target=only.target if only else None,
+                options=() if only else pairs,
+                subject=title,
+                loose=True,
+                next_at=self._clock.now() + showing.PATIENCE,
+            ),
+            None,
+        )
+        self._wake()
+
+    async def _address(self, call: Call, said: Incoming) -> tuple[MssanteAddress, int]:
+        """An address of whoever is meant, and how many in the list bore their name. Raises Refused, Temporary."""
+        if "@" in call.rest:
+            try:
+                address = MssanteAddress.parse(call.rest.strip(" <>.,;"))
+            except BadIdentifier:
+                raise Refused("how", texts.WRITE_HOW) from None
+            if listed_address(address.value, self._whitelisted) is None:
+                raise Refused("not_listed", texts.WRITE_NOT_LISTED)
+            return address, 0
+        if len(call.words) != 1 or not call.words[0].isdecimal():
+            raise Refused("how", texts.WRITE_HOW)
+        found = await self._annuaire.call("result", user=said.sender, n=int(call.words[0]))
+        person = self._person(found)
+        if person is None:
+            raise Refused("unknown_result", texts.WRITE_UNKNOWN_RESULT)
+        box = next((m for m in person.mailboxes if listed_address(m.address.value, self._whitelisted)), None)
+        if box is None:
+            raise Refused("no_address", texts.WRITE_NO_ADDRESS)
+        return box.address, int(found["homonyms"])
+
+    def _person(self, found: JsonDict) -> Professional | None:
+        match found:
+            case {"rpps": str(rpps)}:
+                return self._directory.by_rpps(Rpps(rpps))
+            case {"adeli": str(adeli)}:
+                return self._directory.by_adeli(Adeli(adeli))
+        return None

@@ -1,0 +1,168 @@
+"""From a draft to the mail that leaves. What a mail must pass is checked when it is written, and when it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from colloque.book import AttestationBook
+from colloque.clock import Clock
+from colloque.config import MssanteConfig
+from colloque.directory.lookup import Directory
+from colloque.errors import BadIdentifier, BadInput, HomeRefused, Refused, Tampered
+from colloque.identity import MssanteAddress, UserId
+from colloque.mail.compose import compose, encoded_size, envid, message_id
+from colloque.mail.message import Attachment, Outgoing, Party
+from colloque.matrix.home import Home, JsonDict
+from colloque.professional import Professional
+from colloque.store.roomkeys import RoomKeys
+from colloque_mssante import mapping, texts, texts_writing
+from colloque_mssante.credentials import Credentials
+from colloque_mssante.drafts import Draft, Line
+from colloque_mssante.outbox import ROOM, Send
+from colloque_mssante.targets import Target, Whitelisted, listed_address
+
+GONE_FROM_DIRECTORY = "address_gone"
+"""Reason of a refusal: the directory no longer lists the recipient."""
+
+
+class FileHome(Home, Protocol):
+    """A home that can fetch attachments (`colloque.matrix.nio_home.NioHome`)."""
+
+    async def download(self, content: JsonDict) -> bytes:
+        """The bytes of an encrypted attachment. Raises BadInput, Tampered, HomeRefused, HomeUnavailable."""
+        ...
+
+
+class Composer:
+    """One instance a process. Everything raises Refused whose message is what the writer reads."""
+
+    def __init__(
+        self,
+        *,
+        config: MssanteConfig,
+        home: FileHome,
+        book: AttestationBook,
+        directory: Directory,
+        whitelisted: Whitelisted,
+        credentials: Credentials,
+        keys: RoomKeys,
+        clock: Clock,
+        secret: bytes,
+    ) -> None:
+        self._config = config
+        self._home = home
+        self._book = book
+        self._directory = directory
+        self._whitelisted = whitelisted
+        self._credentials = credentials
+        self._keys = keys
+        self._clock = clock
+        self._secret = secret
+
+    def writer(self, user: UserId) -> Professional:
+        """Who writes, as the directory knows them."""
+        attestation = self._book.of(user, self._clock.now())
+        person = self._directory.by_rpps(attestation.rpps) if attestation else None
+        if person is None:
+            raise Refused("not_attested", texts.NOT_ATTESTED)
+        return person
+
+    def mailboxes(self, user: UserId) -> tuple[MssanteAddress, ...]:
+        """The writer's own mailboxes that we can send from."""
+        return tuple(m.address for m in self.writer(user).personal_mailboxes if self._credentials.of(m.address))
+
+    def check(self, user: UserId, target: Target) -> Party:
+        """How the sender is written; every recipient may be written to."""
+        person = self.writer(user)
+        mine = next((m for m in person.personal_mailboxes if m.address == target.sender), None)
+        if mine is None or self._credentials.of(target.sender) is None:
+            raise Refused("no_mailbox", texts.NO_MAILBOX)
+        for party in target.recipients:
+            self._may_get(party, target)
+        return Party(mapping.sender_label(person, mine), target.sender.value)
+
+    def check_size(self, target: Target | None, lines: Sequence[Line]) -> None:
+        """What the sending clients say of their files, before anything is fetched."""
+        sizes = (line.file.get("size") for line in lines if line.file is not None)
+        limit = self._limit(target)
+        if sum(encoded_size(size) for size in sizes if isinstance(size, int)) > limit:
+            raise Refused("too_big", texts.too_big(limit))
+
+    async def compose(self, draft: Draft, lines: Sequence[Line]) -> Send:
+        """The mail to queue. Raises HomeUnavailable when a file can't be fetched now."""
+        target = draft.target
+        assert target is not None
+        sender = self.check(draft.owner, target)
+        self.check_size(target, lines)
+        named = texts_writing.subject(
+            draft.subject or target.subject, self.writer(draft.owner).full_name, replaces=target.replaces
+        )
+        words = "\n".join(line.words for line in lines if line.words.strip())
+        files = [await self._file(line.file) for line in lines if line.file is not None]
+        now = self._clock.now()
+        outgoing = Outgoing(
+            message_id=message_id(self._secret, draft.id, target.sender.domain),
+            sender=sender,
+            to=target.to,
+            cc=target.cc,
+            subject=named,
+            text=words or texts.FILE_ONLY,
+            date=now,
+            nil=self._config.nil,
+            attachments=tuple(files),
+            in_reply_to=target.in_reply_to,
+            references=target.references,
+        )
+        try:
+            raw = compose(outgoing)
+        except BadInput:
+            raise Refused("not_composable", texts.NOT_SENDABLE) from None
+        limit = self._limit(target)
+        if len(raw) > limit:
+            raise Refused("too_big", texts.too_big(limit))
+        return Send(
+            key=draft.id,
+            caller=ROOM,
+            sender=target.sender,
+            recipients=outgoing.recipients,
+            owner=draft.owner,
+            room=draft.room,
+            event=lines[-1].event,
+            message_id=outgoing.message_id,
+            envid=envid(self._secret, draft.id),
+            ref=await self._keys.token(draft.room, draft.id),
+            raw=raw,
+            state="queued",
+            status="",
+            tries=0,
+            next_at=now,
+            made_at=now,
+            told="",
+            thread=target.thread or draft.id,
+            target=replace(target, subject=named).dump(),
+        )
+
+    def _may_get(self, party: Party, target: Target) -> None:
+        try:
+            address = MssanteAddress.parse(party.address)
+        except BadIdentifier:
+            raise Refused("no_author", texts.NO_AUTHOR) from None
+        if listed_address(party.address, self._whitelisted) is None:
+            raise Refused("not_listed", texts.NOT_LISTED)
+        if target.listed and self._directory.by_mssante(address) is None:
+            raise Refused(GONE_FROM_DIRECTORY, texts_writing.ADDRESS_GONE)
+
+    def _limit(self, target: Target | None) -> int:
+        """Bytes of the encoded mail: patients' mailboxes take more (référentiel MSSanté)."""
+        addresses = [listed_address(p.address, self._whitelisted) for p in target.recipients] if target else []
+        to_patients = bool(addresses) and all(a is not None and a.is_patient for a in addresses)
+        return self._config.patient_size_limit if to_patients else self._config.size_limit
+
+    async def _file(self, file: JsonDict) -> Attachment:
+        try:
+            data = await self._home.download({"file": file["file"]})
+        except (BadInput, Tampered, HomeRefused):
+            raise Refused("file_gone", texts.FILE_GONE) from None
+        return Attachment(file["name"], file["mime"], data)

@@ -1,0 +1,93 @@
+"""What is shown of a draft, and what its writer's taps and numbers mean. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from colloque.mail.message import Party
+from colloque_mssante import drafts as states
+from colloque_mssante import texts_writing as texts
+from colloque_mssante.drafts import Draft, Line, Option
+from colloque_mssante.targets import Target, shown
+from colloque_mssante.texts_writing import NUMBERS
+from colloque_mssante.threads import Thread
+
+PATIENCE = timedelta(hours=24)
+"""How long a draft waits for its writer's answer."""
+
+
+def notice(draft: Draft, lines: Sequence[Line], thread: Thread | None, writer: str) -> str:
+    """The words of the bot's message about a draft."""
+    target = draft.target
+    to = [shown(p) for p in target.recipients] if target else []
+    match draft.state, target:
+        case states.ASKING, _:
+            return texts.asking([option.label for option in draft.options], written=bool(lines))
+        case states.OPEN, Target(everyone=True):
+            return texts.to_all(to, target.left_out)
+        case states.OPEN, Target():
+            return texts.to_be_written(target.sender.value, to, _subject(draft, target, writer))
+        case states.CONFIRMING, Target(replaces=True):
+            return texts.confirming_replacement(to)
+        case states.CONFIRMING, Target():
+            return texts.confirming_all(to, target.left_out)
+        case states.WAITING, Target():
+            files = sum(line.file is not None for line in lines)
+            where = (
+                texts.thread_name(thread.number, thread.subject)
+                if thread is not None
+                else f"Objet : {_subject(draft, target, writer)}"
+            )
+            return texts.waiting(draft.next_at, target.sender.value, to, where, lines=len(lines), files=files)
+        case states.GONE, _:
+            return texts.GONE
+        case states.CANCELLED, _:
+            return texts.CANCELLED
+        case states.MERGED, _:
+            return texts.MERGED
+    return texts.STOPPED
+
+
+def signs(draft: Draft) -> tuple[str, ...]:
+    """The reactions placed under that message."""
+    match draft.state:
+        case states.ASKING:
+            return (*NUMBERS[: len(draft.options)], texts.CANCEL)
+        case states.OPEN:
+            return (texts.CANCEL,)
+        case states.WAITING | states.CONFIRMING:
+            return texts.SEND_NOW, texts.CANCEL
+    return ()
+
+
+def chosen(draft: Draft, said: str) -> Option | None:
+    """The option that a number or a keycap names."""
+    plain = _plain(said).removesuffix("\u20e3").removesuffix(".").strip()
+    rank = int(plain) if plain.isascii() and plain.isdigit() and len(plain) < 3 else 0
+    return draft.options[rank - 1] if 0 < rank <= len(draft.options) else None
+
+
+def is_sign(key: str, sign: str) -> bool:
+    """Clients write the same emoji with or without a variation selector, some with a skin tone."""
+    return _plain(key).startswith(_plain(sign))
+
+
+def looks_like_number(said: str) -> bool:
+    """True for what can only be an answer to a numbered question."""
+    plain = _plain(said).removesuffix("\u20e3").removesuffix(".").strip()
+    return plain.isascii() and plain.isdigit() and len(plain) < 3
+
+
+def readdressed(target: Target, party: Party) -> Option:
+    """The same mail to another address."""
+    return Option(texts.option_pair(target.sender.value, shown(party)), replace(target, to=(party,), listed=True))
+
+
+def _subject(draft: Draft, target: Target, writer: str) -> str:
+    return texts.subject(draft.subject or target.subject, writer, replaces=target.replaces)
+
+
+def _plain(text: str) -> str:
+    return text.strip().replace("\ufe0f", "")

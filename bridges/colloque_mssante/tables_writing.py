@@ -1,0 +1,91 @@
+"""Tables of conversations: their ends, threads, drafts. Times are milliseconds since 1970, UTC; lists stand as JSON."""
+
+from __future__ import annotations
+
+from mautrix.util.async_db import Connection, Scheme, UpgradeTable
+
+from colloque.store.schema import migration
+
+
+def register_writing(table: UpgradeTable) -> None:
+    """Add this family's migration after the bridge's first."""
+
+    @migration(table, "Conversations, threads, drafts")
+    async def writing(conn: Connection) -> None:
+        sqlite = conn.scheme == Scheme.SQLITE
+        serial = "INTEGER PRIMARY KEY AUTOINCREMENT" if sqlite else "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"
+        for statement in _TABLES:
+            await conn.execute(statement.replace("$SERIAL", serial))
+
+
+_TABLES = (
+    # Who is at the other end of a mail room: `rpps:…`, `adeli:…` or `address:…`; `sender` and `recipient` are the
+    # addresses that its owner chose for new mails, empty before.
+    """CREATE TABLE conversation (
+        room_id   TEXT PRIMARY KEY,
+        owner     TEXT NOT NULL,
+        who       TEXT NOT NULL,
+        sender    TEXT NOT NULL DEFAULT '',
+        recipient TEXT NOT NULL DEFAULT ''
+    )""",
+    # `id` is the mail or the draft that began it, `root` the event that did (empty until it is sent).
+    """CREATE TABLE thread (
+        id      TEXT PRIMARY KEY,
+        room_id TEXT NOT NULL,
+        number  INTEGER NOT NULL,
+        subject TEXT NOT NULL,
+        root    TEXT NOT NULL DEFAULT '',
+        last_at BIGINT NOT NULL,
+        UNIQUE (room_id, number)
+    )""",
+    "CREATE INDEX thread_by_root ON thread (root)",
+    # The Message-IDs of a thread; not `shown`: only named by others.
+    """CREATE TABLE thread_ref (
+        room_id    TEXT NOT NULL,
+        message_id TEXT NOT NULL,
+        thread     TEXT NOT NULL,
+        shown      BOOLEAN NOT NULL,
+        PRIMARY KEY (room_id, message_id)
+    )""",
+    "ALTER TABLE mail ADD COLUMN thread TEXT NOT NULL DEFAULT ''",
+    # `{"to", "cc", "reply_to"}`, each a list of `[name, address]`; `listed`: the directory knew its author.
+    "ALTER TABLE mail ADD COLUMN parties TEXT NOT NULL DEFAULT '{}'",
+    "ALTER TABLE mail ADD COLUMN listed BOOLEAN NOT NULL DEFAULT false",
+    "CREATE INDEX mail_by_thread ON mail (thread, at)",
+    # What a mail of ours was for: `target` as the draft had it.
+    "ALTER TABLE outbox ADD COLUMN thread TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE outbox ADD COLUMN target TEXT NOT NULL DEFAULT ''",
+    "CREATE INDEX outbox_by_thread ON outbox (thread)",
+    # A mail being written. `id` is the event that began it; `target` (empty until it is known) says where it goes,
+    # `options` what each number of the bot's question means. `notice` is the bot's message about it, up to date when
+    # `told` is `version`.
+    """CREATE TABLE draft (
+        seq       $SERIAL,
+        id        TEXT NOT NULL UNIQUE,
+        room_id   TEXT NOT NULL,
+        owner     TEXT NOT NULL,
+        state     TEXT NOT NULL,
+        target    TEXT NOT NULL,
+        options   TEXT NOT NULL,
+        subject   TEXT NOT NULL DEFAULT '',
+        loose     BOOLEAN NOT NULL,
+        next_at   BIGINT NOT NULL,
+        notice    TEXT NOT NULL DEFAULT '',
+        version   INTEGER NOT NULL DEFAULT 1,
+        told      INTEGER NOT NULL DEFAULT 0,
+        tries     INTEGER NOT NULL DEFAULT 0
+    )""",
+    "CREATE INDEX draft_by_room ON draft (room_id)",
+    "CREATE INDEX draft_by_state ON draft (state, next_at)",
+    "CREATE INDEX draft_by_notice ON draft (notice)",
+    # The messages that make a draft. Once it left, its lines keep their place and lose their words.
+    """CREATE TABLE draft_line (
+        seq      $SERIAL,
+        event_id TEXT NOT NULL UNIQUE,
+        draft    TEXT NOT NULL,
+        words    TEXT NOT NULL,
+        file     TEXT NOT NULL,
+        struck   BOOLEAN NOT NULL DEFAULT false
+    )""",
+    "CREATE INDEX draft_line_by_draft ON draft_line (draft)",
+)

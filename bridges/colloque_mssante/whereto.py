@@ -1,0 +1,139 @@
+"""Where a message of a mail room may go: found from what it answers, or listed for its writer to choose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from colloque.clock import Clock
+from colloque.errors import Refused
+from colloque.identity import EventId, MssanteAddress, RoomId, UserId
+from colloque.mail.message import Party
+from colloque_mssante import drafts as states
+from colloque_mssante import targets, texts, texts_writing
+from colloque_mssante.composing import Composer
+from colloque_mssante.conversations import Conversations
+from colloque_mssante.drafts import Draft, Option
+from colloque_mssante.outbox import Outbox, Send
+from colloque_mssante.store_mails import Mails
+from colloque_mssante.targets import Target, Whitelisted, shown
+from colloque_mssante.texts_writing import NUMBERS
+from colloque_mssante.threads import Thread, Threads
+
+OPEN_FOR = timedelta(days=90)
+"""A thread in which nothing was said for that long is no longer proposed; answering its mails still works."""
+_THREADS = 5
+
+
+class WhereTo:
+    """One instance a process. `named`, `options`, `pairs` and `everyone` raise Refused with words for the writer."""
+
+    def __init__(
+        self,
+        *,
+        conversations: Conversations,
+        composer: Composer,
+        mails: Mails,
+        outbox: Outbox,
+        threads: Threads,
+        whitelisted: Whitelisted,
+        clock: Clock,
+    ) -> None:
+        self._conversations = conversations
+        self._composer = composer
+        self._mails = mails
+        self._outbox = outbox
+        self._threads = threads
+        self._whitelisted = whitelisted
+        self._clock = clock
+
+    async def named(self, room: RoomId, answers: EventId | None, root: EventId | None) -> Target:
+        """Where a message goes that answers an event, or stands in the Matrix thread of `root`."""
+        if answers is not None:
+            return await self._answer(room, answers)
+        thread = await self._threads.of_root(root) if root is not None else None
+        if thread is None:
+            return await self._answer(room, root)  # a Matrix thread that somebody began under a single mail
+        return await self._in_thread(room, thread)
+
+    async def _answer(self, room: RoomId, event: EventId | None) -> Target:
+        mail = await self._mails.shown_by(event) if event is not None else None
+        if mail is not None and mail.room == room:
+            return targets.answer(mail, self._whitelisted)
+        send = await self._outbox.of_event(event) if event is not None else None
+        before = Target.load(send.target) if send is not None and send.room == room else None
+        if send is None or before is None:
+            raise Refused("not_its_mail", texts.NOT_ITS_MAIL)
+        if before.everyone:
+            raise Refused("own_to_all", texts_writing.OWN_TO_ALL)
+        return self.after(before, send)
+
+    async def _in_thread(self, room: RoomId, thread: Thread) -> Target:
+        if thread.room != room:
+            raise Refused("not_its_mail", texts.NOT_ITS_MAIL)
+        mail = await self._mails.last_of(thread.id)
+        if mail is not None:
+            return targets.answer(mail, self._whitelisted)
+        send = await self._outbox.last_in(thread.id)
+        before = Target.load(send.target) if send is not None else None
+        if send is None or before is None:
+            raise Refused("not_its_mail", texts.NOT_ITS_MAIL)
+        return self.after(before, send)
+
+    def after(self, before: Target, send: Send) -> Target:
+        """One more mail after one of ours, to the same people."""
+        return targets.follow(before, send.message_id, send.thread)
+
+    async def everyone(self, room: RoomId, event: EventId) -> Target:
+        """An answer to all who got the mail that an event shows."""
+        mail = await self._mails.shown_by(event)
+        if mail is None or mail.room != room:
+            raise Refused("not_a_mail", texts_writing.NOT_IN_A_MAIL)
+        target = targets.answer_all(mail, self._whitelisted)
+        if len(target.recipients) < 2:
+            raise Refused("nobody_else", texts_writing.NOBODY_ELSE)
+        return target
+
+    async def options(self, room: RoomId, owner: UserId, live: Sequence[Draft]) -> tuple[Option, ...]:
+        """What a message that names nothing may be: part of a draft, an answer in a thread, or a new mail."""
+        found = [
+            Option(texts_writing.option_join([shown(p) for p in d.target.recipients]), join=d.id)
+            for d in live
+            if d.state == states.WAITING and d.target is not None
+        ][:2]
+        for thread in await self._threads.recent(room, self._clock.now() - OPEN_FOR, _THREADS):
+            try:
+                target = await self._in_thread(room, thread)
+                self._composer.check(owner, target)
+            except Refused:
+                continue  # it can't be answered: it is no choice
+            found.append(Option(texts_writing.option_thread(thread.number, thread.subject, thread.last_at), target))
+        pairs = await self.pairs(room, owner)
+        if len(pairs) == 1:
+            found.append(Option(texts_writing.OPTION_NEW, pairs[0].target))
+        elif pairs:
+            found.append(Option(texts_writing.OPTION_NEW))
+        return tuple(found)
+
+    async def pairs(self, room: RoomId, owner: UserId) -> tuple[Option, ...]:
+        """The addresses that a new mail may go from and to; one pair when its writer chose before."""
+        conversation = await self._conversations.of(room)
+        if conversation is None:
+            return ()
+        mine = self._composer.mailboxes(owner)
+        theirs = self._conversations.addresses(conversation)
+        chosen = [
+            self._pair(sender, party)
+            for sender in mine
+            for party in theirs
+            if (sender.value, party.address) == (conversation.sender, conversation.recipient)
+        ]
+        return tuple(chosen or [self._pair(s, p) for s in mine for p in theirs][: len(NUMBERS)])
+
+    async def remember(self, room: RoomId, target: Target) -> None:
+        """The addresses of this room's new mails, from now on."""
+        await self._conversations.remember(room, target.sender, target.to[0].address)
+
+    def _pair(self, sender: MssanteAddress, party: Party) -> Option:
+        target = Target(sender=sender, to=(party,), listed=bool(party.name))
+        return Option(texts_writing.option_pair(sender.value, shown(party)), target, remember=True)

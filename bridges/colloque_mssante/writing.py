@@ -1,0 +1,113 @@
+"""Writing mails, wired: what `app` needs to know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from colloque.book import AttestationBook
+from colloque.bot_service import Parts
+from colloque.config import Config
+from colloque.directory.lookup import Directory
+from colloque.sockets import Client
+from colloque_mssante.commands_writing import WritingCommands
+from colloque_mssante.composing import Composer
+from colloque_mssante.conversations import Conversations
+from colloque_mssante.credentials import Credentials
+from colloque_mssante.drafts import Drafts, RoomLocks
+from colloque_mssante.ghosts import Ghosts
+from colloque_mssante.leaving import Leaving
+from colloque_mssante.outbound import Outbound
+from colloque_mssante.outbox import Outbox
+from colloque_mssante.store_mails import Mails
+from colloque_mssante.threads import Threads
+from colloque_mssante.whereto import WhereTo
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """From what people do in mail rooms to mails in the outbox."""
+
+    outbound: Outbound
+    leaving: Leaving
+    commands: WritingCommands
+
+
+def open_writing(
+    *,
+    config: Config,
+    parts: Parts,
+    book: AttestationBook,
+    directory: Directory,
+    credentials: Credentials,
+    conversations: Conversations,
+    ghosts: Ghosts,
+    mails: Mails,
+    outbox: Outbox,
+    secret: bytes,
+    sent: Callable[[], None],
+) -> Writing:
+    """All of it, on the service's parts. `sent` is called when a mail stands in the outbox."""
+    drafts, threads = Drafts(parts.db, parts.clock), Threads(parts.db, parts.clock)
+    locks = RoomLocks()
+    hold = timedelta(seconds=config.mssante.gather_s)
+    composer = Composer(
+        config=config.mssante,
+        home=parts.home,
+        book=book,
+        directory=directory,
+        whitelisted=directory.whitelisted,
+        credentials=credentials,
+        keys=parts.keys,
+        clock=parts.clock,
+        secret=secret,
+    )
+    where_to = WhereTo(
+        conversations=conversations,
+        composer=composer,
+        mails=mails,
+        outbox=outbox,
+        threads=threads,
+        whitelisted=directory.whitelisted,
+        clock=parts.clock,
+    )
+    leaving = Leaving(
+        db=parts.db,
+        home=parts.home,
+        drafts=drafts,
+        threads=threads,
+        outbox=outbox,
+        composer=composer,
+        conversations=conversations,
+        clock=parts.clock,
+        locks=locks,
+        hold=hold,
+        sent=sent,
+    )
+    outbound = Outbound(
+        home=parts.home,
+        composer=composer,
+        where_to=where_to,
+        drafts=drafts,
+        outbox=outbox,
+        clock=parts.clock,
+        locks=locks,
+        hold=hold,
+        show=leaving.show,
+        wake=leaving.wake,
+    )
+    commands = WritingCommands(
+        annuaire=Client(config.socket("annuaire"), "mssante"),
+        directory=directory,
+        whitelisted=directory.whitelisted,
+        composer=composer,
+        conversations=conversations,
+        ghosts=ghosts,
+        drafts=drafts,
+        where_to=where_to,
+        outbound=outbound,
+        clock=parts.clock,
+        wake=leaving.wake,
+    )
+    return Writing(outbound, leaving, commands)
