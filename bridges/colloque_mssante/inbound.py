@@ -123,6 +123,7 @@ class Inbound:
         )
         events: list[EventId] = []
         txns = [mapping.txn(box.address.value, mail.digest, draft.rank) for draft in drafts]
+        await self._mails.begin(key, room)
         try:
             for draft, txn in zip(drafts, txns, strict=True):
                 content = draft.content if draft.file is None else await self._uploaded(draft, txn, ghost)
@@ -132,6 +133,7 @@ class Inbound:
                 await self._conversations.lost(room)
             else:
                 self._conversations.changed(room)
+            await self._mails.abandon(key)
             self._journal.end(act, "refused", status=error.status)
             raise
         await self._threads.note(thread, mail.message_id, mail.references, events[0])

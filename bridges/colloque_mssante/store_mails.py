@@ -50,6 +50,22 @@ class Mails:
         """True when the mail (see `mapping.mail_key`) was dealt with."""
         return await self._db.fetchval("SELECT 1 FROM mail WHERE id = $1", mail) is not None
 
+    async def begin(self, mail: str, room: RoomId) -> None:
+        """Its events are about to be sent to that room; `put` or `abandon` ends that."""
+        await self._db.execute(
+            "INSERT INTO arriving (mail, room_id) VALUES ($1, $2) ON CONFLICT (mail) DO UPDATE SET room_id = $2",
+            mail,
+            room,
+        )
+
+    async def abandon(self, mail: str) -> None:
+        """Its events can't be sent to where they were to go."""
+        await self._db.execute("DELETE FROM arriving WHERE mail = $1", mail)
+
+    async def arriving(self, room: RoomId) -> bool:
+        """True while a mail is on its way to that room: one of its events may be there already."""
+        return await self._db.fetchval("SELECT 1 FROM arriving WHERE room_id = $1 LIMIT 1", room) is not None
+
     async def put(self, mail: StoredMail, place: Place, ref: str, events: Sequence[EventId]) -> None:
         """Keep a mail, its token in the journal, and the events that show it, in one transaction; repeatable."""
         async with transaction(self._db):
@@ -76,6 +92,7 @@ class Mails:
                 json.dumps({use: [(p.name, p.address) for p in getattr(mail, use)] for use in _PARTIES}),
                 mail.listed,
             )
+            await self.abandon(mail.id)
             for rank, event in enumerate(events):
                 await self._db.execute(
                     "INSERT INTO part (event_id, mail, rank) VALUES ($1, $2, $3) ON CONFLICT (event_id) DO NOTHING",

@@ -52,6 +52,8 @@ _TABLES = (
     "ALTER TABLE mail ADD COLUMN parties TEXT NOT NULL DEFAULT '{}'",
     "ALTER TABLE mail ADD COLUMN listed BOOLEAN NOT NULL DEFAULT false",
     "CREATE INDEX mail_by_thread ON mail (thread, at)",
+    # Mails whose events are on their way: somebody may read one, and answer it, before `mail` and `part` know it.
+    "CREATE TABLE arriving (mail TEXT PRIMARY KEY, room_id TEXT NOT NULL)",
     # What a mail of ours was for: `target` as the draft had it.
     "ALTER TABLE outbox ADD COLUMN thread TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE outbox ADD COLUMN target TEXT NOT NULL DEFAULT ''",

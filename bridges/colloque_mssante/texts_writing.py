@@ -82,7 +82,7 @@ def option_pair(sender: str, recipient: str) -> str:
 
 def asking(options: Sequence[str], *, written: bool) -> str:
     """The question where a draft goes."""
-    head = "❓ Rien n'est encore parti : où va ce message ?" if written else "❓ De quelle adresse à quelle adresse ?"
+    head = "❓ Rien n'est parti : où va ce message ?" if written else "❓ De quelle adresse à quelle adresse ?"
     lines = [f"{rank}. {label}" for rank, label in enumerate(options, 1)]
     return "\n".join([head, *lines, "Touchez un chiffre sous ce message, ou répondez par ce chiffre. ❌ annule."])
 
@@ -123,7 +123,7 @@ def waiting(at: datetime, sender: str, to: Sequence[str], where: str, *, lines: 
 
 def confirming_all(to: Sequence[str], left_out: Sequence[str]) -> str:
     """An answer to everybody, written."""
-    lines = [f"👥 Rien n'est encore parti : envoyer à {len(to)} destinataires ?", *(f"• {one}" for one in to)]
+    lines = [f"👥 Rien n'est parti : envoyer à {len(to)} destinataires ?", *(f"• {one}" for one in to)]
     if left_out:
         lines.append(f"Hors MSSanté, laissés de côté : {', '.join(left_out)}")
     return "\n".join([*lines, "✅ envoie, ❌ annule."])

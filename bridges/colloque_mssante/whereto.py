@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from colloque.clock import Clock
-from colloque.errors import Refused
+from colloque.errors import Refused, Temporary
 from colloque.identity import EventId, MssanteAddress, RoomId, UserId
 from colloque.mail.message import Party
 from colloque_mssante import drafts as states
@@ -63,6 +63,8 @@ class WhereTo:
         send = await self._outbox.of_event(event) if event is not None else None
         before = Target.load(send.target) if send is not None and send.room == room else None
         if send is None or before is None:
+            if await self._mails.arriving(room):
+                raise Temporary("what it answers is still being shown")
             raise Refused("not_its_mail", texts.NOT_ITS_MAIL)
         if before.everyone:
             raise Refused("own_to_all", texts_writing.OWN_TO_ALL)

@@ -207,7 +207,7 @@ async def test_an_answer_to_all_lists_them_and_waits(slow: House) -> None:
     assert "laissés de côté : x@exemple.test" in listed.body
     before = heard(slow)
     await slow.author.say(shown.room, f"à tous {tag}", reply_to=listed.event)
-    await notice(slow, shown.room, "👥 Rien n'est encore parti", since=before)
+    await notice(slow, shown.room, "👥 Rien n'est parti", since=before)
     assert await absent(slow, f"à tous {tag}")
     await tap(slow, shown.room, listed.event, words.SEND_NOW)
     [got] = await received(slow, f"à tous {tag}")

@@ -42,7 +42,7 @@ def test_a_new_mail_says_its_subject() -> None:
 def test_a_question_lists_its_options() -> None:
     asking = replace(DRAFT, state=states.ASKING, target=None, options=(Option("fil 1"), Option("nouveau message")))
     words = notice(asking, LINES, None, "")
-    assert words.startswith("❓ Rien n'est encore parti")
+    assert words.startswith("❓ Rien n'est parti")
     assert "1. fil 1\n2. nouveau message" in words
     assert signs(asking) == ("1️⃣", "2️⃣", "❌")
 
