@@ -79,9 +79,7 @@ class WritingCommands:
             return
         who = await self._ghosts.settled(correspondent(address.value, self._directory))
         room, _ = await self._conversations.ensure(said.sender, who)
-        pairs = await self._where_to.pairs(room, said.sender)
-        if "@" in call.rest:
-            pairs = tuple(p for p in pairs if p.target and p.target.to[0].address == address.value) or pairs
+        pairs = await self._where_to.pairs(room, said.sender, address.value if "@" in call.rest else "")
         await self._begin(replace(said, room=room), pairs, "")
         await reply(texts.opened(who.label, homonyms, f"https://matrix.to/#/{room}"))
 

@@ -117,20 +117,21 @@ class WhereTo:
             found.append(Option(texts_writing.OPTION_NEW))
         return tuple(found)
 
-    async def pairs(self, room: RoomId, owner: UserId) -> tuple[Option, ...]:
-        """The addresses that a new mail may go from and to; one pair when its writer chose before."""
+    async def pairs(self, room: RoomId, owner: UserId, to: str = "") -> tuple[Option, ...]:
+        """The addresses that a new mail may go from and to; one pair when its writer chose before.
+
+        `to`: the one address its writer named; no other is proposed then.
+        """
         conversation = await self._conversations.of(room)
         if conversation is None:
             return ()
         mine = self._composer.mailboxes(owner)
         theirs = self._conversations.addresses(conversation)
-        chosen = [
-            self._pair(sender, party)
-            for sender in mine
-            for party in theirs
-            if (sender.value, party.address) == (conversation.sender, conversation.recipient)
-        ]
-        return tuple(chosen or [self._pair(s, p) for s in mine for p in theirs][: len(NUMBERS)])
+        if to:
+            theirs = [p for p in theirs if p.address == to] or [Party("", to)]
+        found = [self._pair(sender, party) for sender in mine for party in theirs]
+        chosen = (conversation.sender, conversation.recipient)
+        return tuple([o for o in found if o.target and _ends(o.target) == chosen] or found[: len(NUMBERS)])
 
     async def remember(self, room: RoomId, target: Target) -> None:
         """The addresses of this room's new mails, from now on."""
@@ -139,3 +140,7 @@ class WhereTo:
     def _pair(self, sender: MssanteAddress, party: Party) -> Option:
         target = Target(sender=sender, to=(party,), listed=bool(party.name))
         return Option(texts_writing.option_pair(sender.value, shown(party)), target, remember=True)
+
+
+def _ends(target: Target) -> tuple[str, str]:
+    return target.sender.value, target.to[0].address

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any, cast
 
 import pytest
 
+from colloque.clock import FrozenClock
+from colloque.errors import BadInput
 from colloque.identity import Adeli, EventId, RoomId, Rpps, UserId
+from colloque_annuaire.desk import Desk
 from colloque_annuaire.results import Listed
 from colloque_annuaire.store_results import DirectRooms, Question, Results
 from colloque_annuaire.tables import annuaire_upgrades
@@ -111,3 +115,18 @@ async def test_a_new_room_of_the_same_two_takes_the_place_of_the_old(rooms: Dire
     assert await rooms.get("pair") == new
     await rooms.forget(new.mark)
     assert await rooms.get("pair") is None
+
+
+async def test_the_bridge_learns_whose_number_a_result_of_today_is(results: Results) -> None:
+    clock = FrozenClock(NOW)
+    nothing = cast("Any", None)  # only the numbers are asked here
+    desk = Desk(nothing, nothing, nothing, results, clock)
+    await results.number(ANNE, DAY, E1, [ONE, TWO])
+    assert await desk.result(user=ANNE, n=1) == {"rpps": "89900000017", "homonyms": 1}
+    assert await desk.result(user=ANNE, n=2) == {"adeli": "2A9300012", "homonyms": 0}
+    assert await desk.result(user=ANNE, n=3) == {}
+    assert await desk.result(user=PAUL, n=1) == {}
+    clock.advance(days=1)
+    assert await desk.result(user=ANNE, n=1) == {}
+    with pytest.raises(BadInput):
+        await desk.result(user=ANNE, n="1")  # type: ignore[arg-type]

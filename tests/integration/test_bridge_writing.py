@@ -4,104 +4,37 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from email.message import EmailMessage
 
 import pytest
-from ruamel.yaml import YAML
 
-from colloque.identity import EventId, RoomId
-from colloque.matrix.api import CLIENT, path
-from colloque.matrix.home import Incoming, reaction, text
+from colloque.calls import JsonDict
+from colloque.identity import RoomId
+from colloque.sockets import Server
 from colloque_mssante import texts
 from colloque_mssante import texts_writing as words
 from tests.clients.mailbox import text_of
 from tests.servers.bridge_house import House
+from tests.servers.bridge_writing import (
+    about,
+    absent,
+    edit,
+    gathering,
+    heard,
+    notice,
+    received,
+    strike,
+    tap,
+)
 from tests.waiting import until
 
 LONG_S = 3600.0
-
-
-@asynccontextmanager
-async def gathering(house: House, seconds: float) -> AsyncIterator[None]:
-    """The bridge, restarted with that time for second thoughts."""
-
-    async def restart(value: float) -> None:
-        yaml = YAML()
-        raw = yaml.load(house.layout.config)
-        raw["mssante"]["gather_s"] = value
-        yaml.dump(raw, house.layout.config)
-        house.bridge.stop()
-        house.bridge.start()
-        await house.well()
-
-    await restart(seconds)
-    try:
-        yield
-    finally:
-        await restart(0.0)
 
 
 @pytest.fixture(scope="module")
 async def slow(house: House) -> AsyncIterator[House]:
     async with gathering(house, LONG_S):
         yield house
-
-
-async def notice(house: House, room: RoomId, first_line: str, *, holding: str = "", since: int = 0) -> Incoming:
-    """The bot's latest message, or its edit, that begins so; `since`: how much had been heard before."""
-
-    async def found() -> list[Incoming]:
-        bot = house.config.bot("mssante")
-        said = [h for _, h in house.author.heard[since:] if isinstance(h, Incoming)]
-        wanted = [m for m in said if m.room == room and m.sender == bot and body_of(m).startswith(first_line)]
-        return [m for m in wanted if holding in body_of(m)]
-
-    return (await until(found, f"{first_line} … {holding}"))[-1]
-
-
-def body_of(m: Incoming) -> str:
-    """What the message says now."""
-    new = m.content.get("m.new_content")
-    return str(new["body"]) if isinstance(new, dict) else m.body
-
-
-def heard(house: House) -> int:
-    """How much the author has heard so far."""
-    return len(house.author.heard)
-
-
-def about(m: Incoming) -> EventId:
-    """The message that an edit replaces, or the message itself."""
-    relation = m.content.get("m.relates_to", {})
-    return EventId(relation["event_id"]) if relation.get("rel_type") == "m.replace" else m.event
-
-
-async def tap(house: House, room: RoomId, on: EventId, key: str) -> EventId:
-    return await house.author.home.send(room, reaction(on, key), txn=secrets.token_hex(8), type_="m.reaction")
-
-
-async def received(house: House, text: str) -> list[EmailMessage]:
-    async def found() -> list[EmailMessage]:
-        return [m for m in await house.inbox(house.cast.correspondent) if text in text_of(m)]
-
-    return await until(found, f"a mail with {text}")
-
-
-async def absent(house: House, text: str) -> bool:
-    return not [m for m in await house.inbox(house.cast.correspondent) if text in text_of(m)]
-
-
-async def edit(house: House, room: RoomId, of: EventId, new: str) -> EventId:
-    content = text(f"* {new}") | {
-        "m.new_content": text(new),
-        "m.relates_to": {"rel_type": "m.replace", "event_id": of},
-    }
-    return await house.author.send(room, content)
-
-
-async def strike(house: House, room: RoomId, event: EventId) -> None:
-    await house.author.call("PUT", path(CLIENT, "rooms", room, "redact", event, secrets.token_hex(8)), {})
 
 
 async def test_lines_are_gathered_changed_and_sent_now(slow: House) -> None:
@@ -234,6 +167,53 @@ async def test_an_edit_after_leaving_asks_for_a_replacement(slow: House) -> None
     assert str(second["In-Reply-To"]).strip() == str(first["Message-ID"]).strip()
     await strike(slow, shown.room, said)
     assert (await slow.author.answer(said, "a withdrawal")).body == words.STRUCK_AFTER
+
+
+async def test_writing_first_opens_the_room_of_that_person(slow: House) -> None:
+    tag, other = secrets.token_hex(4), slow.cast.mailboxes[0]
+    home = await slow.home_room(slow.author.user)
+    refused = await slow.author.ask(home, "!ecrire quelqu.un@exemple.test", "an address outside")
+    assert refused.body == words.WRITE_NOT_LISTED
+    own = await slow.author.ask(home, f"!ecrire {slow.cast.author.address.value}", "their own address")
+    assert own.body == words.WRITE_SELF
+    before = heard(slow)
+    told = await slow.author.ask(home, f"!ecrire {other.address.value}", "a new correspondent")
+    assert other.professional.full_name in told.body
+    room = RoomId(told.body.rpartition("https://matrix.to/#/")[2].strip())
+    assert (await slow.author.members(room))[slow.author.user] == "join"
+    await notice(slow, room, "✏️ Nouveau message", holding=other.address.value, since=before)
+    await slow.author.say(room, "!objet Transfert demain")
+    await slow.author.say(room, f"premier mot {tag}")
+    waiting = await notice(slow, room, "✉️ Partira à", holding="Transfert demain", since=before)
+    await tap(slow, room, about(waiting), words.SEND_NOW)
+
+    async def came() -> list[EmailMessage]:
+        return [m for m in await slow.inbox(other) if tag in text_of(m)]
+
+    [mail] = await until(came, "the mail")
+    assert mail["Subject"] == "Transfert demain"
+    assert await absent(slow, tag)
+
+
+async def test_writing_to_a_result_of_the_search(slow: House) -> None:
+    other = slow.cast.mailboxes[1]
+
+    async def result(*, user: str, n: int) -> JsonDict:
+        return {"rpps": other.rpps.value, "homonyms": 2} if (user, n) == (slow.author.user, 3) else {}
+
+    home = await slow.home_room(slow.author.user)
+    later = await slow.author.ask(home, "!ecrire 3", "a result while the annuaire service is down")
+    assert later.body == words.WRITE_LATER
+    server = Server(slow.config.socket("annuaire"), slow.config.sockets.uids, {"mssante": {"result": result}})
+    await server.start()
+    try:
+        told = await slow.author.ask(home, "!ecrire 3", "a result")
+        assert other.professional.full_name in told.body
+        assert "du même nom" in told.body
+        assert (await slow.author.ask(home, "!ecrire 4", "no result")).body == words.WRITE_UNKNOWN_RESULT
+        assert (await slow.author.ask(home, "!ecrire", "nothing")).body == words.WRITE_HOW
+    finally:
+        await server.stop()
 
 
 async def test_a_restart_loses_no_draft_and_no_notice(slow: House) -> None:

@@ -1,0 +1,160 @@
+"""What a message that names nothing may be, and the addresses of a new mail."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+import pytest
+from mautrix.util.async_db import Database
+
+from colloque.clock import FrozenClock
+from colloque.errors import Refused, Temporary
+from colloque.identity import EventId, MssanteAddress, RoomId, UserId
+from colloque.mail.message import Party
+from colloque.mail.parse import parse_mail
+from colloque_mssante import drafts as states
+from colloque_mssante.composing import Composer
+from colloque_mssante.conversations import Conversations
+from colloque_mssante.drafts import Draft
+from colloque_mssante.outbox import Outbox
+from colloque_mssante.store import Cursor, Place
+from colloque_mssante.store_mails import Mails, StoredMail
+from colloque_mssante.targets import Target
+from colloque_mssante.threads import Threads
+from colloque_mssante.whereto import WhereTo
+from tests.unit.mssante.test_store import ANNE, ROOM, SINCE, db  # noqa: F401
+
+MINE = (MssanteAddress("a@medecin.mssante.test"), MssanteAddress("a@hopital.mssante.test"))
+THEIRS = [Party("Dr B", "b@cabinet.mssante.test"), Party("Dr B", "b@hopital.mssante.test")]
+E1 = EventId("$1")
+
+
+@dataclass
+class Writer:
+    """Stands for the composer: which mailboxes are one's own, and who may not be written to."""
+
+    mine: tuple[MssanteAddress, ...] = MINE
+    refused: set[str] = field(default_factory=set)
+
+    def mailboxes(self, _user: UserId) -> tuple[MssanteAddress, ...]:
+        return self.mine
+
+    def check(self, _user: UserId, target: Target) -> None:
+        if {p.address for p in target.recipients} & self.refused:
+            raise Refused("not_listed")
+
+
+@dataclass
+class Bench:
+    where: WhereTo
+    writer: Writer
+    mails: Mails
+    threads: Threads
+
+
+class Known(Conversations):
+    """The correspondent's addresses are given; the table is real."""
+
+    def addresses(self, _conversation: object) -> list[Party]:
+        return THEIRS
+
+
+@pytest.fixture
+async def place(db: Database, clock: FrozenClock) -> Bench:  # noqa: F811
+    nothing = cast("Any", None)
+    known = Known(
+        db=db,
+        home=nothing,
+        ghosts=nothing,
+        directory=nothing,
+        rooms=nothing,
+        keys=nothing,
+        journal=nothing,
+        secret=b"",
+        whitelisted=lambda _domain: True,
+    )
+    await db.execute("INSERT INTO conversation (room_id, owner, who) VALUES ($1, $2, $3)", ROOM, ANNE, "rpps:1")
+    writer, mails, threads = Writer(), Mails(db, clock), Threads(db, clock)
+    where = WhereTo(
+        conversations=known,
+        composer=cast("Composer", writer),
+        mails=mails,
+        outbox=Outbox(db, clock),
+        threads=threads,
+        whitelisted=lambda domain: domain.endswith(".mssante.test"),
+        clock=clock,
+    )
+    return Bench(where, writer, mails, threads)
+
+
+async def came(place: Bench, key: str, author: str = "b@cabinet.mssante.test") -> None:
+    mail = replace(parse_mail(f"Subject: {key}\r\n\r\n".encode()), message_id=f"<{key}@x>")
+    thread = await place.threads.place(mail, key, ROOM)
+    event = EventId(f"${key}")
+    await place.threads.note(thread, mail.message_id, (), event)
+    box = Cursor(MINE[0], UserId(ANNE), SINCE, 1, 1, "")
+    stored = StoredMail(
+        key, MINE[0], UserId(ANNE), mail.message_id, (), key, Party("B", author), ROOM, thread=thread.id
+    )
+    await place.mails.put(stored, Place(box, 1, 1), "ref", [event])
+
+
+async def test_both_ends_addresses_are_asked_once(place: Bench) -> None:
+    pairs = await place.where.pairs(ROOM, UserId(ANNE))
+    assert len(pairs) == 4
+    assert pairs[0].label == "de a@medecin.mssante.test à Dr B <b@cabinet.mssante.test>"
+    chosen = pairs[3].target
+    assert chosen is not None
+    await place.where.remember(ROOM, chosen)
+    [kept] = await place.where.pairs(ROOM, UserId(ANNE))
+    assert kept.target == chosen
+
+
+async def test_an_address_that_was_named_is_the_only_one(place: Bench) -> None:
+    pairs = await place.where.pairs(ROOM, UserId(ANNE))
+    assert pairs[0].target is not None
+    await place.where.remember(ROOM, pairs[0].target)
+    named = await place.where.pairs(ROOM, UserId(ANNE), "b@hopital.mssante.test")
+    assert {o.target.to[0].address for o in named if o.target} == {"b@hopital.mssante.test"}
+    unknown = await place.where.pairs(ROOM, UserId(ANNE), "c@hopital.mssante.test")
+    assert {o.target.to[0].address for o in unknown if o.target} == {"c@hopital.mssante.test"}
+
+
+async def test_threads_that_can_be_answered_drafts_that_wait_and_a_new_mail(place: Bench, clock: FrozenClock) -> None:
+    await came(place, "un")
+    clock.advance(days=1)
+    await came(place, "deux", author="x@hors.exemple.test")
+    place.writer.refused = {"x@hors.exemple.test"}
+    target = Target(MINE[0], (THEIRS[0],), thread="un")
+    draft = Draft("$d", ROOM, UserId(ANNE), states.WAITING, target, next_at=clock.now())
+    options = await place.where.options(ROOM, UserId(ANNE), [draft])
+    assert [(o.join, o.target.thread if o.target else None) for o in options] == [("$d", None), ("", "un"), ("", None)]
+    clock.advance(days=100)
+    assert len(await place.where.options(ROOM, UserId(ANNE), [])) == 1
+
+
+async def test_who_has_no_mailbox_left_gets_no_option(place: Bench) -> None:
+    place.writer.mine = ()
+    assert await place.where.options(ROOM, UserId(ANNE), []) == ()
+
+
+async def test_an_answer_to_a_mail_that_is_arriving_waits(place: Bench) -> None:
+    with pytest.raises(Refused):
+        await place.where.named(ROOM, E1, None)
+    await place.mails.begin("un", ROOM)
+    with pytest.raises(Temporary):
+        await place.where.named(ROOM, E1, None)
+    await came(place, "un")
+    assert (await place.where.named(ROOM, EventId("$un"), None)).in_reply_to == "<un@x>"
+    assert (await place.where.named(ROOM, None, EventId("$un"))).thread == "un"
+    with pytest.raises(Refused):
+        await place.where.named(ROOM, E1, None)
+
+
+async def test_another_rooms_mail_is_not_answered_from_here(place: Bench) -> None:
+    await came(place, "un")
+    with pytest.raises(Refused):
+        await place.where.named(RoomId("!other"), EventId("$un"), None)
+    with pytest.raises(Refused):
+        await place.where.named(RoomId("!other"), None, EventId("$un"))
