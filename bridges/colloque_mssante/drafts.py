@@ -194,6 +194,10 @@ class Drafts:
             "UPDATE draft SET told = $2, notice = $3 WHERE id = $1", draft.id, draft.version, notice or ""
         )
 
+    async def settled(self, draft: Draft) -> None:
+        """Nothing of it can be shown any more."""
+        await self._db.execute("UPDATE draft SET told = version WHERE id = $1", draft.id)
+
     async def get(self, key: str) -> Draft | None:
         """By its id."""
         return _read(await self._db.fetchrow("SELECT * FROM draft WHERE id = $1", key))

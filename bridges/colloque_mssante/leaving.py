@@ -15,12 +15,12 @@ from mautrix.util.async_db import Database
 
 from colloque import logs
 from colloque.clock import Clock
-from colloque.errors import HomeRefused, Refused, Temporary
+from colloque.errors import HomeRefused, NotFound, Refused, Temporary
 from colloque.identity import EventId, RoomId, digest
 from colloque.matrix.home import Home, edit, reaction, text
 from colloque.store.schema import transaction
 from colloque_mssante import drafts as states
-from colloque_mssante import showing
+from colloque_mssante import showing, texts
 from colloque_mssante.composing import GONE_FROM_DIRECTORY, Composer
 from colloque_mssante.conversations import Conversations
 from colloque_mssante.drafts import Draft, Drafts, Line, RoomLocks
@@ -31,6 +31,7 @@ from colloque_mssante.threads import Threads
 
 _LOOK_S = 5.0
 _PAUSE_S = 0.1
+_TRIES = 3
 _BACK_OFF = (timedelta(seconds=2), timedelta(minutes=5))
 
 logger = logging.getLogger(__name__)
@@ -104,9 +105,25 @@ class Leaving:
         except Temporary as error:
             logs.event(logger, "draft.deferred", code=error.code)
         except HomeRefused as error:
-            # The room is gone, or we are no longer in it: nobody is left to be told.
+            # The room is gone, or we are no longer in it: nobody is left to be told, and nothing leaves unseen.
             logs.event(logger, "draft.refused", level=logging.WARNING, code=error.errcode)
-            await self._drafts.told(found, found.notice)
+            await self._drafts.end(found, states.STOPPED)
+            await self._drafts.settled(found)
+        except Exception:
+            logger.exception("draft.failed")
+            await self._failed(found)
+
+    async def _failed(self, draft: Draft) -> None:
+        """Something broke on our side: tried again a few times, then its writer is told, and others go on."""
+        if draft.tries < _TRIES:
+            await self._drafts.defer(draft, self._clock.now() + _BACK_OFF[0] * 2**draft.tries)
+            return
+        lines = await self._drafts.lines(draft.id)
+        if lines and draft.state in states.LIVE:
+            with contextlib.suppress(Temporary, HomeRefused):
+                await self._say(draft, lines[-1].event, texts.FAILED, "failed")
+        await self._drafts.end(draft, states.STOPPED)
+        await self._drafts.settled(draft)
 
     async def _sleep(self) -> None:
         next_time = await self._drafts.next_time()
@@ -124,10 +141,10 @@ class Leaving:
                 await self._leave(draft, lines)
             except Refused as refusal:
                 await self._stop(draft, lines, refusal)
-            except Temporary:
-                pause = min(_BACK_OFF[0] * 2**draft.tries, _BACK_OFF[1])
+            except (Temporary, NotFound) as error:  # NotFound: the directory was not imported yet
+                pause = min(_BACK_OFF[0] * 2 ** min(draft.tries, 10), _BACK_OFF[1])
                 await self._drafts.defer(draft, self._clock.now() + pause)
-                raise
+                raise Temporary("the mail can't be made now") from error
             return
         if lines and not (draft.target and draft.target.replaces):
             await self._say(draft, lines[-1].event, EXPIRED, "expired")
@@ -189,7 +206,7 @@ class Leaving:
     def _writer_name(self, draft: Draft) -> str:
         try:
             return self._composer.writer(draft.owner).full_name
-        except Refused:
+        except (Refused, NotFound):
             return ""
 
     async def _place_signs(self, draft: Draft, notice: EventId) -> None:

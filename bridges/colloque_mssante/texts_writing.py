@@ -23,6 +23,7 @@ EDITED_AWAY = "Ce message ne partira pas : sa nouvelle version est vide, ou une 
 JOINED_TOO_LATE = "Ce message-là est déjà parti. Choisissez un autre chiffre."
 NOT_IN_A_MAIL = "Pour répondre à tous, touchez 👥 sous le message reçu, ou répondez-lui « !repondre-tous »."
 NOBODY_ELSE = "Ce message n'a pas d'autre destinataire que vous : répondez-lui simplement."
+TOO_MANY = "Ce message a plus de 50 destinataires : répondez à tous depuis votre messagerie MSSanté habituelle."
 SUBJECT_DONE = "Objet noté."
 SUBJECT_HOW = "Écrivez l'objet à la suite, par exemple : « !objet Demande d'avis »."
 REPLACES = "[Annule et remplace]"

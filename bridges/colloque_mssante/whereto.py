@@ -23,6 +23,8 @@ from colloque_mssante.threads import Thread, Threads
 OPEN_FOR = timedelta(days=90)
 """A thread in which nothing was said for that long is no longer proposed; answering its mails still works."""
 _THREADS = 5
+_EVERYONE = 50
+"""An answer to more could not be listed whole, and so not be confirmed."""
 
 
 class WhereTo:
@@ -94,6 +96,8 @@ class WhereTo:
         target = targets.answer_all(mail, self._whitelisted)
         if len(target.recipients) < 2:
             raise Refused("nobody_else", texts_writing.NOBODY_ELSE)
+        if len(target.recipients) > _EVERYONE:
+            raise Refused("too_many", texts_writing.TOO_MANY)
         return target
 
     async def options(self, room: RoomId, owner: UserId, live: Sequence[Draft]) -> tuple[Option, ...]:
