@@ -28,6 +28,7 @@ from colloque_mssante.commands import Commands
 from colloque_mssante.conversations import Conversations
 from colloque_mssante.credentials import Credentials
 from colloque_mssante.crypto import Accounts
+from colloque_mssante.filing import Filing
 from colloque_mssante.ghosts import Ghosts
 from colloque_mssante.inbound import Inbound
 from colloque_mssante.listener import Listener
@@ -172,6 +173,8 @@ class MssanteService(Service):
         self.spawn("sync", lambda: parts.home.run(listener.hear, self.stop, position=parts.handled))
         self.spawn("drafts", partial(self._until_stopped, writing.leaving.run))
         self.spawn("outbox", partial(self._until_stopped, sender.run))
+        filing = Filing(server=own.imap, outbox=outbox, mails=mails, credentials=credentials, clock=parts.clock)
+        self.spawn("copies", partial(self._until_stopped, filing.run))
         self.spawn("mailboxes", partial(self._until_stopped, watcher.run))
         self.spawn("alerts", partial(self._alerts, parts, notices, outbox, watcher))
 

@@ -81,8 +81,8 @@ class Outbox:
             await self._db.execute(
                 "INSERT INTO outbox "
                 "(key, caller, sender, recipients, owner, room_id, event_id, message_id, envid, ref, raw, state, "
-                "next_at, made_at, thread, target) "
-                "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) "
+                "next_at, made_at, thread, target, filed) "
+                "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) "
                 "ON CONFLICT (key) DO NOTHING",
                 send.key,
                 send.caller,
@@ -100,6 +100,7 @@ class Outbox:
                 to_millis(send.made_at),
                 send.thread,
                 send.target,
+                send.caller != ROOM,
             )
             kept = await self.get(send.key)
         assert kept is not None
@@ -193,7 +194,7 @@ class Outbox:
             int(state in {"deferred", "doubtful"}),
         )
         if state == "sent":
-            await self._db.execute("UPDATE outbox SET raw = NULL WHERE key = $1", key)
+            await self._db.execute("UPDATE outbox SET raw = NULL WHERE key = $1 AND filed", key)
 
     async def again(self, key: str, *, asked_by: EventId) -> bool:
         """Queue a doubtful or refused mail again, under its own Message-ID; False when it is in another state.
@@ -215,6 +216,17 @@ class Outbox:
             )
         return True
 
+    async def to_file(self) -> list[Send]:
+        """Mails that left and whose copy is still to be put into their mailbox, oldest first."""
+        rows = await self._db.fetch(
+            "SELECT * FROM outbox WHERE NOT filed AND state IN ('sent', 'delivered', 'read', 'failed') ORDER BY seq"
+        )
+        return [found for row in rows if (found := _read(row))]
+
+    async def filed(self, key: str) -> None:
+        """The copy is there, or never will be."""
+        await self._db.execute("UPDATE outbox SET filed = true, raw = NULL WHERE key = $1", key)
+
     async def told(self, key: str, state: str, by: EventId) -> None:
         """The writer was shown that state, by that event."""
         await self._db.execute(
@@ -230,7 +242,8 @@ class Outbox:
             state = _BY_REPORT.get(report.kind, "sent")
             if _RANK[state] > _RANK.get(found.state, 0):
                 await self._db.execute(
-                    "UPDATE outbox SET state = $2, status = $3, raw = NULL WHERE key = $1",
+                    "UPDATE outbox SET state = $2, status = $3, raw = CASE WHEN filed THEN NULL ELSE raw END "
+                    "WHERE key = $1",
                     found.key,
                     state,
                     report.status,

@@ -113,9 +113,16 @@ class Mails:
             )
         )
 
-    async def get(self, key: str) -> StoredMail | None:
-        """By its key."""
-        return _read(await self._db.fetchrow("SELECT * FROM mail WHERE id = $1", key))
+    async def uid_of(self, mailbox: MssanteAddress, message_id: str, thread: str) -> tuple[int, int] | None:
+        """`(UIDVALIDITY, UID)` of a mail of that thread in its mailbox; of several with that id the newest."""
+        row: Any = await self._db.fetchrow(
+            "SELECT uidvalidity, uid FROM mail WHERE mailbox = $1 AND message_id = $2 AND thread = $3 "
+            "ORDER BY at DESC LIMIT 1",
+            mailbox.value,
+            message_id,
+            thread,
+        )
+        return None if row is None else (row["uidvalidity"], row["uid"])
 
     async def last_of(self, thread: str) -> StoredMail | None:
         """The newest mail that came in a thread."""

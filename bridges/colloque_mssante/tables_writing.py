@@ -58,6 +58,8 @@ _TABLES = (
     "ALTER TABLE outbox ADD COLUMN thread TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE outbox ADD COLUMN target TEXT NOT NULL DEFAULT ''",
     "CREATE INDEX outbox_by_thread ON outbox (thread)",
+    # False while a copy of it is to be put into its mailbox's folder for sent mail; its text stays as long.
+    "ALTER TABLE outbox ADD COLUMN filed BOOLEAN NOT NULL DEFAULT true",
     # A mail being written. `id` is the event that began it; `target` (empty until it is known) says where it goes,
     # `options` what each number of the bot's question means. `notice` is the bot's message about it, up to date when
     # `told` is `version`.

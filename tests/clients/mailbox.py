@@ -7,6 +7,8 @@ import email.policy
 import imaplib
 import smtplib
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import EmailMessage
 from typing import Any, Self
@@ -32,16 +34,33 @@ class MailProgram:
     def _trust(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=self.mail["ca"])
 
-    def inbox(self) -> list[EmailMessage]:
-        """Every mail in the inbox, oldest first; nothing is marked as read."""
+    def inbox(self, folder: str = "INBOX") -> list[EmailMessage]:
+        """Every mail in the inbox (or another folder), oldest first; nothing is marked as read."""
+        return self._found(folder, "ALL")
+
+    def flagged(self, key: str) -> list[EmailMessage]:
+        """Mails of the inbox that an IMAP search key finds, e.g. `ANSWERED`."""
+        return self._found("INBOX", key)
+
+    def create(self, folder: str) -> None:
+        """Make a folder, if it is not there."""
+        with self._opened() as imap:
+            imap.create(folder)
+
+    def _found(self, folder: str, key: str) -> list[EmailMessage]:
+        with self._opened() as imap:
+            imap.select(folder, readonly=True)
+            _, found = imap.uid("SEARCH", key)
+            uids = found[0].split() if found and found[0] else []
+            return [self._fetch(imap, uid.decode()) for uid in uids]
+
+    @contextmanager
+    def _opened(self) -> Iterator[imaplib.IMAP4]:
         imap = imaplib.IMAP4(self.mail["imap"]["host"], self.mail["imap"]["port"], timeout=TIMEOUT_S)
         try:
             imap.starttls(self._trust)
             imap.login(self.address, self.password)
-            imap.select("INBOX", readonly=True)
-            _, found = imap.uid("SEARCH", "ALL")
-            uids = found[0].split() if found and found[0] else []
-            return [self._fetch(imap, uid.decode()) for uid in uids]
+            yield imap
         finally:
             imap.logout()
 

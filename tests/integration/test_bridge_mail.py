@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from email.message import EmailMessage
 
@@ -81,6 +82,29 @@ async def test_files_pass_both_ways(house: House) -> None:
     [part] = list(received.iter_attachments())
     assert part.get_filename() == "réponse.bin"
     assert part.get_payload(decode=True) == data[::-1]
+
+
+async def test_what_left_is_found_in_the_mailbox_and_what_it_answers_is_marked(house: House) -> None:
+    tag, box = secrets.token_hex(4), house.box(house.cast.author)
+    await asyncio.to_thread(box.create, "Sent")
+    await house.write("Copie", f"question {tag}")
+    shown = await house.mail(f"question {tag}")
+    reply = await house.author.say(shown.room, f"réponse {tag}", reply_to=shown.event)
+    await house.sign(reply)
+
+    async def filed() -> list[EmailMessage]:
+        return [m for m in await asyncio.to_thread(box.inbox, "Sent") if tag in text_of(m)]
+
+    assert len(await until(filed, "the copy")) == 1
+
+    async def answered() -> list[EmailMessage]:
+        return await asyncio.to_thread(box.flagged, "ANSWERED")
+
+    assert tag in text_of((await until(answered, "the flag"))[-1])
+    house.bridge.kill()
+    house.bridge.start()
+    await house.well()
+    assert len(await filed()) == 1
 
 
 async def test_commands_and_places_never_leave(house: House) -> None:

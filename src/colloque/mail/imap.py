@@ -25,12 +25,12 @@ __all__ = ["Box", "Fetched", "ImapClient", "Password", "XOAuth2"]
 CHUNK = 1 << 20
 """Bytes asked for at once: a 25 MB mail never stands twice in memory."""
 _MAX_UID = 0xFFFFFFFF
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _TRANSIENT = {"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "CONTACTADMIN", "OVERQUOTA", "TIMEOUT"}
 """Response codes (RFC 5530) of a server that could not, rather than would not."""
 
 _COUNT = re.compile(rb"\* (\d+) (EXISTS|EXPUNGE)\Z", re.IGNORECASE)
-_UIDVALIDITY = re.compile(rb"\[UIDVALIDITY (\d+)\]", re.IGNORECASE)
+UIDVALIDITY = re.compile(rb"\[UIDVALIDITY (\d+)\]", re.IGNORECASE)
 _UIDNEXT = re.compile(rb"\[UIDNEXT (\d+)\]", re.IGNORECASE)
 _UID = re.compile(rb"\bUID (\d+)", re.IGNORECASE)
 _INTERNAL_DATE = re.compile(
@@ -101,7 +101,7 @@ class ImapClient:
         self._exists = 0
         found = await self._ask(b"EXAMINE INBOX")
         heads = [parts[0] for parts in found]
-        validity = next((int(m[1]) for h in heads if (m := _UIDVALIDITY.search(h))), None)
+        validity = next((int(m[1]) for h in heads if (m := UIDVALIDITY.search(h))), None)
         if validity is None:
             raise MailDeferred("the mail server gave no UIDVALIDITY")
         uidnext = next((int(m[1]) for h in heads if (m := _UIDNEXT.search(h))), 0)
@@ -116,7 +116,7 @@ class ImapClient:
         if after_uid >= _MAX_UID:
             return []
         day = since - timedelta(days=1) if since else None
-        when = f" SINCE {day.day}-{_MONTHS[day.month - 1]}-{day.year}" if day else ""
+        when = f" SINCE {day.day}-{MONTHS[day.month - 1]}-{day.year}" if day else ""
         found = await self._ask(f"UID SEARCH UID {after_uid + 1}:*{when}".encode())
         # `n:*` always holds the last message, even when its UID is below n (RFC 3501 section 9, seq-range).
         lists = (parts[0].split()[2:] for parts in found if parts[0].upper().startswith(b"* SEARCH"))
@@ -259,7 +259,7 @@ def _internal_date(text: bytes) -> datetime | None:
     day, month, year, hour, minute, second, sign, zone_h, zone_m = (g.decode() for g in match.groups())
     offset = timedelta(hours=int(zone_h), minutes=int(zone_m)) * (-1 if sign == "-" else 1)
     try:
-        rank = _MONTHS.index(month.title()) + 1
+        rank = MONTHS.index(month.title()) + 1
         return datetime(int(year), rank, int(day), int(hour), int(minute), int(second), tzinfo=timezone(offset))
     except ValueError:
         return None

@@ -106,6 +106,13 @@ def test_hostile_sizes_take_little_time(raw: bytes):
     assert time.process_time() - start < 8
 
 
+def test_html_too_deep_to_read_stays_whole_as_a_file():
+    for count, shown in ((150, "mot"), (250, "")):
+        mail = parse_mail(b"Content-Type: text/html\r\n\r\n" + b"<div>" * count + b"<br>mot" + b"<br>" * 300)
+        assert mail.text.strip() == shown
+        assert [b"mot" in item.data for item in mail.attachments] == ([True] if not shown else [])
+
+
 def test_a_long_text_is_cut_for_show_and_kept_whole():
     mail = parse_mail(b"From: a@x.example\r\n\r\n" + b"ligne\r\n" * TEXT_LIMIT)
     assert len(mail.text) == TEXT_LIMIT

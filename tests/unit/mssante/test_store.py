@@ -167,11 +167,26 @@ async def test_what_left_keeps_no_text(db: Database, clock: FrozenClock) -> None
     await outbox.put(a_send(clock))
     await outbox.move("$event", "data")
     assert [s.key for s in await outbox.interrupted()] == ["$event"]
+    assert await outbox.to_file() == []
     await outbox.move("$event", "sent")
+    assert await outbox.interrupted() == []
+    [waiting] = await outbox.to_file()
+    assert (waiting.raw, waiting.state) == (b"mail", "sent"), "its copy is to be filed in the mailbox first"
+    await outbox.filed("$event")
     kept = await outbox.get("$event")
     assert kept is not None
     assert (kept.raw, kept.state) == (None, "sent")
-    assert await outbox.interrupted() == []
+    assert await outbox.to_file() == []
+
+
+async def test_a_code_is_not_filed(db: Database, clock: FrozenClock) -> None:
+    outbox = Outbox(db, clock)
+    await outbox.put(a_send(clock, caller="annuaire"))
+    await outbox.move("$event", "sent")
+    kept = await outbox.get("$event")
+    assert kept is not None
+    assert kept.raw is None
+    assert await outbox.to_file() == []
 
 
 def a_report(kind: str, **changes: object) -> Report:

@@ -1,0 +1,79 @@
+"""What a guest leaves in a mailbox: a copy of what was sent, and the flags of what its owner did. Nothing is removed.
+
+A connection of its own for each visit: the one that reads keeps INBOX open read-only.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from colloque.errors import BadInput, MailDeferred, MailRefused
+from colloque.mail.imap import MONTHS, UIDVALIDITY, ImapClient
+from colloque.mail.imap_wire import CommandRefused, Response
+
+ANSWERED, SEEN = "\\Answered", "\\Seen"
+
+_LIST = re.compile(rb'\* LIST \(([^)]*)\) (?:NIL|"(?:\\.|[^"\\])*") (.*)\Z', re.IGNORECASE | re.DOTALL)
+_SENT_NAMES = {
+    b"sent", b"sent items", b"sent messages", b"envoy&aok-s", b"messages envoy&aok-s", b"&amk-l&aok-ments envoy&aok-s",
+}  # fmt: skip
+"""Of folders for sent mail where no attribute tells them (RFC 6154), in IMAP's modified UTF-7, folded."""
+_MESSAGE_ID = re.compile(r"<[!#-;=?-\[\]-~]{1,900}>\Z")
+
+
+class FilingClient(ImapClient):
+    """Made by `connect`; everything raises MailDeferred besides what is said."""
+
+    async def sent_folder(self) -> bytes | None:
+        """The folder for sent mail, as the server writes its name; None when the mailbox has none."""
+        found = [_folder(parts) for parts in await self._ask(b'LIST "" "*"')]
+        folders = [(flags, name) for flags, name in found if name and b"\\noselect" not in flags]
+        by_flag = next((name for flags, name in folders if b"\\sent" in flags), None)
+        return by_flag or next((n for _, n in folders if re.split(rb"[/.]", n.lower())[-1] in _SENT_NAMES), None)
+
+    async def file(self, folder: bytes, raw: bytes, message_id: str, sent_at: datetime) -> bool:
+        """Put a copy of a sent mail there, read; False when one of that Message-ID stands there already.
+
+        Raises MailRefused when the server will not take it.
+        """
+        if not _MESSAGE_ID.match(message_id):
+            raise BadInput("a Message-ID is malformed")
+        name = _quoted(folder)
+        await self._ask(b"SELECT " + name)
+        searched = await self._ask(f'UID SEARCH HEADER Message-ID "{message_id}"'.encode())
+        if any(parts[0].split()[2:] for parts in searched if parts[0].upper().startswith(b"* SEARCH")):
+            return False
+        at = sent_at.astimezone(UTC)
+        date = f"{at.day:02d}-{MONTHS[at.month - 1]}-{at.year} {at:%H:%M:%S} +0000"
+        command = b'APPEND %s (\\Seen) "%s" {%d}' % (name, date.encode(), len(raw))
+        try:
+            await self._wire.command(command, answer=lambda _: raw)
+        except CommandRefused as refused:
+            raise MailRefused(0, refused.code) from None
+        return True
+
+    async def flag(self, uidvalidity: int, uid: int, flag: str) -> bool:
+        """Set a flag of one mail of INBOX; False when it is not there any more."""
+        heads = [parts[0] for parts in await self._ask(b"SELECT INBOX")]
+        if next((int(m[1]) for head in heads if (m := UIDVALIDITY.search(head))), None) != uidvalidity:
+            return False
+        answers = await self._ask(f"UID STORE {uid} +FLAGS ({flag})".encode())
+        return any(b" FETCH " in parts[0].upper() for parts in answers)
+
+
+def _folder(parts: Response) -> tuple[bytes, bytes]:
+    """`(attributes, name)` of a LIST answer, whose name is an atom, a quoted string or a literal."""
+    match = _LIST.match(parts[0])
+    if match is None:
+        return b"", b""
+    if len(parts) > 1:
+        return match[1].lower(), parts[1]
+    name = match[2]
+    return match[1].lower(), re.sub(rb"\\(.)", rb"\1", name[1:-1]) if name.startswith(b'"') else name
+
+
+def _quoted(name: bytes) -> bytes:
+    if b"\r" in name or b"\n" in name or b"\0" in name:
+        raise MailDeferred("a folder's name can't be written")
+    return b'"' + name.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'

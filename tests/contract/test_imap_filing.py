@@ -1,0 +1,95 @@
+"""What a guest leaves in a mailbox: on the sandbox operator and on Dovecot."""
+
+from __future__ import annotations
+
+import imaplib
+import secrets
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+
+import pytest
+
+from colloque.errors import BadInput
+from colloque.mail.imap_filing import ANSWERED, FilingClient
+from tests.contract.test_imap import box, deliver, mail, operator  # noqa: F401 - fixtures
+from tests.servers.mail_suites import TIMEOUT_S, dovecot, sandbox  # noqa: F401 - fixtures
+from tests.servers.operator import Operator
+
+AT = datetime(2026, 3, 2, 13, 32, 5, tzinfo=UTC)
+
+
+@asynccontextmanager
+async def visiting(operator: Operator, box: str) -> AsyncIterator[FilingClient]:  # noqa: F811
+    client = await FilingClient.connect(operator.imap, box, operator.password(box), timeout_s=TIMEOUT_S)
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+@contextmanager
+def owner(operator: Operator, box: str) -> Iterator[imaplib.IMAP4]:  # noqa: F811
+    """The same mailbox in another program."""
+    imap = imaplib.IMAP4(operator.imap.host, operator.imap.port, timeout=TIMEOUT_S)
+    imap.starttls(ssl.create_default_context(cafile=str(operator.imap.ca)))
+    imap.login(box, operator.password(box).secret)
+    try:
+        yield imap
+    finally:
+        imap.logout()
+
+
+def contents(imap: imaplib.IMAP4, folder: str) -> list[bytes]:
+    imap.select(folder, readonly=True)
+    _, found = imap.uid("SEARCH", "ALL")
+    uids = found[0].split() if found and found[0] else []
+    fetched = [imap.uid("FETCH", uid.decode(), "(FLAGS BODY.PEEK[])")[1] for uid in uids]
+    return [b"".join(b"".join(p) if isinstance(p, tuple) else p for p in parts) for parts in fetched]
+
+
+async def test_a_sent_mail_is_filed_once(operator: Operator, box: str) -> None:  # noqa: F811
+    raw = mail("Filed") + "é\r\n".encode() * 50_000
+    message_id = raw.split(b"\r\n")[0].removeprefix(b"Message-ID: ").decode()
+    with owner(operator, box) as imap:
+        imap.create("Sent")
+    async with visiting(operator, box) as client:
+        folder = await client.sent_folder()
+        assert folder == b"Sent"
+        assert await client.file(folder, raw, message_id, AT)
+        assert not await client.file(folder, raw, message_id, AT)
+    with owner(operator, box) as imap:
+        [filed] = contents(imap, "Sent")
+        # Maildirs keep line ends of their own.
+        assert raw.replace(b"\r\n", b"\n") in filed.replace(b"\r\n", b"\n")
+        assert b"\\Seen" in filed
+        assert contents(imap, "INBOX") == []
+
+
+async def test_a_mailbox_without_such_a_folder(operator: Operator, box: str) -> None:  # noqa: F811
+    async with visiting(operator, box) as client:
+        assert await client.sent_folder() is None
+
+
+async def test_an_answered_mail_is_flagged_and_stays_as_it_was(operator: Operator, box: str) -> None:  # noqa: F811
+    raw = mail("Question")
+    await deliver(operator, box, raw)
+    async with visiting(operator, box) as client:
+        found = await client.examine()
+        [uid] = await client.uids(0)
+        assert await client.flag(found.uidvalidity, uid, ANSWERED)
+        assert not await client.flag(found.uidvalidity + 1, uid, ANSWERED)
+        assert not await client.flag(found.uidvalidity, uid + 7, ANSWERED)
+    with owner(operator, box) as imap:
+        [kept] = contents(imap, "INBOX")
+        assert raw.strip() in kept
+        assert b"\\Answered" in kept
+        assert b"\\Seen" not in kept
+
+
+async def test_a_message_id_that_could_end_the_command_is_refused(operator: Operator, box: str) -> None:  # noqa: F811
+    async with visiting(operator, box) as client:
+        for bad in ('<a"@x>', "<a@x>\r\nC9 LOGOUT", "a@x", f"<{secrets.token_hex(600)}@x>"):
+            with pytest.raises(BadInput):
+                await client.file(b"Sent", b"x", bad, AT)
