@@ -20,9 +20,10 @@ from colloque_mssante import showing
 from colloque_mssante import texts_writing as texts
 from colloque_mssante.composing import Composer
 from colloque_mssante.conversations import Conversations
-from colloque_mssante.drafts import Draft, Drafts, Option
+from colloque_mssante.drafts import Draft, Option
 from colloque_mssante.ghosts import Ghosts, correspondent
 from colloque_mssante.outbound import Outbound
+from colloque_mssante.store_drafts import Drafts
 from colloque_mssante.targets import Whitelisted, listed_address
 from colloque_mssante.whereto import WhereTo
 

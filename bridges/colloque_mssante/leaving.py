@@ -23,8 +23,9 @@ from colloque_mssante import drafts as states
 from colloque_mssante import showing, texts
 from colloque_mssante.composing import GONE_FROM_DIRECTORY, Composer
 from colloque_mssante.conversations import Conversations
-from colloque_mssante.drafts import Draft, Drafts, Line, RoomLocks
+from colloque_mssante.drafts import Draft, Line, RoomLocks
 from colloque_mssante.outbox import Outbox
+from colloque_mssante.store_drafts import Drafts
 from colloque_mssante.targets import Target
 from colloque_mssante.texts_writing import EXPIRED, NUMBERS
 from colloque_mssante.threads import Threads

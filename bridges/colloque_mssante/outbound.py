@@ -19,9 +19,10 @@ from colloque.rooms.mark import RoomMark
 from colloque_mssante import drafts as states
 from colloque_mssante import mapping, showing, texts, texts_writing
 from colloque_mssante.composing import Composer
-from colloque_mssante.drafts import Draft, Drafts, Line, RoomLocks
+from colloque_mssante.drafts import Draft, Line, RoomLocks
 from colloque_mssante.mapping import Changed, No, Struck, Tap, Written
 from colloque_mssante.outbox import Outbox
+from colloque_mssante.store_drafts import Drafts
 from colloque_mssante.targets import Target
 from colloque_mssante.whereto import WhereTo
 
@@ -90,7 +91,7 @@ class Outbound:
         self._composer.writer(said.sender)
         if isinstance(meant, Changed):
             await self._changed(said, meant.line)
-        elif await self._drafts.of_line(said.event) is None:
+        elif not await self._drafts.knows(said.event):
             await self._written(said, meant)
 
     # messages
@@ -123,7 +124,7 @@ class Outbound:
     async def _to_draft(self, draft: Draft, line: Line) -> None:
         """An answer to the bot's message about a draft: a number where it asks, else one more message of it."""
         if draft.state == states.ASKING and showing.looks_like_number(line.words):
-            await self._choose(draft, line.words)
+            await self._choose(draft, line.words, by=line.event)
         elif draft.state in states.LIVE:
             await self._add(draft, line)
         else:
@@ -142,7 +143,7 @@ class Outbound:
         """A message that names nothing: for the draft that such messages were said to be for, or to be asked about."""
         for draft in await self._drafts.live(said.room):
             if draft.state == states.ASKING and showing.looks_like_number(line.words):
-                await self._choose(draft, line.words)
+                await self._choose(draft, line.words, by=line.event)
                 return
             if draft.loose:
                 await self._add(draft, line)
@@ -185,31 +186,33 @@ class Outbound:
         elif draft.state == states.ASKING:
             await self._choose(draft, tap.key)
 
-    async def _choose(self, draft: Draft, said: str) -> None:
+    async def _choose(self, draft: Draft, said: str, *, by: EventId | None = None) -> None:
+        """A number or a keycap; `by` is the message that says it, None for a reaction."""
         option = showing.chosen(draft, said)
         if option is None:
             raise Refused("not_a_number", texts_writing.NOT_A_NUMBER)
-        lines = await self._drafts.lines(draft.id)
+        target = option.target
         if option.join:
             into = await self._drafts.get(option.join)
-            if into is not None and into.state == states.WAITING:
+            if into is None or into.state != states.WAITING:
+                raise Refused("draft_gone", texts_writing.JOINED_TOO_LATE)
+            async with self._drafts.answered(draft, by):
                 await self._drafts.merge(draft, into, next_at=self._clock.now() + self._hold)
-                return
-            raise Refused("draft_gone", texts_writing.JOINED_TOO_LATE)
-        target = option.target
+            return
         if target is None:
             pairs = await self._where_to.pairs(draft.room, draft.owner)
-            if len(pairs) != 1:
+            if not pairs:
+                raise Refused("no_address", texts_writing.NO_ADDRESS)
+            async with self._drafts.answered(draft, by):
                 await self._drafts.change(draft, options=pairs)
-                return
-            target = pairs[0].target
-            assert target is not None
-        if option.remember:
-            await self._where_to.remember(draft.room, target)
+            return
         self._composer.check(draft.owner, target)
-        state = states.WAITING if lines else states.OPEN
-        wait = self._hold if lines else showing.PATIENCE
-        await self._drafts.change(draft, state=state, target=target, options=(), next_at=self._clock.now() + wait)
+        state = states.WAITING if await self._drafts.lines(draft.id) else states.OPEN
+        until = self._clock.now() + (self._hold if state == states.WAITING else showing.PATIENCE)
+        async with self._drafts.answered(draft, by):
+            if option.remember:
+                await self._where_to.remember(draft.room, target)
+            await self._drafts.change(draft, state=state, target=target, options=(), next_at=until)
 
     async def answer_all(self, said: Incoming, mail: EventId) -> None:
         """Begin an answer to everybody who got a mail: they are listed, and nothing leaves unconfirmed.

@@ -15,11 +15,12 @@ from colloque_mssante.commands_writing import WritingCommands
 from colloque_mssante.composing import Composer
 from colloque_mssante.conversations import Conversations
 from colloque_mssante.credentials import Credentials
-from colloque_mssante.drafts import Drafts, RoomLocks
+from colloque_mssante.drafts import RoomLocks
 from colloque_mssante.ghosts import Ghosts
 from colloque_mssante.leaving import Leaving
 from colloque_mssante.outbound import Outbound
 from colloque_mssante.outbox import Outbox
+from colloque_mssante.store_drafts import Drafts
 from colloque_mssante.store_mails import Mails
 from colloque_mssante.threads import Threads
 from colloque_mssante.whereto import WhereTo

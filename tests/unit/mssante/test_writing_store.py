@@ -12,7 +12,8 @@ from colloque.identity import EventId, MssanteAddress, RoomId, UserId
 from colloque.mail.message import Mail, Party
 from colloque.mail.parse import parse_mail
 from colloque_mssante import drafts as states
-from colloque_mssante.drafts import Draft, Drafts, Line, Option
+from colloque_mssante.drafts import Draft, Line, Option
+from colloque_mssante.store_drafts import Drafts
 from colloque_mssante.targets import Target
 from colloque_mssante.threads import Thread, Threads
 from tests.unit.mssante.test_store import ANNE, ROOM, db  # noqa: F401
@@ -150,3 +151,18 @@ async def test_messages_join_another_draft(db: Database, clock: FrozenClock) -> 
     await drafts.merge(second, first, next_at=clock.now())
     assert [line.words for line in await drafts.lines(first.id)] == ["un", "deux"]
     assert [d.id for d in await drafts.live(ROOM)] == [first.id]
+
+
+async def test_a_number_that_chose_is_never_part_of_the_mail(db: Database, clock: FrozenClock) -> None:  # noqa: F811
+    drafts = Drafts(db, clock)
+    draft = a_draft(clock, state=states.ASKING, target=None)
+    await drafts.begin(draft, Line(E1, "un"))
+    async with drafts.answered(draft, E2):
+        await drafts.change(draft, state=states.WAITING, target=TARGET, options=())
+    assert await drafts.knows(E2)
+    assert await drafts.of_line(E2) is None
+    assert [line.words for line in await drafts.lines(draft.id)] == ["un"]
+    await drafts.strike(E2)
+    kept = await drafts.get(draft.id)
+    assert kept is not None
+    assert kept.state == states.WAITING
