@@ -17,7 +17,7 @@ from colloque.mail.refusal import DocumentRefused
 from colloque.mail.xdm import FILE_NAME
 from colloque.mail.xdm_read import read_xdm
 
-ARCHIVES_LIMIT = 5
+ARCHIVES_LIMIT = 3
 """Archives opened of one mail. Senders put all documents into one; each more costs up to a few seconds."""
 
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
@@ -27,13 +27,15 @@ _ROOTS = (b"ClinicalDocument", "ClinicalDocument".encode("utf-16-le")[:-1])
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A document, or what was meant to be one. `document` is None when it could not be read."""
+    """A document, or what was meant to be one. `document` is None where it is no CDA, or could not be read."""
 
     source: str = field(repr=False)
     """Name of the attachment that it is, or is in (a sender may name a patient there)."""
     path: str
     """Where in the archive; empty for a CDA that came by itself."""
+    mime: str = "text/xml"
     data: bytes | None = field(default=None, repr=False)
+    """None when it could not be read."""
     document: ClinicalDocument | None = None
     patient: Identifier | None = None
     """patientId of the archive's metadata."""
@@ -50,7 +52,7 @@ class Contents:
     @property
     def whole(self) -> bool:
         """False when something that was meant to be a document could not be read."""
-        unread = any(each.document is None for each in self.documents)
+        unread = any(each.data is None for each in self.documents)
         return not unread and set(self.problems) <= {"patients-several"}
 
 
@@ -91,7 +93,7 @@ def of_cda(item: Attachment) -> Found:
         document = read_cda(item.data)
     except DocumentRefused as refused:
         return Found(item.name, "", problems=(refused.reason,))
-    return Found(item.name, "", item.data, document, problems=document.problems)
+    return Found(item.name, "", data=item.data, document=document, problems=document.problems)
 
 
 def of_archive(item: Attachment, found: list[Found], problems: list[str]) -> None:
@@ -104,7 +106,7 @@ def of_archive(item: Attachment, found: list[Found], problems: list[str]) -> Non
     problems += package.problems
     for entry in package.entries:
         odd = (*entry.problems, *(entry.document.problems if entry.document is not None else ()))
-        found.append(Found(item.name, entry.path, entry.data, entry.document, entry.patient, odd))
+        found.append(Found(item.name, entry.path, entry.mime, entry.data, entry.document, entry.patient, odd))
 
 
 def _patients(found: Sequence[Found]) -> int:

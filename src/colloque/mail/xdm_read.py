@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from lxml import etree
 
@@ -21,6 +21,9 @@ from colloque.mail.xdm_zip import Archive
 from colloque.mail.xds import DOCUMENT_ID, DOCUMENT_PATIENT, RIM, TYPE_CODE
 from colloque.mail.xml import parse_xml
 
+TAGS_LIMIT = 400_000
+"""Tags of all documents of one archive together: hundreds of files may each be just below their own limit."""
+
 _METADATA = re.compile(r"IHE_XDM/[^/]+/METADATA\.XML\Z")
 _ZIP = b"PK\x03\x04"
 
@@ -32,7 +35,8 @@ def read_xdm(data: bytes) -> Package:
     metadata = sorted(name for name in archive.names if _METADATA.match(name))
     if not metadata:
         raise DocumentRefused("xdm-no-metadata")
-    entries = [entry for name in metadata for entry in _subset(archive, name)]
+    reading = _Reading(archive)
+    entries = [entry for name in metadata for entry in reading.subset(name)]
     return Package(tuple(entries), tuple(_odd(archive, metadata, entries)))
 
 
@@ -47,42 +51,56 @@ def _odd(archive: Archive, metadata: list[str], entries: list[Entry]) -> list[st
     return problems
 
 
-def _subset(archive: Archive, metadata: str) -> list[Entry]:
-    root = parse_xml(archive.read(metadata))
-    if etree.QName(root).localname != "SubmitObjectsRequest":
-        raise DocumentRefused("xdm-metadata")
-    folder = metadata.rpartition("/")[0]
-    return [_entry(archive, folder, each) for each in root.iter(f"{RIM}ExtrinsicObject")]
+@dataclass
+class _Reading:
+    """One archive on its way."""
 
+    archive: Archive
+    tags: int = 0
 
-def _entry(archive: Archive, folder: str, described: etree._Element) -> Entry:
-    slots = _slots(described)
-    problems: list[str] = []
-    path = f"{folder}/{slots.get('URI', '').replace(chr(92), '/').removeprefix('./')}".upper()
-    entry = Entry(
-        path=one_line(path, NAME_LIMIT),
-        mime=one_line(described.get("mimeType") or "", NAME_LIMIT).lower(),
-        title=one_line(_name(described), SUBJECT_LIMIT),
-        type=_type(described),
-        created=_moment(slots.get("creationTime", "")),
-        unique_id=_external(described, DOCUMENT_ID),
-        patient=_patient(_external(described, DOCUMENT_PATIENT), problems),
-    )
-    data = _checked(archive, path, slots, problems)
-    if data is None:
-        return replace(entry, problems=tuple(problems))
-    if data.startswith(_ZIP):
-        return replace(entry, problems=(*problems, "nested-archive"))  # never opened
-    if "xml" not in entry.mime:
-        return replace(entry, data=data, problems=tuple(problems))
-    try:
-        document = read_cda(data)
-    except DocumentRefused as refused:
-        return replace(entry, problems=(*problems, refused.reason))
-    known = document.patient.ids if document.patient is not None else ()
-    if entry.patient is not None and known and entry.patient not in known:
-        problems.append("patient-differs")
-    return replace(entry, data=data, document=document, problems=tuple(problems))
+    def subset(self, metadata: str) -> list[Entry]:
+        """The documents of one folder."""
+        root = parse_xml(self._counted(self.archive.read(metadata)))
+        if etree.QName(root).localname != "SubmitObjectsRequest":
+            raise DocumentRefused("xdm-metadata")
+        folder = metadata.rpartition("/")[0]
+        return [self._entry(folder, each) for each in root.iter(f"{RIM}ExtrinsicObject")]
+
+    def _counted(self, data: bytes) -> bytes:
+        self.tags += data.count(b"<")
+        if self.tags > TAGS_LIMIT:
+            raise DocumentRefused("xml-nodes")
+        return data
+
+    def _entry(self, folder: str, described: etree._Element) -> Entry:
+        slots = _slots(described)
+        problems: list[str] = []
+        path = f"{folder}/{slots.get('URI', '').replace(chr(92), '/').removeprefix('./')}".upper()
+        entry = Entry(
+            path=one_line(path, NAME_LIMIT),
+            mime=one_line(described.get("mimeType") or "", NAME_LIMIT).lower(),
+            title=one_line(_name(described), SUBJECT_LIMIT),
+            type=_type(described),
+            created=_moment(slots.get("creationTime", "")),
+            unique_id=_external(described, DOCUMENT_ID),
+            patient=_patient(_external(described, DOCUMENT_PATIENT), problems),
+        )
+        data = _checked(self.archive, path, slots, problems)
+        if data is None:
+            return replace(entry, problems=tuple(problems))
+        if data.startswith(_ZIP):
+            return replace(entry, problems=(*problems, "nested-archive"))  # never opened
+        if "xml" not in entry.mime:
+            return replace(entry, data=data, problems=tuple(problems))
+        self._counted(data)
+        try:
+            document = read_cda(data)
+        except DocumentRefused as refused:
+            return replace(entry, problems=(*problems, refused.reason))
+        known = document.patient.ids if document.patient is not None else ()
+        if entry.patient is not None and known and entry.patient not in known:
+            problems.append("patient-differs")
+        return replace(entry, data=data, document=document, problems=tuple(problems))
 
 
 def _checked(archive: Archive, path: str, slots: dict[str, str], problems: list[str]) -> bytes | None:

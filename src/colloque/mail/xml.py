@@ -16,8 +16,8 @@ from colloque.mail.words import decode
 
 SIZE_LIMIT = 48_000_000
 """Bytes of one document: a CDA with a PDF of 35 MB in base64. An operator takes 10 to 40 MB a mail."""
-TAGS_LIMIT = 400_000
-"""Elements, twice (each has two tags). Real documents have some thousands; a tree takes 100 times its text."""
+TAGS_LIMIT = 200_000
+"""Tags (two an element, or one). Real documents have some thousands; as many as this take two seconds to read."""
 EQUALS_LIMIT = 1_000_000
 """Attributes, likewise."""
 

@@ -79,6 +79,15 @@ def test_what_cannot_be_read_is_listed():
     assert not documents_in([Attachment("IHE_XDM.ZIP", "application/zip", unlisted)]).whole
 
 
+def test_other_files_of_an_archive_are_no_failure():
+    described = request(extrinsic("SCAN.PDF", b"%PDF", mime="application/pdf"))
+    data = zipped({"IHE_XDM/S/METADATA.XML": described, "IHE_XDM/S/SCAN.PDF": b"%PDF"})
+    contents = documents_in([Attachment("IHE_XDM.ZIP", "application/zip", data)])
+    [found] = contents.documents
+    assert (found.mime, found.data, found.document) == ("application/pdf", b"%PDF", None)
+    assert contents.whole
+
+
 def test_one_bad_document_does_not_hide_another():
     contents = documents_in(
         [Attachment("IHE_XDM.ZIP", "", b"PK"), XDM, Attachment("b.xml", "text/xml", b"<ClinicalDocument"), CDA]
