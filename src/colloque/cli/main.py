@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from colloque import __version__
-from colloque.cli import admin, annuaire, audit, config, federation, people, receipt
+from colloque.cli import admin, annuaire, audit, config, document, federation, people, receipt
 from colloque.cli.exits import CODES, USAGE, failure
 from colloque.errors import ColloqueError
 
@@ -30,7 +30,7 @@ def parser() -> Parser:
     top = Parser(prog="colloque", description="Tools for operators of Colloque.", epilog=epilog)
     top.add_argument("--version", action="version", version=f"colloque {__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    for module in (annuaire, config, audit, receipt, federation, people, admin):
+    for module in (annuaire, config, audit, receipt, federation, people, admin, document):
         module.register(commands)
     return top
 
