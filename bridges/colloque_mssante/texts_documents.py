@@ -1,0 +1,91 @@
+"""What people read of clinical documents, in French. The first line is neutral: lock screens show it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+DOCUMENT_TITLE = "📄 Document de santé"
+UNREADABLE_TITLE = "⚠️ Document de santé illisible"
+PATIENT = "Patient : "
+NO_TYPE = "Document sans type"
+NO_AUTHOR = "auteur non précisé"
+NO_DATE = "date non précisée"
+COPY = " (copie)"
+NOT_PRINTED = "Document trop long pour être mis en PDF : il se lit dans le fichier d'origine."
+
+_PROBLEMS = {
+    "ins-test": "Matricule INS de test : ce document ne concerne pas un patient réel.",
+    "ins-bad": "Matricule INS invalide : vérifiez l'identité du patient.",
+    "ins-unqualified": "Identité du patient non qualifiée.",
+    "ins-missing": "Document sans matricule INS.",
+    "patient-missing": "Document sans patient.",
+    "patient-number-missing": "Document sans identifiant de patient.",
+    "patient-differs": "L'envoi et le document ne désignent pas le même patient.",
+    "patients-several": "L'envoi concerne plusieurs patients.",
+    "content-unreadable": "Une partie du contenu est illisible.",
+    "content-mislabelled": "Un fichier inclus n'est pas du type annoncé.",
+    "content-missing": "Document vide.",
+    "hash-differs": "Empreinte incorrecte : le fichier a été modifié ou abîmé.",
+    "size-differs": "Taille incorrecte : le fichier est incomplet ou abîmé.",
+    "file-missing": "Le fichier annoncé manque dans l'archive.",
+    "nested-archive": "Archive dans l'archive : elle n'est pas ouverte.",
+    "archives-many": "Trop d'archives dans le même message : certaines ne sont pas ouvertes.",
+    "file-unlisted": "L'archive contient un document qu'elle n'annonce pas.",
+    "zip-encrypted": "Archive protégée par un mot de passe.",
+    "zip-damaged": "Archive abîmée.",
+    "xdm-no-metadata": "Archive sans description de son contenu.",
+    "xml-dtd": "Fichier refusé : il contient des instructions dangereuses.",
+    "not-cda": "Le fichier n'est pas un document de santé au format attendu.",
+}
+_SUSPICIOUS = "Fichier refusé : il est anormal ou dangereux."
+_QUIET = {
+    "hash-missing",
+    "size-missing",
+    "id-missing",
+    "title-missing",
+    "date-missing",
+    "author-missing",
+    "type-missing",
+}
+"""Seen in the card itself, or of no use to whoever reads it."""
+
+
+def problems(codes: Sequence[str]) -> list[str]:
+    """What is wrong with a document, each once."""
+    told = (_PROBLEMS.get(code, _SUSPICIOUS) for code in codes if code not in _QUIET)
+    return list(dict.fromkeys(told))
+
+
+def by(author: str) -> str:
+    """Who wrote it."""
+    return f"Auteur : {author}"
+
+
+def on(date: str) -> str:
+    """When it was written."""
+    return f"Date : {date}"
+
+
+def title(words: str) -> str:
+    """Its title, where that says more than its type."""
+    return f"Titre : {words}"
+
+
+def recipients(names: Sequence[str]) -> str:
+    """For whom it was written."""
+    return f"Destinataires : {', '.join(names)}"
+
+
+def patient(name: str, born: str, sex: str) -> str:
+    """Stands inside an encrypted event only."""
+    return PATIENT + ", ".join(part for part in (name, born, sex) if part)
+
+
+def born(date: str) -> str:
+    """A date of birth."""
+    return f"né(e) le {date}"
+
+
+def original(name: str) -> str:
+    """Where the document itself is, when it could not be read."""
+    return f"Le fichier d'origine reste joint : « {name} »."
