@@ -197,7 +197,8 @@ class Leaving:
         words = showing.notice(draft, lines, thread, self._writer_name(draft))
         txn = digest(f"{draft.id} notice {draft.version}")
         if draft.notice is None:
-            notice = await self._home.send(draft.room, text(words, notice=True), txn=txn)
+            asked = lines[-1].event if lines and draft.state == states.ASKING else None
+            notice = await self._home.send(draft.room, text(words, notice=True, reply_to=asked), txn=txn)
         else:
             notice = draft.notice
             await self._home.send(draft.room, edit(notice, text(words, notice=True)), txn=txn)
