@@ -188,20 +188,21 @@ class Fhir:
     async def _call(self, method: str, url: URL, form: Sequence[tuple[str, str]] | None, end: float) -> bytes:
         headers = {"ESANTE-API-KEY": self._key.value(), "Accept": "application/fhir+json"}
         try:
-            await self._throttle.turn(end - monotonic())
+            async with (
+                self._throttle.turn(end - monotonic()),
+                self._http.request(
+                    method,
+                    url,
+                    data=form,
+                    headers=headers,
+                    ssl=self._tls,
+                    timeout=self._timeout,
+                    allow_redirects=False,
+                ) as answer,
+            ):
+                raw = await _bounded(answer)
         except Temporary as error:
             raise FhirUnavailable("FHIR asked us to wait", error.retry_after_s) from None
-        try:
-            async with self._http.request(
-                method,
-                url,
-                data=form,
-                headers=headers,
-                ssl=self._tls,
-                timeout=self._timeout,
-                allow_redirects=False,
-            ) as answer:
-                raw = await _bounded(answer)
         except aiohttp.ClientConnectorCertificateError:
             raise FhirUntrusted("the FHIR server's certificate is not trusted") from None
         except (aiohttp.ClientError, TimeoutError) as error:

@@ -11,17 +11,35 @@ from colloque.directory.throttle import Throttle
 from colloque.errors import Temporary
 
 
+async def _go(throttle: Throttle, within_s: float = 10) -> None:
+    async with throttle.turn(within_s):
+        pass
+
+
 async def test_never_more_than_agreed_in_any_window() -> None:
     throttle = Throttle(5, 0.1)
     times: list[float] = []
 
     async def go() -> None:
-        await throttle.turn(10)
-        times.append(monotonic())
+        async with throttle.turn(10):
+            times.append(monotonic())
 
     await asyncio.gather(*(go() for _ in range(23)))
     assert all(later - earlier >= 0.1 for earlier, later in zip(times, times[5:], strict=False))
     assert times[-1] - times[0] < 2
+
+
+async def test_a_call_that_arrives_late_counts_until_its_answer() -> None:
+    throttle = Throttle(2, 0.1)
+    arrivals: list[float] = []
+
+    async def go(on_the_way_s: float) -> None:
+        async with throttle.turn(10):
+            await asyncio.sleep(on_the_way_s)
+            arrivals.append(monotonic())
+
+    await asyncio.gather(*(go(0.15 if number < 2 else 0) for number in range(6)))
+    assert all(later - earlier >= 0.1 for earlier, later in zip(arrivals, arrivals[2:], strict=False))
 
 
 async def test_first_come_first_served() -> None:
@@ -29,8 +47,8 @@ async def test_first_come_first_served() -> None:
     order: list[int] = []
 
     async def go(number: int) -> None:
-        await throttle.turn(10)
-        order.append(number)
+        async with throttle.turn(10):
+            order.append(number)
 
     await asyncio.gather(*(go(number) for number in range(6)))
     assert order == list(range(6))
@@ -38,10 +56,10 @@ async def test_first_come_first_served() -> None:
 
 async def test_giving_up_costs_no_turn() -> None:
     throttle = Throttle(1, 0.2)
-    await throttle.turn(10)
+    await _go(throttle)
     began = monotonic()
-    quitters = [asyncio.create_task(throttle.turn(10)) for _ in range(20)]
-    last = asyncio.create_task(throttle.turn(10))
+    quitters = [asyncio.create_task(_go(throttle)) for _ in range(20)]
+    last = asyncio.create_task(_go(throttle))
     await asyncio.sleep(0)
     for task in quitters:
         task.cancel()
@@ -54,7 +72,7 @@ async def test_a_pause_holds_everybody_and_is_never_shortened() -> None:
     throttle.pause(0.2)
     throttle.pause(0.01)
     began = monotonic()
-    await asyncio.gather(throttle.turn(5), throttle.turn(5))
+    await asyncio.gather(_go(throttle), _go(throttle))
     assert monotonic() - began >= 0.2
 
 
@@ -62,5 +80,5 @@ async def test_a_pause_longer_than_patience_is_told() -> None:
     throttle = Throttle(100)
     throttle.pause(60)
     with pytest.raises(Temporary) as waits:
-        await throttle.turn(5)
+        await _go(throttle, 5)
     assert waits.value.retry_after_s == pytest.approx(60, abs=1)
