@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -9,9 +10,12 @@ from colloque.errors import BadInput
 from colloque.mail import texts as mail_texts
 from colloque.mail.cda import Agent, ClinicalDocument, Patient
 from colloque.mail.cda_pdf import pdf_of
-from colloque.mail.documents import Found
+from colloque.mail.documents import Found, documents_in
 from colloque.mail.message import Attachment
 from colloque_mssante import texts_documents as texts
+
+CARDS_LIMIT = 20
+"""Documents of one mail that are shown each by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,19 @@ class Card:
     def body(self) -> str:
         """The whole card, as one encrypted event has it."""
         return "\n".join((*self.lines, *self.identifying, *(f"⚠️ {warning}" for warning in self.warnings)))
+
+
+def cards_of(files: Sequence[Attachment]) -> tuple[Card, ...]:
+    """Of a mail's files: what is wrong with all of them first, then each document. Seconds, for the worst archives."""
+    contents = documents_in(files)
+    found = [card(each) for each in contents.documents[:CARDS_LIMIT]]
+    above = texts.problems(contents.problems)
+    if above:
+        title = texts.DOCUMENTS_TITLE if contents.documents else texts.UNREADABLE_TITLE
+        found.insert(0, Card((title,), (), tuple(above), ()))
+    if len(contents.documents) > CARDS_LIMIT:
+        found.append(Card((texts.DOCUMENTS_TITLE, texts.more(len(contents.documents) - CARDS_LIMIT)), (), (), ()))
+    return tuple(found)
 
 
 def card(found: Found) -> Card:

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
 from colloque.book import AttestationBook
-from colloque.clock import Clock
+from colloque.clock import Clock, from_millis
 from colloque.config import MssanteConfig
 from colloque.directory.lookup import Directory
 from colloque.errors import BadIdentifier, BadInput, HomeRefused, Refused, Tampered
 from colloque.identity import MssanteAddress, UserId
 from colloque.mail.compose import compose, encoded_size, envid, message_id
 from colloque.mail.message import Attachment, Outgoing, Party
+from colloque.mail.mss import shown_subject
 from colloque.matrix.home import Home, JsonDict
 from colloque.professional import Professional
 from colloque.store.roomkeys import RoomKeys
-from colloque_mssante import mapping, texts, texts_writing
+from colloque_mssante import enclosing, mapping, texts, texts_writing
 from colloque_mssante.credentials import Credentials
 from colloque_mssante.drafts import Draft, Line
+from colloque_mssante.enclosing import Enclosed
 from colloque_mssante.outbox import ROOM, Send
 from colloque_mssante.targets import Target, Whitelisted, listed_address
 
@@ -96,11 +99,16 @@ class Composer:
         assert target is not None
         sender = self.check(draft.owner, target)
         self.check_size(target, lines)
-        named = texts_writing.subject(
-            draft.subject or target.subject, self.writer(draft.owner).full_name, replaces=target.replaces
-        )
-        words = "\n".join(line.words for line in lines if line.words.strip())
+        words = "\n".join(line.words for line in lines if line.words.strip()) or texts.FILE_ONLY
+        if target.replaces:
+            words = f"{texts_writing.replaces(from_millis(target.replaces), target.subject)}\n\n{words}"
         files = [await self._file(line.file) for line in lines if line.file is not None]
+        enclosed = await asyncio.to_thread(enclosing.enclosed, files) if files else Enclosed(())
+        named = texts_writing.subject(
+            enclosed.subject or draft.subject or target.subject,
+            self.writer(draft.owner).full_name,
+            replaces=bool(target.replaces),
+        )
         now = self._clock.now()
         outgoing = Outgoing(
             message_id=message_id(self._secret, draft.id, target.sender.domain),
@@ -108,12 +116,13 @@ class Composer:
             to=target.to,
             cc=target.cc,
             subject=named,
-            text=words or texts.FILE_ONLY,
+            text=words,
             date=now,
             nil=self._config.nil,
-            attachments=tuple(files),
+            attachments=enclosed.files,
             in_reply_to=target.in_reply_to,
             references=target.references,
+            extra=enclosed.extra,
         )
         try:
             raw = compose(outgoing)
@@ -141,7 +150,7 @@ class Composer:
             made_at=now,
             told="",
             thread=target.thread or draft.id,
-            target=replace(target, subject=named).dump(),
+            target=replace(target, subject=shown_subject(named)).dump(),
         )
 
     def _may_get(self, party: Party, target: Target) -> None:

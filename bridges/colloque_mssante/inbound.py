@@ -10,18 +10,21 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 
 from colloque import logs
 from colloque.directory.lookup import Directory
 from colloque.errors import HomeRefused, NotFound, Temporary
 from colloque.identity import EventId, MssanteAddress, MxcUri, RoomId
 from colloque.mail.message import Mail
+from colloque.mail.mss import shown_subject
 from colloque.mail.parse import parse_mail
 from colloque.mail.threading import parents
 from colloque.matrix.home import JsonDict
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque_mssante import attachments, mapping
+from colloque_mssante.cards import cards_of
 from colloque_mssante.conversations import Conversations
 from colloque_mssante.crypto import Account
 from colloque_mssante.ghosts import OPERATOR, Correspondent, Ghosts, correspondent
@@ -85,6 +88,7 @@ class Inbound:
         except NotFound:
             raise Temporary("the directory was not imported yet") from None
         who = await self._ghosts.settled(who)
+        mail = replace(mail, subject=shown_subject(mail.subject))
         async with self._locks[f"{box.owner} {who.key}"]:
             await self._show(place, mail, who, key)
 
@@ -120,6 +124,7 @@ class Inbound:
             head=mapping.Head(who.label, who.verified, thread.number, self._answers(mail)),
             root=thread.root,
             answered=await self._answered(mail, box.address, room),
+            cards=await asyncio.to_thread(cards_of, mail.attachments) if mail.attachments else (),
         )
         events: list[EventId] = []
         txns = [mapping.txn(box.address.value, mail.digest, draft.rank) for draft in drafts]

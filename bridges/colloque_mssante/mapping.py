@@ -1,13 +1,14 @@
 """Mail to Matrix and back, by value: no wire, no store.
 
-In: one text event that begins with a neutral line, then one event an attachment.
+In: one text event that begins with a neutral line, then one event a clinical document with its files, then one an
+attachment.
 Out: what the owner writes, changes, withdraws or taps.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -18,12 +19,15 @@ from colloque.mail.message import Attachment, Mail
 from colloque.matrix.home import Incoming, JsonDict, text, without_quote
 from colloque.professional import Mailbox, Professional
 from colloque_mssante import texts
+from colloque_mssante.cards import Card
 from colloque_mssante.drafts import Line
 from colloque_mssante.targets import Answers, shown
 
 TEXT_BYTES = 20_000
 """UTF-8 bytes of a text event's body. Matrix holds 65,536 bytes an event: JSON may double them, base64 adds a third."""
 
+_CARDS_FROM = 10_000
+"""Rank of the first card. A mail has fewer files than that, so their ranks stay what they are, card or not."""
 _IMAGES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
 
 
@@ -31,7 +35,7 @@ _IMAGES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
 class Draft:
     """One event to be: a text, or a file to upload first (`content` then is what its event has beside the file).
 
-    `rank` is its place in the mail.
+    `rank` names it within the mail.
     """
 
     rank: int
@@ -52,8 +56,12 @@ class Head:
     answers: Answers
 
 
-def to_drafts(mail: Mail, *, head: Head, root: EventId | None, answered: EventId | None) -> list[Draft]:
+def to_drafts(
+    mail: Mail, *, head: Head, root: EventId | None, answered: EventId | None, cards: Sequence[Card] = ()
+) -> list[Draft]:
     """The events that show `mail`, in the Matrix thread that `root` began; None when it begins one itself.
+
+    `cards` are the clinical documents it carries. A file that comes beside its document is shown once.
 
     `answered` is the event it answers, if any. The files of a thread's first mail stand beside it, not in the thread:
     a client that folds threads must not hide them.
@@ -76,7 +84,14 @@ def to_drafts(mail: Mail, *, head: Head, root: EventId | None, answered: EventId
         files.append(Attachment("message.txt", "text/plain", whole.encode()))
         whole = _cut(whole, TEXT_BYTES - len(texts.CUT.encode())) + texts.CUT
     drafts = [Draft(0, text(whole) | relation(root, answered))]
-    drafts += [Draft(rank, relation(root, None), item) for rank, item in enumerate(files, 1)]
+    related = relation(root, None)
+    beside = {item.data for item in files}
+    of_cards: list[tuple[JsonDict, Attachment | None]] = []
+    for card in cards:
+        of_cards.append((text(card.body) | related, None))
+        of_cards += [(related, item) for item in card.files if item.data not in beside]
+    drafts += [Draft(rank, content, item) for rank, (content, item) in enumerate(of_cards, _CARDS_FROM)]
+    drafts += [Draft(rank, related, item) for rank, item in enumerate(files, 1)]
     return drafts
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from colloque import logs
-from colloque.clock import Clock
+from colloque.clock import Clock, to_millis
 from colloque.errors import HomeRefused, Refused
 from colloque.identity import EventId, RoomId, digest
 from colloque.matrix.home import Home, Incoming, text
@@ -241,7 +241,8 @@ class Outbound:
         if draft.state == states.GONE and send is not None and line.words.strip():
             before = Target.load(send.target)
             assert before is not None
-            target = replace(self._where_to.after(before, send), replaces=True, subject=before.subject)
+            after = self._where_to.after(before, send)
+            target = replace(after, replaces=to_millis(send.made_at), subject=before.subject)
             if await self._drafts.get(said.event) is None:
                 await self._begin(said, replace(line, event=said.event), states.CONFIRMING, target=target)
 

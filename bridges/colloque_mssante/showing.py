@@ -29,7 +29,7 @@ def notice(draft: Draft, lines: Sequence[Line], thread: Thread | None, writer: s
             return texts.to_all(to, target.left_out)
         case states.OPEN, Target():
             return texts.to_be_written(target.sender.value, to, _subject(draft, target, writer))
-        case states.CONFIRMING, Target(replaces=True):
+        case states.CONFIRMING, Target(replaces=replaced) if replaced:
             return texts.confirming_replacement(to)
         case states.CONFIRMING, Target():
             return texts.confirming_all(to, target.left_out)
@@ -86,7 +86,7 @@ def readdressed(target: Target, party: Party) -> Option:
 
 
 def _subject(draft: Draft, target: Target, writer: str) -> str:
-    return texts.subject(draft.subject or target.subject, writer, replaces=target.replaces)
+    return texts.subject(draft.subject or target.subject, writer, replaces=bool(target.replaces))
 
 
 def _plain(text: str) -> str:

@@ -35,8 +35,8 @@ class Target:
     """An answer to all who got a mail."""
     left_out: tuple[str, ...] = ()
     """Addresses of the answered mail that get nothing: they are not MSSanté's."""
-    replaces: bool = False
-    """It replaces a mail that left already."""
+    replaces: int = 0
+    """When the mail that it replaces left, in milliseconds since the epoch; 0: it replaces none."""
 
     @property
     def recipients(self) -> tuple[Party, ...]:
@@ -171,5 +171,5 @@ def follow(before: Target, message_id: str, thread: str) -> Target:
         in_reply_to=in_reply_to,
         references=references,
         left_out=(),
-        replaces=False,
+        replaces=0,
     )

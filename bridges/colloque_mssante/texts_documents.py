@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 DOCUMENT_TITLE = "📄 Document de santé"
+DOCUMENTS_TITLE = "📄 Documents de santé"
 UNREADABLE_TITLE = "⚠️ Document de santé illisible"
 PATIENT = "Patient : "
 NO_TYPE = "Document sans type"
@@ -12,6 +13,11 @@ NO_AUTHOR = "auteur non précisé"
 NO_DATE = "date non précisée"
 COPY = " (copie)"
 NOT_PRINTED = "Document trop long pour être mis en PDF : il se lit dans le fichier d'origine."
+ONE_ARCHIVE = (
+    "Ce message n'est pas parti : il contient plusieurs archives IHE_XDM. Envoyez-les une par une, car un message ne "
+    "concerne qu'un patient."
+)
+UNNAMED = "Le document ne dit pas son type, ou ne nomme pas son patient."
 
 _PROBLEMS = {
     "ins-test": "Matricule INS de test : ce document ne concerne pas un patient réel.",
@@ -54,6 +60,21 @@ def problems(codes: Sequence[str]) -> list[str]:
     """What is wrong with a document, each once."""
     told = (_PROBLEMS.get(code, _SUSPICIOUS) for code in codes if code not in _QUIET)
     return list(dict.fromkeys(told))
+
+
+def not_sent(reasons: Sequence[str]) -> str:
+    """An archive that must not leave, and why."""
+    return (
+        "Ce message n'est pas parti : son destinataire ne pourrait pas se fier aux documents joints.\n"
+        + "\n".join(f"• {reason}" for reason in reasons)
+        + "\nCorrigez l'archive dans le logiciel qui l'a faite, puis envoyez-la de nouveau."
+    )
+
+
+def more(count: int) -> str:
+    """Documents beyond those that are shown."""
+    them = "1 autre document se lit" if count == 1 else f"{count} autres documents se lisent"
+    return f"{them} dans le fichier d'origine, joint à ce message."
 
 
 def by(author: str) -> str:

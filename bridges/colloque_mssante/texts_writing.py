@@ -53,6 +53,12 @@ def subject(chosen: str, writer: str, *, replaces: bool) -> str:
     return f"{REPLACES} {plain}" if replaces and not plain.startswith(REPLACES) else plain
 
 
+def replaces(left_at: datetime, title: str) -> str:
+    """First line of a mail that replaces another (référentiel socle MSSanté #2)."""
+    on = left_at.astimezone(PARIS).strftime("%d/%m/%Y à %H:%M")
+    return f"Ce message annule et remplace le message du {on} ayant pour objet : {title.removeprefix(REPLACES).strip()}"
+
+
 def thread_name(number: int, title: str) -> str:
     """How a thread is named inside encrypted events."""
     return f"fil {number} · {title or NO_SUBJECT}"

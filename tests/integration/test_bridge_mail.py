@@ -12,8 +12,9 @@ from colloque.errors import Refused
 from colloque.matrix.home import Incoming
 from colloque.sockets import Client
 from colloque_demo import settings
-from colloque_mssante import texts
+from colloque_mssante import texts, texts_documents
 from tests.clients.mailbox import text_of
+from tests.clinical import PDF, archive
 from tests.servers.bridge_house import House
 from tests.waiting import until
 
@@ -82,6 +83,35 @@ async def test_files_pass_both_ways(house: House) -> None:
     [part] = list(received.iter_attachments())
     assert part.get_filename() == "réponse.bin"
     assert part.get_payload(decode=True) == data[::-1]
+
+
+async def test_clinical_documents_pass_both_ways(house: House) -> None:
+    tag, data = secrets.token_hex(4), archive()
+    announced = "XDM/1.0/DDM+CR d'examens biologiques ESSAI-DUPONT Zélie 28/03/1979"
+    asked = await house.write_file(announced, f"Voici {tag}", "IHE_XDM.ZIP", data)
+    shown = await house.mail(f"Voici {tag}")
+    assert "XDM/1.0" not in shown.body
+    assert "Objet : CR d'examens biologiques ESSAI-DUPONT" in shown.body
+    card = await house.mail("Auteur : Dr Marc ESSAI")
+    assert card.body.startswith(texts_documents.DOCUMENT_TITLE)
+    assert "Patient : ESSAI-DUPONT Zélie" in card.body
+    assert (await house.author.home.download((await house.heard_file("document-1.pdf")).content)) == PDF
+    assert (await house.author.home.download((await house.heard_file("IHE_XDM.ZIP")).content)) == data
+    thanks = await house.author.say(shown.room, f"merci {tag}", reply_to=shown.event)
+    await house.sign(thanks)
+    content = await house.author.home.upload_encrypted(data, "ihe_xdm.zip", "application/zip")
+    sent = await house.author.send(shown.room, content | {"m.relates_to": {"m.in_reply_to": {"event_id": shown.event}}})
+    await house.sign(sent)
+    plain, received = await house.answers_to(asked)
+    assert (plain["Subject"], plain["X-MSS-CODECDA"]) == (
+        "Re: CR d'examens biologiques ESSAI-DUPONT Zélie 28/03/1979",
+        None,
+    )
+    assert received["Subject"] == announced.replace("é", "e")
+    assert (received["X-MSS-CODECDA"], received["X-MSS-INS"]) == ("11502-2", "O")
+    printed, packed = received.iter_attachments()
+    assert printed.get_payload(decode=True) == PDF
+    assert (packed.get_filename(), packed.get_payload(decode=True)) == ("IHE_XDM.ZIP", data)
 
 
 async def test_what_left_is_found_in_the_mailbox_and_what_it_answers_is_marked(house: House) -> None:

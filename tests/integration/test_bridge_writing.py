@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import AsyncIterator
 from email.message import EmailMessage
@@ -164,6 +165,11 @@ async def test_an_edit_after_leaving_asks_for_a_replacement(slow: House) -> None
     await tap(slow, shown.room, asking.event, words.SEND_NOW)
     [second] = await received(slow, f"cent {tag}")
     assert second["Subject"] == f"{words.REPLACES} Re: Dose"
+    [above, _, below] = text_of(second).replace("\r\n", "\n").strip().split("\n")
+    assert re.fullmatch(
+        r"Ce message annule et remplace le message du [\d/]{10} à \d\d:\d\d ayant pour objet : .+", above
+    )
+    assert (above.endswith("Re: Dose"), below) == (True, f"cent {tag}")
     assert str(second["In-Reply-To"]).strip() == str(first["Message-ID"]).strip()
     await strike(slow, shown.room, said)
     assert (await slow.author.answer(said, "a withdrawal")).body == words.STRUCK_AFTER

@@ -55,6 +55,12 @@ def parse_subject(subject: str) -> Subject | None:
     return Subject(" ".join(f"{found['before']} {rest}".split()), int(several[1]) if several else 1, _birth(rest))
 
 
+def shown_subject(subject: str) -> str:
+    """A subject as people read it and as their answers repeat it: without the prefix that announces documents."""
+    found = parse_subject(subject)
+    return subject if found is None else found.shown
+
+
 def _birth(rest: str) -> date | None:
     found = _BORN.search(rest)
     try:

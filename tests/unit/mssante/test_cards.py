@@ -9,8 +9,8 @@ import pytest
 from colloque.mail.documents import documents_in
 from colloque.mail.message import Attachment
 from colloque_mssante import texts_documents as texts
-from colloque_mssante.cards import Card, card
-from tests.clinical import NUMBER, PDF, archive, cda, extrinsic, media, n3_body, request, zipped
+from colloque_mssante.cards import CARDS_LIMIT, Card, card, cards_of
+from tests.clinical import NAME, NUMBER, PDF, archive, cda, extrinsic, media, n3_body, request, zipped
 from tests.pdfa import faults
 
 
@@ -99,3 +99,24 @@ def test_a_document_too_long_for_a_pdf_is_still_shown():
     unprintable = replace(found, document=replace(found.document, at=None))
     assert card(unprintable).files == ()
     assert card(unprintable).warnings[-1] == texts.NOT_PRINTED
+
+
+def test_what_is_wrong_with_all_is_said_first():
+    other = cda(number="1790328100000", name=NAME.replace("ESSAI-DUPONT", "AUTRE"))
+    files = [Attachment("a.xml", "text/xml", cda()), Attachment("b.xml", "text/xml", other)]
+    above, *each = cards_of(files)
+    assert above.body == f"{texts.DOCUMENTS_TITLE}\n⚠️ L'envoi concerne plusieurs patients."
+    assert len(each) == 2
+
+
+def test_an_archive_that_cannot_be_opened_is_never_no_document():
+    [only] = cards_of([Attachment("IHE_XDM.ZIP", "application/zip", archive()[:-40])])
+    assert only.body == f"{texts.UNREADABLE_TITLE}\n⚠️ Archive abîmée."
+    assert cards_of([Attachment("photo.png", "image/png", b"\x89PNG")]) == ()
+
+
+def test_many_documents_are_not_all_shown():
+    files = [Attachment(f"{i}.xml", "text/xml", cda()) for i in range(CARDS_LIMIT + 3)]
+    found = cards_of(files)
+    assert len(found) == CARDS_LIMIT + 1
+    assert found[-1].body.endswith("3 autres documents se lisent dans le fichier d'origine, joint à ce message.")

@@ -1,0 +1,73 @@
+"""What the référentiel socle MSSanté #2 asks of a mail with an IHE_XDM archive (ECO.2.1.1 to 2.4.2), by value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from colloque.errors import BadInput, Refused
+from colloque.mail import mss
+from colloque.mail.cda import ClinicalDocument
+from colloque.mail.cda_pdf import pdf_of
+from colloque.mail.documents import documents_in, is_archive
+from colloque.mail.message import Attachment
+from colloque.mail.xdm import FILE_NAME
+from colloque_mssante import texts_documents as texts
+
+
+@dataclass(frozen=True, slots=True)
+class Enclosed:
+    """The files as they leave, and what the mail must say of them."""
+
+    files: tuple[Attachment, ...] = field(repr=False)
+    subject: str = field(default="", repr=False)
+    """As the référentiel names a mail with documents; empty for any other mail."""
+    extra: Mapping[str, str] = field(default_factory=dict)
+    """The X-MSS- header fields."""
+
+
+def enclosed(files: Sequence[Attachment]) -> Enclosed:
+    """Look at what is about to leave. Seconds, for the worst archives.
+
+    Raises Refused, whose message is what the writer reads, for an archive that its reader could not rely on: broken,
+    about several patients, or about nobody that can be named.
+    """
+    archives = [item for item in files if is_archive(item)]
+    if not archives:
+        return Enclosed(tuple(files))
+    if len(archives) > 1:
+        raise Refused("archives_several", texts.ONE_ARCHIVE)
+    contents = documents_in(archives)
+    wrong = (*contents.problems, *(code for each in contents.documents if each.data is None for code in each.problems))
+    if wrong:
+        raise Refused("archive_bad", texts.not_sent(texts.problems(wrong)))
+    documents = [each.document for each in contents.documents if each.document is not None]
+    if not documents:
+        return Enclosed(tuple(files))
+    try:
+        subject, extra = mss.subject(documents), mss.headers(documents, ())
+    except BadInput:
+        raise Refused("archive_unnamed", texts.not_sent([texts.UNNAMED])) from None
+    named = tuple(replace(item, name=FILE_NAME) if item in archives else item for item in files)
+    return Enclosed((*_printed(documents, files), *named), subject, extra)
+
+
+def _printed(documents: Sequence[ClinicalDocument], files: Sequence[Attachment]) -> list[Attachment]:
+    """The documents as PDF, for those who can't open the archive; none where the writer joined one."""
+    if any(item.mime == "application/pdf" or item.name.lower().endswith(".pdf") for item in files):
+        return []
+    printed = []
+    for rank, document in enumerate(documents, 1):
+        try:
+            data = pdf_of(document)
+        except BadInput:  # nothing to print, or too much: it is in the archive
+            continue
+        printed.append(Attachment(_name(document, rank), "application/pdf", data))
+    return printed
+
+
+def _name(document: ClinicalDocument, rank: int) -> str:
+    try:
+        return mss.pdf_name(document)
+    except BadInput:  # its act has no date
+        return f"document-{rank}.pdf"
