@@ -34,10 +34,13 @@ from colloque_mssante.inbound import Inbound
 from colloque_mssante.listener import Listener
 from colloque_mssante.notices import Notices
 from colloque_mssante.outbox import Outbox
+from colloque_mssante.reading import Reading
+from colloque_mssante.receipts import Receipts
 from colloque_mssante.sender import Sender, stuck_since
 from colloque_mssante.service_mail import ServiceMail
 from colloque_mssante.store import Mailboxes
 from colloque_mssante.store_mails import Mails, Uploads
+from colloque_mssante.store_reading import Reads
 from colloque_mssante.tables import register_upgrades
 from colloque_mssante.threads import Threads
 from colloque_mssante.watch import Watcher
@@ -135,6 +138,9 @@ class MssanteService(Service):
             watcher=watcher, mailboxes=mailboxes, outbox=outbox, incidents=parts.incidents, wake=sender.wake
         )
 
+        reads = Reads(parts.db, parts.clock)
+        reading = Reading(home=parts.home, reads=reads, mails=mails)
+
         async def listen(said: Incoming, _reply: Reply) -> None:
             await listener.answer(said)
 
@@ -155,6 +161,7 @@ class MssanteService(Service):
             bot=bot,
             conversations=conversations,
             outbound=writing.outbound,
+            reading=reading,
             is_ours=lambda user: user in config.bots or self._is_ghost(user),
         )
         mail = ServiceMail(
@@ -170,10 +177,27 @@ class MssanteService(Service):
         await inbound.settle()
         await self._listen(stack, mail)
         self._add_checks(parts, outbox, watcher, credentials, book)
-        self.spawn("sync", lambda: parts.home.run(listener.hear, self.stop, position=parts.handled))
+        self.spawn("sync", lambda: parts.home.run(listener.hear, self.stop, position=parts.handled, receipts=True))
+        self.spawn("reading", partial(self._until_stopped, reading.run))
         self.spawn("drafts", partial(self._until_stopped, writing.leaving.run))
         self.spawn("outbox", partial(self._until_stopped, sender.run))
-        filing = Filing(server=own.imap, outbox=outbox, mails=mails, credentials=credentials, clock=parts.clock)
+        filing = Filing(
+            server=own.imap,
+            outbox=outbox,
+            mails=mails,
+            reads=reads,
+            receipts=Receipts(
+                config=own,
+                composer=writing.composer,
+                outbox=outbox,
+                whitelisted=directory.whitelisted,
+                clock=parts.clock,
+                secret=secret,
+            ),
+            credentials=credentials,
+            clock=parts.clock,
+            sent=sender.wake,
+        )
         self.spawn("copies", partial(self._until_stopped, filing.run))
         self.spawn("mailboxes", partial(self._until_stopped, watcher.run))
         self.spawn("alerts", partial(self._alerts, parts, notices, outbox, watcher))

@@ -1,7 +1,7 @@
-"""What the bridge leaves in a mailbox after a mail left it: a copy among the sent ones, and `\\Answered`.
+"""What the bridge leaves in a mailbox: `\\Seen` on what was read, `\\Answered` on what was answered, and a copy of it.
 
-Its owner finds there, in any other program, what they wrote here. The folder is searched first: a crash files nothing
-twice.
+Its owner finds there, in any other program, what they did here. The folder is searched first: a crash files nothing
+twice. Who asked to be told that their mail was read is told, unless another program did.
 """
 
 from __future__ import annotations
@@ -9,6 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from colloque import logs
@@ -17,14 +20,16 @@ from colloque.config import MailServerConfig
 from colloque.errors import BadInput, LoginRefused, MailRefused, Tampered, Temporary
 from colloque.identity import MssanteAddress
 from colloque.mail.access import Auth
-from colloque.mail.imap_filing import ANSWERED, FilingClient
+from colloque.mail.imap_filing import ANSWERED, SEEN, TOLD, FilingClient
 from colloque_mssante.credentials import Credentials, fingerprint
 from colloque_mssante.outbox import Outbox, Send
+from colloque_mssante.receipts import Receipts
 from colloque_mssante.store_mails import Mails
+from colloque_mssante.store_reading import ReadMail, Reads
 from colloque_mssante.targets import Target
 
 GIVE_UP = timedelta(days=7)
-"""A copy that could not be filed for that long is given up: the mail itself left."""
+"""A copy that could not be filed, or a flag that could not be set, for that long is given up."""
 _LOOK_S = 5.0
 _IMAP_S = 30.0
 _BACK_OFF_S = (5.0, 900.0)
@@ -32,15 +37,35 @@ _BACK_OFF_S = (5.0, 900.0)
 logger = logging.getLogger(__name__)
 
 
+@dataclass(slots=True)
+class _Errand:
+    """What one mailbox has to learn."""
+
+    sends: list[Send] = field(default_factory=list)
+    reads: list[ReadMail] = field(default_factory=list)
+
+
 class Filing:
     """One instance a process. One mailbox after the other: nobody waits for it."""
 
     def __init__(
-        self, *, server: MailServerConfig, outbox: Outbox, mails: Mails, credentials: Credentials, clock: Clock
+        self,
+        *,
+        server: MailServerConfig,
+        outbox: Outbox,
+        mails: Mails,
+        reads: Reads,
+        receipts: Receipts,
+        credentials: Credentials,
+        clock: Clock,
+        sent: Callable[[], None],
     ) -> None:
         self._server = server
         self._outbox = outbox
         self._mails = mails
+        self._reads = reads
+        self._receipts = receipts
+        self._sent = sent
         self._credentials = credentials
         self._clock = clock
         self._pauses: dict[MssanteAddress, tuple[float, float]] = {}
@@ -55,26 +80,31 @@ class Filing:
             await asyncio.sleep(_LOOK_S)
 
     async def once(self) -> None:
-        """One pass over every mailbox that has something to file."""
-        waiting: dict[MssanteAddress, list[Send]] = {}
+        """One pass over every mailbox that has something to learn."""
+        waiting: defaultdict[MssanteAddress, _Errand] = defaultdict(_Errand)
         for send in await self._outbox.to_file():
             if self._clock.now() - send.made_at > GIVE_UP or send.raw is None:
                 logs.event(logger, "copy.given_up", level=logging.WARNING)
                 await self._outbox.filed(send.key)
             else:
-                waiting.setdefault(send.sender, []).append(send)
-        for address, sends in waiting.items():
+                waiting[send.sender].sends.append(send)
+        if lost := await self._reads.give_up(self._clock.now() - GIVE_UP):
+            logs.event(logger, "mail.read.given_up", level=logging.WARNING, mails=lost)
+        for read in await self._reads.to_mark():
+            waiting[read.mailbox].reads.append(read)
+        for address, errand in waiting.items():
             auth = self._credentials.of(address)
             until, _ = self._pauses.get(address, (0.0, 0.0))
             if auth is not None and monotonic() >= until and self._refused.get(address) != fingerprint(auth):
-                await self._visit(address, auth, sends)
+                await self._visit(address, auth, errand)
 
-    async def _visit(self, address: MssanteAddress, auth: Auth, sends: list[Send]) -> None:
+    async def _visit(self, address: MssanteAddress, auth: Auth, errand: _Errand) -> None:
         try:
             client = await FilingClient.connect(self._server, address.value, auth, timeout_s=_IMAP_S)
             try:
-                folder = await client.sent_folder()
-                for send in sends:
+                await self._mark(client, errand.reads)
+                folder = await client.sent_folder() if errand.sends else None
+                for send in errand.sends:
                     await self._file(client, folder, send)
             finally:
                 await client.close()
@@ -106,4 +136,23 @@ class Filing:
             return
         place = await self._mails.uid_of(send.sender, target.in_reply_to, send.thread)
         if place is not None:
-            await client.flag(*place, ANSWERED)
+            await client.flag(place[0], [place[1]], ANSWERED)
+
+    async def _mark(self, client: FilingClient, reads: list[ReadMail]) -> None:
+        for uidvalidity in {read.uidvalidity for read in reads}:
+            now = [read for read in reads if read.uidvalidity == uidvalidity]
+            flags = await client.flag(uidvalidity, [read.uid for read in now], SEEN)
+            for read in now:
+                if TOLD.lower() not in flags.get(read.uid, ()):
+                    await self._told(client, read)
+                await self._reads.marked(read.id)
+        if reads:
+            logs.event(logger, "mail.read", mails=len(reads))
+
+    async def _told(self, client: FilingClient, read: ReadMail) -> None:
+        outcome = await self._receipts.tell(read)
+        if outcome == "queued":
+            self._sent()
+            await client.flag(read.uidvalidity, [read.uid], TOLD)
+        if outcome != "not_asked":
+            logs.event(logger, "receipt", outcome=outcome)

@@ -205,4 +205,5 @@ def _stored(
         cc=mail.cc,
         reply_to=mail.reply_to,
         listed=listed,
+        receipt_to=mail.receipt_to,
     )

@@ -9,13 +9,14 @@ from colloque import logs
 from colloque.bot import Bot
 from colloque.errors import HomeRefused, Temporary
 from colloque.identity import UserId
-from colloque.matrix.home import Heard, Home, Incoming, MemberChange, Unreadable
+from colloque.matrix.home import Heard, Home, Incoming, MemberChange, Read, Unreadable
 from colloque.rooms.mark import RoomKind
 from colloque.store.rooms import Rooms
 from colloque_mssante.conversations import Conversations
 from colloque_mssante.crypto import Accounts
 from colloque_mssante.mapping import is_edit
 from colloque_mssante.outbound import Outbound
+from colloque_mssante.reading import Reading
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ class Listener:
         bot: Bot,
         conversations: Conversations,
         outbound: Outbound,
+        reading: Reading,
         is_ours: Callable[[UserId], bool],
     ) -> None:
         self._accounts = accounts
@@ -40,6 +42,7 @@ class Listener:
         self._bot = bot
         self._conversations = conversations
         self._outbound = outbound
+        self._reading = reading
         self._is_ours = is_ours
 
     async def hear(self, heard: Heard) -> None:
@@ -47,6 +50,8 @@ class Listener:
         try:
             if isinstance(heard, MemberChange):
                 await self._member(heard)
+            elif isinstance(heard, Read):
+                await self._read(heard)
             elif isinstance(heard, Incoming | Unreadable) and not self._is_ours(heard.sender):
                 await self._said(heard)
         except Temporary:
@@ -78,6 +83,11 @@ class Listener:
             await self._outbound.hear(heard, mark)
         else:
             await self._bot.hear(heard)
+
+    async def _read(self, read: Read) -> None:
+        mark = None if self._is_ours(read.user) else await self._home.mark_of(read.room)
+        if mark is not None and mark.kind is RoomKind.MAIL and mark.owner == read.user:
+            await self._reading.hear(read)
 
     async def _member(self, change: MemberChange) -> None:
         self._conversations.changed(change.room)

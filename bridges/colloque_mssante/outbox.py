@@ -28,6 +28,8 @@ ROOM = "room"
 """`caller` of mails that answer a room's message; otherwise the name of the service that asked."""
 CODES = "annuaire"
 """The service whose mails are one-time codes."""
+RECEIPTS = "receipt"
+"""Mails that tell an author that theirs was read."""
 OPEN = ("queued", "deferred", "data")
 _BY_REPORT = {"delivered": "delivered", "failed": "failed", "error": "failed", "read": "read"}
 """What a report makes of a mail. Any other report only proves that the mail left."""
@@ -136,7 +138,9 @@ class Outbox:
 
     async def last_of(self, owner: UserId, count: int) -> list[Send]:
         """Somebody's newest sends."""
-        rows = await self._db.fetch("SELECT * FROM outbox WHERE owner = $1 ORDER BY seq DESC LIMIT $2", owner, count)
+        rows = await self._db.fetch(
+            "SELECT * FROM outbox WHERE owner = $1 AND caller = $2 ORDER BY seq DESC LIMIT $3", owner, ROOM, count
+        )
         return [found for row in rows if (found := _read(row))]
 
     async def due(self) -> list[Send]:

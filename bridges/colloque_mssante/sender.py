@@ -33,7 +33,7 @@ from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque_mssante import texts
 from colloque_mssante.credentials import Credentials
-from colloque_mssante.outbox import CODES, Outbox, Send
+from colloque_mssante.outbox import CODES, RECEIPTS, Outbox, Send
 
 DOUBT = timedelta(minutes=15)
 """How long a report may take to settle a doubt before the writer is asked."""
@@ -155,11 +155,11 @@ class Sender:
                 self._server,
                 send.sender.value,
                 auth,
-                sender=send.sender.value,
+                sender="" if send.caller == RECEIPTS else send.sender.value,
                 recipients=send.recipients,
                 data=send.raw,
                 envid=send.envid,
-                notify=NOTIFY_ALL,
+                notify="NEVER" if send.caller == RECEIPTS else NOTIFY_ALL,
                 before_data=before_data,
                 timeout_s=_SMTP_S,
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mautrix.util.async_db import Database
@@ -37,6 +37,8 @@ class StoredMail:
     reply_to: tuple[Party, ...] = ()
     listed: bool = False
     """True when the directory listed its author's address that day."""
+    receipt_to: str = field(default="", repr=False)
+    """Whom its author asked to tell when it is read; empty: nobody."""
 
 
 class Mails:
@@ -72,8 +74,8 @@ class Mails:
             await self._db.execute(
                 "INSERT INTO mail "
                 "(id, mailbox, owner, uidvalidity, uid, message_id, refs, subject, author_name, author, room_id, "
-                "ref, at, thread, parties, listed) "
-                "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) "
+                "ref, at, thread, parties, listed, receipt_to) "
+                "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) "
                 "ON CONFLICT (id) DO NOTHING",
                 mail.id,
                 mail.mailbox.value,
@@ -91,6 +93,7 @@ class Mails:
                 mail.thread,
                 json.dumps({use: [(p.name, p.address) for p in getattr(mail, use)] for use in _PARTIES}),
                 mail.listed,
+                mail.receipt_to,
             )
             await self.abandon(mail.id)
             for rank, event in enumerate(events):
@@ -192,4 +195,5 @@ def _read(row: Any) -> StoredMail | None:
         cc=cc,
         reply_to=reply_to,
         listed=bool(row["listed"]),
+        receipt_to=row["receipt_to"],
     )

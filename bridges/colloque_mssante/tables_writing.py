@@ -8,7 +8,7 @@ from colloque.store.schema import migration
 
 
 def register_writing(table: UpgradeTable) -> None:
-    """Add this family's migration after the bridge's first."""
+    """Add this family's migrations after the bridge's first."""
 
     @migration(table, "Conversations, threads, drafts")
     async def writing(conn: Connection) -> None:
@@ -17,7 +17,27 @@ def register_writing(table: UpgradeTable) -> None:
         for statement in _TABLES:
             await conn.execute(statement.replace("$SERIAL", serial))
 
+    @migration(table, "Read mails")
+    async def reading(conn: Connection) -> None:
+        for statement in _READING:
+            await conn.execute(statement)
 
+
+_READING = (
+    # `read_at` 0: not read in Matrix; `marked` once its mailbox knows. `receipt_to`: whom its author asked to tell.
+    "ALTER TABLE mail ADD COLUMN receipt_to TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE mail ADD COLUMN read_at BIGINT NOT NULL DEFAULT 0",
+    "ALTER TABLE mail ADD COLUMN marked BOOLEAN NOT NULL DEFAULT false",
+    "CREATE INDEX mail_by_room ON mail (room_id, at)",
+    "CREATE INDEX mail_to_mark ON mail (marked, read_at)",
+    # The newest receipt of a room's owner, until it is made out. `thread`: a root, `main`, or empty for the whole room.
+    """CREATE TABLE receipt (
+        room_id  TEXT NOT NULL,
+        thread   TEXT NOT NULL,
+        event_id TEXT NOT NULL,
+        PRIMARY KEY (room_id, thread)
+    )""",
+)
 _TABLES = (
     # Who is at the other end of a mail room: `rpps:…`, `adeli:…` or `address:…`; `sender` and `recipient` are the
     # addresses that its owner chose for new mails, empty before.

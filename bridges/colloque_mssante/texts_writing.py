@@ -59,6 +59,17 @@ def replaces(left_at: datetime, title: str) -> str:
     return f"Ce message annule et remplace le message du {on} ayant pour objet : {title.removeprefix(REPLACES).strip()}"
 
 
+def receipt_subject(title: str) -> str:
+    """Subject of the mail that tells an author that theirs was read."""
+    return f"Lu : {title or NO_SUBJECT}"
+
+
+def receipt(at: datetime) -> str:
+    """Its words."""
+    on = at.astimezone(PARIS).strftime("%d/%m/%Y à %H:%M")
+    return f"Votre message a été affiché à son destinataire le {on}. Cela ne dit pas s'il a été compris, ni traité."
+
+
 def thread_name(number: int, title: str) -> str:
     """How a thread is named inside encrypted events."""
     return f"fil {number} · {title or NO_SUBJECT}"

@@ -30,6 +30,7 @@ from colloque_mssante.whereto import WhereTo
 class Writing:
     """From what people do in mail rooms to mails in the outbox."""
 
+    composer: Composer
     outbound: Outbound
     leaving: Leaving
     commands: WritingCommands
@@ -111,4 +112,4 @@ def open_writing(
         clock=parts.clock,
         wake=leaving.wake,
     )
-    return Writing(outbound, leaving, commands)
+    return Writing(composer, outbound, leaving, commands)

@@ -29,6 +29,10 @@ async def serve(accounts: Accounts, maildirs: Maildirs, tls: ssl.SSLContext, por
     return await loop.create_server(lambda: _Submission(desk, tls, loop), "127.0.0.1", port)
 
 
+_NOBODY = "<>"
+"""A null reverse-path (RFC 5321), as aiosmtpd reads it."""
+
+
 class _DsnEnvelope(Envelope):
     """An envelope that remembers what reports were asked for."""
 
@@ -136,9 +140,9 @@ class _Desk:
     async def handle_MAIL(  # noqa: N802
         self, _server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        """Nobody sends under another's address."""
+        """Nobody sends under another's address; reports bear none."""
         owner: object = session.auth_data
-        if address.lower() != owner:
+        if address != _NOBODY and address.lower() != owner:
             return "553 5.7.1 the sender address does not belong to the login"
         envelope.mail_from = address
         envelope.mail_options.extend(options)
@@ -161,13 +165,13 @@ class _Desk:
         assert envelope.mail_from is not None
         now = SystemClock().now()
         trace = (
-            f"Return-Path: <{envelope.mail_from}>\r\n"
+            f"Return-Path: <{envelope.mail_from.strip('<>')}>\r\n"
             f"Received: from {_plain(session.host_name)} by localhost with ESMTPSA; {format_datetime(now)}\r\n"
         )
         raw = trace.encode("ascii", "replace") + envelope.content
         for recipient in dict.fromkeys(envelope.rcpt_tos):
             self._maildirs.deliver(recipient, raw)
-        if envelope.asked.success:
+        if envelope.asked.success and envelope.mail_from != _NOBODY:
             report = success_report(envelope.mail_from, envelope.asked, raw, now)
             self._maildirs.deliver(envelope.mail_from, report)
         return "250 2.0.0 OK delivered"

@@ -19,7 +19,7 @@ from colloque.config import Config
 from colloque.errors import HomeRefused, HomeUnavailable, Temporary
 from colloque.identity import EventId, RoomId, UserId, digest, localpart, server_of
 from colloque.logs import event as log_event
-from colloque.matrix.home import Echo, Heard, Home, Incoming, MemberChange, Unreadable, text, without_quote
+from colloque.matrix.home import Echo, Heard, Home, Incoming, MemberChange, Read, Unreadable, text, without_quote
 from colloque.patience import patiently
 from colloque.rooms.mark import RoomKind, RoomMark
 
@@ -104,7 +104,7 @@ class Bot:
 
         Raises only when the database does not answer: then nothing was marked, and the event comes again.
         """
-        if isinstance(heard, MemberChange | Echo) or self._is_ours(heard.sender):
+        if isinstance(heard, MemberChange | Echo | Read) or self._is_ours(heard.sender):
             return
         try:
             await patiently(lambda: self._once(heard), for_s=math.inf)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import pytest
 
 from colloque.errors import BadInput
-from colloque.mail.imap_filing import ANSWERED, FilingClient
+from colloque.mail.imap_filing import ANSWERED, SEEN, TOLD, FilingClient
 from tests.contract.test_imap import box, deliver, mail, operator  # noqa: F401 - fixtures
 from tests.servers.mail_suites import TIMEOUT_S, dovecot, sandbox  # noqa: F401 - fixtures
 from tests.servers.operator import Operator
@@ -78,14 +78,30 @@ async def test_an_answered_mail_is_flagged_and_stays_as_it_was(operator: Operato
     async with visiting(operator, box) as client:
         found = await client.examine()
         [uid] = await client.uids(0)
-        assert await client.flag(found.uidvalidity, uid, ANSWERED)
-        assert not await client.flag(found.uidvalidity + 1, uid, ANSWERED)
-        assert not await client.flag(found.uidvalidity, uid + 7, ANSWERED)
+        flags = await client.flag(found.uidvalidity, [uid], ANSWERED)
+        assert flags.keys() == {uid}
+        assert "\\answered" in flags[uid]
+        assert await client.flag(found.uidvalidity + 1, [uid], ANSWERED) == {}
+        assert await client.flag(found.uidvalidity, [uid + 7], ANSWERED) == {}
     with owner(operator, box) as imap:
         [kept] = contents(imap, "INBOX")
         assert raw.strip() in kept
         assert b"\\Answered" in kept
         assert b"\\Seen" not in kept
+
+
+async def test_several_are_marked_at_once_and_keywords_are_kept(operator: Operator, box: str) -> None:  # noqa: F811
+    for _ in range(3):
+        await deliver(operator, box, mail("Question"))
+    async with visiting(operator, box) as client:
+        found = await client.examine()
+        uids = await client.uids(0)
+        await client.flag(found.uidvalidity, uids[:1], TOLD)
+        flags = await client.flag(found.uidvalidity, [*uids, uids[-1] + 7], SEEN)
+    assert flags.keys() == set(uids)
+    assert all("\\seen" in of for of in flags.values())
+    keeps = operator.keywords  # else the server forgot it, and said so
+    assert [TOLD.lower() in flags[uid] for uid in uids] == [keeps, False, False]
 
 
 async def test_a_message_id_that_could_end_the_command_is_refused(operator: Operator, box: str) -> None:  # noqa: F811

@@ -69,6 +69,14 @@ async def test_no_report_unless_asked(operator: Operator):
     assert mail.report is None
 
 
+async def test_a_report_leaves_under_no_address(operator: Operator):
+    sender, to = operator.fresh(), operator.fresh()
+    auth, data = operator.password(sender), written(operator, sender, to)
+    await send(operator, "", to, login=sender, auth=auth, data=data, notify="NEVER")
+    (mail,) = await inbox(operator, to, 1)
+    assert mail.automatic
+
+
 # --- what is refused, with nothing sent ---
 
 

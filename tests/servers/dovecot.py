@@ -126,7 +126,7 @@ class Dovecot:
                 )
             if self._answers(time.monotonic() + 20):
                 imap = MailServerConfig("localhost", self.imap, self.pki.ca)
-                return Operator(imap, imap, self.accounts, self.deliver)
+                return Operator(imap, imap, self.accounts, self.deliver, keywords=True)
         raise AssertionError((self.folder / "out").read_text() + (self.folder / "dovecot.log").read_text())
 
     def _configure(self) -> None:

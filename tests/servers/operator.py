@@ -37,6 +37,8 @@ class Operator:
     smtp: MailServerConfig
     accounts: dict[str, dict[str, str]]
     deliver: Callable[[str, bytes], None]
+    keywords: bool = False
+    """Mailboxes keep flags of clients' own making."""
 
     def __post_init__(self) -> None:
         self._fresh = list(self.accounts)

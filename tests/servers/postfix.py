@@ -105,7 +105,7 @@ class Postfix:
                 )
             if self._answers(time.monotonic() + 20):
                 smtp = MailServerConfig("localhost", self.port, self._dovecot.pki.ca)
-                return Operator(behind.imap, smtp, behind.accounts, behind.deliver)
+                return Operator(behind.imap, smtp, behind.accounts, behind.deliver, keywords=True)
         raise AssertionError((self.folder / "out").read_text() + (self.folder / "mail.log").read_text())
 
     def _configure(self) -> None:

@@ -52,6 +52,43 @@ def encoded_size(count: int) -> int:
 
 def compose(mail: Outgoing) -> bytes:
     """Write the mail. Raises BadInput when an address, an id, the NIL or an extra header can't stand in a header."""
+    return _head(mail) + _body(mail)
+
+
+def compose_receipt(mail: Outgoing, *, reader: str, product: str) -> bytes:
+    """An MDN (RFC 8098) that says that `reader`, an address, was shown the mail that `mail` answers.
+
+    Raises BadInput as `compose`, and when `mail` answers none.
+    """
+    if mail.in_reply_to is None or not is_address(reader):
+        raise BadInput("a receipt names a mail and its reader")
+    fields = (
+        f"Reporting-UA: {one_line(product, NAME_LIMIT).encode('ascii', 'replace').decode()}",
+        f"Final-Recipient: rfc822; {reader}",
+        f"Original-Message-ID: {_id(mail.in_reply_to)}",
+        "Disposition: manual-action/MDN-sent-automatically; displayed",
+    )
+    words = EmailMessage(policy=SMTP)
+    words.set_content(mail.text.encode("utf-8", "replace").decode(), cte="quoted-printable")
+    del words["MIME-Version"]
+    boundary = _boundary(mail)
+    parts = (words.as_bytes(), b"Content-Type: message/disposition-notification\r\n\r\n" + _lines(fields))
+    report = f'Content-Type: multipart/report; report-type=disposition-notification; boundary="{boundary}"'
+    opening = _lines(("MIME-Version: 1.0", report, ""))
+    body = b"".join(f"--{boundary}\r\n".encode() + part + b"\r\n" for part in parts)
+    return _head(mail) + opening + body + f"--{boundary}--\r\n".encode()
+
+
+def _lines(lines: Sequence[str]) -> bytes:
+    return "".join(f"{line}\r\n" for line in lines).encode("ascii")
+
+
+def _boundary(mail: Outgoing) -> str:
+    """Quoted-printable and base64 never hold "=_": it can't occur inside a part."""
+    return "=_" + hashlib.sha256(mail.message_id.encode()).hexdigest()[:32]
+
+
+def _head(mail: Outgoing) -> bytes:
     if not mail.to:
         raise BadInput("a mail needs a recipient")
     if mail.date.tzinfo is None:
@@ -74,7 +111,7 @@ def compose(mail: Outgoing) -> bytes:
         if not _FIELD_NAME.match(name) or name.lower() in _OURS:
             raise BadInput("an extra header's name can't be used")
         head.append(f"{name}: {_plain(name, value)}")
-    return "\r\n".join(head).encode("ascii") + b"\r\n" + _body(mail)
+    return "\r\n".join(head).encode("ascii") + b"\r\n"
 
 
 def _body(mail: Outgoing) -> bytes:
@@ -84,8 +121,7 @@ def _body(mail: Outgoing) -> bytes:
     for item in mail.attachments:
         _attach(message, item)
     if message.is_multipart():
-        # Quoted-printable and base64 never hold "=_": the boundary can't occur inside a part.
-        message.set_boundary("=_" + hashlib.sha256(mail.message_id.encode()).hexdigest()[:32])
+        message.set_boundary(_boundary(mail))
     return message.as_bytes()
 
 

@@ -6,6 +6,7 @@ A connection of its own for each visit: the one that reads keeps INBOX open read
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from colloque.errors import BadInput, MailDeferred, MailRefused
@@ -13,8 +14,13 @@ from colloque.mail.imap import MONTHS, UIDVALIDITY, ImapClient
 from colloque.mail.imap_wire import CommandRefused, Response
 
 ANSWERED, SEEN = "\\Answered", "\\Seen"
+TOLD = "$MDNSent"
+"""Keyword of mails whose author was told that they were read, by whatever program (RFC 3503)."""
 
 _LIST = re.compile(rb'\* LIST \(([^)]*)\) (?:NIL|"(?:\\.|[^"\\])*") (.*)\Z', re.IGNORECASE | re.DOTALL)
+_STORED = re.compile(rb"\* \d+ FETCH \((.*)\)\Z", re.IGNORECASE | re.DOTALL)
+_UID = re.compile(rb"\bUID (\d+)", re.IGNORECASE)
+_FLAGS = re.compile(rb"\bFLAGS \(([^)]*)\)", re.IGNORECASE)
 _SENT_NAMES = {
     b"sent", b"sent items", b"sent messages", b"envoy&aok-s", b"messages envoy&aok-s", b"&amk-l&aok-ments envoy&aok-s",
 }  # fmt: skip
@@ -53,13 +59,27 @@ class FilingClient(ImapClient):
             raise MailRefused(0, refused.code) from None
         return True
 
-    async def flag(self, uidvalidity: int, uid: int, flag: str) -> bool:
-        """Set a flag of one mail of INBOX; False when it is not there any more."""
+    async def flag(self, uidvalidity: int, uids: Sequence[int], flag: str) -> dict[int, frozenset[str]]:
+        """Set a flag of mails of INBOX; all flags, in small letters, of those that are still there.
+
+        A keyword that the server does not keep is not set: the flags tell.
+        """
         heads = [parts[0] for parts in await self._ask(b"SELECT INBOX")]
         if next((int(m[1]) for head in heads if (m := UIDVALIDITY.search(head))), None) != uidvalidity:
-            return False
-        answers = await self._ask(f"UID STORE {uid} +FLAGS ({flag})".encode())
-        return any(b" FETCH " in parts[0].upper() for parts in answers)
+            return {}
+        listed = ",".join(map(str, sorted(uids)))
+        await self._ask(f"UID STORE {listed} +FLAGS.SILENT ({flag})".encode())
+        # Asked for: of a flag that was there before, some servers answer nothing.
+        return _flags(await self._ask(f"UID FETCH {listed} (FLAGS)".encode()))
+
+
+def _flags(answers: Sequence[Response]) -> dict[int, frozenset[str]]:
+    found: dict[int, frozenset[str]] = {}
+    for parts in answers:
+        stored = _STORED.match(parts[0])
+        if stored and (uid := _UID.search(stored[1])) and (flags := _FLAGS.search(stored[1])):
+            found[int(uid[1])] = frozenset(flags[1].decode("ascii", "replace").lower().split())
+    return found
 
 
 def _folder(parts: Response) -> tuple[bytes, bytes]:

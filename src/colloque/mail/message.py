@@ -85,6 +85,8 @@ class Mail:
     automatic: bool
     """True when a machine sent it (RFC 3834): it must never be answered by a machine."""
     problems: tuple[str, ...]
+    receipt_to: str = ""
+    """Whom its author asked to tell when it is read; empty where nobody may be told by a machine (RFC 8098, 2.1)."""
 
     @property
     def report(self) -> Report | None:

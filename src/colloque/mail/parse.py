@@ -62,6 +62,7 @@ def parse_mail(raw: bytes) -> Mail:
         reports=reading.reports(),
         automatic=_automatic(headers) or bool(reading.statuses),
         problems=tuple(dict.fromkeys(problems)),
+        receipt_to="" if reading.statuses else _receipt_to(headers),
     )
 
 
@@ -199,6 +200,15 @@ def _date(raw: bytes, problems: list[str]) -> datetime | None:
     except (ValueError, TypeError, OverflowError, IndexError):
         problems.append("date")
         return None
+
+
+def _receipt_to(headers: Headers) -> str:
+    """Only an address that the envelope's sender bears too, and no machine's: else two machines might never stop."""
+    asked = _all_parties(headers, "disposition-notification-to")
+    came_from = parties(headers.first("return-path"))
+    if len(asked) != 1 or _automatic(headers) or [p.address for p in came_from] != [asked[0].address]:
+        return ""
+    return asked[0].address
 
 
 def _automatic(headers: Headers) -> bool:

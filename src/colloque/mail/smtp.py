@@ -104,7 +104,8 @@ class _Envelope:
 def _check(envelope: _Envelope, data: bytes) -> None:
     if not envelope.recipients:
         raise BadInput("a mail needs a recipient")
-    if not all(is_address(a) and a.isascii() for a in (envelope.sender, *envelope.recipients)):
+    named = (*([envelope.sender] if envelope.sender else []), *envelope.recipients)
+    if not all(is_address(a) and a.isascii() for a in named):
         raise BadInput("a mail address is malformed")
     if envelope.envid is not None and not _ENVID.match(envelope.envid):
         raise BadInput("an envelope id is letters and digits")

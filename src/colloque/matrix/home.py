@@ -136,7 +136,18 @@ class Echo:
     event: EventId
 
 
-Heard = Incoming | Unreadable | MemberChange | Echo
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Somebody let others know that they read up to an event (Matrix, "Receipts"); told only to who asked for it."""
+
+    room: RoomId
+    event: EventId
+    user: UserId
+    thread: str = ""
+    """The root of the thread they read, `main` for what stands in none; empty: all of the room up to the event."""
+
+
+Heard = Incoming | Unreadable | MemberChange | Echo | Read
 Handler = Callable[[Heard], Awaitable[None]]
 
 

@@ -109,14 +109,14 @@ class NioHome:
     def on_devices_changed(self, told: DevicesChanged) -> None:
         self._loop.on_devices_changed = told
 
-    async def run(self, handler: Handler, stop: asyncio.Event, *, position: Position) -> None:
-        """Hand every event to `handler`, room by room in order, until `stop` is set.
+    async def run(self, handler: Handler, stop: asyncio.Event, *, position: Position, receipts: bool = False) -> None:
+        """Hand every event to `handler`, room by room in order, until `stop` is set; with `receipts`, Read too.
 
         Rooms are handled at the same time. The position is saved when a whole batch is handled: after a kill its
         events come again. Raises what `handler` raises (in an ExceptionGroup), HomeRefused, HomeUnavailable; it may
         be called again.
         """
-        await self._loop.run(handler, stop, position)
+        await self._loop.run(handler, stop, position, receipts=receipts)
 
     async def send(self, room: RoomId, content: JsonDict, *, txn: str, type_: str = "m.room.message") -> EventId:
         """Send, encrypted for the devices that their owners signed (reactions apart: never encrypted).
@@ -170,6 +170,10 @@ class NioHome:
     async def members(self, room: RoomId) -> dict[UserId, str]:
         """Membership by user, as the server says now."""
         return await self._rooms.members(room)
+
+    async def before(self, room: RoomId, event: EventId, count: int) -> list[EventId]:
+        """The event and at most `count` before it, newest first. Raises HomeRefused when it is not in the room."""
+        return await self._rooms.before(room, event, count)
 
     async def mark_of(self, room: RoomId) -> RoomMark | None:
         """What the room is, when one of our bots said so; None for any other room."""

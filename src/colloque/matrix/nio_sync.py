@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -20,11 +19,12 @@ from colloque.clock import from_millis, monotonic
 from colloque.errors import HomeRefused, HomeUnavailable
 from colloque.identity import EventId, RoomId, UserId
 from colloque.matrix.api import CLIENT, JsonDict, path
-from colloque.matrix.home import Echo, Handler, Incoming, MemberChange, Unreadable
+from colloque.matrix.home import Echo, Handler, Unreadable
 from colloque.matrix.nio_device import Device
 from colloque.matrix.nio_machine import Decrypted
 from colloque.matrix.nio_store import Waiting
 from colloque.matrix.roster import Roster
+from colloque.matrix.sync_events import incoming, member_change, receipts_of, sync_filter
 from colloque.patience import patiently
 
 POLL_S = 30.0
@@ -35,14 +35,6 @@ BACK_OFF_S = (0.25, 15.0)
 BACKFILL_MAX = 5000
 """Missed events fetched for one room, at most; what is older is reported in the log and left."""
 _PAGE = 500
-_NOTHING: JsonDict = {"types": []}
-_FILTER = json.dumps(
-    {
-        "presence": _NOTHING,
-        "account_data": _NOTHING,
-        "room": {"state": _NOTHING, "ephemeral": _NOTHING, "account_data": _NOTHING, "timeline": {"limit": 50}},
-    }
-)
 logger = logging.getLogger(__name__)
 
 
@@ -81,12 +73,14 @@ class SyncLoop:
         self._machine = device.machine
         self._store = device.store
         self._deadlines: dict[EventId, float] = {}
+        self._filter = sync_filter(receipts=False)
         self.on_devices_changed: DevicesChanged | None = None
         self.problem = "home.starting"
         """Empty while syncing works, else a stable code."""
 
-    async def run(self, handler: Handler, stop: asyncio.Event, position: Position) -> None:
+    async def run(self, handler: Handler, stop: asyncio.Event, position: Position, *, receipts: bool = False) -> None:
         """Until `stop` is set. Raises what a handler raises, and HomeRefused when the account itself is refused."""
+        self._filter = sync_filter(receipts=receipts)
         since = await position.position()
         self._deadlines = {w.event: monotonic() + KEY_WAIT_S for w in self._store.waiting()}
         pause = BACK_OFF_S[0]
@@ -116,7 +110,7 @@ class SyncLoop:
         wait = POLL_S if soonest is None else min(POLL_S, max(0.0, soonest - monotonic()) + 0.05)
         if self.problem:
             wait = 0.0
-        query = {"timeout": str(int(wait * 1000)), "filter": _FILTER, "set_presence": "offline"}
+        query = {"timeout": str(int(wait * 1000)), "filter": self._filter, "set_presence": "offline"}
         query |= {} if since is None else {"since": since}
         asking = asyncio.ensure_future(
             self._api.call("GET", path(CLIENT, "sync"), query=query, timeout_s=wait + PATIENCE_S)
@@ -163,6 +157,9 @@ class SyncLoop:
             self._roster.forget(room)
         for event in events:
             await self._event(room, event, batch)
+        for event in value.get("ephemeral", {}).get("events", []):
+            for read in receipts_of(room, event):
+                await batch.handler(read)
 
     async def _missed(self, room: RoomId, before: str, since: str) -> list[JsonDict]:
         """The events that the server left out of a batch, oldest first."""
@@ -187,7 +184,7 @@ class SyncLoop:
     async def _event(self, room: RoomId, event: JsonDict, batch: _Batch) -> None:
         if "state_key" in event:
             if event["type"] == "m.room.member":
-                await batch.handler(_member_change(room, event))
+                await batch.handler(member_change(room, event))
             return
         if event["sender"] == self._user:
             await batch.handler(Echo(room, EventId(event["event_id"])))
@@ -195,7 +192,7 @@ class SyncLoop:
         if not event.get("content"):
             return
         if event["type"] != "m.room.encrypted":
-            await batch.handler(_incoming(room, event, event["type"], event["content"]))
+            await batch.handler(incoming(room, event, event["type"], event["content"]))
             return
         said = self._machine.decrypt_room_event(room, event)
         if said is not None:
@@ -210,7 +207,7 @@ class SyncLoop:
         signed = await patiently(lambda: self._keys.is_signed(sender, said), for_s=PATIENCE_S)
         device = self._keys.device_of(sender, said)
         await batch.handler(
-            _incoming(room, event, said.type, said.content, encrypted=True, device_signed=signed, device=device)
+            incoming(room, event, said.type, said.content, encrypted=True, device_signed=signed, device=device)
         )
 
     async def _settle(self, batch: _Batch) -> None:
@@ -233,7 +230,7 @@ class SyncLoop:
     async def _invited(self, room: RoomId, value: JsonDict, batch: _Batch) -> None:
         for event in value.get("invite_state", {}).get("events", []):
             if event.get("type") == "m.room.member" and event.get("state_key") == self._user:
-                change = _member_change(room, event)
+                change = member_change(room, event)
                 await batch.handler(change)
                 if change.sender in self._roster.rooms.bots:
                     await self._join(room)
@@ -249,37 +246,3 @@ async def _wait(stop: asyncio.Event, seconds: float) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await stop.wait()
-
-
-def _member_change(room: RoomId, event: JsonDict) -> MemberChange:
-    found = event.get("event_id")
-    return MemberChange(
-        room=room,
-        user=UserId(event["state_key"]),
-        sender=UserId(event["sender"]),
-        membership=str(event["content"].get("membership", "")),
-        event=None if found is None else EventId(found),
-    )
-
-
-def _incoming(
-    room: RoomId,
-    event: JsonDict,
-    type_: str,
-    content: JsonDict,
-    *,
-    encrypted: bool = False,
-    device_signed: bool = False,
-    device: str = "",
-) -> Incoming:
-    return Incoming(
-        room=room,
-        event=EventId(event["event_id"]),
-        sender=UserId(event["sender"]),
-        sent_at=from_millis(event["origin_server_ts"]),
-        type=type_,
-        content=content,
-        encrypted=encrypted,
-        device_signed=device_signed,
-        device=device,
-    )

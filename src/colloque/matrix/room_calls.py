@@ -25,6 +25,7 @@ _MARKS_ONLY = json.dumps(
         },
     }
 )
+_NO_MEMBERS = json.dumps({"lazy_load_members": True})
 _INITIAL_SYNC_S = 600.0
 
 
@@ -102,6 +103,12 @@ class RoomCalls:
         """Membership by user, as the server says now."""
         answer = await self.api.call("GET", path(CLIENT, "rooms", room, "members"))
         return {UserId(str(e["state_key"])): str(e["content"]["membership"]) for e in answer["chunk"]}
+
+    async def before(self, room: RoomId, event: EventId, count: int) -> list[EventId]:
+        """The event and at most `count` before it, newest first."""
+        where = path(CLIENT, "rooms", room, "context", event)
+        around = await self.api.call("GET", where, query={"limit": str(2 * count), "filter": _NO_MEMBERS})
+        return [event, *(EventId(one["event_id"]) for one in around["events_before"][:count])]
 
     async def mark_of(self, room: RoomId) -> RoomMark | None:
         """What the room is, when one of our bots said so; None for any other room."""

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from colloque.errors import BadInput
-from colloque.mail.compose import compose, encoded_size, envid, message_id
+from colloque.mail.compose import compose, compose_receipt, encoded_size, envid, message_id
 from colloque.mail.message import Attachment, Outgoing, Party, one_line
 from colloque.mail.parse import parse_mail
 
@@ -125,6 +125,31 @@ def test_line_breaks_in_names_and_subjects_are_flattened():
     assert back.subject == "a Bcc: x@y.example"
     assert back.sender.name == "n X: y"
     assert other_parser(raw)["Bcc"] is None
+
+
+def test_a_receipt_reads_back_here_and_elsewhere():
+    mail = replace(MAIL, in_reply_to="<asked@x>", subject="Lu : Bilan é", text="Affiché.\né")
+    raw = compose_receipt(mail, reader="louis.berthet@aura.mssante.example", product="Colloque")
+    well_formed(raw)
+    back, other = parse_mail(raw), other_parser(raw)
+    [report] = back.reports
+    assert (report.kind, report.original_message_id) == ("read", "<asked@x>")
+    assert report.recipient == "louis.berthet@aura.mssante.example"
+    assert (back.text.strip(), back.automatic, back.subject) == ("Affiché.\né", True, "Lu : Bilan é")
+    assert (other.get_content_type(), other.get_param("report-type")) == (
+        "multipart/report",
+        "disposition-notification",
+    )
+    assert [part.get_content_type() for part in other.iter_parts()] == [
+        "text/plain",
+        "message/disposition-notification",
+    ]
+    assert raw == compose_receipt(mail, reader="louis.berthet@aura.mssante.example", product="Colloque")
+    for wrong in (replace(mail, in_reply_to=None), replace(mail, in_reply_to="<a\r\nBcc: x@x>")):
+        with pytest.raises(BadInput):
+            compose_receipt(wrong, reader="louis.berthet@aura.mssante.example", product="Colloque")
+    with pytest.raises(BadInput):
+        compose_receipt(mail, reader="x\r\ny@x", product="Colloque")
 
 
 def test_derived_ids_are_stable_opaque_and_apart():

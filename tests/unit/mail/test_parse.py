@@ -118,3 +118,21 @@ def test_a_long_text_is_cut_for_show_and_kept_whole():
     assert len(mail.text) == TEXT_LIMIT
     assert len(mail.attachments[0].data) > TEXT_LIMIT
     assert "long-text" in mail.problems
+
+
+@pytest.mark.parametrize(
+    ("headers", "told"),
+    [
+        ("Return-Path: <b@x.example>\nDisposition-Notification-To: B <B@x.example>\n", "b@x.example"),
+        ("Disposition-Notification-To: b@x.example\n", ""),
+        ("Return-Path: <c@x.example>\nDisposition-Notification-To: b@x.example\n", ""),
+        ("Return-Path: <>\nDisposition-Notification-To: b@x.example\n", ""),
+        ("Return-Path: <b@x.example>\nDisposition-Notification-To: b@x.example, c@x.example\n", ""),
+        ("Return-Path: <b@x.example>\nAuto-Submitted: auto-replied\nDisposition-Notification-To: b@x.example\n", ""),
+        ("Return-Path: <b@x.example>\nPrecedence: list\nDisposition-Notification-To: b@x.example\n", ""),
+        ("Return-Path: <b@x.example>\n", ""),
+    ],
+)
+def test_who_may_be_told_that_it_was_read(headers: str, told: str):
+    mail = parse_mail(f"{headers}From: b@x.example\nMessage-ID: <1@x>\n\nBonjour".encode())
+    assert mail.receipt_to == told

@@ -1,0 +1,67 @@
+"""What an owner read in Matrix: kept at once, and made out a moment later, so that no receipt is lost to a crash."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+
+from colloque import logs
+from colloque.errors import HomeRefused, Temporary
+from colloque.identity import EventId, RoomId
+from colloque.matrix.home import Read
+from colloque.matrix.nio_home import NioHome
+from colloque_mssante.store_mails import Mails
+from colloque_mssante.store_reading import Reads
+
+_LOOK_S = 5.0
+_BEFORE = 50
+"""Events looked through for the last mail before the one that was read up to."""
+
+logger = logging.getLogger(__name__)
+
+
+class Reading:
+    """One instance a process."""
+
+    def __init__(self, *, home: NioHome, reads: Reads, mails: Mails) -> None:
+        self._home = home
+        self._reads = reads
+        self._mails = mails
+        self._news = asyncio.Event()
+
+    async def hear(self, read: Read) -> None:
+        """The owner of a mail room read up to an event."""
+        await self._reads.hear(read)
+        self._news.set()
+
+    async def run(self) -> None:
+        """Make out what was read, for ever."""
+        while True:
+            self._news.clear()
+            await self.once()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_S):
+                    await self._news.wait()
+
+    async def once(self) -> None:
+        """One pass. What can't be made out now comes again at the next."""
+        for room, thread, event in await self._reads.heard():
+            try:
+                if await self._reads.shows(room, event):
+                    await self._reads.read(room, thread, event, event)
+                elif not await self._mails.arriving(room):  # else it may show the mail that is on its way
+                    await self._reads.read(room, thread, event, await self._last_mail(room, event))
+            except Temporary as error:
+                logs.event(logger, "receipt.deferred", code=error.code)
+
+    async def _last_mail(self, room: RoomId, event: EventId) -> EventId | None:
+        """The nearest event before it that shows a mail."""
+        try:
+            before = await self._home.before(room, event, _BEFORE)
+        except HomeRefused:  # the room is gone, or the event is not there
+            return None
+        for one in before:
+            if await self._reads.shows(room, one):
+                return one
+        return None

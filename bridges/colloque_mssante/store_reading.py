@@ -1,0 +1,127 @@
+"""Which mails their owner read in Matrix, and which of them their mailbox still has to know of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from mautrix.util.async_db import Database
+
+from colloque.clock import Clock, to_millis
+from colloque.identity import EventId, MssanteAddress, RoomId, UserId
+from colloque.matrix.home import Read
+from colloque.store.schema import transaction
+
+MAIN = "main"
+"""What a receipt says of events outside any thread (Matrix, "Threaded read receipts")."""
+
+
+# In the main timeline stand the mails that began their thread, and those of none.
+_READ = (
+    "UPDATE mail SET read_at = $1 WHERE room_id = $2 AND read_at = 0 "
+    "AND at <= (SELECT m.at FROM part JOIN mail m ON m.id = part.mail WHERE part.event_id = $5) AND ("
+    "$3 = '' OR mail.thread IN (SELECT thread.id FROM thread WHERE thread.room_id = $2 AND thread.root = $3) "
+    "OR ($3 = $4 AND NOT EXISTS (SELECT 1 FROM thread WHERE thread.id = mail.thread AND thread.root <> '' "
+    "AND NOT EXISTS (SELECT 1 FROM part WHERE part.event_id = thread.root AND part.mail = mail.id))))"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadMail:
+    """A mail that was read, for its mailbox and its author."""
+
+    id: str
+    mailbox: MssanteAddress
+    owner: UserId
+    uidvalidity: int
+    uid: int
+    message_id: str | None
+    subject: str = field(repr=False)
+    receipt_to: str = field(repr=False)
+    """Whom its author asked to tell; empty: nobody."""
+
+
+class Reads:
+    """Queries over `receipt` and `mail`."""
+
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._db = db
+        self._clock = clock
+
+    async def hear(self, read: Read) -> None:
+        """Keep the newest receipt of a room's owner, one for each thread."""
+        await self._db.execute(
+            "INSERT INTO receipt (room_id, thread, event_id) VALUES ($1, $2, $3) "
+            "ON CONFLICT (room_id, thread) DO UPDATE SET event_id = excluded.event_id",
+            read.room,
+            read.thread,
+            read.event,
+        )
+
+    async def heard(self) -> list[tuple[RoomId, str, EventId]]:
+        """`(room, thread, event)` of receipts that nothing was made of yet."""
+        rows: list[Any] = await self._db.fetch("SELECT room_id, thread, event_id FROM receipt")
+        return [(RoomId(row["room_id"]), row["thread"], EventId(row["event_id"])) for row in rows]
+
+    async def shows(self, room: RoomId, event: EventId) -> bool:
+        """True when that event of that room shows a mail."""
+        found = await self._db.fetchval(
+            "SELECT 1 FROM part JOIN mail ON mail.id = part.mail WHERE part.event_id = $1 AND mail.room_id = $2",
+            event,
+            room,
+        )
+        return found is not None
+
+    async def read(self, room: RoomId, thread: str, heard: EventId, upto: EventId | None) -> None:
+        """Every mail of that room (of that thread of it) up to the one that `upto` shows is read; `heard` is settled.
+
+        None: no mail stands before it.
+        """
+        async with transaction(self._db):
+            if upto is not None:
+                await self._db.execute(
+                    _READ,
+                    to_millis(self._clock.now()),
+                    room,
+                    thread,
+                    MAIN,
+                    upto,
+                )
+            await self._db.execute(
+                "DELETE FROM receipt WHERE room_id = $1 AND thread = $2 AND event_id = $3", room, thread, heard
+            )
+
+    async def to_mark(self) -> list[ReadMail]:
+        """Mails read here whose mailbox does not know it yet."""
+        rows: list[Any] = await self._db.fetch(
+            "SELECT * FROM mail WHERE read_at > 0 AND NOT marked ORDER BY read_at, uid LIMIT 500"
+        )
+        return [
+            ReadMail(
+                row["id"],
+                MssanteAddress(row["mailbox"]),
+                UserId(row["owner"]),
+                row["uidvalidity"],
+                row["uid"],
+                row["message_id"],
+                row["subject"],
+                row["receipt_to"],
+            )
+            for row in rows
+        ]
+
+    async def give_up(self, before: datetime) -> int:
+        """Mails read before then whose mailbox never took the flag: left alone from now on; how many."""
+        moment = to_millis(before)
+        async with transaction(self._db):
+            count = await self._db.fetchval(
+                "SELECT COUNT(*) FROM mail WHERE read_at > 0 AND read_at < $1 AND NOT marked", moment
+            )
+            if count:
+                await self._db.execute("UPDATE mail SET marked = true WHERE read_at > 0 AND read_at < $1", moment)
+        return int(count)
+
+    async def marked(self, mail: str) -> None:
+        """Its mailbox knows, or never will."""
+        await self._db.execute("UPDATE mail SET marked = true WHERE id = $1", mail)

@@ -1,0 +1,144 @@
+"""What a mailbox learns of reading in Matrix, and who is told: on the sandbox operator and on Dovecot."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+import pytest
+from mautrix.util.async_db import Database
+
+from colloque.clock import FrozenClock
+from colloque.errors import MailDeferred
+from colloque.files import write_private
+from colloque.identity import EventId, MssanteAddress, RoomId, UserId
+from colloque.mail.imap_filing import ANSWERED, SEEN, TOLD
+from colloque.mail.message import Party
+from colloque.store.schema import new_upgrades, open_database
+from colloque_mssante.credentials import Credentials
+from colloque_mssante.filing import Filing
+from colloque_mssante.outbox import Outbox
+from colloque_mssante.receipts import Receipts
+from colloque_mssante.store import Cursor, Place
+from colloque_mssante.store_mails import Mails, StoredMail
+from colloque_mssante.store_reading import ReadMail, Reads
+from colloque_mssante.tables import register_upgrades
+from tests.contract.test_imap import box, deliver, mail, operator  # noqa: F401 - fixtures
+from tests.contract.test_imap_filing import contents, owner, visiting
+from tests.servers.mail_suites import dovecot, sandbox  # noqa: F401 - fixtures
+from tests.servers.operator import Operator
+
+ANNE, ROOM = UserId("@anne:h.test"), RoomId("!room")
+
+
+@pytest.fixture
+async def db(tmp_path: Path) -> AsyncIterator[Database]:
+    upgrades = new_upgrades()
+    register_upgrades(upgrades)
+    opened = await open_database(f"sqlite:{tmp_path}/b.db", upgrades, "colloque_mssante")
+    yield opened
+    await opened.stop()
+
+
+@dataclass
+class Telling:
+    """Stands where receipts are queued; `troubles` failures come first."""
+
+    told: list[str] = field(default_factory=list)
+    troubles: int = 0
+
+    async def tell(self, read: ReadMail) -> str:
+        if self.troubles:
+            self.troubles -= 1
+            raise MailDeferred("not now")
+        self.told.append(read.id)
+        return "queued" if read.receipt_to else "not_asked"
+
+
+@dataclass
+class Boxed:
+    """One mailbox, and the bridge's memory of it."""
+
+    operator: Operator
+    address: str
+    db: Database
+    clock: FrozenClock
+    folder: Path
+
+    def filing(self, telling: Telling) -> Filing:
+        path = self.folder / "mailboxes.yaml"
+        write_private(path, f"{self.address}: {{password: '{self.operator.password(self.address).secret}'}}\n")
+        credentials = Credentials(path)
+        credentials.refresh()
+        return Filing(
+            server=self.operator.imap,
+            outbox=Outbox(self.db, self.clock),
+            mails=Mails(self.db, self.clock),
+            reads=Reads(self.db, self.clock),
+            receipts=cast("Receipts", telling),
+            credentials=credentials,
+            clock=self.clock,
+            sent=lambda: None,
+        )
+
+    async def shown(self, uidvalidity: int, uid: int, asked: str) -> None:
+        cursor = Cursor(MssanteAddress(self.address), ANNE, self.clock.now(), uidvalidity, 0, "")
+        author = Party("", "b@x")
+        stored = StoredMail(f"m{uid}", cursor.address, ANNE, f"<{uid}@x>", (), "", author, ROOM, receipt_to=asked)
+        await Mails(self.db, self.clock).put(stored, Place(cursor, uidvalidity, uid), f"r{uid}", [EventId(f"${uid}")])
+        self.clock.advance(seconds=1)
+
+
+@pytest.fixture
+def boxed(operator: Operator, box: str, db: Database, clock: FrozenClock, tmp_path: Path) -> Boxed:  # noqa: F811
+    return Boxed(operator, box, db, clock, tmp_path)
+
+
+async def test_marks_and_tells_once(boxed: Boxed) -> None:
+    operator, box = boxed.operator, boxed.address  # noqa: F811
+    for name in "abcd":
+        await deliver(operator, box, mail(name))
+    async with visiting(operator, box) as client:
+        found = await client.examine()
+        one, two, three, four = await client.uids(0)
+        await client.flag(found.uidvalidity, [one], ANSWERED)
+        await client.flag(found.uidvalidity, [two], TOLD)
+    for uid, asked in ((one, "b@x"), (two, "b@x"), (three, ""), (four, "b@x")):
+        await boxed.shown(found.uidvalidity, uid, asked)
+    reads, telling = Reads(boxed.db, boxed.clock), Telling(troubles=1)
+    await reads.read(ROOM, "", EventId(f"${three}"), EventId(f"${three}"))
+    await boxed.filing(telling).once()
+    assert telling.told == []
+    assert len(await reads.to_mark()) == 3
+    again = boxed.filing(telling)
+    await again.once()
+    await again.once()
+    # Who keeps no keywords can't say that another program told.
+    expected = [one, three] if operator.keywords else [one, two, three]
+    assert telling.told == [f"m{uid}" for uid in expected]
+    assert await reads.to_mark() == []
+    with owner(operator, box) as imap:
+        kept = contents(imap, "INBOX")
+    assert [SEEN.encode() in each for each in kept] == [True, True, True, False]
+    assert [ANSWERED.encode() in each for each in kept] == [True, False, False, False]
+    assert [TOLD.encode() in each for each in kept] == [operator.keywords] * 2 + [False, False]
+
+
+async def test_a_mail_that_is_gone_holds_nobody(boxed: Boxed) -> None:
+    operator, box = boxed.operator, boxed.address  # noqa: F811
+    await deliver(operator, box, mail("a"))
+    async with visiting(operator, box) as client:
+        found = await client.examine()
+        [uid] = await client.uids(0)
+    await boxed.shown(found.uidvalidity + 1, uid, "")
+    await boxed.shown(found.uidvalidity, uid + 5, "b@x")
+    reads, telling = Reads(boxed.db, boxed.clock), Telling()
+    await reads.read(ROOM, "", EventId(f"${uid + 5}"), EventId(f"${uid + 5}"))
+    await boxed.filing(telling).once()
+    assert await reads.to_mark() == []
+    assert f"m{uid + 5}" in telling.told
+    with owner(operator, box) as imap:
+        [kept] = contents(imap, "INBOX")
+    assert SEEN.encode() not in kept

@@ -1,0 +1,94 @@
+"""Which mails a receipt makes read, the same on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from mautrix.util.async_db import Database
+
+from colloque.clock import FrozenClock
+from colloque.identity import EventId, RoomId
+from colloque.mail.message import Party
+from colloque.matrix.home import Read
+from colloque_mssante.store import Cursor, Place
+from colloque_mssante.store_mails import Mails, StoredMail
+from colloque_mssante.store_reading import Reads
+from colloque_mssante.threads import Thread, Threads
+from tests.unit.mssante.test_store import ANNE, BOX, ROOM, SINCE, db  # noqa: F401
+
+OTHER = RoomId("!other")
+PLACE = Cursor(BOX, ANNE, SINCE, 1, 0, "")
+
+
+async def shown(db: Database, clock: FrozenClock, number: int, *, thread: str = "", room: RoomId = ROOM) -> None:  # noqa: F811
+    """Mail `m<number>`, shown by `$<number>` and `$<number>b`, in a thread that the first of them began."""
+    clock.advance(seconds=1)
+    threads, first = Threads(db, clock), EventId(f"${number}")
+    found = await threads.begin(thread or f"m{number}", room, "Avis")
+    assert isinstance(found, Thread)
+    await threads.note(found, None, (), first)
+    mail = StoredMail(f"m{number}", BOX, ANNE, f"<{number}@x>", (), "Avis", Party("B", "b@x"), room, found.id)
+    await Mails(db, clock).put(mail, Place(PLACE, 1, number), f"r{number}", [first, EventId(f"${number}b")])
+
+
+@pytest.mark.parametrize(
+    ("thread", "event", "read"),
+    [
+        ("", "$3", {1, 2, 3}),
+        ("", "$2b", {1, 2}),
+        ("main", "$4", {1, 2, 4}),
+        ("$2", "$3", {2, 3}),
+        ("$1", "$1", {1}),
+        ("$nothing", "$3", set()),
+    ],
+)
+async def test_up_to_where_it_stands(
+    db: Database,  # noqa: F811
+    clock: FrozenClock,
+    thread: str,
+    event: str,
+    read: set[int],
+) -> None:
+    """1 and 2 begin threads, 3 answers in the second, 4 begins one; 9 is in another room."""
+    for number, of in ((1, ""), (2, ""), (3, "m2"), (4, "")):
+        await shown(db, clock, number, thread=of)
+    await shown(db, clock, 9, room=OTHER)
+    reads = Reads(db, clock)
+    await reads.hear(Read(ROOM, EventId(event), ANNE, thread))
+    assert await reads.heard() == [(ROOM, thread, EventId(event))]
+    await reads.read(ROOM, thread, EventId(event), EventId(event))
+    assert {mail.uid for mail in await reads.to_mark()} == read
+    assert await reads.heard() == []
+
+
+async def test_a_newer_receipt_waits_while_an_older_is_made_out(db: Database, clock: FrozenClock) -> None:  # noqa: F811
+    await shown(db, clock, 1)
+    await shown(db, clock, 2)
+    reads = Reads(db, clock)
+    await reads.hear(Read(ROOM, EventId("$1"), ANNE))
+    await reads.hear(Read(ROOM, EventId("$2"), ANNE))
+    await reads.read(ROOM, "", EventId("$1"), EventId("$1"))
+    assert await reads.heard() == [(ROOM, "", EventId("$2"))]
+
+
+async def test_what_its_mailbox_knows_comes_no_more(db: Database, clock: FrozenClock) -> None:  # noqa: F811
+    await shown(db, clock, 1)
+    await shown(db, clock, 2)
+    reads = Reads(db, clock)
+    await reads.read(ROOM, "", EventId("$2"), EventId("$2"))
+    await reads.marked("m1")
+    assert [mail.id for mail in await reads.to_mark()] == ["m2"]
+    assert await reads.give_up(clock.now()) == 0
+    clock.advance(days=8)
+    assert await reads.give_up(clock.now() - timedelta(days=7)) == 1
+    assert await reads.to_mark() == []
+
+
+async def test_an_event_that_shows_no_mail_of_that_room(db: Database, clock: FrozenClock) -> None:  # noqa: F811
+    await shown(db, clock, 1)
+    reads = Reads(db, clock)
+    assert await reads.shows(ROOM, EventId("$1b"))
+    assert not await reads.shows(OTHER, EventId("$1"))
+    await reads.read(ROOM, "", EventId("$x"), None)
+    assert await reads.to_mark() == []
