@@ -39,6 +39,7 @@ from colloque_mssante.receipts import Receipts
 from colloque_mssante.sender import Sender, stuck_since
 from colloque_mssante.service_mail import ServiceMail
 from colloque_mssante.store import Mailboxes
+from colloque_mssante.store_choices import Choices
 from colloque_mssante.store_mails import Mails, Uploads
 from colloque_mssante.store_reading import Reads
 from colloque_mssante.tables import register_upgrades
@@ -75,6 +76,8 @@ class MssanteService(Service):
         ghosts = Ghosts(parts.db, accounts, parts.admin, secret, self._ghost)
         outbox = Outbox(parts.db, parts.clock)
         mails, mailboxes = Mails(parts.db, parts.clock), Mailboxes(parts.db, parts.clock)
+        choices = Choices(parts.db, parts.clock)
+        await choices.load()
         notices = Notices(parts.db, parts.rooms, parts.home)
         sender = Sender(
             server=own.smtp,
@@ -115,6 +118,7 @@ class MssanteService(Service):
             book=book,
             directory=directory,
             credentials=credentials,
+            choices=choices,
             conversations=conversations,
             ghosts=ghosts,
             mails=mails,
@@ -128,6 +132,7 @@ class MssanteService(Service):
             directory=directory,
             credentials=credentials,
             mailboxes=mailboxes,
+            choices=choices,
             inbound=inbound,
             incidents=parts.incidents,
             notices=notices,
@@ -135,7 +140,13 @@ class MssanteService(Service):
             clock=parts.clock,
         )
         commands = Commands(
-            watcher=watcher, mailboxes=mailboxes, outbox=outbox, incidents=parts.incidents, wake=sender.wake
+            watcher=watcher,
+            choices=choices,
+            outbox=outbox,
+            incidents=parts.incidents,
+            journal=parts.journal,
+            clock=parts.clock,
+            wake=sender.wake,
         )
 
         reads = Reads(parts.db, parts.clock)
@@ -195,6 +206,7 @@ class MssanteService(Service):
                 secret=secret,
             ),
             credentials=credentials,
+            choices=choices,
             clock=parts.clock,
             sent=sender.wake,
         )

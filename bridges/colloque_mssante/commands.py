@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 
 from colloque.bot import Handler, Reply
+from colloque.clock import Clock
 from colloque.commands import Call
 from colloque.matrix.home import Incoming
+from colloque.numbers import day_in_paris
 from colloque.store.incidents import Incidents
-from colloque_mssante import texts
+from colloque.store.journal import Journal
+from colloque_mssante import texts, texts_boxes
 from colloque_mssante.outbox import OPEN, Outbox
-from colloque_mssante.store import Mailboxes
+from colloque_mssante.store_choices import OFF, PAUSED, Choices
 from colloque_mssante.watch import Watcher
 
 _SENDS = 5
+_OLDEST = timedelta(days=366)
+"""How old the mails may be that `!boite connecter` shows on request."""
 
 
 class Commands:
@@ -23,18 +29,25 @@ class Commands:
         self,
         *,
         watcher: Watcher,
-        mailboxes: Mailboxes,
+        choices: Choices,
         outbox: Outbox,
         incidents: Incidents,
+        journal: Journal,
+        clock: Clock,
         wake: Callable[[], None],
     ) -> None:
         self._watcher = watcher
-        self._mailboxes = mailboxes
+        self._choices = choices
+        self._journal = journal
+        self._clock = clock
         self._outbox = outbox
         self._wake = wake
         self._incidents = incidents
         self.table: Mapping[str, Handler] = {
             "boite etat": self.box_state,
+            "boite connecter": self.box_open,
+            "boite pause": self.box_pause,
+            "boite deconnecter": self.box_off,
             "envois": self.sends,
             "renvoyer": self.resend,
             "etat": self.state,
@@ -42,12 +55,47 @@ class Commands:
 
     async def box_state(self, _call: Call, said: Incoming, reply: Reply) -> None:
         """`!boite etat`."""
-        lines = [
-            (address.value, self._watcher.states[address])
-            for address in await self._mailboxes.of(said.sender)
-            if address in self._watcher.states
-        ]
-        await reply(texts.boxes(lines) if lines else texts.NO_BOX)
+        lines: list[tuple[str, str, datetime | None]] = []
+        for box in await self._choices.of(said.sender):
+            if box.closed:
+                lines.append((box.address.value, box.closed, box.at))
+            elif box.address in self._watcher.states:
+                lines.append((box.address.value, self._watcher.states[box.address], None))
+        await reply(texts_boxes.boxes(lines) if lines else texts.NO_BOX)
+
+    async def box_open(self, call: Call, said: Incoming, reply: Reply) -> None:
+        """`!boite connecter`, with a day where older mails are wanted."""
+        before = await self._choices.of(said.sender)
+        if not before:
+            await reply(texts.NO_BOX)
+            return
+        since, today = None, self._clock.now()
+        if call.rest:
+            since = day_in_paris(call.rest, today)
+            if since is None or not timedelta() <= today - since <= _OLDEST:
+                await reply(texts_boxes.OPEN_HOW)
+                return
+        if since is None and all(self._watcher.states.get(box.address) == "ok" for box in before):
+            await reply(texts_boxes.OPEN_ALREADY)
+            return
+        after = await self._choices.open(said.sender, since)
+        self._journal.note("mailbox.opened", actor=said.sender)
+        resumed = {box.address: box.at for box in before if box.closed == PAUSED and since is None}
+        await reply(texts_boxes.opened([(box.address.value, box.since, resumed.get(box.address)) for box in after]))
+
+    async def box_pause(self, _call: Call, said: Incoming, reply: Reply) -> None:
+        """`!boite pause`."""
+        await self._close(said, reply, PAUSED)
+
+    async def box_off(self, _call: Call, said: Incoming, reply: Reply) -> None:
+        """`!boite deconnecter`."""
+        await self._close(said, reply, OFF)
+
+    async def _close(self, said: Incoming, reply: Reply, how: str) -> None:
+        boxes = await self._choices.close(said.sender, how)
+        if boxes:
+            self._journal.note("mailbox.paused" if how == PAUSED else "mailbox.closed", actor=said.sender)
+        await reply(texts_boxes.closed([box.address.value for box in boxes], how) if boxes else texts.NO_BOX)
 
     async def sends(self, _call: Call, said: Incoming, reply: Reply) -> None:
         """`!envois`: the person's last ones."""

@@ -24,6 +24,7 @@ from colloque_mssante.credentials import Credentials
 from colloque_mssante.drafts import Draft, Line
 from colloque_mssante.enclosing import Enclosed
 from colloque_mssante.outbox import ROOM, Send
+from colloque_mssante.store_choices import OFF, Choices
 from colloque_mssante.targets import Target, Whitelisted, listed_address
 
 GONE_FROM_DIRECTORY = "address_gone"
@@ -50,6 +51,7 @@ class Composer:
         directory: Directory,
         whitelisted: Whitelisted,
         credentials: Credentials,
+        choices: Choices,
         keys: RoomKeys,
         clock: Clock,
         secret: bytes,
@@ -60,6 +62,7 @@ class Composer:
         self._directory = directory
         self._whitelisted = whitelisted
         self._credentials = credentials
+        self._choices = choices
         self._keys = keys
         self._clock = clock
         self._secret = secret
@@ -74,7 +77,8 @@ class Composer:
 
     def mailboxes(self, user: UserId) -> tuple[MssanteAddress, ...]:
         """The writer's own mailboxes that we can send from."""
-        return tuple(m.address for m in self.writer(user).personal_mailboxes if self._credentials.of(m.address))
+        mine = (m.address for m in self.writer(user).personal_mailboxes)
+        return tuple(a for a in mine if self._credentials.of(a) and self._choices.closed(a, user) != OFF)
 
     def check(self, user: UserId, target: Target) -> Party:
         """How the sender is written; every recipient may be written to."""
@@ -82,6 +86,8 @@ class Composer:
         mine = next((m for m in person.personal_mailboxes if m.address == target.sender), None)
         if mine is None or self._credentials.of(target.sender) is None:
             raise Refused("no_mailbox", texts.NO_MAILBOX)
+        if self._choices.closed(target.sender, user) == OFF:
+            raise Refused("mailbox_off", texts.BOX_OFF)
         for party in target.recipients:
             self._may_get(party, target)
         return Party(mapping.sender_label(person, mine), target.sender.value)

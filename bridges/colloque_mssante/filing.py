@@ -18,12 +18,13 @@ from colloque import logs
 from colloque.clock import Clock, monotonic
 from colloque.config import MailServerConfig
 from colloque.errors import BadInput, LoginRefused, MailRefused, Tampered, Temporary
-from colloque.identity import MssanteAddress
+from colloque.identity import MssanteAddress, UserId
 from colloque.mail.access import Auth
 from colloque.mail.imap_filing import ANSWERED, SEEN, TOLD, FilingClient
 from colloque_mssante.credentials import Credentials, fingerprint
 from colloque_mssante.outbox import Outbox, Send
 from colloque_mssante.receipts import Receipts
+from colloque_mssante.store_choices import OFF, Choices
 from colloque_mssante.store_mails import Mails
 from colloque_mssante.store_reading import ReadMail, Reads
 from colloque_mssante.targets import Target
@@ -41,6 +42,7 @@ logger = logging.getLogger(__name__)
 class _Errand:
     """What one mailbox has to learn."""
 
+    owner: UserId | None = None
     sends: list[Send] = field(default_factory=list)
     reads: list[ReadMail] = field(default_factory=list)
 
@@ -57,6 +59,7 @@ class Filing:
         reads: Reads,
         receipts: Receipts,
         credentials: Credentials,
+        choices: Choices,
         clock: Clock,
         sent: Callable[[], None],
     ) -> None:
@@ -67,6 +70,7 @@ class Filing:
         self._receipts = receipts
         self._sent = sent
         self._credentials = credentials
+        self._choices = choices
         self._clock = clock
         self._pauses: dict[MssanteAddress, tuple[float, float]] = {}
         """Until when (monotonic) a mailbox is left alone, and for how long the next time."""
@@ -88,13 +92,17 @@ class Filing:
                 await self._outbox.filed(send.key)
             else:
                 waiting[send.sender].sends.append(send)
+                waiting[send.sender].owner = send.owner
         if lost := await self._reads.give_up(self._clock.now() - GIVE_UP):
             logs.event(logger, "mail.read.given_up", level=logging.WARNING, mails=lost)
         for read in await self._reads.to_mark():
             waiting[read.mailbox].reads.append(read)
+            waiting[read.mailbox].owner = read.owner
         for address, errand in waiting.items():
             auth = self._credentials.of(address)
             until, _ = self._pauses.get(address, (0.0, 0.0))
+            if errand.owner is not None and self._choices.closed(address, errand.owner) == OFF:
+                continue
             if auth is not None and monotonic() >= until and self._refused.get(address) != fingerprint(auth):
                 await self._visit(address, auth, errand)
 

@@ -24,6 +24,8 @@ class Cursor:
     uid: int
     refused: str
     """Why the operator does not let us in, as a code; empty while it does. Kept until the credentials change."""
+    opened: int = 0
+    """How often its owner had it read anew: a reader of before moves nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +63,14 @@ class Mailboxes:
             await self._db.execute(
                 "INSERT INTO mailbox (address, owner, since, uid) VALUES ($1, $2, $3, 0) "
                 "ON CONFLICT (address) DO UPDATE SET owner = excluded.owner, since = excluded.since, "
-                "uidvalidity = NULL, uid = 0, refused = NULL",
+                "uidvalidity = NULL, uid = 0, refused = NULL, closed = '', closed_at = 0",
                 address.value,
                 owner,
                 to_millis(since),
             )
-        return Cursor(address, owner, since, None, 0, "")
+            made = await self.get(address)
+        assert made is not None
+        return made
 
     async def get(self, address: MssanteAddress) -> Cursor | None:
         """The cursor, None when the mailbox was never watched."""
@@ -80,17 +84,18 @@ class Mailboxes:
             row["uidvalidity"],
             row["uid"],
             row["refused"] or "",
+            row["opened"],
         )
 
-    async def of(self, owner: UserId) -> list[MssanteAddress]:
-        """Mailboxes watched for that person."""
-        rows = await self._db.fetch("SELECT address FROM mailbox WHERE owner = $1 ORDER BY address", owner)
-        return [MssanteAddress(row["address"]) for row in rows]
-
-    async def move(self, address: MssanteAddress, uidvalidity: int, uid: int) -> None:
+    async def move(self, cursor: Cursor, uidvalidity: int, uid: int) -> None:
         """Everything up to `uid` is dealt with."""
         await self._db.execute(
-            "UPDATE mailbox SET uidvalidity = $2, uid = $3 WHERE address = $1", address.value, uidvalidity, uid
+            "UPDATE mailbox SET uidvalidity = $2, uid = $3 WHERE address = $1 AND owner = $4 AND opened = $5",
+            cursor.address.value,
+            uidvalidity,
+            uid,
+            cursor.owner,
+            cursor.opened,
         )
 
     async def refuse(self, address: MssanteAddress, code: str) -> bool:

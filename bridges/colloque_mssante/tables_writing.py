@@ -22,7 +22,18 @@ def register_writing(table: UpgradeTable) -> None:
         for statement in _READING:
             await conn.execute(statement)
 
+    @migration(table, "Mailboxes that their owners closed")
+    async def choices(conn: Connection) -> None:
+        for statement in _CHOICES:
+            await conn.execute(statement)
 
+
+_CHOICES = (
+    # `closed`: empty, `paused` or `off`; `opened` grows each time that its owner has it read anew.
+    "ALTER TABLE mailbox ADD COLUMN closed TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE mailbox ADD COLUMN closed_at BIGINT NOT NULL DEFAULT 0",
+    "ALTER TABLE mailbox ADD COLUMN opened BIGINT NOT NULL DEFAULT 0",
+)
 _READING = (
     # `read_at` 0: not read in Matrix; `marked` once its mailbox knows. `receipt_to`: whom its author asked to tell.
     "ALTER TABLE mail ADD COLUMN receipt_to TEXT NOT NULL DEFAULT ''",

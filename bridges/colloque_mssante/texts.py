@@ -61,6 +61,10 @@ NOT_LISTED = (
 RESEND_WHAT = "Répondez « !renvoyer » au message concerné."
 RESEND_DONE = "Nouvel envoi demandé."
 NO_SENDS = "Aucun envoi pour l'instant."
+BOX_OFF = (
+    "Ce message n'est pas parti : vous avez déconnecté cette boîte MSSanté. « !boite connecter » la relie de nouveau, "
+    "puis renvoyez-le."
+)
 NO_BOX = (
     "Aucune boîte MSSanté n'est relevée pour vous.\n"
     "L'Annuaire Santé ne vous connaît pas de boîte personnelle, ou elle n'est pas reliée à ce service."
@@ -175,18 +179,6 @@ def mail_head(
 def moment(at: datetime) -> str:
     """A date and time as read in Paris: 23/11/2026 à 14:32."""
     return at.astimezone(PARIS).strftime("%d/%m/%Y à %H:%M")
-
-
-def boxes(lines: Sequence[tuple[str, str]]) -> str:
-    """Answer to `!boite etat`: `(address, state)` a mailbox."""
-    words = {
-        "ok": "relevée en continu",
-        "waiting": "momentanément injoignable, nouvel essai en cours",
-        "refused": "arrêtée : l'opérateur refuse l'accès",
-        "tampered": "arrêtée : le certificat de l'opérateur n'est pas reconnu",
-        "starting": "connexion en cours",
-    }
-    return "\n".join(["Votre boîte MSSanté", *(f"• {address} : {words.get(state, state)}" for address, state in lines)])
 
 
 def sends(lines: Sequence[tuple[datetime, str, str]]) -> str:

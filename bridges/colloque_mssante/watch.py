@@ -1,6 +1,7 @@
 """Which mailboxes are read, and the reading: one task a mailbox, each from its own durable cursor.
 
-Watched are the PER mailboxes that the directory lists for attested people and whose credentials we have.
+Watched are the PER mailboxes that the directory lists for attested people and whose credentials we have, but for those
+that their owners paused or disconnected.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from colloque_mssante.inbound import Inbound
 from colloque_mssante.notices import Notices
 from colloque_mssante.sender import TLS_INCIDENT
 from colloque_mssante.store import Cursor, Mailboxes, Place
+from colloque_mssante.store_choices import Choices
 
 _LOOK_S = 1.0
 _DIRECTORY_S = 30.0
@@ -39,7 +41,7 @@ _TRIES = 3
 _STUCK_WAIT = timedelta(seconds=30)
 
 _Key = tuple[MssanteAddress, str, str]
-"""Address, owner, fingerprint of the credential: a change of any starts a new task."""
+"""Address, owner, fingerprint of the credential and of its owner's choice: a change of any starts a new task."""
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +57,7 @@ class Watcher:
         directory: Directory,
         credentials: Credentials,
         mailboxes: Mailboxes,
+        choices: Choices,
         inbound: Inbound,
         incidents: Incidents,
         notices: Notices,
@@ -66,13 +69,14 @@ class Watcher:
         self._directory = directory
         self._credentials = credentials
         self._mailboxes = mailboxes
+        self._choices = choices
         self._inbound = inbound
         self._incidents = incidents
         self._notices = notices
         self._journal = journal
         self._clock = clock
         self._tasks: dict[_Key, asyncio.Task[None]] = {}
-        self._asked: tuple[int, int] = (-1, -1)
+        self._asked: tuple[int, int, int] = (-1, -1, -1)
         self._asked_at = 0.0
         self.states: dict[MssanteAddress, str] = {}
         self._waiting_since: dict[MssanteAddress, float] = {}
@@ -96,7 +100,7 @@ class Watcher:
     async def _look(self) -> None:
         self._book.refresh()
         self._credentials.refresh()
-        now = (self._book.serial, self._credentials.version)
+        now = (self._book.serial, self._credentials.version, self._choices.version)
         if now == self._asked and monotonic() - self._asked_at < _DIRECTORY_S:
             return
         try:
@@ -122,8 +126,9 @@ class Watcher:
             person = self._directory.by_rpps(attestation.rpps)
             for box in person.personal_mailboxes if person is not None else ():
                 auth = self._credentials.of(box.address)
-                if auth is not None:
-                    found[box.address, attestation.user, fingerprint(auth)] = (attestation, auth)
+                if auth is not None and not self._choices.closed(box.address, attestation.user):
+                    opened = self._choices.opened(box.address, attestation.user)
+                    found[box.address, attestation.user, f"{opened} {fingerprint(auth)}"] = (attestation, auth)
         return found
 
     async def _keep(self, address: MssanteAddress, attestation: Attestation, auth: Auth) -> None:
@@ -192,7 +197,7 @@ class Watcher:
         """Deal with everything above `uid`, then with what was stuck; the new cursor."""
         for one in await client.uids(uid, cursor.since.date() if uid == 0 else None):
             await self._one(client, Place(cursor, box.uidvalidity, one))
-            await self._mailboxes.move(cursor.address, box.uidvalidity, one)
+            await self._mailboxes.move(cursor, box.uidvalidity, one)
             uid = one
         for stuck in await self._mailboxes.stuck(cursor.address, box.uidvalidity):
             await self._one(client, Place(cursor, box.uidvalidity, stuck.uid))

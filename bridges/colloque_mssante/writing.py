@@ -20,6 +20,7 @@ from colloque_mssante.ghosts import Ghosts
 from colloque_mssante.leaving import Leaving
 from colloque_mssante.outbound import Outbound
 from colloque_mssante.outbox import Outbox
+from colloque_mssante.store_choices import Choices
 from colloque_mssante.store_drafts import Drafts
 from colloque_mssante.store_mails import Mails
 from colloque_mssante.threads import Threads
@@ -43,6 +44,7 @@ def open_writing(
     book: AttestationBook,
     directory: Directory,
     credentials: Credentials,
+    choices: Choices,
     conversations: Conversations,
     ghosts: Ghosts,
     mails: Mails,
@@ -61,6 +63,7 @@ def open_writing(
         directory=directory,
         whitelisted=directory.whitelisted,
         credentials=credentials,
+        choices=choices,
         keys=parts.keys,
         clock=parts.clock,
         secret=secret,

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+
+from colloque.clock import PARIS, start_of_day_in_paris
 
 _QUOTES = dict.fromkeys("’‘‚‛′´ʼ‹›", "'") | dict.fromkeys("“”„‟″«»", '"')
 _DASHES = dict.fromkeys("‐‑‒–—―−⁃﹘﹣", "-")
@@ -63,6 +65,7 @@ def _below_hundred() -> dict[str, int]:
 
 _WORDS = _below_hundred()
 _PLAIN_DIGITS = re.compile(r"[0-9]{1,12}|[0-9]{1,3}(?:[ .'-][0-9]{3}){1,3}")
+_FAR = timedelta(days=36_500)
 _LONGEST = 13
 """Words in the longest numbers (499 999 is one)."""
 
@@ -132,7 +135,34 @@ _SECONDS = {
     "mois": 30 * 86_400,
     **dict.fromkeys(("an", "ans", "annee", "annees"), 365 * 86_400),
 }
+_DAY = re.compile(r"(?P<day>\d{1,2})[/.-](?P<month>\d{1,2})(?:[/.-](?P<year>\d{4}|\d\d))?\Z", re.ASCII)
+_ISO_DAY = re.compile(r"(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)\Z", re.ASCII)
+_SINCE = re.compile(r"\s*(?:depuis|du|le|il y a|since)\b", re.IGNORECASE)
 _DURATION = re.compile(r"(.*?[0-9]|.*\s)\s*([a-z]+)")
+
+
+def day_in_paris(text: str, now: datetime) -> datetime | None:
+    """Midnight, Paris time, of a day: `14/11/2026`, `14.11.26`, `14/11` (the last one before `now`), `2026-11-14`, or
+    as long ago as `duration` reads; "depuis le" may stand before it. None for anything else.
+    """
+    plain = tidy(text)
+    while lead := _SINCE.match(plain):
+        plain = plain[lead.end() :]
+    found = _DAY.match(plain.strip()) or _ISO_DAY.match(plain.strip())
+    if found is None:
+        ago = duration(plain)
+        return None if ago is None or ago > _FAR else start_of_day_in_paris(now - ago)
+    day, month, year = int(found["day"]), int(found["month"]), found["year"]
+    this_year = now.astimezone(PARIS).year
+    years = [this_year, this_year - 1] if year is None else [int(year) + (2000 if len(year) == 2 else 0)]
+    for each in years:
+        try:
+            at = datetime(each, month, day, tzinfo=PARIS)
+        except ValueError:
+            continue
+        if year is not None or at <= now:
+            return at.astimezone(UTC)
+    return None
 
 
 def duration(text: str) -> timedelta | None:

@@ -47,6 +47,11 @@ class MailProgram:
         with self._opened() as imap:
             imap.create(folder)
 
+    def append(self, raw: bytes, internal_date: str) -> None:
+        """Put a mail there that was received earlier."""
+        with self._opened() as imap:
+            imap.append("INBOX", "", internal_date, raw)
+
     def _found(self, folder: str, key: str) -> list[EmailMessage]:
         with self._opened() as imap:
             imap.select(folder, readonly=True)

@@ -160,13 +160,16 @@ def test_an_unknown_command_names_the_one_probably_meant(text: str, typed: str, 
     assert (found.typed, found.near.name if found.near else None) == (typed, near)
 
 
+_BOX = ("boite etat", "boite connecter", "boite pause", "boite deconnecter")
+
+
 def test_each_person_sees_what_they_may_use() -> None:
     def names(rights: set[Right], room: str) -> list[str]:
         return [c.name for c in commands_for(rights, room)]
 
     assert names(set(), "home") == ["aide", "inscription", "code", "sessions"]
     assert names({Right.ATTESTED}, "patient") == ["patient salon", "patient terminer", "patient referent"]
-    assert names({Right.ATTESTED}, "mail") == ["ecrire", "objet", "repondre tous", "boite etat", "envois", "renvoyer"]
+    assert names({Right.ATTESTED}, "mail") == ["ecrire", "objet", "repondre tous", *_BOX, "envois", "renvoyer"]
     assert names({Right.ADMIN}, "admin") == [
         "aide", "etat", "revoquer", "retablir", "administrateurs", "administrateur ajouter", "administrateur retirer",
         "annuaire confirmer",

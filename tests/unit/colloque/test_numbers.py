@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from colloque.numbers import digits, duration, fold, number, tidy
+from colloque.clock import PARIS
+from colloque.numbers import day_in_paris, digits, duration, fold, number, tidy
 
 UNITS = [
     "zéro",
@@ -171,3 +172,32 @@ def test_typography_is_made_plain() -> None:
     assert tidy("« L’été »\u00a0— “oui”…\r\n\u200b‘non’") == '"L\'été" - "oui"…\n\n\'non\''
     assert fold("ŒUVRE Élève") == "oeuvre eleve"
     assert not re.search(r"[^\x00-\x7f]", fold("Ça, là-bas\u202f: cœur"))
+
+
+NOW = datetime(2026, 3, 2, 13, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("typed", "day"),
+    [
+        ("14/11/2025", (2025, 11, 14)),
+        ("14.11.25", (2025, 11, 14)),
+        ("2025-11-14", (2025, 11, 14)),
+        ("depuis le 1/3", (2026, 3, 1)),
+        ("3/3", (2025, 3, 3)),
+        ("29/2", None),
+        ("29/02/2024", (2024, 2, 29)),
+        ("il y a 2 semaines", (2026, 2, 16)),
+        ("depuis un mois", (2026, 1, 31)),
+        ("31/02/2026", None),
+        ("0/0/0000", None),
+        ("14/11/9999", (9999, 11, 14)),
+        ("99999999999 ans", None),
+        ("hier", None),
+        ("", None),
+        ("depuis le", None),
+    ],
+)
+def test_a_day(typed: str, day: tuple[int, int, int] | None) -> None:
+    found = day_in_paris(typed, NOW)
+    assert (found.astimezone(PARIS).timetuple()[:5] if found else None) == ((*day, 0, 0) if day else None)
