@@ -13,7 +13,8 @@ from colloque.numbers import day_in_paris
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque_mssante import texts, texts_boxes
-from colloque_mssante.outbox import OPEN, Outbox
+from colloque_mssante.outbox import Outbox
+from colloque_mssante.sends import OPEN
 from colloque_mssante.store_choices import OFF, PAUSED, Choices
 from colloque_mssante.watch import Watcher
 

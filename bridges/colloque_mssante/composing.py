@@ -23,7 +23,7 @@ from colloque_mssante import enclosing, mapping, texts, texts_writing
 from colloque_mssante.credentials import Credentials
 from colloque_mssante.drafts import Draft, Line
 from colloque_mssante.enclosing import Enclosed
-from colloque_mssante.outbox import ROOM, Send
+from colloque_mssante.sends import ROOM, Send
 from colloque_mssante.store_choices import OFF, Choices
 from colloque_mssante.targets import Target, Whitelisted, listed_address
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,8 +23,9 @@ from colloque.identity import MssanteAddress, UserId
 from colloque.mail.access import Auth
 from colloque.mail.imap_filing import ANSWERED, SEEN, TOLD, FilingClient
 from colloque_mssante.credentials import Credentials, fingerprint
-from colloque_mssante.outbox import Outbox, Send
+from colloque_mssante.outbox import Outbox
 from colloque_mssante.receipts import Receipts
+from colloque_mssante.sends import ROOM, Send
 from colloque_mssante.store_choices import OFF, Choices
 from colloque_mssante.store_mails import Mails
 from colloque_mssante.store_reading import ReadMail, Reads
@@ -31,6 +33,8 @@ from colloque_mssante.targets import Target
 
 GIVE_UP = timedelta(days=7)
 """A copy that could not be filed, or a flag that could not be set, for that long is given up."""
+_LOOK_FOR = timedelta(days=1)
+"""How long a mail in doubt is looked for."""
 _LOOK_S = 5.0
 _IMAP_S = 30.0
 _BACK_OFF_S = (5.0, 900.0)
@@ -45,6 +49,7 @@ class _Errand:
     owner: UserId | None = None
     sends: list[Send] = field(default_factory=list)
     reads: list[ReadMail] = field(default_factory=list)
+    doubts: list[Send] = field(default_factory=list)
 
 
 class Filing:
@@ -74,6 +79,8 @@ class Filing:
         self._clock = clock
         self._pauses: dict[MssanteAddress, tuple[float, float]] = {}
         """Until when (monotonic) a mailbox is left alone, and for how long the next time."""
+        self._looked: dict[str, tuple[float, float]] = {}
+        """When (monotonic) a mail in doubt was last looked for, and how long it then rests."""
         self._refused: dict[MssanteAddress, str] = {}
         """Credentials that the operator refused: not used again."""
 
@@ -98,6 +105,10 @@ class Filing:
         for read in await self._reads.to_mark():
             waiting[read.mailbox].reads.append(read)
             waiting[read.mailbox].owner = read.owner
+        for send in await self._outbox.doubtful():
+            if send.caller == ROOM and self._may_look(send):
+                waiting[send.sender].doubts.append(send)
+                waiting[send.sender].owner = send.owner
         for address, errand in waiting.items():
             auth = self._credentials.of(address)
             until, _ = self._pauses.get(address, (0.0, 0.0))
@@ -111,7 +122,10 @@ class Filing:
             client = await FilingClient.connect(self._server, address.value, auth, timeout_s=_IMAP_S)
             try:
                 await self._mark(client, errand.reads)
-                folder = await client.sent_folder() if errand.sends else None
+                folder = await client.sent_folder() if errand.sends or errand.doubts else None
+                if folder is not None:
+                    for send in errand.doubts:
+                        await self._settle(client, folder, send)
                 for send in errand.sends:
                     await self._file(client, folder, send)
             finally:
@@ -145,6 +159,23 @@ class Filing:
         place = await self._mails.uid_of(send.sender, target.in_reply_to, send.thread)
         if place is not None:
             await client.flag(place[0], [place[1]], ANSWERED)
+
+    def _may_look(self, send: Send) -> bool:
+        """Whether a mail in doubt is due to be looked for: at once, then less and less often, for a day."""
+        age = self._clock.now() - send.made_at
+        last, pause = self._looked.get(send.key, (-math.inf, 0.0))
+        if age > _LOOK_FOR or monotonic() < last + pause:
+            return False
+        self._looked[send.key] = (monotonic(), min(max(pause * 2, _BACK_OFF_S[0]), _BACK_OFF_S[1]))
+        return True
+
+    async def _settle(self, client: FilingClient, folder: bytes, send: Send) -> None:
+        """Some operators file themselves what they take: what stands among the sent mails did leave."""
+        with contextlib.suppress(BadInput):
+            if await client.holds(folder, send.message_id) and await self._outbox.found(send.key):
+                self._looked.pop(send.key, None)
+                logs.event(logger, "doubt.settled")
+                self._sent()
 
     async def _mark(self, client: FilingClient, reads: list[ReadMail]) -> None:
         for uidvalidity in {read.uidvalidity for read in reads}:

@@ -29,7 +29,8 @@ from colloque_mssante.conversations import Conversations
 from colloque_mssante.crypto import Account
 from colloque_mssante.ghosts import OPERATOR, Correspondent, Ghosts, correspondent
 from colloque_mssante.mapping import Draft
-from colloque_mssante.outbox import CODES, Outbox
+from colloque_mssante.outbox import Outbox
+from colloque_mssante.sends import CODES
 from colloque_mssante.store import Cursor, Place
 from colloque_mssante.store_mails import Mails, StoredMail, Uploads
 from colloque_mssante.targets import Answers, answers_to

@@ -1,73 +1,29 @@
-"""Mails on their way out, durable. States of one:
-
-    queued ──► data ──► sent ──► delivered ──► read
-      ▲         │ │        └──► failed            (a delivery report says so)
-      │         │ └──► refused                    (the operator said no; nothing left)
-    deferred ◄──┤
-                └──► doubtful                     (the answer was lost: a report settles it, or the writer decides)
-
-`data` is committed just before the text leaves: found at a start, it means doubt.
-"""
+"""The outbox: mails on their way out, durable; what `sends` tells of their states is kept here."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from mautrix.util.async_db import Database
 
 from colloque.clock import Clock, from_millis, to_millis
-from colloque.identity import EventId, MssanteAddress, RoomId, UserId
+from colloque.identity import EventId, MssanteAddress, UserId
 from colloque.mail.message import Report
 from colloque.store.schema import transaction
+from colloque_mssante.sends import ROOM, Send, read_send
 
-ROOM = "room"
-"""`caller` of mails that answer a room's message; otherwise the name of the service that asked."""
-CODES = "annuaire"
-"""The service whose mails are one-time codes."""
-RECEIPTS = "receipt"
-"""Mails that tell an author that theirs was read."""
-OPEN = ("queued", "deferred", "data")
 _BY_REPORT = {"delivered": "delivered", "failed": "failed", "error": "failed", "read": "read"}
 """What a report makes of a mail. Any other report only proves that the mail left."""
 _SHORT_TRIES = 3
 """Deferrals (some 15 s) after which the writer is told to be patient."""
+_HELD = (
+    "EXISTS (SELECT 1 FROM outbox a WHERE a.thread = outbox.thread AND outbox.thread <> '' AND a.seq < outbox.seq "
+    "AND a.state IN ('queued', 'deferred', 'data'))"
+)
+"""An earlier mail of the same thread has not left: its reader gets them in the order in which they were written."""
 _RANK = {"sent": 1, "failed": 2, "delivered": 2, "read": 3}
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """One mail to send, or sent."""
-
-    key: str
-    """Unique: the event that asked for it, or the caller's own key."""
-    caller: str
-    sender: MssanteAddress
-    recipients: tuple[str, ...]
-    owner: UserId | None
-    room: RoomId | None
-    event: EventId | None
-    message_id: str
-    envid: str
-    ref: str
-    """Its token in the journal."""
-    raw: bytes | None
-    """The composed mail; dropped once it can't be needed again."""
-    state: str
-    status: str
-    """Enhanced status code of a refusal or failure; `login` where our credentials were refused."""
-    tries: int
-    next_at: datetime
-    made_at: datetime
-    told: str
-    """The state that the writer was last shown."""
-    thread: str = ""
-    """The thread it stands in; empty for a service's."""
-    target: str = field(default="", repr=False)
-    """Where it goes, as `targets.Target` writes it; empty for a service's."""
 
 
 class Outbox:
@@ -110,11 +66,11 @@ class Outbox:
 
     async def get(self, key: str) -> Send | None:
         """The mail of that key."""
-        return _read(await self._db.fetchrow("SELECT * FROM outbox WHERE key = $1", key))
+        return read_send(await self._db.fetchrow("SELECT * FROM outbox WHERE key = $1", key))
 
     async def of_event(self, event: EventId) -> Send | None:
         """The mail that an event is part of, or that one of our messages told about."""
-        return _read(
+        return read_send(
             await self._db.fetchrow(
                 "SELECT * FROM outbox WHERE event_id = $1 OR told_event = $1 "
                 "OR key = (SELECT draft FROM draft_line WHERE event_id = $1) LIMIT 1",
@@ -124,36 +80,48 @@ class Outbox:
 
     async def last_in(self, thread: str) -> Send | None:
         """The newest mail we sent in a thread."""
-        return _read(
+        return read_send(
             await self._db.fetchrow("SELECT * FROM outbox WHERE thread = $1 ORDER BY seq DESC LIMIT 1", thread)
         )
 
     async def of_message_id(self, message_id: str) -> Send | None:
         """The mail we sent under that Message-ID."""
-        return _read(await self._db.fetchrow("SELECT * FROM outbox WHERE message_id = $1", message_id))
+        return read_send(await self._db.fetchrow("SELECT * FROM outbox WHERE message_id = $1", message_id))
 
     async def of_ref(self, ref: str) -> Send | None:
         """The mail that the journal names so."""
-        return _read(await self._db.fetchrow("SELECT * FROM outbox WHERE ref = $1", ref))
+        return read_send(await self._db.fetchrow("SELECT * FROM outbox WHERE ref = $1", ref))
 
     async def last_of(self, owner: UserId, count: int) -> list[Send]:
         """Somebody's newest sends."""
         rows = await self._db.fetch(
             "SELECT * FROM outbox WHERE owner = $1 AND caller = $2 ORDER BY seq DESC LIMIT $3", owner, ROOM, count
         )
-        return [found for row in rows if (found := _read(row))]
+        return [found for row in rows if (found := read_send(row))]
 
     async def due(self) -> list[Send]:
-        """What may be tried now, oldest first."""
+        """What may be tried now, oldest first: of one thread, the first that has not left."""
         rows = await self._db.fetch(
-            "SELECT * FROM outbox WHERE state IN ('queued', 'deferred') AND next_at <= $1 ORDER BY seq", self._now()
+            "SELECT * FROM outbox WHERE state IN ('queued', 'deferred') AND next_at <= $1 AND NOT "  # noqa: S608
+            f"{_HELD} ORDER BY seq",
+            self._now(),
         )
-        return [found for row in rows if (found := _read(row))]
+        return [found for row in rows if (found := read_send(row))]
+
+    async def held(self) -> list[Send]:
+        """Mails that wait for an earlier one of their thread, and whose writer was not shown that they do."""
+        rows = await self._db.fetch(
+            f"SELECT * FROM outbox WHERE state = 'queued' AND told = '' AND room_id <> '' AND {_HELD} "  # noqa: S608
+            "AND EXISTS (SELECT 1 FROM outbox b WHERE b.thread = outbox.thread AND b.seq < outbox.seq "
+            "AND b.state = 'deferred' AND b.tries > $1) ORDER BY seq",
+            _SHORT_TRIES,
+        )
+        return [found for row in rows if (found := read_send(row))]
 
     async def interrupted(self) -> list[Send]:
         """Mails whose text was leaving when the process died."""
         rows = await self._db.fetch("SELECT * FROM outbox WHERE state = 'data' ORDER BY seq")
-        return [found for row in rows if (found := _read(row))]
+        return [found for row in rows if (found := read_send(row))]
 
     async def to_tell(self) -> list[Send]:
         """Mails whose writer was not shown the present state.
@@ -166,12 +134,12 @@ class Outbox:
             self._now(),
             _SHORT_TRIES,
         )
-        return [found for row in rows if (found := _read(row))]
+        return [found for row in rows if (found := read_send(row))]
 
     async def next_time(self) -> datetime | None:
         """When something is due or to be told next; None when nothing waits."""
         value = await self._db.fetchval(
-            "SELECT MIN(next_at) FROM outbox WHERE state IN ('queued', 'deferred') "
+            f"SELECT MIN(next_at) FROM outbox WHERE (state IN ('queued', 'deferred') AND NOT {_HELD}) "  # noqa: S608
             "OR (state = 'doubtful' AND told <> state)"
         )
         return None if value is None else from_millis(value)
@@ -183,7 +151,9 @@ class Outbox:
 
     async def oldest_waiting(self) -> datetime | None:
         """Since when the oldest mail that was never tried waits."""
-        value = await self._db.fetchval("SELECT MIN(next_at) FROM outbox WHERE state = 'queued'")
+        value = await self._db.fetchval(
+            f"SELECT MIN(next_at) FROM outbox WHERE state = 'queued' AND NOT {_HELD}"  # noqa: S608
+        )
         return None if value is None else from_millis(value)
 
     async def move(self, key: str, state: str, *, status: str = "", next_at: datetime | None = None) -> None:
@@ -220,12 +190,25 @@ class Outbox:
             )
         return True
 
+    async def doubtful(self) -> list[Send]:
+        """Mails in doubt, oldest first."""
+        rows = await self._db.fetch("SELECT * FROM outbox WHERE state = 'doubtful' ORDER BY seq")
+        return [found for row in rows if (found := read_send(row))]
+
+    async def found(self, key: str) -> bool:
+        """A mail in doubt was found where only what left stands; False when its doubt was settled meanwhile."""
+        async with transaction(self._db):
+            if await self._db.fetchval("SELECT 1 FROM outbox WHERE key = $1 AND state = 'doubtful'", key) is None:
+                return False
+            await self._db.execute("UPDATE outbox SET state = 'sent', status = '' WHERE key = $1", key)
+        return True
+
     async def to_file(self) -> list[Send]:
         """Mails that left and whose copy is still to be put into their mailbox, oldest first."""
         rows = await self._db.fetch(
             "SELECT * FROM outbox WHERE NOT filed AND state IN ('sent', 'delivered', 'read', 'failed') ORDER BY seq"
         )
-        return [found for row in rows if (found := _read(row))]
+        return [found for row in rows if (found := read_send(row))]
 
     async def filed(self, key: str) -> None:
         """The copy is there, or never will be."""
@@ -264,34 +247,7 @@ class Outbox:
             row = await self._db.fetchrow(
                 "SELECT * FROM outbox WHERE message_id = $1 AND sender = $2", report.original_message_id, mailbox.value
             )
-        return _read(row)
+        return read_send(row)
 
     def _now(self) -> int:
         return to_millis(self._clock.now())
-
-
-def _read(row: Any) -> Send | None:
-    if row is None:
-        return None
-    recipients: Sequence[str] = json.loads(row["recipients"])
-    return Send(
-        key=row["key"],
-        caller=row["caller"],
-        sender=MssanteAddress(row["sender"]),
-        recipients=tuple(recipients),
-        owner=UserId(row["owner"]) if row["owner"] else None,
-        room=RoomId(row["room_id"]) if row["room_id"] else None,
-        event=EventId(row["event_id"]) if row["event_id"] else None,
-        message_id=row["message_id"],
-        envid=row["envid"],
-        ref=row["ref"],
-        raw=None if row["raw"] is None else bytes(row["raw"]),
-        state=row["state"],
-        status=row["status"],
-        tries=row["tries"],
-        next_at=from_millis(row["next_at"]),
-        made_at=from_millis(row["made_at"]),
-        told=row["told"],
-        thread=row["thread"],
-        target=row["target"],
-    )

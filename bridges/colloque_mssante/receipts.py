@@ -10,7 +10,8 @@ from colloque.mail.compose import compose_receipt, envid, message_id
 from colloque.mail.message import Outgoing, Party
 from colloque_mssante import mapping, texts_writing
 from colloque_mssante.composing import Composer
-from colloque_mssante.outbox import RECEIPTS, Outbox, Send
+from colloque_mssante.outbox import Outbox
+from colloque_mssante.sends import RECEIPTS, Send
 from colloque_mssante.store_reading import ReadMail
 from colloque_mssante.targets import Whitelisted, listed_address
 

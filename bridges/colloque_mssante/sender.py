@@ -33,7 +33,8 @@ from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque_mssante import texts
 from colloque_mssante.credentials import Credentials
-from colloque_mssante.outbox import CODES, RECEIPTS, Outbox, Send
+from colloque_mssante.outbox import Outbox
+from colloque_mssante.sends import CODES, RECEIPTS, Send
 
 DOUBT = timedelta(minutes=15)
 """How long a report may take to settle a doubt before the writer is asked."""
@@ -210,7 +211,7 @@ class Sender:
 
     async def _tell_all(self) -> None:
         """Show each writer the state of their mail: a sign on their message, or words under it."""
-        for send in await self._outbox.to_tell():
+        for send in (*await self._outbox.to_tell(), *await self._outbox.held()):
             try:
                 await self._tell(send)
             except Temporary as error:
@@ -233,7 +234,13 @@ class Sender:
         await self._outbox.told(send.key, send.state, by)
 
 
-_SIGNS = {"sent": texts.SENT, "delivered": texts.DELIVERED, "read": texts.READ, "deferred": texts.DEFERRED}
+_SIGNS = {
+    "queued": texts.DEFERRED,
+    "sent": texts.SENT,
+    "delivered": texts.DELIVERED,
+    "read": texts.READ,
+    "deferred": texts.DEFERRED,
+}
 
 
 def _words(send: Send) -> str:

@@ -15,7 +15,8 @@ from colloque.identity import MssanteAddress
 from colloque.mail.compose import compose, envid, message_id
 from colloque.mail.message import Outgoing, Party
 from colloque_mssante import texts
-from colloque_mssante.outbox import Outbox, Send
+from colloque_mssante.outbox import Outbox
+from colloque_mssante.sends import Send
 
 _KEY = re.compile(r"[A-Za-z0-9_.:-]{1,100}\Z")
 

@@ -14,7 +14,8 @@ from colloque_mssante import targets, texts, texts_writing
 from colloque_mssante.composing import Composer
 from colloque_mssante.conversations import Conversations
 from colloque_mssante.drafts import Draft, Option
-from colloque_mssante.outbox import Outbox, Send
+from colloque_mssante.outbox import Outbox
+from colloque_mssante.sends import Send
 from colloque_mssante.store_mails import Mails
 from colloque_mssante.targets import Target, Whitelisted, shown
 from colloque_mssante.texts_writing import NUMBERS

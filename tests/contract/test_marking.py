@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import imaplib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ from colloque_mssante.filing import Filing
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.receipts import Receipts
 from colloque_mssante.store import Cursor, Place
+from colloque_mssante.store_choices import Choices
 from colloque_mssante.store_mails import Mails, StoredMail
 from colloque_mssante.store_reading import ReadMail, Reads
 from colloque_mssante.tables import register_upgrades
@@ -29,6 +31,7 @@ from tests.contract.test_imap import box, deliver, mail, operator  # noqa: F401 
 from tests.contract.test_imap_filing import contents, owner, visiting
 from tests.servers.mail_suites import dovecot, sandbox  # noqa: F401 - fixtures
 from tests.servers.operator import Operator
+from tests.unit.mssante.test_store import a_send
 
 ANNE, ROOM = UserId("@anne:h.test"), RoomId("!room")
 
@@ -79,6 +82,7 @@ class Boxed:
             reads=Reads(self.db, self.clock),
             receipts=cast("Receipts", telling),
             credentials=credentials,
+            choices=Choices(self.db, self.clock),
             clock=self.clock,
             sent=lambda: None,
         )
@@ -142,3 +146,22 @@ async def test_a_mail_that_is_gone_holds_nobody(boxed: Boxed) -> None:
     with owner(operator, box) as imap:
         [kept] = contents(imap, "INBOX")
     assert SEEN.encode() not in kept
+
+
+async def test_a_doubt_is_settled_by_the_mail_among_the_sent_ones(boxed: Boxed) -> None:
+    address, outbox = boxed.address, Outbox(boxed.db, boxed.clock)
+    with owner(boxed.operator, address) as imap:
+        imap.create("Sent")
+        raw = mail("Parti")
+        imap.append("Sent", "", imaplib.Time2Internaldate(0), raw)
+    message_id = raw.split(b"\r\n")[0].removeprefix(b"Message-ID: ").decode()
+    for key, of in (("$there", message_id), ("$nowhere", "<nowhere@x>")):
+        await outbox.put(a_send(boxed.clock, key, sender=MssanteAddress(address), message_id=of, raw=raw))
+        await outbox.move(key, "doubtful")
+    filing = boxed.filing(Telling())
+    await filing.once()
+    assert [send.key for send in await outbox.doubtful()] == ["$nowhere"]
+    await filing.once()
+    assert await outbox.to_file() == []
+    with owner(boxed.operator, address) as imap:
+        assert len(contents(imap, "Sent")) == 1

@@ -43,12 +43,8 @@ class FilingClient(ImapClient):
 
         Raises MailRefused when the server will not take it.
         """
-        if not _MESSAGE_ID.match(message_id):
-            raise BadInput("a Message-ID is malformed")
         name = _quoted(folder)
-        await self._ask(b"SELECT " + name)
-        searched = await self._ask(f'UID SEARCH HEADER Message-ID "{message_id}"'.encode())
-        if any(parts[0].split()[2:] for parts in searched if parts[0].upper().startswith(b"* SEARCH")):
+        if await self.holds(folder, message_id):
             return False
         at = sent_at.astimezone(UTC)
         date = f"{at.day:02d}-{MONTHS[at.month - 1]}-{at.year} {at:%H:%M:%S} +0000"
@@ -58,6 +54,14 @@ class FilingClient(ImapClient):
         except CommandRefused as refused:
             raise MailRefused(0, refused.code) from None
         return True
+
+    async def holds(self, folder: bytes, message_id: str) -> bool:
+        """True when a mail of that Message-ID stands in a folder. Raises BadInput when that is no Message-ID."""
+        if not _MESSAGE_ID.match(message_id):
+            raise BadInput("a Message-ID is malformed")
+        await self._ask(b"SELECT " + _quoted(folder))
+        searched = await self._ask(f'UID SEARCH HEADER Message-ID "{message_id}"'.encode())
+        return any(parts[0].split()[2:] for parts in searched if parts[0].upper().startswith(b"* SEARCH"))
 
     async def flag(self, uidvalidity: int, uids: Sequence[int], flag: str) -> dict[int, frozenset[str]]:
         """Set a flag of mails of INBOX; all flags, in small letters, of those that are still there.

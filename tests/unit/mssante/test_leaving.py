@@ -18,7 +18,8 @@ from colloque_mssante import texts, texts_writing
 from colloque_mssante.composing import GONE_FROM_DIRECTORY
 from colloque_mssante.drafts import Draft, Line, RoomLocks
 from colloque_mssante.leaving import Leaving
-from colloque_mssante.outbox import Outbox, Send
+from colloque_mssante.outbox import Outbox
+from colloque_mssante.sends import Send
 from colloque_mssante.store_drafts import Drafts
 from colloque_mssante.targets import Target
 from colloque_mssante.threads import Threads

@@ -33,8 +33,9 @@ from colloque.store.schema import new_upgrades, open_database
 from colloque_mssante import sender as module
 from colloque_mssante import texts
 from colloque_mssante.credentials import Credentials
-from colloque_mssante.outbox import CODES, Outbox, Send
+from colloque_mssante.outbox import Outbox
 from colloque_mssante.sender import Sender
+from colloque_mssante.sends import CODES, Send
 from colloque_mssante.tables import register_upgrades
 from tests.unit.mssante.test_store import BOX, a_send
 
@@ -156,6 +157,35 @@ async def test_deferred_comes_back_by_itself(desk: Desk, error: Exception) -> No
     assert kept.next_at > desk.clock.now()
     desk.clock.advance(hours=1)
     assert len(await desk.outbox.due()) == 1
+
+
+async def test_a_deferred_mail_holds_those_behind_it_in_its_thread(desk: Desk) -> None:
+    first = await desk.attempt(MailDeferred("wait"), thread="t")
+    await desk.outbox.put(a_send(desk.clock, "$behind", thread="t"))
+    await desk.outbox.put(a_send(desk.clock, "$elsewhere", thread="u"))
+    assert [send.key for send in await desk.outbox.due()] == ["$elsewhere"]
+    assert await desk.tell() == []
+    for _ in range(4):
+        desk.clock.advance(hours=1)
+        [found] = [send for send in await desk.outbox.due() if send.key == first.key]
+        await desk.sender.attempt(found)
+    signs = await desk.tell()
+    assert signs == [("m.reaction", texts.DEFERRED)] * 2
+    assert await desk.tell() == signs
+    desk.clock.advance(hours=1)
+    assert [send.key for send in await desk.outbox.due()] == [first.key, "$elsewhere"]
+    desk.answer = None
+    await desk.sender.attempt(first)
+    assert [send.key for send in await desk.outbox.due()] == ["$behind", "$elsewhere"]
+
+
+@pytest.mark.parametrize("end", ["sent", "refused", "doubtful"])
+async def test_what_is_settled_holds_nobody(desk: Desk, end: str) -> None:
+    await desk.outbox.put(a_send(desk.clock, "$first", thread="t"))
+    await desk.outbox.put(a_send(desk.clock, "$behind", thread="t"))
+    assert await desk.outbox.next_time() is not None
+    await desk.outbox.move("$first", end)
+    assert [send.key for send in await desk.outbox.due()] == ["$behind"]
 
 
 async def test_the_operators_own_delay_counts(desk: Desk) -> None:

@@ -14,7 +14,8 @@ from colloque.clock import FrozenClock
 from colloque.identity import EventId, MssanteAddress, RoomId, UserId
 from colloque.mail.message import Party, Report
 from colloque.store.schema import new_upgrades, open_database
-from colloque_mssante.outbox import Outbox, Send
+from colloque_mssante.outbox import Outbox
+from colloque_mssante.sends import Send
 from colloque_mssante.store import Cursor, Mailboxes, Place
 from colloque_mssante.store_mails import Mails, StoredMail, Uploads
 from colloque_mssante.tables import register_upgrades

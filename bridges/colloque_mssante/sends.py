@@ -1,0 +1,89 @@
+"""Mails on their way out, durable. States of one:
+
+    queued ──► data ──► sent ──► delivered ──► read
+      ▲         │ │        └──► failed            (a delivery report says so)
+      │         │ └──► refused                    (the operator said no; nothing left)
+    deferred ◄──┤
+                └──► doubtful                     (the answer was lost: a report settles it, or the writer decides)
+
+`data` is committed just before the text leaves: found at a start, it means doubt.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from colloque.clock import from_millis
+from colloque.identity import EventId, MssanteAddress, RoomId, UserId
+
+ROOM = "room"
+"""`caller` of mails that answer a room's message; otherwise the name of the service that asked."""
+CODES = "annuaire"
+"""The service whose mails are one-time codes."""
+RECEIPTS = "receipt"
+"""Mails that tell an author that theirs was read."""
+OPEN = ("queued", "deferred", "data")
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """One mail to send, or sent."""
+
+    key: str
+    """Unique: the event that asked for it, or the caller's own key."""
+    caller: str
+    sender: MssanteAddress
+    recipients: tuple[str, ...]
+    owner: UserId | None
+    room: RoomId | None
+    event: EventId | None
+    message_id: str
+    envid: str
+    ref: str
+    """Its token in the journal."""
+    raw: bytes | None
+    """The composed mail; dropped once it can't be needed again."""
+    state: str
+    status: str
+    """Enhanced status code of a refusal or failure; `login` where our credentials were refused."""
+    tries: int
+    next_at: datetime
+    made_at: datetime
+    told: str
+    """The state that the writer was last shown."""
+    thread: str = ""
+    """The thread it stands in; empty for a service's."""
+    target: str = field(default="", repr=False)
+    """Where it goes, as `targets.Target` writes it; empty for a service's."""
+
+
+def read_send(row: Any) -> Send | None:
+    """A row of `outbox`; None for none."""
+    if row is None:
+        return None
+    recipients: Sequence[str] = json.loads(row["recipients"])
+    return Send(
+        key=row["key"],
+        caller=row["caller"],
+        sender=MssanteAddress(row["sender"]),
+        recipients=tuple(recipients),
+        owner=UserId(row["owner"]) if row["owner"] else None,
+        room=RoomId(row["room_id"]) if row["room_id"] else None,
+        event=EventId(row["event_id"]) if row["event_id"] else None,
+        message_id=row["message_id"],
+        envid=row["envid"],
+        ref=row["ref"],
+        raw=None if row["raw"] is None else bytes(row["raw"]),
+        state=row["state"],
+        status=row["status"],
+        tries=row["tries"],
+        next_at=from_millis(row["next_at"]),
+        made_at=from_millis(row["made_at"]),
+        told=row["told"],
+        thread=row["thread"],
+        target=row["target"],
+    )
