@@ -28,6 +28,7 @@ from colloque_mssante.commands import Commands
 from colloque_mssante.conversations import Conversations
 from colloque_mssante.credentials import Credentials
 from colloque_mssante.crypto import Accounts
+from colloque_mssante.elsewhere import Elsewhere
 from colloque_mssante.filing import Filing
 from colloque_mssante.ghosts import Ghosts
 from colloque_mssante.inbound import Inbound
@@ -76,7 +77,7 @@ class MssanteService(Service):
         ghosts = Ghosts(parts.db, accounts, parts.admin, secret, self._ghost)
         outbox = Outbox(parts.db, parts.clock)
         mails, mailboxes = Mails(parts.db, parts.clock), Mailboxes(parts.db, parts.clock)
-        choices = Choices(parts.db, parts.clock)
+        choices, reads = Choices(parts.db, parts.clock), Reads(parts.db, parts.clock)
         await choices.load()
         notices = Notices(parts.db, parts.rooms, parts.home)
         sender = Sender(
@@ -134,6 +135,7 @@ class MssanteService(Service):
             mailboxes=mailboxes,
             choices=choices,
             inbound=inbound,
+            elsewhere=Elsewhere(home=parts.home, reads=reads, clock=parts.clock),
             incidents=parts.incidents,
             notices=notices,
             journal=parts.journal,
@@ -149,7 +151,6 @@ class MssanteService(Service):
             wake=sender.wake,
         )
 
-        reads = Reads(parts.db, parts.clock)
         reading = Reading(home=parts.home, reads=reads, mails=mails)
 
         async def listen(said: Incoming, _reply: Reply) -> None:

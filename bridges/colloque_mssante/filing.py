@@ -21,7 +21,8 @@ from colloque.config import MailServerConfig
 from colloque.errors import BadInput, LoginRefused, MailRefused, Tampered, Temporary
 from colloque.identity import MssanteAddress, UserId
 from colloque.mail.access import Auth
-from colloque.mail.imap_filing import ANSWERED, SEEN, TOLD, FilingClient
+from colloque.mail.imap import ANSWERED, SEEN
+from colloque.mail.imap_filing import TOLD, FilingClient
 from colloque_mssante.credentials import Credentials, fingerprint
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.receipts import Receipts
@@ -158,6 +159,7 @@ class Filing:
             return
         place = await self._mails.uid_of(send.sender, target.in_reply_to, send.thread)
         if place is not None:
+            await self._reads.answered_here(send.sender, *place)
             await client.flag(place[0], [place[1]], ANSWERED)
 
     def _may_look(self, send: Send) -> bool:

@@ -13,6 +13,7 @@ from colloque.identity import EventId, MssanteAddress, RoomId, UserId
 from colloque.matrix.home import Read
 from colloque.store.schema import transaction
 
+SEEN, ANSWERED = "seen", "answered"
 MAIN = "main"
 """What a receipt says of events outside any thread (Matrix, "Threaded read receipts")."""
 
@@ -40,6 +41,21 @@ class ReadMail:
     subject: str = field(repr=False)
     receipt_to: str = field(repr=False)
     """Whom its author asked to tell; empty: nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownMail:
+    """A mail that stands in a room, for what happens to it elsewhere."""
+
+    id: str
+    uid: int
+    room: RoomId
+    event: EventId
+    """The first that shows it."""
+    read: bool
+    """Its owner read it in Matrix."""
+    there: str
+    """What the room shows already: empty, `seen`, `answered`."""
 
 
 class Reads:
@@ -106,10 +122,49 @@ class Reads:
                 row["uid"],
                 row["message_id"],
                 row["subject"],
-                row["receipt_to"],
+                "" if row["there"] else row["receipt_to"],  # else the other program told, or was told not to
             )
             for row in rows
         ]
+
+    async def shown(self, mailbox: MssanteAddress, uidvalidity: int, since: datetime, count: int) -> list[ShownMail]:
+        """The newest mails of a mailbox, shown since then, of which something may still happen elsewhere."""
+        rows: list[Any] = await self._db.fetch(
+            "SELECT mail.id, mail.uid, mail.room_id, mail.read_at, mail.there, part.event_id "
+            "FROM mail JOIN part ON part.mail = mail.id AND part.rank = 0 "
+            "WHERE mail.mailbox = $1 AND mail.uidvalidity = $2 AND mail.at >= $3 AND mail.there <> $4 "
+            "ORDER BY mail.uid DESC LIMIT $5",
+            mailbox.value,
+            uidvalidity,
+            to_millis(since),
+            ANSWERED,
+            count,
+        )
+        return [
+            ShownMail(
+                row["id"],
+                row["uid"],
+                RoomId(row["room_id"]),
+                EventId(row["event_id"]),
+                row["read_at"] > 0,
+                row["there"],
+            )
+            for row in rows
+        ]
+
+    async def happened(self, mail: str, what: str) -> None:
+        """The room shows that, or need not."""
+        await self._db.execute("UPDATE mail SET there = $2 WHERE id = $1", mail, what)
+
+    async def answered_here(self, mailbox: MssanteAddress, uidvalidity: int, uid: int) -> None:
+        """A mail that was answered from Matrix: its flag is no news."""
+        await self._db.execute(
+            "UPDATE mail SET there = $4 WHERE mailbox = $1 AND uidvalidity = $2 AND uid = $3",
+            mailbox.value,
+            uidvalidity,
+            uid,
+            ANSWERED,
+        )
 
     async def give_up(self, before: datetime) -> int:
         """Mails read before then whose mailbox never took the flag: left alone from now on; how many."""

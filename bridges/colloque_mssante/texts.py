@@ -24,6 +24,8 @@ GHOST_SUFFIX = " · MSSanté"
 SENT = "📤 envoyé"
 DELIVERED = "✅ remis"
 READ = "👁️ lu"
+READ_THERE = "👁️ lu ailleurs"
+ANSWERED_THERE = "↩️ répondu ailleurs"
 DEFERRED = "⏳ en attente"
 
 NOT_ITS_MAIL = (

@@ -25,6 +25,7 @@ from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque_mssante import texts
 from colloque_mssante.credentials import Credentials, fingerprint
+from colloque_mssante.elsewhere import Elsewhere
 from colloque_mssante.inbound import Inbound
 from colloque_mssante.notices import Notices
 from colloque_mssante.sender import TLS_INCIDENT
@@ -59,6 +60,7 @@ class Watcher:
         mailboxes: Mailboxes,
         choices: Choices,
         inbound: Inbound,
+        elsewhere: Elsewhere,
         incidents: Incidents,
         notices: Notices,
         journal: Journal,
@@ -71,6 +73,7 @@ class Watcher:
         self._mailboxes = mailboxes
         self._choices = choices
         self._inbound = inbound
+        self._elsewhere = elsewhere
         self._incidents = incidents
         self._notices = notices
         self._journal = journal
@@ -186,6 +189,7 @@ class Watcher:
                 uid = await self._catch_up(client, box, cursor, uid)
                 self._forget(address)
                 self.states[address] = "ok"
+                await self._elsewhere.look(client, cursor, box.uidvalidity)
                 await client.wait(self._config.poll_s)
         finally:
             await client.close()

@@ -52,6 +52,13 @@ class MailProgram:
         with self._opened() as imap:
             imap.append("INBOX", "", internal_date, raw)
 
+    def mark(self, message_id: str, flag: str) -> None:
+        """What reading or answering in this program does."""
+        with self._opened() as imap:
+            imap.select("INBOX")
+            _, found = imap.uid("SEARCH", "HEADER", "Message-ID", f'"{message_id}"')
+            imap.uid("STORE", found[0].decode(), "+FLAGS", f"({flag})")
+
     def _found(self, folder: str, key: str) -> list[EmailMessage]:
         with self._opened() as imap:
             imap.select(folder, readonly=True)

@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 import pytest
 
 from colloque.errors import BadInput
-from colloque.mail.imap_filing import ANSWERED, SEEN, TOLD, FilingClient
+from colloque.mail.imap import ANSWERED, SEEN
+from colloque.mail.imap_filing import TOLD, FilingClient
 from tests.contract.test_imap import box, deliver, mail, operator  # noqa: F401 - fixtures
 from tests.servers.mail_suites import TIMEOUT_S, dovecot, sandbox  # noqa: F401 - fixtures
 from tests.servers.operator import Operator

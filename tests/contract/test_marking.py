@@ -15,7 +15,8 @@ from colloque.clock import FrozenClock
 from colloque.errors import MailDeferred
 from colloque.files import write_private
 from colloque.identity import EventId, MssanteAddress, RoomId, UserId
-from colloque.mail.imap_filing import ANSWERED, SEEN, TOLD
+from colloque.mail.imap import ANSWERED, SEEN
+from colloque.mail.imap_filing import TOLD
 from colloque.mail.message import Party
 from colloque.store.schema import new_upgrades, open_database
 from colloque_mssante.credentials import Credentials

@@ -9,6 +9,8 @@ from email.message import EmailMessage
 from colloque.identity import EventId, RoomId
 from colloque.mail.parse import parse_mail
 from colloque.matrix.api import CLIENT, path
+from colloque.matrix.home import Incoming
+from colloque_mssante import texts
 from tests.clients.mailbox import text_of
 from tests.servers.bridge_house import House
 from tests.waiting import until
@@ -96,3 +98,35 @@ async def test_nobody_else_is_told(house: House) -> None:
     await until(lambda: told(house, last), "the last receipt")
     await is_seen(house, f"ailleurs {tag}")
     assert await told(house, elsewhere) == []
+
+
+def signs(house: House, event: EventId) -> list[str]:
+    return [
+        m.content["m.relates_to"]["key"]
+        for _, m in house.author.heard
+        if isinstance(m, Incoming) and m.type == "m.reaction" and m.content["m.relates_to"]["event_id"] == event
+    ]
+
+
+async def test_what_happens_elsewhere_shows_in_the_room(house: House) -> None:
+    tag, box = secrets.token_hex(4), house.box(house.cast.author)
+    ids = [await asks(house, f"{name} {tag}") for name in ("un", "deux", "trois")]
+    one, two, three = [await house.mail(f"{name} {tag}") for name in ("un", "deux", "trois")]
+    await asyncio.to_thread(box.mark, ids[0], "\\Seen")
+    assert await house.sign(one.event) == texts.READ_THERE
+    await asyncio.to_thread(box.mark, ids[1], "\\Answered")
+    assert await house.sign(two.event) == texts.ANSWERED_THERE
+    # What is read and answered here is no news; who was read elsewhere is not told from here.
+    reply = await house.author.say(three.room, f"réponse {tag}", reply_to=three.event)
+    await house.sign(reply)
+    await read(house, three.room, three.event)
+    await until(lambda: told(house, ids[2]), "the receipt")
+    await until(lambda: seen(house, "ANSWERED", f"trois {tag}"), "answered")
+    await asyncio.to_thread(box.mark, ids[0], "\\Answered")
+
+    async def both() -> bool:
+        return signs(house, one.event) == [texts.READ_THERE, texts.ANSWERED_THERE]
+
+    await until(both, "both signs")
+    assert signs(house, three.event) == []
+    assert await told(house, ids[0]) == await told(house, ids[1]) == []

@@ -10,6 +10,7 @@ import base64
 import contextlib
 import re
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
 from typing import Self
@@ -30,9 +31,12 @@ _TRANSIENT = {"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "CONTACTADMIN", "OVE
 """Response codes (RFC 5530) of a server that could not, rather than would not."""
 
 _COUNT = re.compile(rb"\* (\d+) (EXISTS|EXPUNGE)\Z", re.IGNORECASE)
+ANSWERED, SEEN = "\\Answered", "\\Seen"
 UIDVALIDITY = re.compile(rb"\[UIDVALIDITY (\d+)\]", re.IGNORECASE)
 _UIDNEXT = re.compile(rb"\[UIDNEXT (\d+)\]", re.IGNORECASE)
 _UID = re.compile(rb"\bUID (\d+)", re.IGNORECASE)
+_FETCHED = re.compile(rb"\* \d+ FETCH \((.*)\)\Z", re.IGNORECASE | re.DOTALL)
+_FLAGS = re.compile(rb"\bFLAGS \(([^)]*)\)", re.IGNORECASE)
 _INTERNAL_DATE = re.compile(
     rb'INTERNALDATE "([ \d]\d)-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)"', re.IGNORECASE
 )
@@ -147,6 +151,13 @@ class ImapClient:
             raise NotFound("the message is not in the mailbox any more")
         raise MailDeferred("the message went away while it was read")
 
+    async def flags(self, uids: Sequence[int]) -> dict[int, frozenset[str]]:
+        """Flags and keywords, in small letters, of those of these mails that are there."""
+        if not uids:
+            return {}
+        listed = ",".join(map(str, sorted(uids)))
+        return _flags(await self._ask(f"UID FETCH {listed} (FLAGS)".encode()))
+
     async def wait(self, timeout_s: float) -> bool:
         """Wait for new mail, at most `timeout_s`; True when something new came (IDLE, or one look).
 
@@ -250,6 +261,15 @@ class ImapClient:
             else:
                 self._news = self._news or int(match[1]) > self._exists
                 self._exists = int(match[1])
+
+
+def _flags(answers: Sequence[Response]) -> dict[int, frozenset[str]]:
+    found: dict[int, frozenset[str]] = {}
+    for parts in answers:
+        inside = _FETCHED.match(parts[0])
+        if inside and (uid := _UID.search(inside[1])) and (flags := _FLAGS.search(inside[1])):
+            found[int(uid[1])] = frozenset(flags[1].decode("ascii", "replace").lower().split())
+    return found
 
 
 def _internal_date(text: bytes) -> datetime | None:

@@ -13,14 +13,10 @@ from colloque.errors import BadInput, MailDeferred, MailRefused
 from colloque.mail.imap import MONTHS, UIDVALIDITY, ImapClient
 from colloque.mail.imap_wire import CommandRefused, Response
 
-ANSWERED, SEEN = "\\Answered", "\\Seen"
 TOLD = "$MDNSent"
 """Keyword of mails whose author was told that they were read, by whatever program (RFC 3503)."""
 
 _LIST = re.compile(rb'\* LIST \(([^)]*)\) (?:NIL|"(?:\\.|[^"\\])*") (.*)\Z', re.IGNORECASE | re.DOTALL)
-_STORED = re.compile(rb"\* \d+ FETCH \((.*)\)\Z", re.IGNORECASE | re.DOTALL)
-_UID = re.compile(rb"\bUID (\d+)", re.IGNORECASE)
-_FLAGS = re.compile(rb"\bFLAGS \(([^)]*)\)", re.IGNORECASE)
 _SENT_NAMES = {
     b"sent", b"sent items", b"sent messages", b"envoy&aok-s", b"messages envoy&aok-s", b"&amk-l&aok-ments envoy&aok-s",
 }  # fmt: skip
@@ -73,17 +69,7 @@ class FilingClient(ImapClient):
             return {}
         listed = ",".join(map(str, sorted(uids)))
         await self._ask(f"UID STORE {listed} +FLAGS.SILENT ({flag})".encode())
-        # Asked for: of a flag that was there before, some servers answer nothing.
-        return _flags(await self._ask(f"UID FETCH {listed} (FLAGS)".encode()))
-
-
-def _flags(answers: Sequence[Response]) -> dict[int, frozenset[str]]:
-    found: dict[int, frozenset[str]] = {}
-    for parts in answers:
-        stored = _STORED.match(parts[0])
-        if stored and (uid := _UID.search(stored[1])) and (flags := _FLAGS.search(stored[1])):
-            found[int(uid[1])] = frozenset(flags[1].decode("ascii", "replace").lower().split())
-    return found
+        return await self.flags(uids)  # asked for: of a flag that was there before, some servers answer nothing
 
 
 def _folder(parts: Response) -> tuple[bytes, bytes]:
