@@ -28,21 +28,20 @@ from colloque_mssante.commands import Commands
 from colloque_mssante.conversations import Conversations
 from colloque_mssante.credentials import Credentials
 from colloque_mssante.crypto import Accounts
-from colloque_mssante.elsewhere import Elsewhere
-from colloque_mssante.filing import Filing
+from colloque_mssante.daily import DailyList
 from colloque_mssante.ghosts import Ghosts
 from colloque_mssante.inbound import Inbound
+from colloque_mssante.keeping import open_keeping
 from colloque_mssante.listener import Listener
 from colloque_mssante.notices import Notices
 from colloque_mssante.outbox import Outbox
-from colloque_mssante.reading import Reading
-from colloque_mssante.receipts import Receipts
+from colloque_mssante.quiet import Quiet
 from colloque_mssante.sender import Sender, stuck_since
 from colloque_mssante.service_mail import ServiceMail
 from colloque_mssante.store import Mailboxes
 from colloque_mssante.store_choices import Choices
+from colloque_mssante.store_documents import Documents
 from colloque_mssante.store_mails import Mails, Uploads
-from colloque_mssante.store_reading import Reads
 from colloque_mssante.tables import register_upgrades
 from colloque_mssante.threads import Threads
 from colloque_mssante.watch import Watcher
@@ -51,6 +50,7 @@ from colloque_mssante.writing import open_writing
 UNREACHABLE_S = 60.0
 """A mailbox out of reach for that long makes the service unhealthy."""
 _POST_S = 1.0
+_LISTS_S = 60.0
 
 
 class MssanteService(Service):
@@ -77,7 +77,7 @@ class MssanteService(Service):
         ghosts = Ghosts(parts.db, accounts, parts.admin, secret, self._ghost)
         outbox = Outbox(parts.db, parts.clock)
         mails, mailboxes = Mails(parts.db, parts.clock), Mailboxes(parts.db, parts.clock)
-        choices, reads = Choices(parts.db, parts.clock), Reads(parts.db, parts.clock)
+        choices = Choices(parts.db, parts.clock)
         await choices.load()
         notices = Notices(parts.db, parts.rooms, parts.home)
         sender = Sender(
@@ -101,6 +101,8 @@ class MssanteService(Service):
             secret=secret,
             whitelisted=directory.whitelisted,
         )
+        documents = Documents(parts.db)
+        quiet = Quiet(home=parts.home, directory=directory, ghosts=ghosts, mails=mails, documents=documents)
         inbound = Inbound(
             conversations=conversations,
             ghosts=ghosts,
@@ -111,6 +113,7 @@ class MssanteService(Service):
             outbox=outbox,
             keys=parts.keys,
             journal=parts.journal,
+            quiet=quiet,
             changed=sender.wake,
         )
         writing = open_writing(
@@ -127,6 +130,18 @@ class MssanteService(Service):
             secret=secret,
             sent=sender.wake,
         )
+        keeping = open_keeping(
+            config=own,
+            parts=parts,
+            directory=directory,
+            credentials=credentials,
+            choices=choices,
+            composer=writing.composer,
+            mails=mails,
+            outbox=outbox,
+            secret=secret,
+            sent=sender.wake,
+        )
         watcher = Watcher(
             config=own,
             book=book,
@@ -135,7 +150,7 @@ class MssanteService(Service):
             mailboxes=mailboxes,
             choices=choices,
             inbound=inbound,
-            elsewhere=Elsewhere(home=parts.home, reads=reads, clock=parts.clock),
+            elsewhere=keeping.elsewhere,
             incidents=parts.incidents,
             notices=notices,
             journal=parts.journal,
@@ -150,8 +165,6 @@ class MssanteService(Service):
             clock=parts.clock,
             wake=sender.wake,
         )
-
-        reading = Reading(home=parts.home, reads=reads, mails=mails)
 
         async def listen(said: Incoming, _reply: Reply) -> None:
             await listener.answer(said)
@@ -173,7 +186,8 @@ class MssanteService(Service):
             bot=bot,
             conversations=conversations,
             outbound=writing.outbound,
-            reading=reading,
+            reading=keeping.reading,
+            quiet=quiet,
             is_ours=lambda user: user in config.bots or self._is_ghost(user),
         )
         mail = ServiceMail(
@@ -190,30 +204,14 @@ class MssanteService(Service):
         await self._listen(stack, mail)
         self._add_checks(parts, outbox, watcher, credentials, book)
         self.spawn("sync", lambda: parts.home.run(listener.hear, self.stop, position=parts.handled, receipts=True))
-        self.spawn("reading", partial(self._until_stopped, reading.run))
+        self.spawn("reading", partial(self._until_stopped, keeping.reading.run))
         self.spawn("drafts", partial(self._until_stopped, writing.leaving.run))
         self.spawn("outbox", partial(self._until_stopped, sender.run))
-        filing = Filing(
-            server=own.imap,
-            outbox=outbox,
-            mails=mails,
-            reads=reads,
-            receipts=Receipts(
-                config=own,
-                composer=writing.composer,
-                outbox=outbox,
-                whitelisted=directory.whitelisted,
-                clock=parts.clock,
-                secret=secret,
-            ),
-            credentials=credentials,
-            choices=choices,
-            clock=parts.clock,
-            sent=sender.wake,
-        )
-        self.spawn("copies", partial(self._until_stopped, filing.run))
+        self.spawn("copies", partial(self._until_stopped, keeping.filing.run))
         self.spawn("mailboxes", partial(self._until_stopped, watcher.run))
+        daily = DailyList(home=parts.home, directory=directory, documents=documents, clock=parts.clock)
         self.spawn("alerts", partial(self._alerts, parts, notices, outbox, watcher))
+        self.spawn("lists", partial(self._lists, daily))
 
     def _accounts(self, parts: Parts, secret: bytes) -> Accounts:
         config, own = self.config, self.config.mssante
@@ -267,6 +265,11 @@ class MssanteService(Service):
             if admin_room is not None:
                 await post_incidents(parts.home, parts.incidents, admin_room.room)
             await self.pause(_POST_S)
+
+    async def _lists(self, daily: DailyList) -> None:
+        while not self.stop.is_set():
+            await daily.once()
+            await self.pause(_LISTS_S)
 
     async def _until_stopped(self, work: Callable[[], Awaitable[None]]) -> None:
         """Run what runs for ever, until the service is told to stop."""

@@ -18,6 +18,8 @@ from colloque.store.roomkeys import RoomKeys
 from colloque.store.rooms import Rooms
 from colloque_mssante.crypto import Account
 from colloque_mssante.ghosts import Correspondent, Ghosts, opaque
+from colloque_mssante.store_documents import Documents
+from colloque_mssante.texts_documents import ROOM_NAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +59,37 @@ class Conversations:
         self._journal = journal
         self._secret = secret
         self._whitelisted = whitelisted
-        self._whole: set[RoomId] = set()
+        self._documents = Documents(db)
+        self._whole: set[tuple[RoomId, UserId]] = set()
 
     async def ensure(self, owner: UserId, who: Correspondent) -> tuple[RoomId, Account]:
         """The room, with the three who belong in it, and the correspondent's account.
 
         Raises HomeUnavailable, HomeRefused.
         """
+        room, ghost = await self._ensure("room", f"{owner}|{who.key}", owner, who, name=who.name)
+        await self._db.execute(
+            "INSERT INTO conversation (room_id, owner, who) VALUES ($1, $2, $3) ON CONFLICT (room_id) DO NOTHING",
+            room,
+            owner,
+            who.key,
+        )
+        return room, ghost
+
+    async def documents(self, owner: UserId, mailbox: MssanteAddress, who: Correspondent) -> tuple[RoomId, Account]:
+        """The quiet room of a mailbox, with that sender in it, and their account. Raises as `ensure`."""
+        room, ghost = await self._ensure("documents", f"{owner}|{mailbox}", owner, who, name=ROOM_NAME)
+        await self._documents.begin(room, owner)
+        return room, ghost
+
+    async def _ensure(
+        self, use: str, key: str, owner: UserId, who: Correspondent, *, name: str
+    ) -> tuple[RoomId, Account]:
         ghost = await self._ghosts.ensure(who)
-        mark = RoomMark(RoomKind.MAIL, "mail-" + opaque(self._secret, "room", f"{owner}|{who.key}"), owner=owner)
+        mark = RoomMark(RoomKind.MAIL, "mail-" + opaque(self._secret, use, key), owner=owner)
         known = await self._rooms.get(mark.key)
-        room = known.room if known is not None else await self._create(mark, who, ghost)
-        if room not in self._whole:
+        room = known.room if known is not None else await self._create(mark, name, ghost)
+        if (room, ghost.user) not in self._whole:
             members = await self._home.members(room)
             for user in (owner, ghost.user):
                 if members.get(user) not in {"join", "invite"}:
@@ -76,13 +97,7 @@ class Conversations:
                     ghost.forget(room)
             if members.get(ghost.user) != "join":
                 await ghost.join(room)
-            await self._db.execute(
-                "INSERT INTO conversation (room_id, owner, who) VALUES ($1, $2, $3) ON CONFLICT (room_id) DO NOTHING",
-                room,
-                owner,
-                who.key,
-            )
-            self._whole.add(room)
+            self._whole.add((room, ghost.user))
         return room, ghost
 
     async def of(self, room: RoomId) -> Conversation | None:
@@ -114,20 +129,20 @@ class Conversations:
 
     def changed(self, room: RoomId) -> None:
         """Who is in that room is looked up again before the next mail."""
-        self._whole.discard(room)
+        self._whole = {(known, ghost) for known, ghost in self._whole if known != room}
 
     async def lost(self, room: RoomId) -> None:
         """The room does not exist any more, or we are not in it: the next mail makes another."""
-        self._whole.discard(room)
+        self.changed(room)
         await self._rooms.forget(room)
 
     def _writable(self, address: str) -> bool:
         return self._whitelisted(address.rpartition("@")[2])
 
-    async def _create(self, mark: RoomMark, who: Correspondent, ghost: Account) -> RoomId:
+    async def _create(self, mark: RoomMark, name: str, ghost: Account) -> RoomId:
         assert mark.owner is not None
         act = self._journal.begin("room.create", actor=mark.owner, ref=opaque_hex(self._secret, mark.key))
-        spec = RoomSpec(name=who.name, mark=mark, invite=(mark.owner, ghost.user), direct=True)
+        spec = RoomSpec(name=name, mark=mark, invite=(mark.owner, ghost.user), direct=True)
         try:
             room = await self._home.create_room(spec)
         except HomeRefused as error:

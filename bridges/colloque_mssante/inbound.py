@@ -30,6 +30,7 @@ from colloque_mssante.crypto import Account
 from colloque_mssante.ghosts import OPERATOR, Correspondent, Ghosts, correspondent
 from colloque_mssante.mapping import Draft
 from colloque_mssante.outbox import Outbox
+from colloque_mssante.quiet import Quiet
 from colloque_mssante.sends import CODES
 from colloque_mssante.store import Cursor, Place
 from colloque_mssante.store_mails import Mails, StoredMail, Uploads
@@ -57,6 +58,7 @@ class Inbound:
         outbox: Outbox,
         keys: RoomKeys,
         journal: Journal,
+        quiet: Quiet,
         changed: Callable[[], None],
     ) -> None:
         self._conversations = conversations
@@ -69,6 +71,7 @@ class Inbound:
         self._keys = keys
         self._journal = journal
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._quiet = quiet
         self._changed = changed
 
     async def deliver(self, place: Place, raw: bytes) -> None:
@@ -90,8 +93,9 @@ class Inbound:
             raise Temporary("the directory was not imported yet") from None
         who = await self._ghosts.settled(who)
         mail = replace(mail, subject=shown_subject(mail.subject))
-        async with self._locks[f"{box.owner} {who.key}"]:
-            await self._show(place, mail, who, key)
+        quiet = await self._quiet.is_quiet(mail, key, box.owner, who)
+        async with self._locks[f"{box.owner} {box.address if quiet else who.key}"]:
+            await self._show(place, mail, who, key, quiet=quiet)
 
     async def settle(self) -> None:
         """At start: close the acts that a crash left open. The mails themselves come again from their mailbox."""
@@ -114,9 +118,12 @@ class Inbound:
             self._changed()
         return bool(known) and all(known)
 
-    async def _show(self, place: Place, mail: Mail, who: Correspondent, key: str) -> None:
+    async def _show(self, place: Place, mail: Mail, who: Correspondent, key: str, *, quiet: bool) -> None:
         box = place.box
-        room, ghost = await self._conversations.ensure(box.owner, who)
+        if quiet:
+            room, ghost = await self._conversations.documents(box.owner, box.address, who)
+        else:
+            room, ghost = await self._conversations.ensure(box.owner, who)
         ref = await self._keys.token(room, key)
         act = self._journal.begin("mail.deliver", actor=box.owner, room=await self._keys.token(room, room), ref=ref)
         thread = await self._threads.place(mail, key, room)
@@ -126,6 +133,7 @@ class Inbound:
             root=thread.root,
             answered=await self._answered(mail, box.address, room),
             cards=await asyncio.to_thread(cards_of, mail.attachments) if mail.attachments else (),
+            quiet=quiet,
         )
         events: list[EventId] = []
         txns = [mapping.txn(box.address.value, mail.digest, draft.rank) for draft in drafts]

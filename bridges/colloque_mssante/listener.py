@@ -10,12 +10,13 @@ from colloque.bot import Bot
 from colloque.errors import HomeRefused, Temporary
 from colloque.identity import UserId
 from colloque.matrix.home import Heard, Home, Incoming, MemberChange, Read, Unreadable
-from colloque.rooms.mark import RoomKind
+from colloque.rooms.mark import RoomKind, RoomMark
 from colloque.store.rooms import Rooms
 from colloque_mssante.conversations import Conversations
 from colloque_mssante.crypto import Accounts
 from colloque_mssante.mapping import is_edit
 from colloque_mssante.outbound import Outbound
+from colloque_mssante.quiet import Quiet
 from colloque_mssante.reading import Reading
 
 logger = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ class Listener:
         conversations: Conversations,
         outbound: Outbound,
         reading: Reading,
+        quiet: Quiet,
         is_ours: Callable[[UserId], bool],
     ) -> None:
         self._accounts = accounts
@@ -43,6 +45,7 @@ class Listener:
         self._conversations = conversations
         self._outbound = outbound
         self._reading = reading
+        self._quiet = quiet
         self._is_ours = is_ours
 
     async def hear(self, heard: Heard) -> None:
@@ -68,7 +71,7 @@ class Listener:
         """A message of a mail room that is no command."""
         mark = await self._home.mark_of(said.room)
         if mark is not None:
-            await self._outbound.hear(said, mark)
+            await self._mail_room(said, mark)
 
     async def _said(self, heard: Incoming | Unreadable) -> None:
         mark = await self._home.mark_of(heard.room)
@@ -80,9 +83,13 @@ class Listener:
             await self._outbound.unreadable(heard.room, heard.event)
         elif not (heard.encrypted and heard.device_signed) or is_edit(heard):
             # The bot would stay silent, or speak once a day: whoever writes a mail must know each time.
-            await self._outbound.hear(heard, mark)
+            await self._mail_room(heard, mark)
         else:
             await self._bot.hear(heard)
+
+    async def _mail_room(self, said: Incoming, mark: RoomMark) -> None:
+        if not await self._quiet.hear(said, mark):
+            await self._outbound.hear(said, mark)
 
     async def _read(self, read: Read) -> None:
         mark = None if self._is_ours(read.user) else await self._home.mark_of(read.room)

@@ -57,11 +57,18 @@ class Head:
 
 
 def to_drafts(
-    mail: Mail, *, head: Head, root: EventId | None, answered: EventId | None, cards: Sequence[Card] = ()
+    mail: Mail,
+    *,
+    head: Head,
+    root: EventId | None,
+    answered: EventId | None,
+    cards: Sequence[Card] = (),
+    quiet: bool = False,
 ) -> list[Draft]:
     """The events that show `mail`, in the Matrix thread that `root` began; None when it begins one itself.
 
-    `cards` are the clinical documents it carries. A file that comes beside its document is shown once.
+    `quiet`: its words do not ring. `cards` are the clinical documents it carries. A file that comes beside its document
+    is shown once.
 
     `answered` is the event it answers, if any. The files of a thread's first mail stand beside it, not in the thread:
     a client that folds threads must not hide them.
@@ -83,12 +90,12 @@ def to_drafts(
     if len(whole.encode()) > TEXT_BYTES:
         files.append(Attachment("message.txt", "text/plain", whole.encode()))
         whole = _cut(whole, TEXT_BYTES - len(texts.CUT.encode())) + texts.CUT
-    drafts = [Draft(0, text(whole) | relation(root, answered))]
+    drafts = [Draft(0, text(whole, notice=quiet) | relation(root, answered))]
     related = relation(root, None)
     beside = {item.data for item in files}
     of_cards: list[tuple[JsonDict, Attachment | None]] = []
     for card in cards:
-        of_cards.append((text(card.body) | related, None))
+        of_cards.append((text(card.body, notice=quiet) | related, None))
         of_cards += [(related, item) for item in card.files if item.data not in beside]
     drafts += [Draft(rank, content, item) for rank, (content, item) in enumerate(of_cards, _CARDS_FROM)]
     drafts += [Draft(rank, related, item) for rank, item in enumerate(files, 1)]

@@ -64,6 +64,11 @@ class Mails:
         """Its events can't be sent to where they were to go."""
         await self._db.execute("DELETE FROM arriving WHERE mail = $1", mail)
 
+    async def arriving_in(self, mail: str) -> RoomId | None:
+        """The room that a mail's events were begun in, when a crash cut that off."""
+        found = await self._db.fetchval("SELECT room_id FROM arriving WHERE mail = $1", mail)
+        return RoomId(found) if found else None
+
     async def arriving(self, room: RoomId) -> bool:
         """True while a mail is on its way to that room: one of its events may be there already."""
         return await self._db.fetchval("SELECT 1 FROM arriving WHERE room_id = $1 LIMIT 1", room) is not None

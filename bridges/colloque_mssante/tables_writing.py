@@ -27,7 +27,18 @@ def register_writing(table: UpgradeTable) -> None:
         for statement in _CHOICES:
             await conn.execute(statement)
 
+    @migration(table, "Quiet rooms")
+    async def quiet(conn: Connection) -> None:
+        for statement in _QUIET:
+            await conn.execute(statement)
 
+
+_QUIET = (
+    # Rooms of automatic documents, one a mailbox; `listed_at`: the newest mail that stands in a daily list.
+    "CREATE TABLE document_room (room_id TEXT PRIMARY KEY, owner TEXT NOT NULL, listed_at BIGINT NOT NULL DEFAULT 0)",
+    # What owners chose for a sender, against the rule.
+    "CREATE TABLE ringing (owner TEXT NOT NULL, who TEXT NOT NULL, rings BOOLEAN NOT NULL, PRIMARY KEY (owner, who))",
+)
 _CHOICES = (
     # `closed`: empty, `paused` or `off`; `opened` grows each time that its owner has it read anew.
     "ALTER TABLE mailbox ADD COLUMN closed TEXT NOT NULL DEFAULT ''",

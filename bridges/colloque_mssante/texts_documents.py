@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
+
+from colloque.clock import PARIS
+from colloque_mssante.texts import NO_SUBJECT
 
 DOCUMENT_TITLE = "📄 Document de santé"
 DOCUMENTS_TITLE = "📄 Documents de santé"
+ROOM_NAME = "Documents MSSanté (sans sonnerie)"
+ANSWER_ONE = (
+    "Rien n'est parti. Ce salon reçoit les documents de nombreux expéditeurs : répondez à l'un d'eux (appui long, "
+    "« Répondre »), ou écrivez à quelqu'un avec « !ecrire »."
+)
 UNREADABLE_TITLE = "⚠️ Document de santé illisible"
 PATIENT = "Patient : "
 NO_TYPE = "Document sans type"
@@ -69,6 +78,29 @@ def not_sent(reasons: Sequence[str]) -> str:
         + "\n".join(f"• {reason}" for reason in reasons)
         + "\nCorrigez l'archive dans le logiciel qui l'a faite, puis envoyez-la de nouveau."
     )
+
+
+def rings_now(who: str) -> str:
+    """A bell was tapped on a mail of that sender."""
+    return f"🔔 Noté : les prochains messages de {who} sonneront, dans leur propre salon."
+
+
+def quiet_now(who: str) -> str:
+    """The same, the other way."""
+    return (
+        f"🔕 Noté : les prochains messages de {who} arriveront sans sonner dans « {ROOM_NAME} », sauf urgence. "
+        "Touchez 🔔 sous l'un d'eux pour revenir en arrière."
+    )
+
+
+def daily(lines: Sequence[tuple[datetime, str, str]], count: int) -> str:
+    """The daily list: `(moment, sender, subject)` a mail, of `count` in all."""
+    said = [f"{DOCUMENTS_TITLE} : {count} depuis la dernière liste", ""]
+    for at, who, subject in lines:
+        said.append(f"• {at.astimezone(PARIS).strftime('%d/%m à %H:%M')}, {who} : {subject or NO_SUBJECT}")
+    if count > len(lines):
+        said.append(f"… et {count - len(lines)} autres, plus haut dans ce salon.")
+    return "\n".join([*said, "", "Un expéditeur doit sonner ? Touchez 🔔 sous l'un de ses messages."])
 
 
 def more(count: int) -> str:

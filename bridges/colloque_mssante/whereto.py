@@ -10,7 +10,7 @@ from colloque.errors import Refused, Temporary
 from colloque.identity import EventId, MssanteAddress, RoomId, UserId
 from colloque.mail.message import Party
 from colloque_mssante import drafts as states
-from colloque_mssante import targets, texts, texts_writing
+from colloque_mssante import targets, texts, texts_documents, texts_writing
 from colloque_mssante.composing import Composer
 from colloque_mssante.conversations import Conversations
 from colloque_mssante.drafts import Draft, Option
@@ -103,6 +103,8 @@ class WhereTo:
 
     async def options(self, room: RoomId, owner: UserId, live: Sequence[Draft]) -> tuple[Option, ...]:
         """What a message that names nothing may be: part of a draft, an answer in a thread, or a new mail."""
+        if await self._conversations.of(room) is None:
+            raise Refused("documents_room", texts_documents.ANSWER_ONE)  # many senders stand there
         found = [
             Option(texts_writing.option_join([shown(p) for p in d.target.recipients]), join=d.id)
             for d in live

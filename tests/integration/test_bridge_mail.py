@@ -86,17 +86,18 @@ async def test_files_pass_both_ways(house: House) -> None:
 
 
 async def test_clinical_documents_pass_both_ways(house: House) -> None:
-    tag, data = secrets.token_hex(4), archive()
+    tag, data, since = secrets.token_hex(4), archive(), len(house.author.heard)
     announced = "XDM/1.0/DDM+CR d'examens biologiques ESSAI-DUPONT Zélie 28/03/1979"
     asked = await house.write_file(announced, f"Voici {tag}", "IHE_XDM.ZIP", data)
     shown = await house.mail(f"Voici {tag}")
     assert "XDM/1.0" not in shown.body
     assert "Objet : CR d'examens biologiques ESSAI-DUPONT" in shown.body
-    card = await house.mail("Auteur : Dr Marc ESSAI")
+    card = await house.mail("Auteur : Dr Marc ESSAI", since=since)
     assert card.body.startswith(texts_documents.DOCUMENT_TITLE)
     assert "Patient : ESSAI-DUPONT Zélie" in card.body
-    assert (await house.author.home.download((await house.heard_file("document-1.pdf")).content)) == PDF
-    assert (await house.author.home.download((await house.heard_file("IHE_XDM.ZIP")).content)) == data
+    for name, content in (("document-1.pdf", PDF), ("IHE_XDM.ZIP", data)):
+        file = await house.heard_file(name, since=since)
+        assert await house.author.home.download(file.content) == content
     thanks = await house.author.say(shown.room, f"merci {tag}", reply_to=shown.event)
     await house.sign(thanks)
     content = await house.author.home.upload_encrypted(data, "ihe_xdm.zip", "application/zip")

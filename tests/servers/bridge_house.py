@@ -113,8 +113,11 @@ class House:
         await asyncio.to_thread(self.box(self.cast.correspondent).send, mail, to)
         return str(mail["Message-ID"])
 
-    async def heard_file(self, name: str) -> Incoming:
-        _, found = await self.author.hear(lambda m: m.content.get("filename") == name, name, timeout_s=WAIT_S)
+    async def heard_file(self, name: str, *, since: int = 0) -> Incoming:
+        """A file, heard after `since` other things."""
+        _, found = await self.author.hear(
+            lambda m: m.content.get("filename") == name, name, since=since, timeout_s=WAIT_S
+        )
         return found
 
     async def heard_in(self, room: RoomId, words: str, *, ignoring_case: bool = False) -> Incoming:
@@ -219,10 +222,11 @@ class House:
             h for _, h in self.author.heard if isinstance(h, Incoming) and h.sender.startswith(ghost) and body in h.body
         ]
 
-    async def mail(self, body: str) -> Incoming:
+    async def mail(self, body: str, *, since: int = 0) -> Incoming:
         _, found = await self.author.hear(
             lambda m: m.sender.startswith(f"@{settings.GHOSTS}") and body in m.body,
             f"the mail {body}",
+            since=since,
             timeout_s=WAIT_S,
         )
         return found

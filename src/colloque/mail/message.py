@@ -85,6 +85,10 @@ class Mail:
     automatic: bool
     """True when a machine sent it (RFC 3834): it must never be answered by a machine."""
     problems: tuple[str, ...]
+    coded: bool = False
+    """It announces clinical documents by their codes (X-MSS-CODECDA): a software sent it."""
+    urgent: bool = False
+    """Its sender marked it so (Importance, X-Priority, Priority)."""
     receipt_to: str = ""
     """Whom its author asked to tell when it is read; empty where nobody may be told by a machine (RFC 8098, 2.1)."""
 

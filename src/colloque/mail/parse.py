@@ -62,6 +62,8 @@ def parse_mail(raw: bytes) -> Mail:
         reports=reading.reports(),
         automatic=_automatic(headers) or bool(reading.statuses),
         problems=tuple(dict.fromkeys(problems)),
+        coded=bool(headers.first("x-mss-codecda").strip()),
+        urgent=_urgent(headers),
         receipt_to="" if reading.statuses else _receipt_to(headers),
     )
 
@@ -200,6 +202,15 @@ def _date(raw: bytes, problems: list[str]) -> datetime | None:
     except (ValueError, TypeError, OverflowError, IndexError):
         problems.append("date")
         return None
+
+
+def _urgent(headers: Headers) -> bool:
+    """As RFC 2156 and common programs mark it; `X-Priority: 2` is "high" in most of them."""
+    return (
+        headers.first("importance").strip().lower() == b"high"
+        or headers.first("priority").strip().lower() == b"urgent"
+        or headers.first("x-priority").strip()[:1] in {b"1", b"2"}
+    )
 
 
 def _receipt_to(headers: Headers) -> str:

@@ -136,3 +136,21 @@ def test_a_long_text_is_cut_for_show_and_kept_whole():
 def test_who_may_be_told_that_it_was_read(headers: str, told: str):
     mail = parse_mail(f"{headers}From: b@x.example\nMessage-ID: <1@x>\n\nBonjour".encode())
     assert mail.receipt_to == told
+
+
+@pytest.mark.parametrize(
+    ("headers", "coded", "urgent"),
+    [
+        ("", False, False),
+        ("X-MSS-CODECDA: 11502-2\n", True, False),
+        ("X-MSS-CODECDA: \n", False, False),
+        ("Importance: High\n", False, True),
+        ("X-Priority: 1 (Highest)\nX-MSS-CODECDA: 1\n", True, True),
+        ("X-Priority: 3\n", False, False),
+        ("Priority: urgent\n", False, True),
+        ("Importance: low\nPriority: normal\n", False, False),
+    ],
+)
+def test_what_a_machine_sent_and_what_is_urgent(headers: str, coded: bool, urgent: bool):
+    mail = parse_mail(f"{headers}From: b@x.example\n\nBonjour".encode())
+    assert (mail.coded, mail.urgent) == (coded, urgent)
