@@ -12,13 +12,23 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import demo, directory_import, directory_lookup, directory_search, module, revocation, sends
+from tests.bench import (
+    demo,
+    directory_import,
+    directory_lookup,
+    directory_search,
+    mail_fetch,
+    module,
+    revocation,
+    sends,
+)
 from tests.bench.result import Result
 
 OUT = Path(".bench") / "results.json"
 BENCHES: dict[str, Callable[[], Awaitable[Result]]] = {
     "bot-send": sends.bot_send,
     "ghost-send": sends.ghost_send,
+    "bridge-fetch": mail_fetch.fetch,
     "demo-start": demo.start,
     "demo-memory": demo.memory,
     "directory-by-rpps-p99": directory_lookup.by_rpps,
