@@ -37,6 +37,7 @@ from colloque_mssante.notices import Notices
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.reading import Reading
 from colloque_mssante.receipts import Receipts
+from colloque_mssante.scanning import Scanning
 from colloque_mssante.sender import Sender, stuck_since
 from colloque_mssante.service_mail import ServiceMail
 from colloque_mssante.store import Mailboxes
@@ -101,6 +102,7 @@ class MssanteService(Service):
             secret=secret,
             whitelisted=directory.whitelisted,
         )
+        scanning = Scanning(own.antivirus, incidents=parts.incidents, journal=parts.journal, clock=parts.clock)
         inbound = Inbound(
             conversations=conversations,
             ghosts=ghosts,
@@ -109,6 +111,7 @@ class MssanteService(Service):
             threads=Threads(parts.db, parts.clock),
             uploads=Uploads(parts.db),
             outbox=outbox,
+            scanning=scanning,
             keys=parts.keys,
             journal=parts.journal,
             changed=sender.wake,
@@ -124,6 +127,7 @@ class MssanteService(Service):
             ghosts=ghosts,
             mails=mails,
             outbox=outbox,
+            scanning=scanning,
             secret=secret,
             sent=sender.wake,
         )
@@ -189,6 +193,7 @@ class MssanteService(Service):
         await inbound.settle()
         await self._listen(stack, mail)
         self._add_checks(parts, outbox, watcher, credentials, book)
+        self.check("antivirus", scanning.problem)
         self.spawn("sync", lambda: parts.home.run(listener.hear, self.stop, position=parts.handled, receipts=True))
         self.spawn("reading", partial(self._until_stopped, reading.run))
         self.spawn("drafts", partial(self._until_stopped, writing.leaving.run))
