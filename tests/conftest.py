@@ -20,6 +20,7 @@ from tests.servers.postgres import postgres_server  # noqa: F401 - a fixture
 
 PROGRAMS = {
     "chromium": ("chromium",),
+    "clamav": ("clamd",),
     "dovecot": ("dovecot",),
     "postfix": ("postfix",),
     "postgres": ("initdb",),

@@ -36,6 +36,7 @@ from colloque_mssante.listener import Listener
 from colloque_mssante.notices import Notices
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.quiet import Quiet
+from colloque_mssante.scanning import Scanning
 from colloque_mssante.sender import Sender, stuck_since
 from colloque_mssante.service_mail import ServiceMail
 from colloque_mssante.store import Mailboxes
@@ -103,6 +104,7 @@ class MssanteService(Service):
         )
         documents = Documents(parts.db)
         quiet = Quiet(home=parts.home, directory=directory, ghosts=ghosts, mails=mails, documents=documents)
+        scanning = Scanning(own.antivirus, incidents=parts.incidents, journal=parts.journal, clock=parts.clock)
         inbound = Inbound(
             conversations=conversations,
             ghosts=ghosts,
@@ -111,6 +113,7 @@ class MssanteService(Service):
             threads=Threads(parts.db, parts.clock),
             uploads=Uploads(parts.db),
             outbox=outbox,
+            scanning=scanning,
             keys=parts.keys,
             journal=parts.journal,
             quiet=quiet,
@@ -127,6 +130,7 @@ class MssanteService(Service):
             ghosts=ghosts,
             mails=mails,
             outbox=outbox,
+            scanning=scanning,
             secret=secret,
             sent=sender.wake,
         )
@@ -203,6 +207,7 @@ class MssanteService(Service):
         await inbound.settle()
         await self._listen(stack, mail)
         self._add_checks(parts, outbox, watcher, credentials, book)
+        self.check("antivirus", scanning.problem)
         self.spawn("sync", lambda: parts.home.run(listener.hear, self.stop, position=parts.handled, receipts=True))
         self.spawn("reading", partial(self._until_stopped, keeping.reading.run))
         self.spawn("drafts", partial(self._until_stopped, writing.leaving.run))

@@ -122,7 +122,7 @@ class Commands:
         await reply(
             texts.admin_state(
                 boxes_ok=states.count("ok"),
-                boxes_waiting=states.count("waiting") + states.count("starting"),
+                boxes_waiting=sum(state in {"waiting", "starting", "unscanned"} for state in states),
                 boxes_stopped=states.count("refused") + states.count("tampered"),
                 queue=sum(counts.get(state, 0) for state in OPEN),
                 doubtful=counts.get("doubtful", 0),

@@ -23,6 +23,7 @@ from colloque_mssante import enclosing, mapping, texts, texts_writing
 from colloque_mssante.credentials import Credentials
 from colloque_mssante.drafts import Draft, Line
 from colloque_mssante.enclosing import Enclosed
+from colloque_mssante.scanning import Scanning
 from colloque_mssante.sends import ROOM, Send
 from colloque_mssante.store_choices import OFF, Choices
 from colloque_mssante.targets import Target, Whitelisted, listed_address
@@ -52,6 +53,7 @@ class Composer:
         whitelisted: Whitelisted,
         credentials: Credentials,
         choices: Choices,
+        scanning: Scanning,
         keys: RoomKeys,
         clock: Clock,
         secret: bytes,
@@ -63,6 +65,7 @@ class Composer:
         self._whitelisted = whitelisted
         self._credentials = credentials
         self._choices = choices
+        self._scanning = scanning
         self._keys = keys
         self._clock = clock
         self._secret = secret
@@ -100,7 +103,7 @@ class Composer:
             raise Refused("too_big", texts.too_big(limit))
 
     async def compose(self, draft: Draft, lines: Sequence[Line]) -> Send:
-        """The mail to queue. Raises HomeUnavailable when a file can't be fetched now."""
+        """The mail to queue. Raises Temporary when a file can't be fetched or scanned now."""
         target = draft.target
         assert target is not None
         sender = self.check(draft.owner, target)
@@ -180,4 +183,5 @@ class Composer:
             data = await self._home.download({"file": file["file"]})
         except (BadInput, Tampered, HomeRefused):
             raise Refused("file_gone", texts.FILE_GONE) from None
+        await self._scanning.check(data)
         return Attachment(file["name"], file["mime"], data)

@@ -24,13 +24,13 @@ from colloque.matrix.home import JsonDict
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque_mssante import attachments, mapping
-from colloque_mssante.cards import cards_of
 from colloque_mssante.conversations import Conversations
 from colloque_mssante.crypto import Account
 from colloque_mssante.ghosts import OPERATOR, Correspondent, Ghosts, correspondent
 from colloque_mssante.mapping import Draft
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.quiet import Quiet
+from colloque_mssante.scanning import INFECTED, Scanning
 from colloque_mssante.sends import CODES
 from colloque_mssante.store import Cursor, Place
 from colloque_mssante.store_mails import Mails, StoredMail, Uploads
@@ -56,6 +56,7 @@ class Inbound:
         threads: Threads,
         uploads: Uploads,
         outbox: Outbox,
+        scanning: Scanning,
         keys: RoomKeys,
         journal: Journal,
         quiet: Quiet,
@@ -68,6 +69,7 @@ class Inbound:
         self._mails = mails
         self._uploads = uploads
         self._outbox = outbox
+        self._scanning = scanning
         self._keys = keys
         self._journal = journal
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -103,6 +105,8 @@ class Inbound:
             if intent.kind == "mail.deliver":
                 done = await self._mails.delivered(intent.ref)
                 self._journal.end(intent.act, "delivered" if done else "interrupted")
+            elif intent.kind == INFECTED and await self._mails.delivered(intent.ref):
+                await self._scanning.told(intent.act, intent.ref)
             elif intent.kind in {"room.create", "mailbox.connect"}:
                 self._journal.end(intent.act, "interrupted")
 
@@ -120,6 +124,7 @@ class Inbound:
 
     async def _show(self, place: Place, mail: Mail, who: Correspondent, key: str, *, quiet: bool) -> None:
         box = place.box
+        scanned = await self._scanning.scan(mail.attachments)
         if quiet:
             room, ghost = await self._conversations.documents(box.owner, box.address, who)
         else:
@@ -132,9 +137,10 @@ class Inbound:
             head=mapping.Head(who.label, who.verified, thread.number, self._answers(mail)),
             root=thread.root,
             answered=await self._answered(mail, box.address, room),
-            cards=await asyncio.to_thread(cards_of, mail.attachments) if mail.attachments else (),
+            cards=scanned.cards,
             quiet=quiet,
         )
+        drafts = scanned.shown(drafts, box.address.value)
         events: list[EventId] = []
         txns = [mapping.txn(box.address.value, mail.digest, draft.rank) for draft in drafts]
         await self._mails.begin(key, room)
@@ -151,7 +157,9 @@ class Inbound:
             self._journal.end(act, "refused", status=error.status)
             raise
         await self._threads.note(thread, mail.message_id, mail.references, events[0])
+        infected = await self._scanning.tell(scanned, owner=box.owner, room=await self._keys.token(room, room), ref=ref)
         await self._mails.put(_stored(key, box, mail, room, thread.id, listed=who.verified), place, ref, events)
+        await self._scanning.told(infected, ref)
         self._journal.end(act, "delivered", parts=len(events))
         await self._uploads.forget(txns)
         logs.event(logger, "mail.delivered", parts=len(events))

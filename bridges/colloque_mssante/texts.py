@@ -226,6 +226,8 @@ def incident(key: str) -> str:
         "mssante.tls": "certificat de l'opérateur non reconnu",
         "mssante.sender": "boîte d'envoi du service refusée",
         "mssante.login": "boîte refusée par l'opérateur",
+        "mssante.infected": "pièce jointe infectée retenue",
+        "mssante.antivirus": "signatures de l'antivirus trop anciennes",
     }
     return next((found for start, found in words.items() if key.startswith(start)), key)
 

@@ -20,6 +20,7 @@ OPEN_ALREADY = (
 _STATES = {
     "ok": "relevée en continu",
     "waiting": "momentanément injoignable, nouvel essai en cours",
+    "unscanned": "en attente : l'antivirus ne répond pas, vos messages restent dans la boîte",
     "refused": "arrêtée : l'opérateur refuse l'accès",
     "tampered": "arrêtée : le certificat de l'opérateur n'est pas reconnu",
     "starting": "connexion en cours",

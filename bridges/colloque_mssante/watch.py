@@ -17,7 +17,7 @@ from colloque.book import AttestationBook
 from colloque.clock import Clock, monotonic, start_of_day_in_paris
 from colloque.config import MssanteConfig
 from colloque.directory.lookup import Directory
-from colloque.errors import LoginRefused, NotFound, Tampered, Temporary
+from colloque.errors import AntivirusUnavailable, LoginRefused, NotFound, Tampered, Temporary
 from colloque.identity import MssanteAddress
 from colloque.mail.access import Auth
 from colloque.mail.imap import Box, ImapClient
@@ -48,7 +48,7 @@ logger = logging.getLogger(__name__)
 
 
 class Watcher:
-    """One instance a process. `states` tells each watched mailbox's: starting, ok, waiting, refused, tampered."""
+    """One instance a process. `states` tells each watched mailbox's: starting, ok, waiting, unscanned, refused, tampered."""
 
     def __init__(
         self,
@@ -155,6 +155,9 @@ class Watcher:
                 await self._incidents.open(TLS_INCIDENT, texts.INCIDENT_TLS)
                 self.states[address] = "tampered"
                 pause = _TAMPERED_S
+            except AntivirusUnavailable as error:
+                logs.event(logger, "mailbox.waits", code=error.code)
+                self.states[address] = "unscanned"  # the mailbox itself answers: health names the antivirus
             except Temporary as error:
                 logs.event(logger, "mailbox.waits", code=error.code)
                 self._wait(address)

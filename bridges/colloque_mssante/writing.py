@@ -20,6 +20,7 @@ from colloque_mssante.ghosts import Ghosts
 from colloque_mssante.leaving import Leaving
 from colloque_mssante.outbound import Outbound
 from colloque_mssante.outbox import Outbox
+from colloque_mssante.scanning import Scanning
 from colloque_mssante.store_choices import Choices
 from colloque_mssante.store_drafts import Drafts
 from colloque_mssante.store_mails import Mails
@@ -49,6 +50,7 @@ def open_writing(
     ghosts: Ghosts,
     mails: Mails,
     outbox: Outbox,
+    scanning: Scanning,
     secret: bytes,
     sent: Callable[[], None],
 ) -> Writing:
@@ -64,6 +66,7 @@ def open_writing(
         whitelisted=directory.whitelisted,
         credentials=credentials,
         choices=choices,
+        scanning=scanning,
         keys=parts.keys,
         clock=parts.clock,
         secret=secret,

@@ -17,7 +17,7 @@ from ruamel.yaml.error import YAMLError
 
 from colloque.config_checks import cross_checks
 from colloque.config_entry import EntryConfig
-from colloque.config_mssante import MailServerConfig, MssanteConfig
+from colloque.config_mssante import AntivirusConfig, MailServerConfig, MssanteConfig
 from colloque.config_psc import PscConfig
 from colloque.config_service import Listen, ServiceConfig
 from colloque.directory.lookup import AgeRules
@@ -26,9 +26,9 @@ from colloque.identity import UserId
 from colloque.reading import section
 
 __all__ = [
-    "AdminConfig", "AnnuaireConfig", "Config", "FederationConfig", "FhirConfig", "HomeserverConfig", "LifetimeConfig",
-    "Listen", "MailServerConfig", "MssanteConfig", "SallesConfig", "SecretsConfig", "ServiceConfig", "SocketsConfig",
-    "load", "read",
+    "AdminConfig", "AnnuaireConfig", "AntivirusConfig", "Config", "FederationConfig", "FhirConfig", "HomeserverConfig",
+    "LifetimeConfig", "Listen", "MailServerConfig", "MssanteConfig", "SallesConfig", "SecretsConfig", "ServiceConfig",
+    "SocketsConfig", "load", "read",
 ]  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,33 @@ class MailServerConfig:
     ca: Path
     """Trust anchors (PEM): nothing else is trusted."""
     tls: Literal["starttls", "implicit"] = "starttls"
+
+
+@dataclass(frozen=True, slots=True)
+class AntivirusConfig:
+    """clamd, which scans every attachment."""
+
+    clamd: str
+    """Its Unix socket's absolute path, or `address:port` on this machine: files travel there in clear."""
+    size_limit: int = 25_000_000
+    """Bytes of the biggest file handed over: at most clamd's StreamMaxLength. Bigger ones count as not scanned."""
+    scan_s: float = 150.0
+    """Seconds that one scan may take; more than clamd's MaxScanTime."""
+    signatures_days: int = 7
+    """Days after which the signatures are too old: told in the admin room."""
+
+    @property
+    def place(self) -> Path | tuple[str, int] | None:
+        """The socket's path, or address and port on the loopback; None when `clamd` is neither."""
+        if self.clamd.startswith("/"):
+            return Path(self.clamd)
+        host, _, port = self.clamd.rpartition(":")
+        try:
+            address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
+            number = int(port)
+        except ValueError:
+            return None
+        return (str(address), number) if address.is_loopback and 0 < number < 65536 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +72,8 @@ class MssanteConfig(ServiceConfig):
     """How long what somebody writes is gathered, and may still be changed or cancelled, before it leaves; 0: not."""
     poll_s: float = field(kw_only=True, default=60.0)
     """Between two looks where IDLE is not offered, and between two probes where it is."""
+    antivirus: AntivirusConfig | None = field(kw_only=True, default=None)
+    """None: nothing is scanned."""
 
 
 def mssante_checks(own: MssanteConfig) -> Iterator[Problem]:
@@ -52,3 +82,16 @@ def mssante_checks(own: MssanteConfig) -> Iterator[Problem]:
         yield Problem("mssante.nil", "must not be empty: every mail carries X-MSS-NIL")
     if not 0 <= own.gather_s <= 3600:
         yield Problem("mssante.gather_s", "must be between 0 and 3600")
+    if own.antivirus is not None:
+        yield from _antivirus_checks(own.antivirus)
+
+
+def _antivirus_checks(own: AntivirusConfig) -> Iterator[Problem]:
+    where = "mssante.antivirus"
+    if own.place is None:
+        yield Problem(f"{where}.clamd", "must be a socket's absolute path, or 127.0.0.1:port")
+    elif isinstance(own.place, Path) and len(own.clamd.encode()) > 107:
+        yield Problem(f"{where}.clamd", "too long: a Unix socket's path holds at most 107 bytes")
+    for name in ("size_limit", "scan_s", "signatures_days"):
+        if getattr(own, name) < 1:
+            yield Problem(f"{where}.{name}", "must be at least 1")

@@ -8,6 +8,7 @@
     ├── Temporary                try again, after `retry_after_s` where it is known
     │   ├── HomeUnavailable      the homeserver does not answer, or asks us to wait
     │   ├── ServiceUnavailable   another service of ours does not answer
+    │   ├── AntivirusUnavailable clamd can't be reached, or failed on what it was handed
     │   └── MailDeferred         SMTP 4xx, IMAP connection lost, operator full
     └── Final                    trying again changes nothing
         ├── HomeRefused          the homeserver said no (4xx)
@@ -97,6 +98,16 @@ class ServiceUnavailable(Temporary):
     """Another of our services did not answer on its socket."""
 
     code = "service.unavailable"
+
+
+class AntivirusUnavailable(Temporary):
+    """clamd gave no verdict. `received`: it was reached, so that the file itself may be why."""
+
+    code = "antivirus.unreachable"
+
+    def __init__(self, message: str, *, received: bool) -> None:
+        self.received = received
+        super().__init__(message)
 
 
 class MailDeferred(Temporary):
