@@ -48,7 +48,7 @@ logger = logging.getLogger(__name__)
 
 
 class Watcher:
-    """One instance a process. `states` tells each watched mailbox's: starting, ok, waiting, unscanned, refused, tampered."""
+    """One instance a process. `states`: of each mailbox (starting, ok, waiting, unscanned, refused, tampered)."""
 
     def __init__(
         self,
