@@ -32,7 +32,7 @@ demo: $(VENV)/demo.done
 
 test: $(VENV)/dev.done $(JS)/node_modules/.done debian
 	@$(MAKE) --no-print-directory check
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/dev.done
 	$(BIN)/ruff format --check .

@@ -10,7 +10,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-async def until(condition: Callable[[], Awaitable[T | None]], what: str, *, within: float = 30.0) -> T:
+async def until(condition: Callable[[], Awaitable[T | None]], what: str, *, within: float = 60.0) -> T:
     """Ask `condition` again and again until its answer is truthy; that answer. Raises AssertionError naming `what`."""
     end = time.monotonic() + within
     while not (answer := await condition()):

@@ -80,6 +80,7 @@ class Commands:
             await reply(texts_boxes.OPEN_ALREADY)
             return
         after = await self._choices.open(said.sender, since)
+        await self._watcher.look()
         self._journal.note("mailbox.opened", actor=said.sender)
         resumed = {box.address: box.at for box in before if box.closed == PAUSED and since is None}
         await reply(texts_boxes.opened([(box.address.value, box.since, resumed.get(box.address)) for box in after]))
@@ -94,6 +95,7 @@ class Commands:
 
     async def _close(self, said: Incoming, reply: Reply, how: str) -> None:
         boxes = await self._choices.close(said.sender, how)
+        await self._watcher.look()
         if boxes:
             self._journal.note("mailbox.paused" if how == PAUSED else "mailbox.closed", actor=said.sender)
         await reply(texts_boxes.closed([box.address.value for box in boxes], how) if boxes else texts.NO_BOX)

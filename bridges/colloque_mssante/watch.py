@@ -81,6 +81,7 @@ class Watcher:
         self._tasks: dict[_Key, asyncio.Task[None]] = {}
         self._asked: tuple[int, int, int] = (-1, -1, -1)
         self._asked_at = 0.0
+        self._looking = asyncio.Lock()
         self.states: dict[MssanteAddress, str] = {}
         self._waiting_since: dict[MssanteAddress, float] = {}
 
@@ -88,7 +89,7 @@ class Watcher:
         """Follow the book of attestations, the directory and the credentials, for ever."""
         try:
             while True:
-                await self._look()
+                await self.look()
                 await asyncio.sleep(_LOOK_S)
         finally:
             for task in self._tasks.values():
@@ -99,6 +100,11 @@ class Watcher:
     def unreachable(self, after_s: float) -> bool:
         """True when some mailbox has been out of reach for that long: for health."""
         return any(monotonic() - since > after_s for since in self._waiting_since.values())
+
+    async def look(self) -> None:
+        """Start and stop what is to be: when this returns, no mailbox that its owner closed is read any more."""
+        async with self._looking:
+            await self._look()
 
     async def _look(self) -> None:
         self._book.refresh()

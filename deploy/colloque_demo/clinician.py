@@ -39,7 +39,7 @@ def hold(condition: object, message: str) -> None:
         raise NotHeld(message)
 
 
-async def until(look: Callable[[], Awaitable[T | None]], what: str, timeout_s: float = 30.0) -> T:
+async def until(look: Callable[[], Awaitable[T | None]], what: str, timeout_s: float = 60.0) -> T:
     """The first answer of `look` that is not None, asked every 0.2 s. Raises NotHeld in time."""
     end = monotonic() + timeout_s
     while (found := await look()) is None:
@@ -125,12 +125,12 @@ class Clinician:
         return await self.home.send(room, content, txn=secrets.token_hex(8))
 
     async def hear(
-        self, wanted: Callable[[Incoming], bool], what: str, *, since: int = 0, timeout_s: float = 30.0
+        self, wanted: Callable[[Incoming], bool], what: str, *, since: int = 0, timeout_s: float = 60.0
     ) -> tuple[float, Incoming]:
         """The first message that is wanted, and when it came (`monotonic`). Raises NotHeld in time."""
         return await self._await(lambda h: h if isinstance(h, Incoming) and wanted(h) else None, what, since, timeout_s)
 
-    async def answer(self, to: EventId, what: str, *, timeout_s: float = 30.0) -> Incoming:
+    async def answer(self, to: EventId, what: str, *, timeout_s: float = 60.0) -> Incoming:
         """The first answer, by reply, to something this person wrote."""
         _, found = await self.hear(lambda m: m.reply_to == to, f"an answer to {what}", timeout_s=timeout_s)
         return found
@@ -139,7 +139,7 @@ class Clinician:
         """Write a line and wait for the answer to it."""
         return await self.answer(await self.say(room, line), what)
 
-    async def membership(self, room: RoomId, membership: str, what: str, timeout_s: float = 30.0) -> MemberChange:
+    async def membership(self, room: RoomId, membership: str, what: str, timeout_s: float = 60.0) -> MemberChange:
         """This person's own membership becomes that. Raises NotHeld in time."""
 
         def wanted(heard: Heard) -> MemberChange | None:

@@ -36,7 +36,7 @@ from tests.servers.nio import Ear, listening
 from tests.servers.process import Process
 from tests.waiting import until
 
-WAIT_S = 30.0
+WAIT_S = 60.0
 
 
 @dataclass

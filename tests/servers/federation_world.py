@@ -97,7 +97,7 @@ async def tries_to_write_to(home: NioHome, other: UserId) -> str:
     return caught.value.errcode
 
 
-async def told(ear: Ear, *wanted: str, within: float = 15) -> str:
+async def told(ear: Ear, *wanted: str, within: float = 60) -> str:
     """What @annuaire said that holds all these words."""
 
     async def found() -> Incoming | None:

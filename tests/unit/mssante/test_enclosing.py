@@ -21,14 +21,15 @@ def test_other_files_leave_as_they_are():
 
 
 def test_an_archive_is_announced_and_printed():
-    found = enclosed([Attachment("photo.png", "image/png", b"\x89PNG"), xdm(archive())])
+    data = archive()
+    found = enclosed([Attachment("photo.png", "image/png", b"\x89PNG"), xdm(data)])
     assert found.subject == "XDM/1.0/DDM+CR d'examens biologiques ESSAI-DUPONT Zelie 28/03/1979"
     assert found.extra["X-MSS-INS"] in {"O", "N"}
     assert found.extra["X-MSS-CODECDA"] == "11502-2"
     printed, photo, sent = found.files
     assert (printed.mime, printed.data) == ("application/pdf", PDF)
     assert printed.name.endswith("_ESSAI-DUPONT_Zelie.pdf")
-    assert (photo.name, sent.name, sent.data) == ("photo.png", "IHE_XDM.ZIP", archive())
+    assert (photo.name, sent.name, sent.data) == ("photo.png", "IHE_XDM.ZIP", data)
 
 
 def test_a_pdf_that_its_writer_joined_is_enough():
