@@ -122,13 +122,13 @@ class Filing:
         try:
             client = await FilingClient.connect(self._server, address.value, auth, timeout_s=_IMAP_S)
             try:
-                await self._mark(client, errand.reads)
                 folder = await client.sent_folder() if errand.sends or errand.doubts else None
                 if folder is not None:
                     for send in errand.doubts:
                         await self._settle(client, folder, send)
                 for send in errand.sends:
                     await self._file(client, folder, send)
+                await self._mark(client, errand.reads)  # last: where flags can't be set, copies are filed all the same
             finally:
                 await client.close()
             self._pauses.pop(address, None)
