@@ -157,11 +157,11 @@ def day_in_paris(text: str, now: datetime) -> datetime | None:
     years = [this_year, this_year - 1] if year is None else [int(year) + (2000 if len(year) == 2 else 0)]
     for each in years:
         try:
-            at = datetime(each, month, day, tzinfo=PARIS)
-        except ValueError:
+            at = datetime(each, month, day, tzinfo=PARIS).astimezone(UTC)
+        except (ValueError, OverflowError):
             continue
         if year is not None or at <= now:
-            return at.astimezone(UTC)
+            return at
     return None
 
 

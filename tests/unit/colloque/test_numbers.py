@@ -190,6 +190,8 @@ NOW = datetime(2026, 3, 2, 13, 0, tzinfo=UTC)
         ("il y a 2 semaines", (2026, 2, 16)),
         ("depuis un mois", (2026, 1, 31)),
         ("31/02/2026", None),
+        ("01/01/0001", None),
+        ("0001-01-01", None),
         ("0/0/0000", None),
         ("14/11/9999", (9999, 11, 14)),
         ("99999999999 ans", None),
@@ -201,3 +203,9 @@ NOW = datetime(2026, 3, 2, 13, 0, tzinfo=UTC)
 def test_a_day(typed: str, day: tuple[int, int, int] | None) -> None:
     found = day_in_paris(typed, NOW)
     assert (found.astimezone(PARIS).timetuple()[:5] if found else None) == ((*day, 0, 0) if day else None)
+
+
+@given(st.text(max_size=40) | st.from_regex(r"[0-9]{1,4}[/.-][0-9]{1,2}([/.-][0-9]{1,4})?", fullmatch=True))
+def test_a_day_is_read_from_anything(typed: str) -> None:
+    found = day_in_paris(typed, NOW)
+    assert found is None or found.tzinfo is UTC
