@@ -7,8 +7,9 @@ import logging
 from colloque import logs
 from colloque.clock import PARIS, Clock
 from colloque.directory.lookup import Directory
-from colloque.errors import HomeRefused, NotFound, Temporary
+from colloque.errors import HomeRefused, Temporary
 from colloque.identity import RoomId, digest
+from colloque.mail.message import one_line
 from colloque.matrix.home import Home, text
 from colloque_mssante import texts_documents as texts
 from colloque_mssante.ghosts import correspondent
@@ -18,6 +19,8 @@ HOUR = 18
 """In Paris. What comes later stands in the list of the next day."""
 LINES = 60
 """Mails named in one list."""
+WIDTH = 120
+"""Characters of a sender or a subject in it: the whole list fits in an event."""
 
 logger = logging.getLogger(__name__)
 
@@ -47,17 +50,16 @@ class DailyList:
             except Temporary as error:
                 logs.event(logger, "list.deferred", code=error.code)
                 continue
-            except HomeRefused as error:  # the room is gone: nobody is left to be told
-                logs.event(logger, "list.refused", errcode=error.errcode)
+            except HomeRefused as error:
+                logs.event(logger, "list.refused", level=logging.WARNING, errcode=error.errcode)
+                if error.status not in {403, 404}:  # else the room is gone: nobody is left to be told
+                    continue
             await self._documents.listed(room, found[-1].at)
 
     async def _send(self, room: RoomId, found: list[Listed]) -> None:
-        lines = [(mail.at, self._name(mail.author), mail.subject) for mail in found[:LINES]]
+        lines = [
+            (mail.at, one_line(correspondent(mail.author, self._directory).label, WIDTH), one_line(mail.subject, WIDTH))
+            for mail in found[:LINES]
+        ]
         words = texts.daily(lines, len(found))
         await self._home.send(room, text(words), txn=digest(f"{room} list {found[-1].id}"))
-
-    def _name(self, address: str) -> str:
-        try:
-            return correspondent(address, self._directory).label
-        except NotFound:
-            raise Temporary("the directory was not imported yet") from None

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from mautrix.util.async_db import Database
 
 from colloque.directory.lookup import Directory
-from colloque.errors import BadIdentifier
+from colloque.errors import BadIdentifier, NotFound, Temporary
 from colloque.identity import MssanteAddress, UserId, contains_ins
 from colloque.matrix.admin import SynapseAdmin
 from colloque.professional import Mailbox, MailboxKind, Professional
@@ -40,15 +40,21 @@ class Correspondent:
 
 
 def correspondent(address: str, directory: Directory) -> Correspondent:
-    """Who writes from `address`, as the directory knows it. Display names of mails prove nothing and are not asked."""
+    """Who writes from `address`, as the directory knows it. Display names of mails prove nothing and are not asked.
+
+    Raises Temporary while no directory was imported.
+    """
     if not address:
         return Correspondent("nobody", texts.GHOST_UNVERIFIED, verified=False, label="(adresse illisible)")
     try:
         parsed = MssanteAddress.parse(address)
     except BadIdentifier:
         return Correspondent(f"address:{address}", texts.GHOST_UNVERIFIED, verified=False, label=address)
-    box = directory.by_mssante(parsed)
-    person = _owner(box, directory)
+    try:
+        box = directory.by_mssante(parsed)
+        person = _owner(box, directory)
+    except NotFound:
+        raise Temporary("the directory was not imported yet") from None
     if person is not None:
         today = [f"rpps:{person.rpps.value}"] if person.rpps else []
         before = [f"adeli:{number.value}" for number in dict.fromkeys((person.adeli, *person.former)) if number]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from colloque.directory.lookup import Directory
-from colloque.errors import BadIdentifier, NotFound, Temporary
+from colloque.errors import BadIdentifier
 from colloque.identity import MssanteAddress, UserId, digest
 from colloque.mail.message import Mail
 from colloque.matrix.home import Home, Incoming, text
@@ -53,7 +53,7 @@ class Quiet:
     def _kind(self, address: str) -> MailboxKind | None:
         try:
             box = self._directory.by_mssante(MssanteAddress.parse(address))
-        except (BadIdentifier, NotFound):
+        except BadIdentifier:
             return None
         return box.kind if box is not None else None
 
@@ -65,10 +65,7 @@ class Quiet:
         mail = await self._mails.shown_by(meant.on)
         if mail is None or mail.room != said.room:
             return False
-        try:
-            who = await self._ghosts.settled(correspondent(mail.author.address, self._directory))
-        except NotFound:
-            raise Temporary("the directory was not imported yet") from None
+        who = await self._ghosts.settled(correspondent(mail.author.address, self._directory))
         rings = _plain(meant.key) == RING
         await self._documents.choose(said.sender, who.key, rings=rings)
         words = texts.rings_now(who.label) if rings else texts.quiet_now(who.label)

@@ -141,14 +141,18 @@ async def test_a_long_list_is_cut_and_a_room_that_is_gone_holds_nobody(db: Datab
     daily = DailyList(home=room, directory=Shelf(), documents=documents, clock=clock)  # type: ignore[arg-type]
     await documents.begin(ROOM, ANNE)
     for number in range(LINES + 5):
-        await came(db, clock, number)
+        await came(db, clock, number, "É" * 1000)
         clock.advance(seconds=1)
     clock.advance(hours=9)
     await daily.once()
+    assert len(room.said[0][1].encode()) < 40_000  # of the 65,536 bytes of an event, base64 takes a third
     assert "… et 5 autres, plus haut dans ce salon." in room.said[0][1]
     await came(db, clock, 900)
     clock.advance(days=1)
-    room.error = HomeRefused("M_FORBIDDEN", 403)
+    room.error = HomeRefused(413, "M_TOO_LARGE")
+    await daily.once()
+    assert (await documents.rooms())[0][1] < clock.now() - timedelta(hours=1)
+    room.error = HomeRefused(403, "M_FORBIDDEN")
     await daily.once()
     room.error = None
     await daily.once()
