@@ -24,7 +24,7 @@ from colloque_mssante.credentials import Credentials
 from colloque_mssante.drafts import Draft, Line
 from colloque_mssante.enclosing import Enclosed
 from colloque_mssante.scanning import Scanning
-from colloque_mssante.sends import ROOM, Send
+from colloque_mssante.sends import ROOM, Send, queued
 from colloque_mssante.store_choices import OFF, Choices
 from colloque_mssante.targets import Target, Whitelisted, listed_address
 
@@ -112,6 +112,7 @@ class Composer:
         if target.replaces:
             words = f"{texts_writing.replaces(from_millis(target.replaces), target.subject)}\n\n{words}"
         files = [await self._file(line.file) for line in lines if line.file is not None]
+        await self._scanning.check(files)
         enclosed = await asyncio.to_thread(enclosing.enclosed, files) if files else Enclosed(())
         named = texts_writing.subject(
             enclosed.subject or draft.subject or target.subject,
@@ -140,24 +141,17 @@ class Composer:
         limit = self._limit(target)
         if len(raw) > limit:
             raise Refused("too_big", texts.too_big(limit))
-        return Send(
+        return queued(
+            outgoing,
+            raw,
             key=draft.id,
             caller=ROOM,
             sender=target.sender,
-            recipients=outgoing.recipients,
+            envid=envid(self._secret, draft.id),
+            ref=await self._keys.token(draft.room, draft.id),
             owner=draft.owner,
             room=draft.room,
             event=lines[-1].event,
-            message_id=outgoing.message_id,
-            envid=envid(self._secret, draft.id),
-            ref=await self._keys.token(draft.room, draft.id),
-            raw=raw,
-            state="queued",
-            status="",
-            tries=0,
-            next_at=now,
-            made_at=now,
-            told="",
             thread=target.thread or draft.id,
             target=replace(target, subject=shown_subject(named)).dump(),
         )
@@ -183,5 +177,4 @@ class Composer:
             data = await self._home.download({"file": file["file"]})
         except (BadInput, Tampered, HomeRefused):
             raise Refused("file_gone", texts.FILE_GONE) from None
-        await self._scanning.check(data)
         return Attachment(file["name"], file["mime"], data)

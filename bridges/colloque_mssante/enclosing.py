@@ -14,6 +14,9 @@ from colloque.mail.message import Attachment
 from colloque.mail.xdm import FILE_NAME
 from colloque_mssante import texts_documents as texts
 
+_NEVER = {"patient-differs"}
+"""Problems of a document that can be read, with which it must not leave all the same: it may be somebody else's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Enclosed:
@@ -38,7 +41,8 @@ def enclosed(files: Sequence[Attachment]) -> Enclosed:
     if len(archives) > 1:
         raise Refused("archives_several", texts.ONE_ARCHIVE)
     contents = documents_in(archives)
-    wrong = (*contents.problems, *(code for each in contents.documents if each.data is None for code in each.problems))
+    each_wrong = (code for each in contents.documents for code in each.problems if each.data is None or code in _NEVER)
+    wrong = (*contents.problems, *each_wrong)
     if wrong:
         raise Refused("archive_bad", texts.not_sent(texts.problems(wrong)))
     documents = [each.document for each in contents.documents if each.document is not None]

@@ -49,7 +49,6 @@ class _Errand:
 
     owner: UserId | None = None
     sends: list[Send] = field(default_factory=list)
-    reads: list[ReadMail] = field(default_factory=list)
     doubts: list[Send] = field(default_factory=list)
 
 
@@ -103,9 +102,8 @@ class Filing:
                 waiting[send.sender].owner = send.owner
         if lost := await self._reads.give_up(self._clock.now() - GIVE_UP):
             logs.event(logger, "mail.read.given_up", level=logging.WARNING, mails=lost)
-        for read in await self._reads.to_mark():
-            waiting[read.mailbox].reads.append(read)
-            waiting[read.mailbox].owner = read.owner
+        for address, owner in await self._reads.waiting():
+            waiting[address].owner = owner
         for send in await self._outbox.doubtful():
             if send.caller == ROOM and self._may_look(send):
                 waiting[send.sender].doubts.append(send)
@@ -128,7 +126,8 @@ class Filing:
                         await self._settle(client, folder, send)
                 for send in errand.sends:
                     await self._file(client, folder, send)
-                await self._mark(client, errand.reads)  # last: where flags can't be set, copies are filed all the same
+                # Last: where flags can't be set, copies are filed all the same.
+                await self._mark(client, await self._reads.to_mark(address))
             finally:
                 await client.close()
             self._pauses.pop(address, None)

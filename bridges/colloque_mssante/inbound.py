@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from colloque import logs
 from colloque.directory.lookup import Directory
-from colloque.errors import HomeRefused, NotFound, Temporary
+from colloque.errors import HomeRefused, Temporary
 from colloque.identity import EventId, MssanteAddress, MxcUri, RoomId
 from colloque.mail.message import Mail
 from colloque.mail.mss import shown_subject
@@ -89,15 +89,16 @@ class Inbound:
         if await self._is_code(mail) or await self._is_report(mail, box.address):
             await self._mails.put(_stored(key, box, mail, None), place, "", ())
             return
-        try:
-            who = OPERATOR if mail.reports else correspondent(mail.sender.address, self._directory)
-        except NotFound:
-            raise Temporary("the directory was not imported yet") from None
+        who = OPERATOR if mail.reports else correspondent(mail.sender.address, self._directory)
         who = await self._ghosts.settled(who)
         mail = replace(mail, subject=shown_subject(mail.subject))
         quiet = await self._quiet.is_quiet(mail, key, box.owner, who)
         async with self._locks[f"{box.owner} {box.address if quiet else who.key}"]:
             await self._show(place, mail, who, key, quiet=quiet)
+
+    async def give_up(self, box: Cursor, raw: bytes) -> None:
+        """A mail that can't be shown and won't be tried again: nothing waits for it any more."""
+        await self._mails.abandon(mapping.mail_key(box.address.value, parse_mail(raw).digest))
 
     async def settle(self) -> None:
         """At start: close the acts that a crash left open. The mails themselves come again from their mailbox."""

@@ -140,7 +140,7 @@ class Outbox:
         """When something is due or to be told next; None when nothing waits."""
         value = await self._db.fetchval(
             f"SELECT MIN(next_at) FROM outbox WHERE (state IN ('queued', 'deferred') AND NOT {_HELD}) "  # noqa: S608
-            "OR (state = 'doubtful' AND told <> state)"
+            "OR (state = 'doubtful' AND told <> state AND room_id <> '')"
         )
         return None if value is None else from_millis(value)
 

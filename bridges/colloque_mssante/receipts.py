@@ -11,7 +11,7 @@ from colloque.mail.message import Outgoing, Party
 from colloque_mssante import mapping, texts_writing
 from colloque_mssante.composing import Composer
 from colloque_mssante.outbox import Outbox
-from colloque_mssante.sends import RECEIPTS, Send
+from colloque_mssante.sends import RECEIPTS, queued
 from colloque_mssante.store_reading import ReadMail
 from colloque_mssante.targets import Whitelisted, listed_address
 
@@ -63,7 +63,7 @@ class Receipts:
             sender=Party(mapping.sender_label(person, mine), mail.mailbox.value),
             to=(Party("", mail.receipt_to),),
             subject=texts_writing.receipt_subject(mail.subject),
-            text=texts_writing.receipt(now),
+            text=texts_writing.receipt(mail.read_at),
             date=now,
             nil=self._config.nil,
             in_reply_to=mail.message_id,
@@ -75,24 +75,15 @@ class Receipts:
         except BadInput:
             return "not_composable"
         await self._outbox.put(
-            Send(
+            queued(
+                outgoing,
+                raw,
                 key=seed,
                 caller=RECEIPTS,
                 sender=mail.mailbox,
-                recipients=outgoing.recipients,
-                owner=mail.owner,
-                room=None,
-                event=None,
-                message_id=outgoing.message_id,
                 envid=envid(self._secret, seed),
                 ref=digest(seed),
-                raw=raw,
-                state="queued",
-                status="",
-                tries=0,
-                next_at=now,
-                made_at=now,
-                told="",
+                owner=mail.owner,
             )
         )
         return "queued"

@@ -105,9 +105,9 @@ class Scanning:
                 return Scanned(tuple(files), tuple(found))
         return Scanned(tuple(files), tuple(verdicts), cards)
 
-    async def check(self, data: bytes) -> None:
-        """A file that is to leave. Raises Refused with what its writer reads, AntivirusUnavailable."""
-        if isinstance(await self._verdict(data), Infected):
+    async def check(self, files: Sequence[Attachment]) -> None:
+        """Files that are to leave. Raises Refused with what their writer reads, AntivirusUnavailable."""
+        if self._clamd is not None and (await self.scan(files)).infected:
             raise Refused("infected", texts.NOT_SENT)
 
     async def problem(self) -> str:

@@ -19,6 +19,7 @@ from typing import Any
 
 from colloque.clock import from_millis
 from colloque.identity import EventId, MssanteAddress, RoomId, UserId
+from colloque.mail.message import Outgoing
 
 ROOM = "room"
 """`caller` of mails that answer a room's message; otherwise the name of the service that asked."""
@@ -59,6 +60,45 @@ class Send:
     """The thread it stands in; empty for a service's."""
     target: str = field(default="", repr=False)
     """Where it goes, as `targets.Target` writes it; empty for a service's."""
+
+
+def queued(
+    mail: Outgoing,
+    raw: bytes,
+    *,
+    key: str,
+    caller: str,
+    sender: MssanteAddress,
+    envid: str,
+    ref: str,
+    owner: UserId | None = None,
+    room: RoomId | None = None,
+    event: EventId | None = None,
+    thread: str = "",
+    target: str = "",
+) -> Send:
+    """A mail just composed (`raw`), due at once."""
+    return Send(
+        key=key,
+        caller=caller,
+        sender=sender,
+        recipients=mail.recipients,
+        owner=owner,
+        room=room,
+        event=event,
+        message_id=mail.message_id,
+        envid=envid,
+        ref=ref,
+        raw=raw,
+        state="queued",
+        status="",
+        tries=0,
+        next_at=mail.date,
+        made_at=mail.date,
+        told="",
+        thread=thread,
+        target=target,
+    )
 
 
 def read_send(row: Any) -> Send | None:

@@ -16,7 +16,7 @@ from colloque.mail.compose import compose, envid, message_id
 from colloque.mail.message import Outgoing, Party
 from colloque_mssante import texts
 from colloque_mssante.outbox import Outbox
-from colloque_mssante.sends import Send
+from colloque_mssante.sends import Send, queued
 
 _KEY = re.compile(r"[A-Za-z0-9_.:-]{1,100}\Z")
 
@@ -97,22 +97,12 @@ def service_send(
         nil=config.nil,
         extra={"Auto-Submitted": "auto-generated"},
     )
-    return Send(
+    return queued(
+        outgoing,
+        compose(outgoing),
         key=seed,
         caller=caller,
         sender=config.sender,
-        recipients=outgoing.recipients,
-        owner=None,
-        room=None,
-        event=None,
-        message_id=outgoing.message_id,
         envid=envid(secret, seed),
         ref=hashlib.sha256(secret + seed.encode()).hexdigest()[:20],
-        raw=compose(outgoing),
-        state="queued",
-        status="",
-        tries=0,
-        next_at=now,
-        made_at=now,
-        told="",
     )

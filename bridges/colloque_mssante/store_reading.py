@@ -8,12 +8,15 @@ from typing import Any
 
 from mautrix.util.async_db import Database
 
-from colloque.clock import Clock, to_millis
+from colloque.clock import Clock, from_millis, to_millis
 from colloque.identity import EventId, MssanteAddress, RoomId, UserId
 from colloque.matrix.home import Read
 from colloque.store.schema import transaction
 
 SEEN, ANSWERED = "seen", "answered"
+HERE = "here"
+"""Answered from Matrix: no news, and its author is still to be told that it was read."""
+AT_ONCE = 500
 MAIN = "main"
 """What a receipt says of events outside any thread (Matrix, "Threaded read receipts")."""
 
@@ -41,6 +44,7 @@ class ReadMail:
     subject: str = field(repr=False)
     receipt_to: str = field(repr=False)
     """Whom its author asked to tell; empty: nobody."""
+    read_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ class ShownMail:
     read: bool
     """Its owner read it in Matrix."""
     there: str
-    """What the room shows already: empty, `seen`, `answered`."""
+    """What the room shows already: empty or `seen`."""
 
 
 class Reads:
@@ -108,10 +112,19 @@ class Reads:
                 "DELETE FROM receipt WHERE room_id = $1 AND thread = $2 AND event_id = $3", room, thread, heard
             )
 
-    async def to_mark(self) -> list[ReadMail]:
-        """Mails read here whose mailbox does not know it yet."""
+    async def waiting(self) -> list[tuple[MssanteAddress, UserId]]:
+        """Mailboxes, with their owner, that don't know yet of everything that was read here."""
         rows: list[Any] = await self._db.fetch(
-            "SELECT * FROM mail WHERE read_at > 0 AND NOT marked ORDER BY read_at, uid LIMIT 500"
+            "SELECT DISTINCT mailbox, owner FROM mail WHERE read_at > 0 AND NOT marked"
+        )
+        return [(MssanteAddress(row["mailbox"]), UserId(row["owner"])) for row in rows]
+
+    async def to_mark(self, mailbox: MssanteAddress) -> list[ReadMail]:
+        """The next mails read here that this mailbox does not know of."""
+        rows: list[Any] = await self._db.fetch(
+            "SELECT * FROM mail WHERE mailbox = $1 AND read_at > 0 AND NOT marked ORDER BY read_at, uid LIMIT $2",
+            mailbox.value,
+            AT_ONCE,
         )
         return [
             ReadMail(
@@ -122,7 +135,9 @@ class Reads:
                 row["uid"],
                 row["message_id"],
                 row["subject"],
-                "" if row["there"] else row["receipt_to"],  # else the other program told, or was told not to
+                # Read or answered elsewhere: that program told, or was told not to.
+                "" if row["there"] in {SEEN, ANSWERED} else row["receipt_to"],
+                from_millis(row["read_at"]),
             )
             for row in rows
         ]
@@ -132,12 +147,13 @@ class Reads:
         rows: list[Any] = await self._db.fetch(
             "SELECT mail.id, mail.uid, mail.room_id, mail.read_at, mail.there, part.event_id "
             "FROM mail JOIN part ON part.mail = mail.id AND part.rank = 0 "
-            "WHERE mail.mailbox = $1 AND mail.uidvalidity = $2 AND mail.at >= $3 AND mail.there <> $4 "
-            "ORDER BY mail.uid DESC LIMIT $5",
+            "WHERE mail.mailbox = $1 AND mail.uidvalidity = $2 AND mail.at >= $3 AND mail.there NOT IN ($4, $5) "
+            "ORDER BY mail.uid DESC LIMIT $6",
             mailbox.value,
             uidvalidity,
             to_millis(since),
             ANSWERED,
+            HERE,
             count,
         )
         return [
@@ -159,10 +175,12 @@ class Reads:
     async def answered_here(self, mailbox: MssanteAddress, uidvalidity: int, uid: int) -> None:
         """A mail that was answered from Matrix: its flag is no news."""
         await self._db.execute(
-            "UPDATE mail SET there = $4 WHERE mailbox = $1 AND uidvalidity = $2 AND uid = $3",
+            "UPDATE mail SET there = CASE WHEN there = '' THEN $4 ELSE $5 END "
+            "WHERE mailbox = $1 AND uidvalidity = $2 AND uid = $3 AND there <> $4",
             mailbox.value,
             uidvalidity,
             uid,
+            HERE,
             ANSWERED,
         )
 

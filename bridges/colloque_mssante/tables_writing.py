@@ -50,7 +50,7 @@ _READING = (
     "ALTER TABLE mail ADD COLUMN receipt_to TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE mail ADD COLUMN read_at BIGINT NOT NULL DEFAULT 0",
     "ALTER TABLE mail ADD COLUMN marked BOOLEAN NOT NULL DEFAULT false",
-    # What its owner did with it elsewhere, as the room shows: empty, `seen` or `answered`.
+    # What its owner did with it elsewhere, as the room shows: empty, `seen`, `answered`; `here`: answered from Matrix.
     "ALTER TABLE mail ADD COLUMN there TEXT NOT NULL DEFAULT ''",
     "CREATE INDEX mail_by_room ON mail (room_id, at)",
     "CREATE INDEX mail_by_place ON mail (mailbox, uidvalidity, uid)",

@@ -23,8 +23,8 @@ from colloque_mssante.credentials import Credentials
 from colloque_mssante.filing import Filing
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.receipts import Receipts
-from colloque_mssante.store import Cursor, Place
-from colloque_mssante.store_choices import Choices
+from colloque_mssante.store import Cursor, Mailboxes, Place
+from colloque_mssante.store_choices import OFF, Choices
 from colloque_mssante.store_mails import Mails, StoredMail
 from colloque_mssante.store_reading import ReadMail, Reads
 from colloque_mssante.tables import register_upgrades
@@ -71,6 +71,9 @@ class Boxed:
     clock: FrozenClock
     folder: Path
 
+    def __post_init__(self) -> None:
+        self.choices = Choices(self.db, self.clock)
+
     def filing(self, telling: Telling) -> Filing:
         path = self.folder / "mailboxes.yaml"
         write_private(path, f"{self.address}: {{password: '{self.operator.password(self.address).secret}'}}\n")
@@ -83,7 +86,7 @@ class Boxed:
             reads=Reads(self.db, self.clock),
             receipts=cast("Receipts", telling),
             credentials=credentials,
-            choices=Choices(self.db, self.clock),
+            choices=self.choices,
             clock=self.clock,
             sent=lambda: None,
         )
@@ -116,19 +119,39 @@ async def test_marks_and_tells_once(boxed: Boxed) -> None:
     await reads.read(ROOM, "", EventId(f"${three}"), EventId(f"${three}"))
     await boxed.filing(telling).once()
     assert telling.told == []
-    assert len(await reads.to_mark()) == 3
+    assert len(await reads.to_mark(MssanteAddress(boxed.address))) == 3
     again = boxed.filing(telling)
     await again.once()
     await again.once()
     # Who keeps no keywords can't say that another program told.
     expected = [one, three] if operator.keywords else [one, two, three]
     assert telling.told == [f"m{uid}" for uid in expected]
-    assert await reads.to_mark() == []
+    assert await reads.to_mark(MssanteAddress(boxed.address)) == []
     with owner(operator, box) as imap:
         kept = contents(imap, "INBOX")
     assert [SEEN.encode() in each for each in kept] == [True, True, True, False]
     assert [ANSWERED.encode() in each for each in kept] == [True, False, False, False]
     assert [TOLD.encode() in each for each in kept] == [operator.keywords] * 2 + [False, False]
+
+
+async def test_a_mailbox_that_its_owner_disconnected_is_left_alone(boxed: Boxed) -> None:
+    operator, box = boxed.operator, boxed.address  # noqa: F811
+    await deliver(operator, box, mail("a"))
+    async with visiting(operator, box) as client:
+        found = await client.examine()
+        [uid] = await client.uids(0)
+    await boxed.shown(found.uidvalidity, uid, "b@x")
+    await Mailboxes(boxed.db, boxed.clock).start(MssanteAddress(box), ANNE, boxed.clock.now())
+    reads, telling = Reads(boxed.db, boxed.clock), Telling()
+    await reads.read(ROOM, "", EventId(f"${uid}"), EventId(f"${uid}"))
+    await boxed.choices.close(ANNE, OFF)
+    await boxed.filing(telling).once()
+    assert telling.told == []
+    with owner(operator, box) as imap:
+        assert SEEN.encode() not in contents(imap, "INBOX")[0]
+    await boxed.choices.open(ANNE, None)
+    await boxed.filing(telling).once()
+    assert telling.told == [f"m{uid}"]
 
 
 async def test_a_mail_that_is_gone_holds_nobody(boxed: Boxed) -> None:
@@ -142,7 +165,7 @@ async def test_a_mail_that_is_gone_holds_nobody(boxed: Boxed) -> None:
     reads, telling = Reads(boxed.db, boxed.clock), Telling()
     await reads.read(ROOM, "", EventId(f"${uid + 5}"), EventId(f"${uid + 5}"))
     await boxed.filing(telling).once()
-    assert await reads.to_mark() == []
+    assert await reads.to_mark(MssanteAddress(boxed.address)) == []
     assert f"m{uid + 5}" in telling.told
     with owner(operator, box) as imap:
         [kept] = contents(imap, "INBOX")

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 
 from colloque_mssante import texts, texts_scanning
 from tests.clients.mailbox import text_of
-from tests.clinical import archive
+from tests.clinical import archive, cda, n1_body
 from tests.servers.bridge_house import House
 from tests.servers.clamd import MALWARE, SIGNATURE, ClamdServer, clamd  # noqa: F401 - a fixture
 from tests.waiting import until
@@ -92,6 +92,15 @@ async def test_documents_beside_an_infected_file_are_not_opened(scanned: House) 
     await write_files(house, f"Archive {tag}", (f"IHE_XDM-{tag}.ZIP", archive()), (f"x-{tag}.bin", MALWARE))
     told = await house.mail(f"x-{tag}.bin")
     await house.heard_file(f"IHE_XDM-{tag}.ZIP")
+    assert not [m for m in house.shown("Auteur : Dr Marc ESSAI") if m.sent_at >= told.sent_at]
+
+
+async def test_what_a_document_holds_encoded_is_found(scanned: House) -> None:
+    house, tag = scanned, secrets.token_hex(4)
+    document = cda(n1_body(b"%PDF-1.4\n" + MALWARE + b"\n%%EOF\n"))
+    await write_files(house, f"Document {tag}", (f"cr-{tag}.xml", document))
+    told = await house.mail(f"cr-{tag}.xml")
+    assert told.body.startswith(texts_scanning.WITHHELD_TITLE)
     assert not [m for m in house.shown("Auteur : Dr Marc ESSAI") if m.sent_at >= told.sent_at]
 
 

@@ -7,7 +7,7 @@ import pytest
 from colloque.errors import Refused
 from colloque.mail.message import Attachment
 from colloque_mssante.enclosing import enclosed
-from tests.clinical import PDF, archive, cda, extrinsic, n3_body, request, zipped
+from tests.clinical import INS_TEST, NUMBER, PDF, archive, cda, extrinsic, n3_body, request, zipped
 
 
 def xdm(data: bytes, name: str = "ihe_xdm.zip") -> Attachment:
@@ -49,10 +49,10 @@ def test_an_archive_without_cda_is_a_file_like_another():
 
 
 def two_patients() -> bytes:
-    one, other = cda(), cda(number="279035121518989")
-    described = request(
-        extrinsic("A.XML", one), extrinsic("B.XML", other, patient="279035121518989^^^&amp;1.2&amp;ISO^NH")
-    )
+    number = "146026322000196"
+    one, other = cda(), cda(number=number)
+    patient = f"{number}^^^&amp;{INS_TEST}&amp;ISO^NH"
+    described = request(extrinsic("A.XML", one), extrinsic("B.XML", other, patient=patient))
     folder = "IHE_XDM/SUBSET01"
     return zipped({f"{folder}/METADATA.XML": described, f"{folder}/A.XML": one, f"{folder}/B.XML": other})
 
@@ -65,6 +65,7 @@ def two_patients() -> bytes:
         ([xdm(two_patients())], "plusieurs patients"),
         ([xdm(archive(cda(name="")))], "ne nomme pas son patient"),
         ([xdm(archive()), xdm(archive())], "une par une"),
+        ([xdm(archive(patient=f"1{NUMBER[1:]}^^^&amp;{INS_TEST}&amp;ISO^NH"))], "pas le même patient"),
     ],
 )
 def test_what_its_reader_could_not_rely_on_does_not_leave(files: list[Attachment], words: str):

@@ -196,7 +196,7 @@ async def test_without_configuration_everything_passes(desk: Desk) -> None:
     found = await off.scan(files)
     assert (found.files, found.infected) == (files, 0)
     assert [d.rank for d in drafts_of(found)] == [0, 1]
-    await off.check(b"un")
+    await off.check(files)
     assert await off.problem() == ""
     assert await off.tell(found, owner=ANNE, room="", ref=REF) == ""
 
@@ -233,19 +233,22 @@ async def test_a_file_that_breaks_clamd_holds_nothing_up(desk: Desk) -> None:
     desk.clamd.fails = AntivirusUnavailable("broken", received=True)
     for _ in range(2):
         with pytest.raises(AntivirusUnavailable):
-            await desk.scanning.check(b"bad")
+            await desk.scanning.check([Attachment("a.bin", "application/octet-stream", b"bad")])
     with pytest.raises(AntivirusUnavailable):
-        await desk.scanning.check(b"another")
+        await desk.scanning.check([Attachment("a.bin", "application/octet-stream", b"another")])
     assert (await scanned(desk, ("bad.bin", b"bad", Clean()))).verdicts == (Unscanned("failed"),)
 
 
 async def test_an_infected_file_does_not_leave(desk: Desk) -> None:
     desk.clamd.verdicts = {b"bad": Infected("Sig.A"), b"big": Unscanned("too-big")}
-    await desk.scanning.check(b"good")
-    await desk.scanning.check(b"big")
+    await desk.scanning.check([Attachment("a.bin", "application/octet-stream", b"good")])
+    await desk.scanning.check([Attachment("a.bin", "application/octet-stream", b"big")])
     with pytest.raises(Refused) as caught:
-        await desk.scanning.check(b"bad")
+        await desk.scanning.check([Attachment("a.bin", "application/octet-stream", b"bad")])
     assert (caught.value.reason, str(caught.value)) == ("infected", texts_scanning.NOT_SENT)
+    desk.clamd.verdicts[PDF] = Infected("Sig.B")
+    with pytest.raises(Refused):
+        await desk.scanning.check([Attachment("IHE_XDM.ZIP", "application/zip", archive())])
 
 
 async def test_old_signatures_are_told_once_and_taken_back(desk: Desk) -> None:

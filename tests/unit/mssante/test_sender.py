@@ -35,7 +35,7 @@ from colloque_mssante import texts
 from colloque_mssante.credentials import Credentials
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.sender import Sender
-from colloque_mssante.sends import CODES, Send
+from colloque_mssante.sends import CODES, RECEIPTS, Send
 from colloque_mssante.tables import register_upgrades
 from tests.unit.mssante.test_store import BOX, a_send
 
@@ -177,6 +177,13 @@ async def test_a_deferred_mail_holds_those_behind_it_in_its_thread(desk: Desk) -
     desk.answer = None
     await desk.sender.attempt(first)
     assert [send.key for send in await desk.outbox.due()] == ["$behind", "$elsewhere"]
+
+
+async def test_a_doubt_that_nobody_is_told_of_wakes_nobody(desk: Desk) -> None:
+    await desk.outbox.put(a_send(desk.clock, "$receipt", caller=RECEIPTS, room=None, event=None))
+    await desk.outbox.move("$receipt", "doubtful")
+    assert await desk.outbox.next_time() is None
+    assert await desk.tell() == []
 
 
 @pytest.mark.parametrize("end", ["sent", "refused", "doubtful"])
