@@ -60,7 +60,8 @@ class Conversations:
         self._secret = secret
         self._whitelisted = whitelisted
         self._documents = Documents(db)
-        self._whole: set[tuple[RoomId, UserId]] = set()
+        self._whole: dict[RoomId, set[UserId]] = {}
+        """Rooms whose owner is in them, with the ghosts that are."""
 
     async def ensure(self, owner: UserId, who: Correspondent) -> tuple[RoomId, Account]:
         """The room, with the three who belong in it, and the correspondent's account.
@@ -89,7 +90,7 @@ class Conversations:
         mark = RoomMark(RoomKind.MAIL, "mail-" + opaque(self._secret, use, key), owner=owner)
         known = await self._rooms.get(mark.key)
         room = known.room if known is not None else await self._create(mark, name, ghost)
-        if (room, ghost.user) not in self._whole:
+        if ghost.user not in self._whole.get(room, ()):
             members = await self._home.members(room)
             for user in (owner, ghost.user):
                 if members.get(user) not in {"join", "invite"}:
@@ -97,7 +98,7 @@ class Conversations:
                     ghost.forget(room)
             if members.get(ghost.user) != "join":
                 await ghost.join(room)
-            self._whole.add((room, ghost.user))
+            self._whole.setdefault(room, set()).add(ghost.user)
         return room, ghost
 
     async def of(self, room: RoomId) -> Conversation | None:
@@ -129,7 +130,7 @@ class Conversations:
 
     def changed(self, room: RoomId) -> None:
         """Who is in that room is looked up again before the next mail."""
-        self._whole = {(known, ghost) for known, ghost in self._whole if known != room}
+        self._whole.pop(room, None)
 
     async def lost(self, room: RoomId) -> None:
         """The room does not exist any more, or we are not in it: the next mail makes another."""

@@ -163,7 +163,8 @@ class Watcher:
                 pause = _TAMPERED_S
             except AntivirusUnavailable as error:
                 logs.event(logger, "mailbox.waits", code=error.code)
-                self.states[address] = "unscanned"  # the mailbox itself answers: health names the antivirus
+                self._forget(address)  # the mailbox itself answers: health names the antivirus
+                self.states[address] = "unscanned"
             except Temporary as error:
                 logs.event(logger, "mailbox.waits", code=error.code)
                 self._wait(address)
@@ -218,11 +219,12 @@ class Watcher:
 
     async def _one(self, client: ImapClient, place: Place) -> None:
         """Deliver one mail. Raises Temporary; a mail that fails otherwise is noted as stuck, and others go on."""
-        box = place.box
+        box, raw = place.box, b""
         try:
             fetched = await client.fetch(place.uid)
+            raw = fetched.raw
             if fetched.internal_date >= box.since:
-                await self._inbound.deliver(place, fetched.raw)
+                await self._inbound.deliver(place, raw)
         except (Temporary, Tampered):
             raise
         except NotFound:
@@ -231,6 +233,7 @@ class Watcher:
             logger.exception("mail.stuck")
             next_at = self._clock.now() + _STUCK_WAIT
             if await self._mailboxes.note_stuck(box.address, place.uidvalidity, place.uid, next_at, limit=_TRIES):
+                await self._inbound.give_up(box, raw)
                 await self._give_up(place)
             return
         await self._mailboxes.unstick(box.address, place.uidvalidity, place.uid)

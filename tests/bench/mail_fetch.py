@@ -68,7 +68,7 @@ def _fill(operator: Operator, address: str) -> int:
         mail["From"], mail["To"], mail["Subject"] = "b@bench.example", address, f"Compte rendu {number}"
         mail["Message-ID"] = f"<{number}@bench.example>"
         mail.set_content("Bonjour, le compte rendu de ce matin est joint, à relire.\n" * 30)
-        if number % (SMALL + LARGE) < LARGE:
+        if number < LARGE:
             mail.add_attachment(draw.randbytes(800_000), maintype="application", subtype="pdf", filename="cr.pdf")
         raw = mail.as_bytes(policy=email.policy.SMTP)
         size += len(raw)

@@ -1,4 +1,4 @@
-"""Whose mailbox is opened for whom: a professional's own, for them alone."""
+"""Whose mailbox is opened for whom: a professional's own, for them alone; and mails that can't be shown."""
 
 from __future__ import annotations
 
@@ -11,10 +11,18 @@ from mautrix.util.async_db import Database
 from colloque.attestation import Attestation, Kind, Method, snapshot
 from colloque.book import AttestationBook
 from colloque.clock import FrozenClock
-from colloque.identity import UserId
+from colloque.identity import MssanteAddress, RoomId, UserId
+from colloque.mail.imap import Fetched
+from colloque.mail.parse import parse_mail
 from colloque.snapshot import SnapshotWriter
+from colloque.store.schema import new_upgrades, open_database
+from colloque_mssante import mapping
 from colloque_mssante.credentials import Credentials
+from colloque_mssante.inbound import Inbound
+from colloque_mssante.store import Cursor, Mailboxes, Place
 from colloque_mssante.store_choices import Choices
+from colloque_mssante.store_mails import Mails
+from colloque_mssante.tables import register_upgrades
 from colloque_mssante.watch import Watcher
 from tests.servers.annuaire import Shelf, doctor, rpps
 
@@ -38,3 +46,37 @@ def test_who_works_under_somebody_never_gets_their_mail(tmp_path: Path, clock: F
     watcher._choices = Choices(Database.create(f"sqlite:{tmp_path}/b.db"), clock)
     watcher._directory = Shelf(doctor(1, "MARTIN", "Anne", mail=["anne@m.mssante.test"]))
     assert [attestation.user for attestation, _ in watcher._wanted().values()] == [doctors.user]
+
+
+async def test_a_mail_that_is_given_up_leaves_nothing_waiting(tmp_path: Path, clock: FrozenClock) -> None:
+    upgrades = new_upgrades()
+    register_upgrades(upgrades)
+    db = await open_database(f"sqlite:{tmp_path}/b.db", upgrades, "colloque_mssante")
+    box = Cursor(MssanteAddress("anne@m.mssante.test"), UserId("@anne:h.test"), clock.now(), 1, 0, "")
+    raw, given_up = b"From: b@m.mssante.test\r\n\r\nBonjour", list[int]()
+    mails = Mails(db, clock)
+
+    class Broken(Inbound):
+        def __init__(self) -> None:
+            self._mails = mails
+
+        async def deliver(self, place: Place, raw: bytes) -> None:
+            await mails.begin(mapping.mail_key(place.box.address.value, parse_mail(raw).digest), RoomId("!room"))
+            raise ValueError("a defect of ours")
+
+    class Mailbox:
+        async def fetch(self, uid: int) -> Fetched:
+            return Fetched(uid, clock.now(), raw)
+
+    watcher = object.__new__(Watcher)
+    watcher._clock, watcher._mailboxes, watcher._inbound = clock, Mailboxes(db, clock), Broken()
+
+    async def told(place: Place) -> None:
+        given_up.append(place.uid)
+
+    watcher._give_up = told  # type: ignore[method-assign]
+    for tries in range(1, 4):
+        await watcher._one(Mailbox(), Place(box, 1, 7))  # type: ignore[arg-type]
+        assert given_up == ([7] if tries == 3 else [])
+        assert await mails.arriving(RoomId("!room")) is (tries < 3)
+    await db.stop()
