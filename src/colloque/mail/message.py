@@ -89,6 +89,8 @@ class Mail:
     """It announces clinical documents by their codes (X-MSS-CODECDA): a software sent it."""
     urgent: bool = False
     """Its sender marked it so (Importance, X-Priority, Priority)."""
+    html: str = field(default="", repr=False)
+    """`text` in what HTML Matrix allows, word for word; empty where the text says as much."""
     receipt_to: str = ""
     """Whom its author asked to tell when it is read; empty where nobody may be told by a machine (RFC 8098, 2.1)."""
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 import hashlib
 import mimetypes
 import re
-import unicodedata
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from colloque.mail.html import adds_words, to_text, words
-from colloque.mail.message import NAME_LIMIT, SUBJECT_LIMIT, TEXT_LIMIT, Attachment, Mail, Party, Report, one_line
+from colloque.mail.bodies import Body, Shown, show
+from colloque.mail.message import NAME_LIMIT, SUBJECT_LIMIT, Attachment, Mail, Party, Report, one_line
 from colloque.mail.mime import HEADER_LIMIT, Headers, Part, content, leaves, split_headers
 from colloque.mail.parties import parties
 from colloque.mail.reports import delivery_reports, disposition_reports, message_ids
-from colloque.mail.words import decode, decode_header
+from colloque.mail.words import decode, decode_header, printable, unflow
 
 _MIME = re.compile(r"[a-z0-9!#$&^_.+-]{1,60}/[a-z0-9!#$&^_.+-]{1,100}\Z")
 _EXTENSIONS = {
@@ -26,8 +25,6 @@ _EXTENSIONS = {
     "text/calendar": ".ics",
 }
 _TYPES = mimetypes.MimeTypes()  # Python's own table: the same on every machine
-_STUB = 0.5
-"""A plain text with fewer than this share of the HTML's words only says that the mail is in HTML."""
 
 
 def parse_mail(raw: bytes) -> Mail:
@@ -39,7 +36,7 @@ def parse_mail(raw: bytes) -> Mail:
     reading = _Reading(problems)
     for part in leaves(headers, body):
         reading.take(part)
-    text = reading.text()
+    shown = reading.body()
     own_ids = message_ids(headers.first("message-id"))
     if len(headers.all("message-id")) > 1 or len(own_ids) > 1:
         problems.append("message-id-repeated")
@@ -57,7 +54,8 @@ def parse_mail(raw: bytes) -> Mail:
         cc=_all_parties(headers, "cc"),
         subject=one_line(decode_header(headers.first("subject")), SUBJECT_LIMIT),
         date=_date(headers.first("date"), problems),
-        text=text,
+        text=shown.text,
+        html=shown.html,
         attachments=reading.named(),
         reports=reading.reports(),
         automatic=_automatic(headers) or bool(reading.statuses),
@@ -73,8 +71,7 @@ class _Reading:
     """Gathers the leaves of one mail."""
 
     problems: list[str]
-    texts: list[tuple[Part, str, bool]] = field(default_factory=list)
-    """`(part, text, is_html)` of the parts that are meant to be read in place."""
+    bodies: list[Body] = field(default_factory=list)
     attachments: list[Attachment] = field(default_factory=list)
     statuses: list[tuple[str, bytes]] = field(default_factory=list)
     original: Headers = field(default_factory=Headers)
@@ -95,42 +92,23 @@ class _Reading:
         if not exact or problem:
             self.problems += [] if exact else ["charset"]
             self._attach(part, data)  # the text is a guess: what came stays readable
-        self.texts.append((part, _printable(text), part.mime == "text/html"))
+        text = printable(text)
+        if part.mime == "text/plain" and part.params.get("format", "").strip().lower() == "flowed":
+            text = unflow(text, joined=part.params.get("delsp", "").strip().lower() == "yes")
+        self.bodies.append(Body(text, part.mime == "text/html", part.within))
 
     def _attach(self, part: Part, data: bytes) -> None:
         mime = part.mime if _MIME.match(part.mime) else "application/octet-stream"
         inline = part.disposition == "inline" or "content-id" in dict(part.headers.fields)
         self.attachments.append(Attachment(_base_name(part.file_name), mime, data, inline))
 
-    def text(self) -> str:
+    def body(self) -> Shown:
         """The body to show. What of it would be lost in showing becomes an attachment."""
-        shown: list[str] = []
-        for group in _alternatives(self.texts):
-            plain = "\n\n".join(t for _, t, is_html in group if not is_html and t.strip())
-            sources = [t for _, t, is_html in group if is_html and t.strip()]
-            if not sources:
-                shown.append(plain)
-                continue
-            read = [to_text(source) for source in sources]
-            rich = "\n\n".join(text for text, _ in read)
-            if plain.strip() and len(words(plain)) >= _STUB * len(words(rich)):
-                shown.append(plain)
-                kept = [s for s, (t, _) in zip(sources, read, strict=True) if not t or adds_words(t, plain)]
-            else:
-                shown.append(rich)
-                kept = [s for s, (_, whole) in zip(sources, read, strict=True) if not whole]
-                if adds_words(plain, rich):
-                    self._keep("message.txt", "text/plain", plain)
-            for source in kept:
-                self._keep("message.html", "text/html", source)
-        whole = "\n\n".join(t.strip("\n") for t in shown if t.strip())
-        if len(whole) > TEXT_LIMIT:
+        shown = show(self.bodies)
+        self.attachments += shown.kept
+        if shown.too_long:
             self.problems.append("long-text")
-            self._keep("message.txt", "text/plain", whole)
-        return whole[:TEXT_LIMIT]
-
-    def _keep(self, name: str, mime: str, text: str) -> None:
-        self.attachments.append(Attachment(name, mime, text.encode("utf-8", "replace")))
+        return shown
 
     def reports(self) -> tuple[Report, ...]:
         """What DSN and MDN parts say."""
@@ -157,20 +135,6 @@ class _Reading:
             taken.add(name.casefold())
             out.append(Attachment(name, item.mime, item.data, item.inline))
         return tuple(out)
-
-
-def _alternatives(texts: list[tuple[Part, str, bool]]) -> list[list[tuple[Part, str, bool]]]:
-    """Parts of one `multipart/alternative` (at any depth) stand together; every other part stands alone."""
-    groups: dict[tuple[str, int], list[tuple[Part, str, bool]]] = {}
-    for rank, item in enumerate(texts):
-        around = next((c for c in item[0].within if c[0] == "multipart/alternative"), ("", -rank - 1))
-        groups.setdefault(around, []).append(item)
-    return list(groups.values())
-
-
-def _printable(text: str) -> str:
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in {"Cc", "Cs"})
 
 
 def _base_name(name: str) -> str:

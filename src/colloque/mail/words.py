@@ -6,6 +6,7 @@ import base64
 import binascii
 import codecs
 import re
+import unicodedata
 from urllib.parse import unquote_to_bytes
 
 _WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?\r\n]*)\?=")
@@ -97,3 +98,29 @@ def _joined(found: list[tuple[int, bool, str]]) -> str:
             charset, _, content = content.split("'", 2)  # noqa: PLW2901 - the rest is this piece
         data += unquote_to_bytes(content) if escaped else content.encode("utf-8", "replace")
     return decode(data, charset)[0]
+
+
+def printable(text: str) -> str:
+    """`text` with line feeds for every line end, without control characters; tabs stay."""
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in {"Cc", "Cs"})
+
+
+def unflow(text: str, *, joined: bool) -> str:
+    """`text/plain; format=flowed` with its soft line breaks undone (RFC 3676). `joined`: DelSp=yes."""
+    out: list[str] = []
+    soft = False  # the line before goes on
+    quoted = 0
+    for line in text.split("\n"):
+        rest = line.lstrip(">")
+        depth = len(line) - len(rest)
+        rest = rest.removeprefix(" ")
+        signature = rest == "-- "
+        goes_on = rest.endswith(" ") and not signature
+        kept = rest[:-1] if goes_on and joined else rest
+        if soft and depth == quoted and not signature:
+            out[-1] += kept
+        else:
+            out.append(">" * depth + (" " if depth else "") + kept)
+        soft, quoted = goes_on, depth
+    return "\n".join(out)

@@ -1,0 +1,117 @@
+"""Which of a mail's bodies is shown, and what has to stay beside it as a file."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from colloque.mail.html import adds_words, is_marked, to_text, words
+from colloque.mail.message import TEXT_LIMIT, Attachment
+from colloque.mail.rich import to_rich
+
+_STUB = 0.5
+"""A plain text with fewer than this share of the HTML's words only says that the mail is in HTML."""
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """One part that is meant to be read in place."""
+
+    text: str
+    is_html: bool
+    within: tuple[tuple[str, int], ...]
+    """See `mime.Part`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What is read of a mail. `html` has the same words as `text`, or is empty."""
+
+    text: str
+    html: str
+    kept: tuple[Attachment, ...]
+    """What would be lost in showing."""
+    too_long: bool
+
+
+def show(bodies: Sequence[Body]) -> Shown:
+    """The bodies of one mail, in their order, as one text."""
+    shown: list[tuple[str, str]] = []
+    kept: list[Attachment] = []
+    for group in _alternatives(bodies):
+        text, rich, beside = _best(group)
+        if text.strip():
+            shown.append((text.strip("\n"), rich))
+        kept += beside
+    whole = "\n\n".join(text for text, _ in shown)
+    if len(whole) > TEXT_LIMIT:
+        return Shown(whole[:TEXT_LIMIT], "", (*kept, _file("message.txt", "text/plain", whole)), too_long=True)
+    rich = ""
+    if any(each for _, each in shown):
+        rich = "<br><br>".join(each or escaped(text) for text, each in shown)
+    return Shown(whole, rich, tuple(kept), too_long=False)
+
+
+def escaped(text: str) -> str:
+    """Plain text as HTML."""
+    return html.escape(text, quote=False).replace("\n", "<br>")
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What one HTML says."""
+
+    text: str
+    rich: str
+    whole: bool
+    """The text alone says all."""
+
+
+def _read(source: str) -> _Read:
+    text, whole = to_text(source)
+    rich = to_rich(source)
+    again = to_text(rich)[0] if rich else ""
+    if adds_words(text, again):
+        return _Read(text, "", whole)
+    return _Read(again, rich, whole)
+
+
+def _best(group: Sequence[Body]) -> tuple[str, str, list[Attachment]]:
+    """`(text, rich, files)` of parts that say the same in several ways."""
+    plain = "\n\n".join(each.text for each in group if not each.is_html and each.text.strip())
+    sources = [each.text for each in group if each.is_html and each.text.strip()]
+    if not sources:
+        return plain, "", []
+    read = [_read(source) for source in sources]
+    text = "\n\n".join(each.text for each in read)
+    rich = ""
+    if any(each.rich for each in read):
+        rich = "<br><br>".join(each.rich or escaped(each.text) for each in read)
+    stub = not plain.strip() or len(words(plain)) < _STUB * len(words(text))
+    if stub or (text and any(map(is_marked, sources))):
+        files = [_file("message.txt", "text/plain", plain)] if adds_words(plain, text) else []
+        return text, rich, [*files, *(_html(s) for s, r in zip(sources, read, strict=True) if not r.whole)]
+    files = [_html(s) for s, r in zip(sources, read, strict=True) if not r.text or adds_words(r.text, plain)]
+    return plain, rich if words(plain) == words(text) and _letters(plain) == _letters(text) else "", files
+
+
+def _letters(text: str) -> str:
+    return "".join(c for c in text.casefold() if c.isalnum())
+
+
+def _file(name: str, mime: str, text: str) -> Attachment:
+    return Attachment(name, mime, text.encode("utf-8", "replace"))
+
+
+def _html(source: str) -> Attachment:
+    return _file("message.html", "text/html", source)
+
+
+def _alternatives(bodies: Sequence[Body]) -> list[list[Body]]:
+    """Parts of one `multipart/alternative` (at any depth) stand together; every other part stands alone."""
+    groups: dict[tuple[str, int], list[Body]] = {}
+    for rank, item in enumerate(bodies):
+        around = next((c for c in item.within if c[0] == "multipart/alternative"), ("", -rank - 1))
+        groups.setdefault(around, []).append(item)
+    return list(groups.values())
