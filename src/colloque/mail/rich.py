@@ -74,7 +74,7 @@ def to_rich(source: str) -> str:
     writer.feed(clean)
     writer.close()
     rich = "".join(writer.out).strip()
-    return rich if writer.says_more and len(rich) <= RICH_LIMIT and depth(rich) <= RICH_DEPTH else ""
+    return rich if writer.says_more and writer.size <= RICH_LIMIT and depth(rich) <= RICH_DEPTH else ""
 
 
 class _Table:
@@ -107,6 +107,7 @@ class _Writer(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.out: list[str] = []
+        self.size = 0
         self.says_more = False
         self._ends: list[tuple[str, str]] = []
         """`(tag read, what closes it)` of the open elements."""
@@ -119,10 +120,12 @@ class _Writer(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """One opening tag, as nh3 wrote it."""
+        if self.size > RICH_LIMIT:
+            return  # nothing of it will be shown
         given = {name: value or "" for name, value in attrs}
         written = _SAME.get(tag, tag)
         if written in _VOID:
-            self.out.append(f"<{written}>")
+            self._put(f"<{written}>")
             self._say("\n")
             return
         ends = ""
@@ -134,7 +137,7 @@ class _Writer(HTMLParser):
             ends = self._link(given.get("href", "").strip())
         elif written in _MATRIX:
             self._place(written)
-            self.out.append(f"<{written}>")
+            self._put(f"<{written}>")
             ends = f"</{written}>"
             self.says_more |= written in _SAYS_MORE
             if written == "li":
@@ -146,7 +149,7 @@ class _Writer(HTMLParser):
             ends += f"<{written}></{written}>" * (columns - 1)
         if written not in {"table", "thead", "tbody", "tr", "ul", "ol"}:  # nothing may stand between these and theirs
             for mark in marks:
-                self.out.append(f"<{mark}>")
+                self._put(f"<{mark}>")
                 ends = f"</{mark}>{ends}"
                 self.says_more = True
         self._in_pre += written == "pre"
@@ -158,23 +161,27 @@ class _Writer(HTMLParser):
             return  # nh3 writes none such
         written = _SAME.get(tag, tag)
         if written == "tr" and self._tables:
-            self.out.append("<td></td>" * self._tables[-1].taken())
+            self._put("<td></td>" * self._tables[-1].taken())
         elif written == "table" and self._tables:
             self._tables.pop()
         elif written in {"ol", "ul"}:
             self._lists.pop()
         self._in_pre -= written == "pre"
-        self.out.append(self._ends.pop()[1])
+        self._put(self._ends.pop()[1])
         if written == "a":
             href, words = self._links.pop()
             if looks_elsewhere("".join(words), href):
-                self.out.append(html.escape(f" [{href}]", quote=False))
+                self._put(html.escape(f" [{href}]", quote=False))
 
     def handle_data(self, data: str) -> None:
         """Words."""
         data = printable(data)
         self._say(data)
-        self.out.append(html.escape(data if self._in_pre else _BLANKS.sub(" ", data), quote=False))
+        self._put(html.escape(data if self._in_pre else _BLANKS.sub(" ", data), quote=False))
+
+    def _put(self, piece: str) -> None:
+        self.out.append(piece)
+        self.size += len(piece)
 
     def _say(self, words: str) -> None:
         for _, said in self._links:
@@ -183,7 +190,7 @@ class _Writer(HTMLParser):
     def _count(self) -> None:
         number = self._lists[-1] if self._lists else None
         if number is not None:
-            self.out.append(f"{number}. ")
+            self._put(f"{number}. ")
             self._lists[-1] = number + 1
 
     def _link(self, href: str) -> str:
@@ -194,7 +201,7 @@ class _Writer(HTMLParser):
         if _host(href) == "matrix.to":  # would look like one of our people or rooms
             return ""
         self.says_more = True
-        self.out.append(f'<a href="{html.escape(href)}">')
+        self._put(f'<a href="{html.escape(href)}">')
         return "</a>"
 
     def _place(self, tag: str) -> None:
@@ -203,7 +210,7 @@ class _Writer(HTMLParser):
         elif tag == "tr" and self._tables:
             self._tables[-1].column = 0
         elif tag in {"td", "th"} and self._tables:
-            self.out.append("<td></td>" * self._tables[-1].taken())
+            self._put("<td></td>" * self._tables[-1].taken())
 
 
 def looks_elsewhere(words: str, href: str) -> bool:

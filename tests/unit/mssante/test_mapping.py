@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from colloque.identity import EventId, MssanteAddress, RoomId, Rpps, UserId
+from colloque.mail.html import to_text, words
 from colloque.mail.message import Party
 from colloque.mail.parse import parse_mail
 from colloque.matrix.home import Incoming, reaction, text, without_quote
@@ -17,7 +18,6 @@ from colloque.professional import Mailbox, MailboxKind, Professional
 from colloque_mssante import texts
 from colloque_mssante.drafts import Line
 from colloque_mssante.mapping import (
-    TEXT_BYTES,
     Changed,
     Head,
     No,
@@ -32,6 +32,7 @@ from colloque_mssante.mapping import (
     txn,
 )
 from colloque_mssante.targets import Answers
+from colloque_mssante.words import TEXT_BYTES
 
 DATA = Path(__file__).parents[2] / "data" / "mail"
 MAIL = b"""From: "Dr B" <b@cabinet.mssante.test>
@@ -120,6 +121,43 @@ def test_a_long_text_fits_in_an_event_and_stays_whole_as_a_file(letter: str) -> 
     assert shown.content["body"].endswith(texts.CUT)
     assert whole.file.name == "message.txt"
     assert body.strip("\n") in whole.file.data.decode()
+
+
+HTML = MAIL.split(b"\n\n", 1)[0] + b"\nContent-Type: text/html; charset=utf-8\n\n"
+
+
+def test_rich_text_has_the_same_head_and_the_same_words() -> None:
+    draft = drafts_of(HTML.replace(b"CR DUPONT", b"CR <b>DUPONT</b> &amp;") + b"<p>Dose <s>10</s> <b>5 mg</b></p>")[0]
+    content = draft.content
+    assert content["format"] == "org.matrix.custom.html"
+    head, _, rest = content["formatted_body"].partition("<br><br>")
+    assert head.startswith(f"{texts.MAIL_TITLE} · fil 3<br>De : Dr B &lt;b@cabinet.mssante.test&gt;<br>")
+    assert "Objet : CR &lt;b&gt;DUPONT&lt;/b&gt; &amp;amp; Marie" in head
+    assert rest == "<p>Dose <del>10</del> <b>5 mg</b></p>"
+    assert content["body"].endswith("Dose ~~10~~ 5 mg")
+
+
+def test_rich_text_that_does_not_fit_beside_the_text_is_left_out() -> None:
+    row = b"<tr><td>Na</td><td>140</td></tr>"
+    assert "formatted_body" in drafts_of(HTML + b"<table>" + row * 100 + b"</table>")[0].content
+    content = drafts_of(HTML + b"<table>" + row * 800 + b"</table>")[0].content
+    assert "formatted_body" not in content
+    assert "format" not in content
+    assert "Na  140" in content["body"]
+
+
+def test_a_text_alone_has_no_rich_form() -> None:
+    assert "formatted_body" not in drafts_of(MAIL)[0].content
+    assert "formatted_body" not in drafts_of(HTML + b"<p>Bonjour</p>")[0].content
+
+
+@pytest.mark.parametrize("path", sorted(DATA.glob("*.eml")), ids=lambda p: p.name)
+def test_both_forms_of_every_awkward_mail_fit_and_say_the_same(path: Path) -> None:
+    content = to_drafts(parse_mail(path.read_bytes()), head=HEAD, root=None, answered=None)[0].content
+    rich = content.get("formatted_body", "")
+    assert len(content["body"].encode()) + len(rich.encode()) <= TEXT_BYTES
+    if rich:
+        assert words(to_text(rich)[0]) == words(content["body"])
 
 
 @pytest.mark.parametrize("path", sorted(DATA.glob("*.eml")), ids=lambda p: p.name)

@@ -1,0 +1,27 @@
+"""What stands above a mail's own words, and both in one event."""
+
+from __future__ import annotations
+
+from colloque.mail.bodies import escaped
+from colloque.mail.message import Attachment, Mail
+from colloque.matrix.home import JsonDict, text
+from colloque_mssante import texts
+
+TEXT_BYTES = 20_000
+"""UTF-8 bytes of a text event's body, its HTML included. Matrix holds 65,536 bytes an event: JSON may double them,
+base64 adds a third."""
+
+
+def in_one_event(mail: Mail, above: str, *, quiet: bool) -> tuple[JsonDict, Attachment | None]:
+    """The event's content, and the whole as a file where it had to be cut.
+
+    HTML is there only where both fit: it says the same words.
+    """
+    whole = f"{above}\n\n{mail.text.strip(chr(10)) or texts.NO_TEXT}"
+    size = len(whole.encode())
+    if size > TEXT_BYTES:
+        cut = whole.encode()[: TEXT_BYTES - len(texts.CUT.encode())].decode("utf-8", "ignore")
+        return text(cut + texts.CUT, notice=quiet), Attachment("message.txt", "text/plain", whole.encode())
+    rich = f"{escaped(above)}<br><br>{mail.html}" if mail.html else ""
+    fits = 0 < len(rich.encode()) <= TEXT_BYTES - size
+    return text(whole, html=rich if fits else None, notice=quiet), None
