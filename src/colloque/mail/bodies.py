@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from colloque.mail.html import adds_words, is_marked, to_text, words
 from colloque.mail.message import TEXT_LIMIT, Attachment
 from colloque.mail.rich import to_rich
+from colloque.mail.rtf import to_html
+from colloque.mail.tnef import Unpacked
+from colloque.mail.words import printable
 
 _STUB = 0.5
 """A plain text with fewer than this share of the HTML's words only says that the mail is in HTML."""
@@ -56,6 +59,26 @@ def show(bodies: Sequence[Body]) -> Shown:
 def escaped(text: str) -> str:
     """Plain text as HTML."""
     return html.escape(text, quote=False).replace("\n", "<br>")
+
+
+def with_packed(bodies: Sequence[Body], packed: Sequence[Unpacked]) -> tuple[list[Body], list[Attachment]]:
+    """The bodies, and files beside them. A package's words are the mail's own where it has no others.
+
+    Else they are a file, where they say more. RTF stays a file: what is shown of it is a reading.
+    """
+    own = "\n".join(to_text(each.text)[0] if each.is_html else each.text for each in bodies) if packed else ""
+    out, files = list(bodies), []
+    for rank, each in enumerate(packed):
+        rich = printable(each.html or (to_html(each.rtf) if each.rtf else ""))
+        said = to_text(rich)[0] if rich else each.text
+        if not own.strip():
+            around = (("multipart/alternative", -rank - 1),)
+            out += [Body(printable(each.text), False, around), Body(rich, True, around)]
+        if each.rtf and not each.html and (not own.strip() or adds_words(said, own)):
+            files.append(Attachment("message.rtf", "application/rtf", each.rtf))
+        elif own.strip() and adds_words(said, own):
+            files.append(_html(rich) if rich else _file("message.txt", "text/plain", each.text))
+    return out, files
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,18 +5,20 @@ from __future__ import annotations
 import hashlib
 import mimetypes
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from colloque.mail.bodies import Body, Shown, show
+from colloque.mail.bodies import Body, Shown, show, with_packed
 from colloque.mail.message import NAME_LIMIT, SUBJECT_LIMIT, Attachment, Mail, Party, Report, one_line
 from colloque.mail.mime import HEADER_LIMIT, Headers, Part, content, leaves, split_headers
 from colloque.mail.parties import parties
 from colloque.mail.reports import delivery_reports, disposition_reports, message_ids
+from colloque.mail.tnef import FILES_LIMIT, SIGNATURE, Unpacked, unpack
 from colloque.mail.words import decode, decode_header, printable, unflow
 
 _MIME = re.compile(r"[a-z0-9!#$&^_.+-]{1,60}/[a-z0-9!#$&^_.+-]{1,100}\Z")
+_TNEF = {"application/ms-tnef", "application/vnd.ms-tnef"}
 _EXTENSIONS = {
     "message/rfc822": ".eml",
     "message/delivery-status": ".txt",
@@ -73,6 +75,7 @@ class _Reading:
     problems: list[str]
     bodies: list[Body] = field(default_factory=list)
     attachments: list[Attachment] = field(default_factory=list)
+    packed: list[Unpacked] = field(default_factory=list)
     statuses: list[tuple[str, bytes]] = field(default_factory=list)
     original: Headers = field(default_factory=Headers)
 
@@ -85,6 +88,9 @@ class _Reading:
         elif part.mime in {"message/rfc822", "text/rfc822-headers", "message/rfc822-headers"} and self.statuses:
             self.original = split_headers(data)[0]
         in_place = part.mime in {"text/plain", "text/html"} and part.disposition != "attachment" and not part.file_name
+        if part.mime in _TNEF or data.startswith(SIGNATURE):
+            self._unpack(part, data)
+            return
         if not in_place:
             self._attach(part, data)
             return
@@ -98,14 +104,28 @@ class _Reading:
         self.bodies.append(Body(text, part.mime == "text/html", part.within))
 
     def _attach(self, part: Part, data: bytes) -> None:
-        mime = part.mime if _MIME.match(part.mime) else "application/octet-stream"
         inline = part.disposition == "inline" or "content-id" in dict(part.headers.fields)
-        self.attachments.append(Attachment(_base_name(part.file_name), mime, data, inline))
+        self._put(Attachment(part.file_name, part.mime, data, inline))
+
+    def _put(self, item: Attachment) -> None:
+        mime = item.mime if _MIME.match(item.mime) else "application/octet-stream"
+        self.attachments.append(replace(item, name=_base_name(item.name), mime=mime))
+
+    def _unpack(self, part: Part, data: bytes) -> None:
+        """Outlook's package gives way to what it holds, where all of it could be read."""
+        found = unpack(data, FILES_LIMIT - sum(len(each.files) for each in self.packed))
+        if found.damaged:
+            self.problems.append("tnef")
+            self._attach(part, data)
+        self.packed.append(found)
+        for item in found.files:
+            self._put(item)
 
     def body(self) -> Shown:
         """The body to show. What of it would be lost in showing becomes an attachment."""
-        shown = show(self.bodies)
-        self.attachments += shown.kept
+        bodies, files = with_packed(self.bodies, self.packed)
+        shown = show(bodies)
+        self.attachments += (*files, *shown.kept)
         if shown.too_long:
             self.problems.append("long-text")
         return shown
