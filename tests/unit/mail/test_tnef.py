@@ -191,8 +191,7 @@ def test_rtf_is_inflated_as_microsofts_example_says():
         (rb"{\rtf1 {\b gras} {\i{\strike non}}}", "<b>gras</b> <del><i>non</i></del>"),
         (rb"{\rtf1 \strike 1\strike0  2}", "<del>1</del> 2"),
         (
-            rb"{\rtf1\ansi\fromhtml1 {\*\htmltag64 <p>}\htmlrtf {\par\htmlrtf0 a \'e9 &"
-            rb"{\*\htmltag72 </p>}\htmlrtf }\htmlrtf0 }",
+            rb"{\rtf1\fromhtml1{\*\htmltag64 <p>}\htmlrtf{\par\htmlrtf0 a \'e9 &{\*\htmltag72 </p>}\htmlrtf}\htmlrtf0}",
             "<p>a é &amp;</p>",
         ),
         (rb"{\rtf1 a{\bin3 }}}b}", "ab"),
