@@ -22,7 +22,7 @@ from colloque_mssante import texts
 from colloque_mssante.cards import Card
 from colloque_mssante.drafts import Line
 from colloque_mssante.targets import Answers, shown
-from colloque_mssante.words import in_one_event
+from colloque_mssante.words import in_one_event, notes
 
 _CARDS_FROM = 10_000
 """Rank of the first card. A mail has fewer files than that, so their ranks stay what they are, card or not."""
@@ -81,6 +81,7 @@ def to_drafts(
         ignored=head.answers.ignored,
         subject=mail.subject,
         sent_at=mail.date,
+        notes=notes(mail),
     )
     said, whole = in_one_event(mail, above, quiet=quiet)
     files = [*mail.attachments, *([whole] if whole is not None else [])]

@@ -12,6 +12,17 @@ TEXT_BYTES = 20_000
 base64 adds a third."""
 
 
+def notes(mail: Mail) -> list[str]:
+    """What is to be known of a mail beside its words."""
+    robots = {"reply": texts.AUTOMATIC_REPLY, "other": texts.AUTOMATIC}
+    return [
+        *([robots[mail.robot]] if mail.robot else []),
+        *([texts.ENCRYPTED] if "smime-encrypted" in mail.problems else []),
+        *([texts.ENCRYPTED_PGP] if "pgp-encrypted" in mail.problems else []),
+        *(texts.meeting(each) for each in mail.meetings),
+    ]
+
+
 def in_one_event(mail: Mail, above: str, *, quiet: bool) -> tuple[JsonDict, Attachment | None]:
     """The event's content, and the whole as a file where it had to be cut.
 

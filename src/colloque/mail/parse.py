@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from colloque.mail.bodies import Body, Shown, show, with_packed
-from colloque.mail.message import NAME_LIMIT, SUBJECT_LIMIT, Attachment, Mail, Party, Report, one_line
+from colloque.mail.ics import meeting
+from colloque.mail.message import NAME_LIMIT, SUBJECT_LIMIT, Attachment, Mail, Meeting, Party, Report, Robot, one_line
 from colloque.mail.mime import HEADER_LIMIT, Headers, Part, content, leaves, split_headers
 from colloque.mail.parties import parties
 from colloque.mail.reports import delivery_reports, disposition_reports, message_ids
@@ -18,6 +19,10 @@ from colloque.mail.tnef import FILES_LIMIT, SIGNATURE, Unpacked, unpack
 from colloque.mail.words import decode, decode_header, printable, unflow
 
 _MIME = re.compile(r"[a-z0-9!#$&^_.+-]{1,60}/[a-z0-9!#$&^_.+-]{1,100}\Z")
+HOPS_LIMIT = 100
+"""Servers a mail may come by."""
+MEETINGS_LIMIT = 5
+"""Calendars of one mail that are told of."""
 _TNEF = {"application/ms-tnef", "application/vnd.ms-tnef"}
 _EXTENSIONS = {
     "message/rfc822": ".eml",
@@ -40,6 +45,8 @@ def parse_mail(raw: bytes) -> Mail:
         reading.take(part)
     shown = reading.body()
     own_ids = message_ids(headers.first("message-id"))
+    if _loops(headers):
+        problems.append("loop")
     if len(headers.all("message-id")) > 1 or len(own_ids) > 1:
         problems.append("message-id-repeated")
     elif not own_ids:
@@ -64,6 +71,8 @@ def parse_mail(raw: bytes) -> Mail:
         problems=tuple(dict.fromkeys(problems)),
         coded=bool(headers.first("x-mss-codecda").strip()),
         urgent=_urgent(headers),
+        meetings=tuple(reading.meetings),
+        robot="" if reading.statuses else _robot(headers),
         receipt_to="" if reading.statuses else _receipt_to(headers),
     )
 
@@ -76,6 +85,7 @@ class _Reading:
     bodies: list[Body] = field(default_factory=list)
     attachments: list[Attachment] = field(default_factory=list)
     packed: list[Unpacked] = field(default_factory=list)
+    meetings: list[Meeting] = field(default_factory=list)
     statuses: list[tuple[str, bytes]] = field(default_factory=list)
     original: Headers = field(default_factory=Headers)
 
@@ -93,6 +103,8 @@ class _Reading:
             return
         if not in_place:
             self._attach(part, data)
+            if part.mime == "text/calendar":
+                self._meet(part, data)
             return
         text, exact = decode(data, part.params.get("charset"))
         if not exact or problem:
@@ -120,6 +132,11 @@ class _Reading:
         self.packed.append(found)
         for item in found.files:
             self._put(item)
+
+    def _meet(self, part: Part, data: bytes) -> None:
+        found = meeting(data, part.params.get("charset"), part.params.get("method", ""))
+        if found is not None and found not in self.meetings and len(self.meetings) < MEETINGS_LIMIT:
+            self.meetings.append(found)
 
     def body(self) -> Shown:
         """The body to show. What of it would be lost in showing becomes an attachment."""
@@ -206,12 +223,36 @@ def _receipt_to(headers: Headers) -> str:
     return asked[0].address
 
 
+def _robot(headers: Headers) -> Robot:
+    submitted = headers.first("auto-submitted").strip().lower()
+    if (
+        submitted.startswith(b"auto-replied")
+        or headers.first("precedence").strip().lower() == b"auto_reply"
+        or headers.first("x-autoreply")
+        or headers.first("x-autorespond")
+    ):
+        return "reply"
+    return "other" if submitted not in {b"", b"no"} else ""
+
+
+def _loops(headers: Headers) -> bool:
+    """True for a mail that came by the same mailbox twice, or by too many servers (RFC 5321, 6.3)."""
+    delivered = [value.strip().lower() for value in headers.all("delivered-to")]
+    return len(set(delivered)) < len(delivered) or len(headers.all("received")) > HOPS_LIMIT
+
+
 def _automatic(headers: Headers) -> bool:
-    """RFC 3834, and what older machines say instead."""
+    """RFC 3834, and what older machines say instead; a mail that goes round is answered by none either."""
     submitted = headers.first("auto-submitted").strip().lower()
     return (
         submitted not in {b"", b"no"}
         or headers.first("precedence").strip().lower() in {b"bulk", b"list", b"junk", b"auto_reply"}
         or headers.first("return-path").strip() == b"<>"
-        or bool(headers.first("x-autoreply") or headers.first("x-autorespond") or headers.first("list-id"))
+        or _loops(headers)
+        or bool(
+            headers.first("x-loop")
+            or headers.first("x-autoreply")
+            or headers.first("x-autorespond")
+            or headers.first("list-id")
+        )
     )

@@ -28,7 +28,7 @@ class _Bad(Exception):
 
 
 def opened(data: bytes) -> tuple[Kind, bytes]:
-    """`(kind, content)`: the content of a signed one as it was signed; empty for all others, or when it stands elsewhere."""
+    """`(kind, content)`: what a signed one holds; empty for all others, or when that stands elsewhere."""
     try:
         return _opened(_binary(data))
     except _Bad:

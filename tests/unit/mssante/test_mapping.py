@@ -151,6 +151,49 @@ def test_a_text_alone_has_no_rich_form() -> None:
     assert "formatted_body" not in drafts_of(HTML + b"<p>Bonjour</p>")[0].content
 
 
+HEAD_BYTES = MAIL.split(b"\n\n", 1)[0]
+
+
+@pytest.mark.parametrize(
+    ("headers", "note"),
+    [
+        (b"Auto-Submitted: auto-replied (vacation)", texts.AUTOMATIC_REPLY),
+        (b"Precedence: auto_reply", texts.AUTOMATIC_REPLY),
+        (b"Auto-Submitted: auto-generated", texts.AUTOMATIC),
+        (b"Content-Type: application/pkcs7-mime; smime-type=enveloped-data", texts.ENCRYPTED),
+    ],
+)
+def test_what_is_to_be_known_of_a_mail_stands_in_its_head(headers: bytes, note: str) -> None:
+    body = drafts_of(HEAD_BYTES + b"\n" + headers + b"\n\nBonjour")[0].content["body"]
+    assert body.split("\n\n", 1)[0].split("\n")[-2:] == ["Objet : CR DUPONT Marie", note]
+
+
+@pytest.mark.parametrize("headers", [b"Auto-Submitted: no", b"Precedence: list", b"X-A: b"])
+def test_a_mail_of_a_person_has_no_such_line(headers: bytes) -> None:
+    body = drafts_of(HEAD_BYTES + b"\n" + headers + b"\n\nBonjour")[0].content["body"]
+    assert body.endswith("Objet : CR DUPONT Marie\n\nBonjour")
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "said"),
+    [
+        ("DTSTART:20260302T080000Z", "DTEND:20260302T090000Z", "02/03/2026 de 09:00 à 10:00"),
+        ("DTSTART:20260302T080000Z", "X-A:b", "02/03/2026 à 09:00"),
+        ("DTSTART:20260302T080000Z", "DTEND:20260303T090000Z", "du 02/03/2026 à 09:00 au 03/03/2026 à 10:00"),
+        ("DTSTART:20260302", "DTEND:20260303", "02/03/2026, toute la journée"),
+        ("DTSTART:20260302", "DTEND:20260305", "du 02/03/2026 au 04/03/2026"),
+        ("DTSTART:20260302", "RRULE:FREQ=DAILY", "02/03/2026, toute la journée (répété)"),
+    ],
+)
+def test_a_meeting_in_a_line(start: str, end: str, said: str) -> None:
+    event = f"BEGIN:VEVENT\nUID:1\n{start}\n{end}\nSUMMARY:RCP <b>\nLOCATION:Salle 2\nEND:VEVENT"
+    raw = HEAD_BYTES + b"\nContent-Type: text/calendar; method=REQUEST\n\n"
+    raw += f"BEGIN:VCALENDAR\nMETHOD:REQUEST\n{event}\nEND:VCALENDAR\n".encode()
+    first, file = drafts_of(raw)
+    assert f"\n📅 Invitation : {said} · RCP <b> · lieu : Salle 2\n\n" in first.content["body"]
+    assert file.file.mime == "text/calendar"
+
+
 @pytest.mark.parametrize("path", sorted(DATA.glob("*.eml")), ids=lambda p: p.name)
 def test_both_forms_of_every_awkward_mail_fit_and_say_the_same(path: Path) -> None:
     content = to_drafts(parse_mail(path.read_bytes()), head=HEAD, root=None, answered=None)[0].content
