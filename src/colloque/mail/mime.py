@@ -28,6 +28,7 @@ _SEALS = {
 """No signature is verified, nothing is decrypted: that is said by these problems."""
 _HEADER = re.compile(rb"([!-9;-~]{1,100})[ \t]*:(.*)\Z", re.DOTALL)
 _AFTER_MARK = re.compile(rb"(--)?[ \t]*(?=\r?\n|\Z)")
+_BLANKS_AFTER_EQUALS = re.compile(rb"=[ \t]+(?=\r?\n)")
 _END_OF_LINE = re.compile(rb"\r?\n")
 
 
@@ -138,7 +139,8 @@ def _pieces(body: bytes, boundary: str) -> list[bytes]:
         if start is not None:
             pieces.append(body[start:before])
         if last:
-            return pieces
+            start = None  # what follows is no part, unless another delimiter comes: senders use a boundary twice
+            continue
         line = _END_OF_LINE.match(body, after)
         start = line.end() if line else after
         # An empty part: the next delimiter's own line break was the one just passed.
@@ -173,7 +175,7 @@ def _decoded(headers: Headers, raw: bytes) -> tuple[bytes, str | None]:
     if encoding == "base64":
         return _base64(raw)
     if encoding == "quoted-printable":
-        return binascii.a2b_qp(raw), None
+        return binascii.a2b_qp(_BLANKS_AFTER_EQUALS.sub(b"=", raw)), None
     if encoding in {"x-uuencode", "uuencode", "uue", "x-uue"}:
         return _uu(raw)
     return raw, None if encoding in {"", "7bit", "8bit", "binary"} else "encoding"

@@ -23,6 +23,8 @@ HOPS_LIMIT = 100
 """Servers a mail may come by."""
 MEETINGS_LIMIT = 5
 """Calendars of one mail that are told of."""
+_DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
+"""Windows can't save a file of such a name, whatever its extension."""
 _TNEF = {"application/ms-tnef", "application/vnd.ms-tnef"}
 _EXTENSIONS = {
     "message/rfc822": ".eml",
@@ -121,7 +123,10 @@ class _Reading:
 
     def _put(self, item: Attachment) -> None:
         mime = item.mime if _MIME.match(item.mime) else "application/octet-stream"
-        self.attachments.append(replace(item, name=_base_name(item.name), mime=mime))
+        name = _base_name(item.name)
+        if name and mime == "application/applefile":  # what a Mac knows of a file that has the same name
+            name += ".applefile"
+        self.attachments.append(replace(item, name=name, mime=mime))
 
     def _unpack(self, part: Part, data: bytes) -> None:
         """Outlook's package gives way to what it holds, where all of it could be read."""
@@ -175,7 +180,9 @@ class _Reading:
 
 
 def _base_name(name: str) -> str:
-    last = one_line(re.split(r"[/\\]", name)[-1], 10_000).lstrip(". ")
+    last = one_line(re.split(r"[/\\]", name)[-1], 10_000).lstrip(". ").rstrip(". ")
+    if last.partition(".")[0].strip().casefold() in _DEVICES:
+        last = f"_{last}"
     if len(last) > NAME_LIMIT:
         stem, dot, suffix = last.rpartition(".")
         last = f"{stem[: NAME_LIMIT - 20]}.{suffix}" if dot and len(suffix) < 15 else last[:NAME_LIMIT]
