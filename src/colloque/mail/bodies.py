@@ -6,7 +6,7 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from colloque.mail.html import adds_words, is_marked, to_text, words
+from colloque.mail.html import adds_words, is_marked, readable, to_text, words
 from colloque.mail.message import TEXT_LIMIT, Attachment
 from colloque.mail.rich import to_rich
 from colloque.mail.rtf import to_html
@@ -25,6 +25,8 @@ class Body:
     is_html: bool
     within: tuple[tuple[str, int], ...]
     """See `mime.Part`."""
+    beside: bool = False
+    """Its original is a file already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ def with_packed(bodies: Sequence[Body], packed: Sequence[Unpacked]) -> tuple[lis
         said = to_text(rich)[0] if rich else each.text
         if not own.strip():
             around = (("multipart/alternative", -rank - 1),)
-            out += [Body(printable(each.text), False, around), Body(rich, True, around)]
+            out += [Body(printable(each.text), False, around), Body(rich, True, around, beside=not each.html)]
         if each.rtf and not each.html and (not own.strip() or adds_words(said, own)):
             files.append(Attachment("message.rtf", "application/rtf", each.rtf))
         elif own.strip() and adds_words(said, own):
@@ -95,7 +97,7 @@ def _read(source: str) -> _Read:
     text, whole = to_text(source)
     rich = to_rich(source)
     again = to_text(rich)[0] if rich else ""
-    if adds_words(text, again):
+    if not words(text) & words(readable(source)) <= words(again):  # a list's own numbers may differ
         return _Read(text, "", whole)
     return _Read(again, rich, whole)
 
@@ -103,20 +105,24 @@ def _read(source: str) -> _Read:
 def _best(group: Sequence[Body]) -> tuple[str, str, list[Attachment]]:
     """`(text, rich, files)` of parts that say the same in several ways."""
     plain = "\n\n".join(each.text for each in group if not each.is_html and each.text.strip())
-    sources = [each.text for each in group if each.is_html and each.text.strip()]
+    sources = [each for each in group if each.is_html and each.text.strip()]
     if not sources:
         return plain, "", []
-    read = [_read(source) for source in sources]
+    read = [_read(source.text) for source in sources]
     text = "\n\n".join(each.text for each in read)
     rich = ""
     if any(each.rich for each in read):
         rich = "<br><br>".join(each.rich or escaped(each.text) for each in read)
     stub = not plain.strip() or len(words(plain)) < _STUB * len(words(text))
-    if stub or (text and any(map(is_marked, sources))):
+    if stub or (text and any(is_marked(each.text) for each in sources)):
         files = [_file("message.txt", "text/plain", plain)] if adds_words(plain, text) else []
-        return text, rich, [*files, *(_html(s) for s, r in zip(sources, read, strict=True) if not r.whole)]
-    files = [_html(s) for s, r in zip(sources, read, strict=True) if not r.text or adds_words(r.text, plain)]
+        return text, rich, [*files, *_originals(sources, [not each.whole for each in read])]
+    files = _originals(sources, [not each.text or adds_words(each.text, plain) for each in read])
     return plain, rich if words(plain) == words(text) and _letters(plain) == _letters(text) else "", files
+
+
+def _originals(sources: Sequence[Body], wanted: Sequence[bool]) -> list[Attachment]:
+    return [_html(each.text) for each, keep in zip(sources, wanted, strict=True) if keep and not each.beside]
 
 
 def _letters(text: str) -> str:

@@ -52,8 +52,12 @@ def to_text(source: str) -> tuple[str, bool]:
         return "", False
     text = _tidy(get_text(clean)) if clean.strip() else ""
     same = _clean(source, _HARMLESS) == _clean(source, _MEANINGFUL)
-    readable = html.unescape(_TAG.sub(" ", _clean(source, _BREAKS)))
-    return text, same and _STYLED.search(source) is None and not adds_words(readable, text)
+    return text, same and _STYLED.search(source) is None and not adds_words(readable(source), text)
+
+
+def readable(source: str) -> str:
+    """All that can be read in it, in no layout: what a text must hold."""
+    return html.unescape(_TAG.sub(" ", _clean(source, _BREAKS)))
 
 
 def is_marked(source: str) -> bool:

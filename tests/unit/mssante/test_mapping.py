@@ -194,7 +194,7 @@ def test_a_meeting_in_a_line(start: str, end: str, said: str) -> None:
     assert file.file.mime == "text/calendar"
 
 
-@pytest.mark.parametrize("path", sorted(DATA.glob("*.eml")), ids=lambda p: p.name)
+@pytest.mark.parametrize("path", sorted(DATA.rglob("*.eml")), ids=lambda p: p.name)
 def test_both_forms_of_every_awkward_mail_fit_and_say_the_same(path: Path) -> None:
     content = to_drafts(parse_mail(path.read_bytes()), head=HEAD, root=None, answered=None)[0].content
     rich = content.get("formatted_body", "")
@@ -203,7 +203,7 @@ def test_both_forms_of_every_awkward_mail_fit_and_say_the_same(path: Path) -> No
         assert words(to_text(rich)[0]) == words(content["body"])
 
 
-@pytest.mark.parametrize("path", sorted(DATA.glob("*.eml")), ids=lambda p: p.name)
+@pytest.mark.parametrize("path", sorted(DATA.rglob("*.eml")), ids=lambda p: p.name)
 def test_every_awkward_mail_has_a_neutral_first_line_and_all_its_files(path: Path) -> None:
     mail = parse_mail(path.read_bytes())
     first, *files = to_drafts(mail, head=HEAD, root=None, answered=None)
