@@ -7,6 +7,7 @@ from colloque.mail.message import Attachment, Mail
 from colloque.matrix.home import JsonDict, text
 from colloque_mssante import texts
 
+_SEALED = {"smime-encrypted", "pgp-encrypted"}
 TEXT_BYTES = 20_000
 """UTF-8 bytes of a text event's body, its HTML included. Matrix holds 65,536 bytes an event: JSON may double them,
 base64 adds a third."""
@@ -28,7 +29,8 @@ def in_one_event(mail: Mail, above: str, *, quiet: bool) -> tuple[JsonDict, Atta
 
     HTML is there only where both fit: it says the same words.
     """
-    whole = f"{above}\n\n{mail.text.strip(chr(10)) or texts.NO_TEXT}"
+    body = mail.text.strip("\n") or ("" if _SEALED & set(mail.problems) else texts.NO_TEXT)
+    whole = f"{above}\n\n{body}" if body else above
     size = len(whole.encode())
     if size > TEXT_BYTES:
         cut = whole.encode()[: TEXT_BYTES - len(texts.CUT.encode())].decode("utf-8", "ignore")

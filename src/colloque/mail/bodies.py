@@ -6,7 +6,7 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from colloque.mail.html import adds_words, is_marked, readable, to_text, words
+from colloque.mail.html import HTML_LIMIT, adds_words, is_marked, readable, to_text, words
 from colloque.mail.message import TEXT_LIMIT, Attachment
 from colloque.mail.rich import to_rich
 from colloque.mail.rtf import to_html
@@ -42,10 +42,12 @@ class Shown:
 
 def show(bodies: Sequence[Body]) -> Shown:
     """The bodies of one mail, in their order, as one text."""
+    # Much HTML takes its time, and would not fit in an event anyway.
+    richly = sum(len(each.text) for each in bodies if each.is_html) <= HTML_LIMIT
     shown: list[tuple[str, str]] = []
     kept: list[Attachment] = []
     for group in _alternatives(bodies):
-        text, rich, beside = _best(group)
+        text, rich, beside = _best(group, richly=richly)
         if text.strip():
             shown.append((text.strip("\n"), rich))
         kept += beside
@@ -93,22 +95,24 @@ class _Read:
     """The text alone says all."""
 
 
-def _read(source: str) -> _Read:
+def _read(source: str, *, richly: bool) -> _Read:
     text, whole = to_text(source)
-    rich = to_rich(source)
-    again = to_text(rich)[0] if rich else ""
+    rich = to_rich(source) if richly else ""
+    if not rich:
+        return _Read(text, "", whole)
+    again = to_text(rich)[0]
     if not words(text) & words(readable(source)) <= words(again):  # a list's own numbers may differ
         return _Read(text, "", whole)
     return _Read(again, rich, whole)
 
 
-def _best(group: Sequence[Body]) -> tuple[str, str, list[Attachment]]:
+def _best(group: Sequence[Body], *, richly: bool) -> tuple[str, str, list[Attachment]]:
     """`(text, rich, files)` of parts that say the same in several ways."""
     plain = "\n\n".join(each.text for each in group if not each.is_html and each.text.strip())
     sources = [each for each in group if each.is_html and each.text.strip()]
     if not sources:
         return plain, "", []
-    read = [_read(source.text) for source in sources]
+    read = [_read(source.text, richly=richly) for source in sources]
     text = "\n\n".join(each.text for each in read)
     rich = ""
     if any(each.rich for each in read):

@@ -168,6 +168,14 @@ def test_what_is_to_be_known_of_a_mail_stands_in_its_head(headers: bytes, note: 
     assert body.split("\n\n", 1)[0].split("\n")[-2:] == ["Objet : CR DUPONT Marie", note]
 
 
+def test_a_sealed_mail_is_not_said_to_have_no_text() -> None:
+    for kind in ("smime-enveloped", "pgp-encrypted"):
+        first, *files = drafts_of((DATA / f"{kind}.eml").read_bytes())
+        assert "🔒 Ce message est chiffré" in first.content["body"].split("\n")[-1]
+        assert files
+    assert texts.NO_TEXT in drafts_of((DATA / "smime-damaged.eml").read_bytes())[0].content["body"]
+
+
 @pytest.mark.parametrize("headers", [b"Auto-Submitted: no", b"Precedence: list", b"X-A: b"])
 def test_a_mail_of_a_person_has_no_such_line(headers: bytes) -> None:
     body = drafts_of(HEAD_BYTES + b"\n" + headers + b"\n\nBonjour")[0].content["body"]
