@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from colloque.mail.html import HTML_LIMIT, adds_words, is_marked, readable, to_text, words
 from colloque.mail.message import TEXT_LIMIT, Attachment
@@ -27,6 +27,8 @@ class Body:
     """See `mime.Part`."""
     beside: bool = False
     """Its original is a file already."""
+    unread: bool = False
+    """It is HTML that stays a file only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +44,10 @@ class Shown:
 
 def show(bodies: Sequence[Body]) -> Shown:
     """The bodies of one mail, in their order, as one text."""
-    # Much HTML takes its time, and would not fit in an event anyway.
-    richly = sum(len(each.text) for each in bodies if each.is_html) <= HTML_LIMIT
     shown: list[tuple[str, str]] = []
     kept: list[Attachment] = []
-    for group in _alternatives(bodies):
-        text, rich, beside = _best(group, richly=richly)
+    for group in _alternatives(_bounded(bodies)):
+        text, rich, beside = _best(group)
         if text.strip():
             shown.append((text.strip("\n"), rich))
         kept += beside
@@ -60,6 +60,16 @@ def show(bodies: Sequence[Body]) -> Shown:
     return Shown(whole, rich, tuple(kept), too_long=False)
 
 
+def _bounded(bodies: Sequence[Body]) -> list[Body]:
+    """No more HTML is read of one mail than of one part: it takes its time."""
+    out = []
+    size = 0
+    for each in bodies:
+        size += len(each.text) if each.is_html else 0
+        out.append(replace(each, unread=True) if each.is_html and size > HTML_LIMIT else each)
+    return out
+
+
 def escaped(text: str) -> str:
     """Plain text as HTML."""
     return html.escape(text, quote=False).replace("\n", "<br>")
@@ -70,7 +80,7 @@ def with_packed(bodies: Sequence[Body], packed: Sequence[Unpacked]) -> tuple[lis
 
     Else they are a file, where they say more. RTF stays a file: what is shown of it is a reading.
     """
-    own = "\n".join(to_text(each.text)[0] if each.is_html else each.text for each in bodies) if packed else ""
+    own = "\n".join(_own(each) for each in bodies) if packed else ""
     out, files = list(bodies), []
     for rank, each in enumerate(packed):
         rich = printable(each.html or (to_html(each.rtf) if each.rtf else ""))
@@ -85,6 +95,10 @@ def with_packed(bodies: Sequence[Body], packed: Sequence[Unpacked]) -> tuple[lis
     return out, files
 
 
+def _own(body: Body) -> str:
+    return readable(body.text) if body.is_html and len(body.text) <= HTML_LIMIT else body.text
+
+
 @dataclass(frozen=True, slots=True)
 class _Read:
     """What one HTML says."""
@@ -95,9 +109,12 @@ class _Read:
     """The text alone says all."""
 
 
-def _read(source: str, *, richly: bool) -> _Read:
+def _read(body: Body) -> _Read:
+    if body.unread:
+        return _Read("", "", False)
+    source = body.text
     text, whole = to_text(source)
-    rich = to_rich(source) if richly else ""
+    rich = to_rich(source)
     if not rich:
         return _Read(text, "", whole)
     again = to_text(rich)[0]
@@ -106,13 +123,13 @@ def _read(source: str, *, richly: bool) -> _Read:
     return _Read(again, rich, whole)
 
 
-def _best(group: Sequence[Body], *, richly: bool) -> tuple[str, str, list[Attachment]]:
+def _best(group: Sequence[Body]) -> tuple[str, str, list[Attachment]]:
     """`(text, rich, files)` of parts that say the same in several ways."""
     plain = "\n\n".join(each.text for each in group if not each.is_html and each.text.strip())
     sources = [each for each in group if each.is_html and each.text.strip()]
     if not sources:
         return plain, "", []
-    read = [_read(source.text, richly=richly) for source in sources]
+    read = [_read(each) for each in sources]
     text = "\n\n".join(each.text for each in read)
     rich = ""
     if any(each.rich for each in read):

@@ -23,6 +23,8 @@ HOPS_LIMIT = 100
 """Servers a mail may come by."""
 MEETINGS_LIMIT = 5
 """Calendars of one mail that are told of."""
+PACKAGES_LIMIT = 3
+"""TNEF packages of one mail that are opened."""
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
 """Windows can't save a file of such a name, whatever its extension."""
 _TNEF = {"application/ms-tnef", "application/vnd.ms-tnef"}
@@ -130,7 +132,8 @@ class _Reading:
 
     def _unpack(self, part: Part, data: bytes) -> None:
         """Outlook's package gives way to what it holds, where all of it could be read."""
-        found = unpack(data, FILES_LIMIT - sum(len(each.files) for each in self.packed))
+        room = FILES_LIMIT - sum(len(each.files) for each in self.packed)
+        found = unpack(data, room) if len(self.packed) < PACKAGES_LIMIT else Unpacked(damaged=True)
         if found.damaged:
             self.problems.append("tnef")
             self._attach(part, data)

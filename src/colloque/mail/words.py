@@ -6,13 +6,14 @@ import base64
 import binascii
 import codecs
 import re
-import unicodedata
 from urllib.parse import unquote_to_bytes
 
 _WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?\r\n]*)\?=")
 _PARAMETER = re.compile(r';\s*([^=;\s"]+)\s*=\s*("(?:\\.|[^"\\])*"|[^;]*)', re.DOTALL)
 _SECTION = re.compile(r"([^*]+)(?:\*(\d{1,3}))?(\*)?\Z")
 
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Unicode's Cc and Cs, line feeds and tabs apart."""
 _NOT_CHARSETS = {"unicode_escape", "raw_unicode_escape", "idna", "punycode", "undefined"}
 """Python codecs that are no mail charset; some are slow or warn."""
 _WIDER = {"ascii": "utf-8", "iso8859-1": "cp1252"}
@@ -103,7 +104,7 @@ def _joined(found: list[tuple[int, bool, str]]) -> str:
 def printable(text: str) -> str:
     """`text` with line feeds for every line end, without control characters; tabs stay."""
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in {"Cc", "Cs"})
+    return _CONTROLS.sub("", text)
 
 
 def unflow(text: str, *, joined: bool) -> str:
