@@ -131,11 +131,11 @@ class _Reading:
         self.attachments.append(replace(item, name=name, mime=mime))
 
     def _unpack(self, part: Part, data: bytes) -> None:
-        """Outlook's package gives way to what it holds, where all of it could be read."""
+        """Outlook's package gives way to what it holds, where that is all and could be read."""
         room = FILES_LIMIT - sum(len(each.files) for each in self.packed)
         found = unpack(data, room) if len(self.packed) < PACKAGES_LIMIT else Unpacked(damaged=True)
-        if found.damaged:
-            self.problems.append("tnef")
+        self.problems += ["tnef"] if found.damaged else []
+        if found.damaged or found.more:
             self._attach(part, data)
         self.packed.append(found)
         for item in found.files:

@@ -46,6 +46,25 @@ _ATTRIBUTES = {
 }
 _SCHEMES = {"http", "https", "mailto"}
 _ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]*://)?(?:[^\s/@<>()\[\]]+@)?((?:[\w-]+\.)+[^\W\d_]{2,})(?![\w-])")
+_FILES = {
+    "csv",
+    "doc",
+    "docx",
+    "htm",
+    "html",
+    "jpeg",
+    "jpg",
+    "odt",
+    "pdf",
+    "png",
+    "pptx",
+    "rtf",
+    "txt",
+    "xls",
+    "xlsx",
+    "xml",
+}
+"""Ends of names of files, which no host's name has."""
 _WORD_LIMIT = 300
 """Characters of a word in which an address is looked for."""
 _BLANKS = re.compile(r"[ \t\n\r]+")
@@ -230,6 +249,8 @@ def looks_elsewhere(words: str, href: str) -> bool:
             if "@" in whole and href.casefold().startswith("mailto:"):
                 if whole != href.casefold().removeprefix("mailto:").partition("?")[0]:
                     return True
+            elif "/" not in whole and named.rpartition(".")[2] in _FILES:
+                continue
             elif named.removeprefix("www.") != host.removeprefix("www."):
                 return True
     return False

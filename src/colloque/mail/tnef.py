@@ -18,10 +18,11 @@ SIGNATURE = b"\x78\x9f\x3e\x22"
 
 _NEW_FILE = 0x9002
 _FILE_TITLE, _FILE_DATA, _FILE_PROPERTIES = 0x8010, 0x800F, 0x9005
-_BODY, _PROPERTIES, _CODEPAGE = 0x800C, 0x9003, 0x9007
+_BODY, _PROPERTIES, _CODEPAGE, _CLASS = 0x800C, 0x9003, 0x9007, 0x8008
 
 _LONG_NAME, _SHORT_NAME, _DISPLAY_NAME, _MIME, _CONTENT_ID, _DATA = 0x3707, 0x3704, 0x3001, 0x370E, 0x3712, 0x3701
-_PLAIN, _RTF, _HTML, _HTML_CODEPAGE = 0x1000, 0x1009, 0x1013, 0x3FDE
+_PLAIN, _RTF, _HTML, _HTML_CODEPAGE, _OWN_CLASS = 0x1000, 0x1009, 0x1013, 0x3FDE, 0x001A
+_LETTERS = ("ipm.note", "ipm.microsoft mail.note")
 
 _MESSAGE = bytes.fromhex("0703020000000000c000000000000046")
 """IID_IMessage: the object is a mail."""
@@ -44,6 +45,8 @@ class Unpacked:
     files: list[Attachment] = field(default_factory=list)
     """Names as the sender wrote them, perhaps empty."""
     room: int = FILES_LIMIT
+    more: bool = False
+    """It is no letter but a meeting, a task, a card: the whole has to stay a file for who can read it."""
     damaged: bool = False
     """Something could not be read, or was too much: the whole has to stay a file."""
 
@@ -162,6 +165,8 @@ class _Reader:
 
 def _read_body(message: dict[int, bytes], charset: str, out: Unpacked) -> None:
     properties = _properties(message.get(_PROPERTIES), out)
+    said = _string(properties.get(_OWN_CLASS), charset) or _decoded(message.get(_CLASS, b""), charset)
+    out.more |= bool(said) and not said.casefold().startswith(_LETTERS)
     out.text = _string(properties.get(_PLAIN), charset) or _decoded(message.get(_BODY, b""), charset)
     kind, value = properties.get(_HTML, (0, b""))
     if kind == _BINARY:
@@ -201,6 +206,7 @@ def _take_message(data: bytes, name: str, out: Unpacked, depth: int) -> None:
     place = len(out.files)
     _read(data, inner, depth - 1)
     out.damaged |= inner.damaged
+    out.more |= inner.more
     if inner.html:
         out.files.insert(place, Attachment(f"{name}.html", "text/html", inner.html.encode("utf-8", "replace")))
     elif inner.rtf:

@@ -74,6 +74,9 @@ def test_a_cell_over_several_columns_or_rows_moves_no_value_under_another_headin
         ("Dr Essai", "https://matrix.to/#/@essai:x.example", True),
         ("a." * 400 + "example", "https://x.example/", True),
         ("x.example", "", False),
+        ("compte-rendu.pdf", "https://partage.example/1", False),
+        ("https://pirate.pdf", "https://partage.example/1", True),
+        ("archive.zip", "https://partage.example/1", True),
     ],
 )
 def test_a_link_that_looks_like_another_address(words_: str, href: str, elsewhere: bool):

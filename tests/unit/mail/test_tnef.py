@@ -135,6 +135,18 @@ def test_a_mail_within():
     assert not found.damaged
 
 
+@pytest.mark.parametrize(
+    ("class_", "kept"),
+    [("IPM.Note", False), ("IPM.Note.SMIME", False), ("IPM.Schedule.Meeting.Request", True), ("IPM.Contact", True)],
+)
+def test_what_is_no_letter_stays_a_file_too(class_: str, kept: bool):
+    found = parse_mail(mail(tnef(message((0x1F, 0x001A, wide(class_))), a_file("a.txt", b"x")), b"Bonjour"))
+    assert [a.name for a in found.attachments] == (["winmail.dat"] if kept else []) + ["a.txt"]
+    assert "tnef" not in found.problems
+    old = tnef(attribute(1, 0x00078008, class_.encode() + b"\0"), a_file("a.txt", b"x"))
+    assert len(parse_mail(mail(old, b"Bonjour")).attachments) == 1 + kept
+
+
 @pytest.mark.parametrize("cut", [3, 20, 60, 90])
 def test_a_cut_package_stays_a_file_beside_what_came_out(cut: int):
     whole = tnef(a_file("a.txt", b"premier"), a_file("b.txt", b"second"))
