@@ -16,6 +16,9 @@ DEPTH_LIMIT = 3
 SIGNATURE = b"\x78\x9f\x3e\x22"
 """A package begins with it."""
 
+_SMALLEST = 11
+"""Bytes of an attribute without a value."""
+
 _NEW_FILE = 0x9002
 _FILE_TITLE, _FILE_DATA, _FILE_PROPERTIES = 0x8010, 0x800F, 0x9005
 _BODY, _PROPERTIES, _CODEPAGE, _CLASS = 0x800C, 0x9003, 0x9007, 0x8008
@@ -88,7 +91,7 @@ def _attributes(data: bytes, out: Unpacked) -> Iterator[tuple[int, bytes]]:
     if data[:4] != SIGNATURE:
         raise _Damaged
     at = 6
-    while at < len(data):
+    while at < len(data) and (len(data) - at >= _SMALLEST or data[at:].strip(b"\0 \r\n")):
         size = int.from_bytes(data[at + 5 : at + 9], "little")
         value = data[at + 9 : at + 9 + size]
         check = data[at + 9 + size : at + 11 + size]

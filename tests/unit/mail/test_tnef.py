@@ -156,6 +156,11 @@ def test_a_cut_package_stays_a_file_beside_what_came_out(cut: int):
     assert found.attachments[0].data == whole[:-cut]
 
 
+def test_a_line_end_after_the_package_is_no_damage():
+    assert not unpack(tnef(a_file("a.txt", b"premier")) + b"\r\n").damaged
+    assert unpack(tnef(a_file("a.txt", b"premier")) + b"\r\nx").damaged
+
+
 def test_a_wrong_sum_is_damage():
     found = unpack(tnef(a_file("a.txt", b"premier"))[:-1] + b"\x7f")
     assert found.damaged
