@@ -22,9 +22,7 @@ from colloque_mssante import texts
 from colloque_mssante.cards import Card
 from colloque_mssante.drafts import Line
 from colloque_mssante.targets import Answers, shown
-
-TEXT_BYTES = 20_000
-"""UTF-8 bytes of a text event's body. Matrix holds 65,536 bytes an event: JSON may double them, base64 adds a third."""
+from colloque_mssante.words import in_one_event, notes
 
 _CARDS_FROM = 10_000
 """Rank of the first card. A mail has fewer files than that, so their ranks stay what they are, card or not."""
@@ -83,14 +81,11 @@ def to_drafts(
         ignored=head.answers.ignored,
         subject=mail.subject,
         sent_at=mail.date,
+        notes=notes(mail),
     )
-    body = mail.text.strip("\n") or texts.NO_TEXT
-    files = list(mail.attachments)
-    whole = f"{above}\n\n{body}"
-    if len(whole.encode()) > TEXT_BYTES:
-        files.append(Attachment("message.txt", "text/plain", whole.encode()))
-        whole = _cut(whole, TEXT_BYTES - len(texts.CUT.encode())) + texts.CUT
-    drafts = [Draft(0, text(whole, notice=quiet) | relation(root, answered))]
+    said, whole = in_one_event(mail, above, quiet=quiet)
+    files = [*mail.attachments, *([whole] if whole is not None else [])]
+    drafts = [Draft(0, said | relation(root, answered))]
     related = relation(root, None)
     beside = {item.data for item in files}
     of_cards: list[tuple[JsonDict, Attachment | None]] = []
@@ -285,7 +280,3 @@ def _root(relation: object) -> EventId | None:
 def sender_label(person: Professional, box: Mailbox) -> str:
     """`<Titre>_<Prénom>_<NOM>_<Entité>`, as the référentiel asks (ECO.2.2.7)."""
     return "_".join(f"{person.full_name} {box.structure}".split())
-
-
-def _cut(whole: str, size: int) -> str:
-    return whole.encode()[:size].decode("utf-8", "ignore")

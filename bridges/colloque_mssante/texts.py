@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from colloque.clock import PARIS
+from colloque.mail.message import Meeting
 
 MAIL_TITLE = "✉️ Nouveau message MSSanté"
 FILE_TITLE = "📎 Pièce jointe MSSanté"
@@ -156,10 +157,12 @@ def mail_head(
     ignored: Sequence[str],
     subject: str,
     sent_at: datetime | None,
+    notes: Sequence[str] = (),
 ) -> str:
     """Everything above a mail's text. Its first line names the thread by its number and says nothing of anybody.
 
     `answers_to`: where answers go when its sender asked for another address; `ignored`: addresses asked for in vain.
+    `notes`: what is to be known of this mail, each a line.
     """
     lines = [f"{MAIL_TITLE} · fil {thread}"]
     if not verified:
@@ -175,7 +178,46 @@ def mail_head(
     if sent_at is not None:
         lines.append(f"Date : {moment(sent_at)}")
     lines.append(f"Objet : {subject or NO_SUBJECT}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *notes])
+
+
+AUTOMATIC_REPLY = "🤖 Réponse automatique"
+AUTOMATIC = "🤖 Message automatique"
+ENCRYPTED = (
+    "🔒 Ce message est chiffré (S/MIME) : il ne peut pas être lu ici. Ouvrez-le dans votre messagerie habituelle, "
+    "ou avec le fichier joint « .p7m »."
+)
+ENCRYPTED_PGP = (
+    "🔒 Ce message est chiffré (PGP) : il ne peut pas être lu ici. Ouvrez-le dans votre messagerie habituelle."
+)
+
+_MEETINGS = {
+    "request": "Invitation",
+    "cancel": "Rendez-vous annulé",
+    "reply": "Réponse à une invitation",
+    "counter": "Autre horaire proposé",
+    "publish": "Rendez-vous",
+}
+
+
+def meeting(told: Meeting) -> str:
+    """One line of a calendar's meeting: 📅 Invitation : 02/03/2026 de 09:00 à 10:00 · titre · lieu : lieu."""
+    parts = [_when(told.start, told.end) + (" (répété)" if told.repeated else "")]
+    parts += [told.title] if told.title else []
+    parts += [f"lieu : {told.place}"] if told.place else []
+    return f"📅 {_MEETINGS[told.method]} : {' · '.join(parts)}"
+
+
+def _when(start: date, end: date | None) -> str:
+    """Days, or moments in Paris."""
+    if not isinstance(start, datetime):
+        day = f"{start:%d/%m/%Y}"
+        return f"du {day} au {end:%d/%m/%Y}" if end is not None and end != start else f"{day}, toute la journée"
+    if not isinstance(end, datetime) or end == start:
+        return moment(start)
+    if end.astimezone(PARIS).date() != start.astimezone(PARIS).date():
+        return f"du {moment(start)} au {moment(end)}"
+    return f"{start.astimezone(PARIS):%d/%m/%Y de %H:%M} à {end.astimezone(PARIS):%H:%M}"
 
 
 def moment(at: datetime) -> str:

@@ -8,6 +8,8 @@ import re
 import nh3
 from inscriptis import get_text  # type: ignore[import-untyped]
 
+from colloque.mail.words import printable
+
 HTML_LIMIT = 500_000
 """Characters. Nothing longer is converted (0.7 s at this size): the original is a file beside the message."""
 
@@ -29,6 +31,13 @@ _MEANINGFUL = _HARMLESS | _TABLES | nh3.ALLOWED_TAGS | {
 }  # fmt: skip
 _MARKS = {"sup": ("^", ""), "s": ("~~", "~~"), "strike": ("~~", "~~"), "del": ("~~", "~~")}
 """Written out, for a dose is misread without them: 10^9 is not 109, and what was struck out does not stand."""
+_MARK = re.compile(r"<(?:sup|s|strike|del)\b", re.IGNORECASE)
+_STYLED = re.compile(r"line-through|vertical-align\s{0,9}:\s{0,9}su|<ol\b[^>]{0,200}\bstart\b", re.IGNORECASE)
+"""The same, written as a style, and lists that do not begin with 1: a text does not show it."""
+_BREAKS = _TABLES | {
+    "p", "br", "div", "pre", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote", "hr", "center", "sup",
+}  # fmt: skip
+"""Tags between which a word ends."""
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -39,15 +48,24 @@ def to_text(source: str) -> tuple[str, bool]:
     clean = _clean(source, _HARMLESS | _TABLES | {"a"} | set(_MARKS))
     for tag, (before, after) in _MARKS.items():
         clean = clean.replace(f"<{tag}>", before).replace(f"</{tag}>", after)
-    if _depth(clean) > DEPTH_LIMIT:
+    if depth(clean) > DEPTH_LIMIT:
         return "", False
     text = _tidy(get_text(clean)) if clean.strip() else ""
     same = _clean(source, _HARMLESS) == _clean(source, _MEANINGFUL)
-    readable = html.unescape(_clean(source, set()))
-    return text, same and not adds_words(readable, text)
+    return text, same and _STYLED.search(source) is None and not adds_words(readable(source), text)
 
 
-def _depth(clean: str) -> int:
+def readable(source: str) -> str:
+    """All that can be read in it, in no layout: what a text must hold."""
+    return html.unescape(_TAG.sub(" ", _clean(source, _BREAKS)))
+
+
+def is_marked(source: str) -> bool:
+    """True for HTML that strikes words out or raises them: read without that, it says something else."""
+    return _MARK.search(source) is not None or _STYLED.search(source) is not None
+
+
+def depth(clean: str) -> int:
     """How deep the elements of well-formed HTML stand in each other."""
     deepest = depth = 0
     for tag in _TAG.finditer(clean):
@@ -72,5 +90,5 @@ def words(text: str) -> set[str]:
 
 
 def _tidy(text: str) -> str:
-    lines = [line.rstrip() for line in text.split("\n")]
+    lines = [line.rstrip() for line in printable(text).split("\n")]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 NAME_LIMIT = 200
@@ -20,6 +20,12 @@ ReportKind = Literal[
     "read", "processed", "dispatched", "deleted", "denied", "error",
 ]  # fmt: skip
 """What a machine says of a mail we sent: DSN actions on the first line (RFC 3464), then MDN dispositions (RFC 8098)."""
+
+
+MeetingMethod = Literal["request", "cancel", "reply", "counter", "publish"]
+"""What a calendar asks or tells (RFC 5546): a meeting is proposed, called off, answered, moved, or only told of."""
+Robot = Literal["", "reply", "other"]
+"""What kind of machine's mail it is: none, an answer that nobody wrote (an absence), or anything else."""
 
 
 def one_line(text: str, limit: int) -> str:
@@ -63,6 +69,20 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
+class Meeting:
+    """What a calendar beside a mail says, where it is clear. Days where it lasts whole days, else moments in Paris."""
+
+    method: MeetingMethod
+    start: date
+    end: date | None
+    """The last moment, or the last day."""
+    title: str = field(repr=False)
+    place: str = field(repr=False)
+    """One line each; perhaps empty."""
+    repeated: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Mail:
     """One mail received. Every leaf part of it stands in `text` or in `attachments`; `problems` says what was odd."""
 
@@ -89,6 +109,12 @@ class Mail:
     """It announces clinical documents by their codes (X-MSS-CODECDA): a software sent it."""
     urgent: bool = False
     """Its sender marked it so (Importance, X-Priority, Priority)."""
+    html: str = field(default="", repr=False)
+    """`text` in what HTML Matrix allows, word for word; empty where the text says as much."""
+    meetings: tuple[Meeting, ...] = ()
+    """One a calendar; its file stands in `attachments`."""
+    robot: Robot = ""
+    """Why it is `automatic`, where its sender's machine says so; reports are none."""
     receipt_to: str = ""
     """Whom its author asked to tell when it is read; empty where nobody may be told by a machine (RFC 8098, 2.1)."""
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from colloque.mail.smime import CMS_MIMES, opened
 from colloque.mail.words import parameters
 
 DEPTH_LIMIT = 20
@@ -17,8 +18,17 @@ PARTS_LIMIT = 300
 HEADER_LIMIT = 64_000
 """Bytes kept of one header's value."""
 
+_Entity = tuple["Headers", bytes]
+_SEALS = {
+    ("multipart/signed", "application/pkcs7-signature"): ("smime-signed",),
+    ("multipart/signed", "application/x-pkcs7-signature"): ("smime-signed",),
+    ("multipart/signed", "application/pgp-signature"): ("pgp-signed",),
+    ("multipart/encrypted", "application/pgp-encrypted"): ("pgp-encrypted",),
+}
+"""No signature is verified, nothing is decrypted: that is said by these problems."""
 _HEADER = re.compile(rb"([!-9;-~]{1,100})[ \t]*:(.*)\Z", re.DOTALL)
 _AFTER_MARK = re.compile(rb"(--)?[ \t]*(?=\r?\n|\Z)")
+_BLANKS_AFTER_EQUALS = re.compile(rb"=[ \t]+(?=\r?\n)")
 _END_OF_LINE = re.compile(rb"\r?\n")
 
 
@@ -94,10 +104,28 @@ def leaves(headers: Headers, body: bytes) -> Iterator[Part]:
                 stack += [(*split_headers(piece), inside) for piece in reversed(pieces)]
                 continue
             mime, problems = ("application/octet-stream", ("too-deep",)) if pieces else ("text/plain", ("boundary",))
+        elif mime in CMS_MIMES:
+            problems, inner = _envelope(heads, data, params)
+            if inner is not None and len(within) < DEPTH_LIMIT and yielded + len(stack) < PARTS_LIMIT:
+                containers += 1
+                stack.append((*inner, (*within, (mime, containers))))
+        elif within:
+            problems = _SEALS.get((within[-1][0], mime), ())
         disposition, extra = parameters(heads.first("content-disposition"))
         name = extra.get("filename") or params.get("name") or ""
         yielded += 1
         yield Part(heads, data, mime, params, disposition, name, within, problems)
+
+
+def _envelope(heads: Headers, data: bytes, params: dict[str, str]) -> tuple[tuple[str, ...], _Entity | None]:
+    """`(problems, what was signed)` of an S/MIME envelope. A file that was signed is no part of the mail."""
+    kind, inner = opened(_decoded(heads, data)[0])
+    if kind == "signed":
+        entity = split_headers(inner)
+        return (("smime-signed",), entity) if entity[0].first("content-type") else ((), None)
+    if kind == "encrypted" or (kind == "unreadable" and params.get("smime-type", "").lower() == "enveloped-data"):
+        return ("smime-encrypted",), None
+    return ("smime",) if kind == "unreadable" else (), None
 
 
 def _pieces(body: bytes, boundary: str) -> list[bytes]:
@@ -111,7 +139,8 @@ def _pieces(body: bytes, boundary: str) -> list[bytes]:
         if start is not None:
             pieces.append(body[start:before])
         if last:
-            return pieces
+            start = None  # what follows is no part, unless another delimiter comes: senders use a boundary twice
+            continue
         line = _END_OF_LINE.match(body, after)
         start = line.end() if line else after
         # An empty part: the next delimiter's own line break was the one just passed.
@@ -138,14 +167,18 @@ def _delimiters(body: bytes, mark: bytes) -> Iterator[tuple[int, int, bool]]:
 
 def content(part: Part) -> tuple[bytes, str | None]:
     """`(decoded bytes, problem)`. What can't be decoded is given as it came."""
-    encoding = part.headers.first("content-transfer-encoding").decode("ascii", "replace").strip().lower()
+    return _decoded(part.headers, part.raw)
+
+
+def _decoded(headers: Headers, raw: bytes) -> tuple[bytes, str | None]:
+    encoding = headers.first("content-transfer-encoding").decode("ascii", "replace").strip().lower()
     if encoding == "base64":
-        return _base64(part.raw)
+        return _base64(raw)
     if encoding == "quoted-printable":
-        return binascii.a2b_qp(part.raw), None
+        return binascii.a2b_qp(_BLANKS_AFTER_EQUALS.sub(b"=", raw)), None
     if encoding in {"x-uuencode", "uuencode", "uue", "x-uue"}:
-        return _uu(part.raw)
-    return part.raw, None if encoding in {"", "7bit", "8bit", "binary"} else "encoding"
+        return _uu(raw)
+    return raw, None if encoding in {"", "7bit", "8bit", "binary"} else "encoding"
 
 
 def _base64(raw: bytes) -> tuple[bytes, str | None]:

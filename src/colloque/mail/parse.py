@@ -5,19 +5,29 @@ from __future__ import annotations
 import hashlib
 import mimetypes
 import re
-import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from colloque.mail.html import adds_words, to_text, words
-from colloque.mail.message import NAME_LIMIT, SUBJECT_LIMIT, TEXT_LIMIT, Attachment, Mail, Party, Report, one_line
+from colloque.mail.bodies import Body, Shown, show, with_packed
+from colloque.mail.ics import meeting
+from colloque.mail.message import NAME_LIMIT, SUBJECT_LIMIT, Attachment, Mail, Meeting, Party, Report, Robot, one_line
 from colloque.mail.mime import HEADER_LIMIT, Headers, Part, content, leaves, split_headers
 from colloque.mail.parties import parties
 from colloque.mail.reports import delivery_reports, disposition_reports, message_ids
-from colloque.mail.words import decode, decode_header
+from colloque.mail.tnef import FILES_LIMIT, SIGNATURE, Unpacked, unpack
+from colloque.mail.words import decode, decode_header, printable, unflow
 
 _MIME = re.compile(r"[a-z0-9!#$&^_.+-]{1,60}/[a-z0-9!#$&^_.+-]{1,100}\Z")
+HOPS_LIMIT = 100
+"""Servers a mail may come by."""
+MEETINGS_LIMIT = 5
+"""Calendars of one mail that are told of."""
+PACKAGES_LIMIT = 3
+"""TNEF packages of one mail that are opened."""
+_DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
+"""Windows can't save a file of such a name, whatever its extension."""
+_TNEF = {"application/ms-tnef", "application/vnd.ms-tnef"}
 _EXTENSIONS = {
     "message/rfc822": ".eml",
     "message/delivery-status": ".txt",
@@ -26,8 +36,6 @@ _EXTENSIONS = {
     "text/calendar": ".ics",
 }
 _TYPES = mimetypes.MimeTypes()  # Python's own table: the same on every machine
-_STUB = 0.5
-"""A plain text with fewer than this share of the HTML's words only says that the mail is in HTML."""
 
 
 def parse_mail(raw: bytes) -> Mail:
@@ -39,8 +47,10 @@ def parse_mail(raw: bytes) -> Mail:
     reading = _Reading(problems)
     for part in leaves(headers, body):
         reading.take(part)
-    text = reading.text()
+    shown = reading.body()
     own_ids = message_ids(headers.first("message-id"))
+    if _loops(headers):
+        problems.append("loop")
     if len(headers.all("message-id")) > 1 or len(own_ids) > 1:
         problems.append("message-id-repeated")
     elif not own_ids:
@@ -57,13 +67,16 @@ def parse_mail(raw: bytes) -> Mail:
         cc=_all_parties(headers, "cc"),
         subject=one_line(decode_header(headers.first("subject")), SUBJECT_LIMIT),
         date=_date(headers.first("date"), problems),
-        text=text,
+        text=shown.text,
+        html=shown.html,
         attachments=reading.named(),
         reports=reading.reports(),
         automatic=_automatic(headers) or bool(reading.statuses),
         problems=tuple(dict.fromkeys(problems)),
         coded=bool(headers.first("x-mss-codecda").strip()),
         urgent=_urgent(headers),
+        meetings=tuple(reading.meetings),
+        robot="" if reading.statuses else _robot(headers),
         receipt_to="" if reading.statuses else _receipt_to(headers),
     )
 
@@ -73,9 +86,10 @@ class _Reading:
     """Gathers the leaves of one mail."""
 
     problems: list[str]
-    texts: list[tuple[Part, str, bool]] = field(default_factory=list)
-    """`(part, text, is_html)` of the parts that are meant to be read in place."""
+    bodies: list[Body] = field(default_factory=list)
     attachments: list[Attachment] = field(default_factory=list)
+    packed: list[Unpacked] = field(default_factory=list)
+    meetings: list[Meeting] = field(default_factory=list)
     statuses: list[tuple[str, bytes]] = field(default_factory=list)
     original: Headers = field(default_factory=Headers)
 
@@ -88,49 +102,58 @@ class _Reading:
         elif part.mime in {"message/rfc822", "text/rfc822-headers", "message/rfc822-headers"} and self.statuses:
             self.original = split_headers(data)[0]
         in_place = part.mime in {"text/plain", "text/html"} and part.disposition != "attachment" and not part.file_name
+        if part.mime in _TNEF or data.startswith(SIGNATURE):
+            self._unpack(part, data)
+            return
         if not in_place:
             self._attach(part, data)
+            if part.mime == "text/calendar":
+                self._meet(part, data)
             return
         text, exact = decode(data, part.params.get("charset"))
         if not exact or problem:
             self.problems += [] if exact else ["charset"]
             self._attach(part, data)  # the text is a guess: what came stays readable
-        self.texts.append((part, _printable(text), part.mime == "text/html"))
+        text = printable(text)
+        if part.mime == "text/plain" and part.params.get("format", "").strip().lower() == "flowed":
+            text = unflow(text, joined=part.params.get("delsp", "").strip().lower() == "yes")
+        self.bodies.append(Body(text, part.mime == "text/html", part.within))
 
     def _attach(self, part: Part, data: bytes) -> None:
-        mime = part.mime if _MIME.match(part.mime) else "application/octet-stream"
         inline = part.disposition == "inline" or "content-id" in dict(part.headers.fields)
-        self.attachments.append(Attachment(_base_name(part.file_name), mime, data, inline))
+        self._put(Attachment(part.file_name, part.mime, data, inline))
 
-    def text(self) -> str:
+    def _put(self, item: Attachment) -> None:
+        mime = item.mime if _MIME.match(item.mime) else "application/octet-stream"
+        name = _base_name(item.name)
+        if name and mime == "application/applefile":  # what a Mac knows of a file that has the same name
+            name += ".applefile"
+        self.attachments.append(replace(item, name=name, mime=mime))
+
+    def _unpack(self, part: Part, data: bytes) -> None:
+        """Outlook's package gives way to what it holds, where that is all and could be read."""
+        room = FILES_LIMIT - sum(len(each.files) for each in self.packed)
+        found = unpack(data, room) if len(self.packed) < PACKAGES_LIMIT else Unpacked(damaged=True)
+        self.problems += ["tnef"] if found.damaged else []
+        if found.damaged or found.more:
+            self._attach(part, data)
+        self.packed.append(found)
+        for item in found.files:
+            self._put(item)
+
+    def _meet(self, part: Part, data: bytes) -> None:
+        found = meeting(data, part.params.get("charset"), part.params.get("method", ""))
+        if found is not None and found not in self.meetings and len(self.meetings) < MEETINGS_LIMIT:
+            self.meetings.append(found)
+
+    def body(self) -> Shown:
         """The body to show. What of it would be lost in showing becomes an attachment."""
-        shown: list[str] = []
-        for group in _alternatives(self.texts):
-            plain = "\n\n".join(t for _, t, is_html in group if not is_html and t.strip())
-            sources = [t for _, t, is_html in group if is_html and t.strip()]
-            if not sources:
-                shown.append(plain)
-                continue
-            read = [to_text(source) for source in sources]
-            rich = "\n\n".join(text for text, _ in read)
-            if plain.strip() and len(words(plain)) >= _STUB * len(words(rich)):
-                shown.append(plain)
-                kept = [s for s, (t, _) in zip(sources, read, strict=True) if not t or adds_words(t, plain)]
-            else:
-                shown.append(rich)
-                kept = [s for s, (_, whole) in zip(sources, read, strict=True) if not whole]
-                if adds_words(plain, rich):
-                    self._keep("message.txt", "text/plain", plain)
-            for source in kept:
-                self._keep("message.html", "text/html", source)
-        whole = "\n\n".join(t.strip("\n") for t in shown if t.strip())
-        if len(whole) > TEXT_LIMIT:
+        bodies, files = with_packed(self.bodies, self.packed)
+        shown = show(bodies)
+        self.attachments += (*files, *shown.kept)
+        if shown.too_long:
             self.problems.append("long-text")
-            self._keep("message.txt", "text/plain", whole)
-        return whole[:TEXT_LIMIT]
-
-    def _keep(self, name: str, mime: str, text: str) -> None:
-        self.attachments.append(Attachment(name, mime, text.encode("utf-8", "replace")))
+        return shown
 
     def reports(self) -> tuple[Report, ...]:
         """What DSN and MDN parts say."""
@@ -159,22 +182,10 @@ class _Reading:
         return tuple(out)
 
 
-def _alternatives(texts: list[tuple[Part, str, bool]]) -> list[list[tuple[Part, str, bool]]]:
-    """Parts of one `multipart/alternative` (at any depth) stand together; every other part stands alone."""
-    groups: dict[tuple[str, int], list[tuple[Part, str, bool]]] = {}
-    for rank, item in enumerate(texts):
-        around = next((c for c in item[0].within if c[0] == "multipart/alternative"), ("", -rank - 1))
-        groups.setdefault(around, []).append(item)
-    return list(groups.values())
-
-
-def _printable(text: str) -> str:
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in {"Cc", "Cs"})
-
-
 def _base_name(name: str) -> str:
-    last = one_line(re.split(r"[/\\]", name)[-1], 10_000).lstrip(". ")
+    last = one_line(re.split(r"[/\\]", name)[-1], 10_000).lstrip(". ").rstrip(". ")
+    if last.partition(".")[0].strip().casefold() in _DEVICES:
+        last = f"_{last}"
     if len(last) > NAME_LIMIT:
         stem, dot, suffix = last.rpartition(".")
         last = f"{stem[: NAME_LIMIT - 20]}.{suffix}" if dot and len(suffix) < 15 else last[:NAME_LIMIT]
@@ -222,12 +233,36 @@ def _receipt_to(headers: Headers) -> str:
     return asked[0].address
 
 
+def _robot(headers: Headers) -> Robot:
+    submitted = headers.first("auto-submitted").strip().lower()
+    if (
+        submitted.startswith(b"auto-replied")
+        or headers.first("precedence").strip().lower() == b"auto_reply"
+        or headers.first("x-autoreply")
+        or headers.first("x-autorespond")
+    ):
+        return "reply"
+    return "other" if submitted not in {b"", b"no"} else ""
+
+
+def _loops(headers: Headers) -> bool:
+    """True for a mail that came by the same mailbox twice, or by too many servers (RFC 5321, 6.3)."""
+    delivered = [value.strip().lower() for value in headers.all("delivered-to")]
+    return len(set(delivered)) < len(delivered) or len(headers.all("received")) > HOPS_LIMIT
+
+
 def _automatic(headers: Headers) -> bool:
-    """RFC 3834, and what older machines say instead."""
+    """RFC 3834, and what older machines say instead; a mail that goes round is answered by none either."""
     submitted = headers.first("auto-submitted").strip().lower()
     return (
         submitted not in {b"", b"no"}
         or headers.first("precedence").strip().lower() in {b"bulk", b"list", b"junk", b"auto_reply"}
         or headers.first("return-path").strip() == b"<>"
-        or bool(headers.first("x-autoreply") or headers.first("x-autorespond") or headers.first("list-id"))
+        or _loops(headers)
+        or bool(
+            headers.first("x-loop")
+            or headers.first("x-autoreply")
+            or headers.first("x-autorespond")
+            or headers.first("list-id")
+        )
     )

@@ -12,6 +12,8 @@ _WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?\r\n]*)\?=")
 _PARAMETER = re.compile(r';\s*([^=;\s"]+)\s*=\s*("(?:\\.|[^"\\])*"|[^;]*)', re.DOTALL)
 _SECTION = re.compile(r"([^*]+)(?:\*(\d{1,3}))?(\*)?\Z")
 
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Unicode's Cc and Cs, line feeds and tabs apart."""
 _NOT_CHARSETS = {"unicode_escape", "raw_unicode_escape", "idna", "punycode", "undefined"}
 """Python codecs that are no mail charset; some are slow or warn."""
 _WIDER = {"ascii": "utf-8", "iso8859-1": "cp1252"}
@@ -97,3 +99,29 @@ def _joined(found: list[tuple[int, bool, str]]) -> str:
             charset, _, content = content.split("'", 2)  # noqa: PLW2901 - the rest is this piece
         data += unquote_to_bytes(content) if escaped else content.encode("utf-8", "replace")
     return decode(data, charset)[0]
+
+
+def printable(text: str) -> str:
+    """`text` with line feeds for every line end, without control characters; tabs stay."""
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    return _CONTROLS.sub("", text)
+
+
+def unflow(text: str, *, joined: bool) -> str:
+    """`text/plain; format=flowed` with its soft line breaks undone (RFC 3676). `joined`: DelSp=yes."""
+    out: list[str] = []
+    soft = False  # the line before goes on
+    quoted = 0
+    for line in text.split("\n"):
+        rest = line.lstrip(">")
+        depth = len(line) - len(rest)
+        rest = rest.removeprefix(" ")
+        signature = rest == "-- "
+        goes_on = rest.endswith(" ") and not signature
+        kept = rest[:-1] if goes_on and joined else rest
+        if soft and depth == quoted and not signature:
+            out[-1] += kept
+        else:
+            out.append(">" * depth + (" " if depth else "") + kept)
+        soft, quoted = goes_on, depth
+    return "\n".join(out)

@@ -15,7 +15,9 @@ from colloque.mail.parse import parse_mail
 from colloque.mail.parties import is_address, parties
 from colloque.mail.words import decode_header, parameters
 
-CORPUS = [p.read_bytes() for p in sorted((Path(__file__).parents[2] / "data" / "mail").glob("*.eml"))]
+CORPUS = [
+    p.read_bytes() for p in sorted((Path(__file__).parents[2] / "data" / "mail").rglob("?*.eml")) if p.stat().st_size
+]
 HEADER = st.sampled_from(
     b"From: |Date: |Subject: =?|\r\n|--b\r\n|--b--|<p>|<![CDATA[|filename*0*=x'y'%ff;"
     b"|Content-Type: multipart/mixed; boundary=b\r\n|Content-Type: text/html; charset=utf-7\r\n"
@@ -111,6 +113,15 @@ def test_html_too_deep_to_read_stays_whole_as_a_file():
         mail = parse_mail(b"Content-Type: text/html\r\n\r\n" + b"<div>" * count + b"<br>mot" + b"<br>" * 300)
         assert mail.text.strip() == shown
         assert [b"mot" in item.data for item in mail.attachments] == ([True] if not shown else [])
+
+
+def test_lines_and_headers_of_a_megabyte():
+    mail = parse_mail(b"Subject: " + b"a" * 1_000_000 + b"\r\nFrom: b@x.example\r\n\r\n" + b"c " * 500_000)
+    assert (len(mail.subject), len(mail.text), len(mail.attachments[0].data)) == (1000, TEXT_LIMIT, 1_000_000)
+    assert {"long-header", "long-text"} <= set(mail.problems)
+    folded = parse_mail(b"Subject: a" + b"\r\n b" * 40_000 + b"\r\nFrom: b@x.example\r\n\r\nx")
+    assert (folded.subject[:5], folded.sender.address) == ("a b b", "b@x.example")
+    assert "long-header" in folded.problems
 
 
 def test_a_long_text_is_cut_for_show_and_kept_whole():

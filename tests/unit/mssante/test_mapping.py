@@ -17,7 +17,6 @@ from colloque.professional import Mailbox, MailboxKind, Professional
 from colloque_mssante import texts
 from colloque_mssante.drafts import Line
 from colloque_mssante.mapping import (
-    TEXT_BYTES,
     Changed,
     Head,
     No,
@@ -32,6 +31,7 @@ from colloque_mssante.mapping import (
     txn,
 )
 from colloque_mssante.targets import Answers
+from colloque_mssante.words import TEXT_BYTES
 
 DATA = Path(__file__).parents[2] / "data" / "mail"
 MAIL = b"""From: "Dr B" <b@cabinet.mssante.test>
@@ -122,7 +122,7 @@ def test_a_long_text_fits_in_an_event_and_stays_whole_as_a_file(letter: str) -> 
     assert body.strip("\n") in whole.file.data.decode()
 
 
-@pytest.mark.parametrize("path", sorted(DATA.glob("*.eml")), ids=lambda p: p.name)
+@pytest.mark.parametrize("path", sorted(DATA.rglob("*.eml")), ids=lambda p: p.name)
 def test_every_awkward_mail_has_a_neutral_first_line_and_all_its_files(path: Path) -> None:
     mail = parse_mail(path.read_bytes())
     first, *files = to_drafts(mail, head=HEAD, root=None, answered=None)
