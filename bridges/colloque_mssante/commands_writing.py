@@ -61,6 +61,7 @@ class WritingCommands:
             "ecrire": self.write,
             "objet": self.subject,
             "repondre tous": self.answer_all,
+            "sans reponse": self.last,
         }
 
     async def write(self, call: Call, said: Incoming, reply: Reply) -> None:
@@ -105,6 +106,16 @@ class WritingCommands:
             await reply(texts.NO_ADDRESS)
             return
         await self._begin(said, pairs, title)
+
+    async def last(self, _call: Call, said: Incoming, reply: Reply) -> None:
+        """`!sans-reponse`: of the mail to a patient that is being written."""
+        for draft in await self._drafts.live(said.room):
+            if draft.owner == said.sender and draft.target is not None and draft.target.to_patients:
+                await self._drafts.change(draft, target=replace(draft.target, last=True))
+                self._wake()
+                await reply(texts.LAST_DONE)
+                return
+        await reply(texts.LAST_HOW)
 
     async def answer_all(self, _call: Call, said: Incoming, reply: Reply) -> None:
         """`!repondre-tous`, as a reply to a mail."""

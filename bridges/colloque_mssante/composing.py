@@ -15,7 +15,7 @@ from colloque.errors import BadIdentifier, BadInput, HomeRefused, Refused, Tampe
 from colloque.identity import MssanteAddress, UserId
 from colloque.mail.compose import compose, encoded_size, envid, message_id
 from colloque.mail.message import Attachment, Outgoing, Party
-from colloque.mail.mss import shown_subject
+from colloque.mail.mss import headers, shown_subject
 from colloque.matrix.home import Home, JsonDict
 from colloque.professional import Professional
 from colloque.store.roomkeys import RoomKeys
@@ -132,7 +132,8 @@ class Composer:
             attachments=enclosed.files,
             in_reply_to=target.in_reply_to,
             references=target.references,
-            extra=enclosed.extra,
+            extra=enclosed.extra
+            | headers((), [MssanteAddress(p.address) for p in target.recipients], last=target.last),
         )
         try:
             raw = compose(outgoing)
@@ -168,8 +169,7 @@ class Composer:
 
     def _limit(self, target: Target | None) -> int:
         """Bytes of the encoded mail: patients' mailboxes take more (référentiel MSSanté)."""
-        addresses = [listed_address(p.address, self._whitelisted) for p in target.recipients] if target else []
-        to_patients = bool(addresses) and all(a is not None and a.is_patient for a in addresses)
+        to_patients = target is not None and target.to_patients
         return self._config.patient_size_limit if to_patients else self._config.size_limit
 
     async def _file(self, file: JsonDict) -> Attachment:

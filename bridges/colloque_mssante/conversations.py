@@ -18,6 +18,7 @@ from colloque.store.roomkeys import RoomKeys
 from colloque.store.rooms import Rooms
 from colloque_mssante.crypto import Account
 from colloque_mssante.ghosts import Correspondent, Ghosts, opaque
+from colloque_mssante.patient_rooms import PatientRooms
 from colloque_mssante.store_documents import Documents
 from colloque_mssante.texts_documents import ROOM_NAME
 
@@ -60,6 +61,7 @@ class Conversations:
         self._secret = secret
         self._whitelisted = whitelisted
         self._documents = Documents(db)
+        self._patients = PatientRooms(db, home)
         self._whole: dict[RoomId, set[UserId]] = {}
         """Rooms whose owner is in them, with the ghosts that are."""
 
@@ -75,6 +77,8 @@ class Conversations:
             owner,
             who.key,
         )
+        if who.patient:
+            await self._patients.mark(room, ghost)
         return room, ghost
 
     async def documents(self, owner: UserId, mailbox: MssanteAddress, who: Correspondent) -> tuple[RoomId, Account]:

@@ -35,8 +35,15 @@ class Correspondent:
     """True when the directory lists the address."""
     label: str
     """How mails name them, inside encrypted events only."""
+    patient: bool = False
+    """It is a patient's own mailbox: its room says so, and holds nobody else."""
     others: tuple[str, ...] = ()
     """The keys of somebody who had several national numbers: theirs is the one they were first known by, else `key`."""
+
+    @property
+    def warning(self) -> str:
+        """What is said above their mails, where the directory does not list them."""
+        return "" if self.verified else texts.FROM_PATIENT if self.patient else texts.FROM_UNVERIFIED
 
 
 def correspondent(address: str, directory: Directory) -> Correspondent:
@@ -67,7 +74,7 @@ def correspondent(address: str, directory: Directory) -> Correspondent:
         )
     key = f"address:{parsed}"
     if parsed.is_patient:
-        return Correspondent(key, texts.GHOST_PATIENT, verified=False, label=str(parsed))
+        return Correspondent(key, texts.GHOST_PATIENT, verified=False, label=str(parsed), patient=True)
     if box is not None and box.structure:
         label = f"{box.structure} <{parsed}>"
         return Correspondent(key, box.structure + texts.GHOST_SUFFIX, verified=True, label=label)

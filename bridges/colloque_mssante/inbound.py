@@ -135,7 +135,7 @@ class Inbound:
         thread = await self._threads.place(mail, key, room)
         drafts = mapping.to_drafts(
             mail,
-            head=mapping.Head(who.label, who.verified, thread.number, self._answers(mail)),
+            head=mapping.Head(who.label, who.warning, thread.number, self._answers(mail)),
             root=thread.root,
             answered=await self._answered(mail, box.address, room),
             cards=scanned.cards,

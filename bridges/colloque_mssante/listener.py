@@ -100,7 +100,13 @@ class Listener:
         self._conversations.changed(change.room)
         if change.membership != "join" and not self._is_ours(change.user):
             self._accounts.rotate(change.room)  # who joins was invited, and given the keys then
-        if change.user == self._home.user and change.membership == "join":
-            mark = await self._home.mark_of(change.room)
-            if mark is not None and mark.kind in {RoomKind.HOME, RoomKind.ADMIN}:
+        mark = await self._home.mark_of(change.room)
+        if mark is None or change.membership not in {"join", "invite"}:
+            return
+        if change.user == self._home.user and mark.kind in {RoomKind.HOME, RoomKind.ADMIN}:
+            if change.membership == "join":
                 await self._rooms.put(mark.key, change.room, mark.kind, mark.owner)
+        elif mark.kind is RoomKind.MAIL and change.user != mark.owner and not self._is_ours(change.user):
+            # Nobody but us may invite here: only the server's own administration can have brought them.
+            await self._home.set_state(change.room, "m.room.member", {"membership": "leave"}, change.user)
+            logs.event(logger, "member.removed", level=logging.WARNING)

@@ -47,8 +47,8 @@ class Head:
 
     author: str
     """How its sender is named."""
-    verified: bool
-    """The directory lists that address."""
+    warning: str
+    """What they are, where the directory does not list that address."""
     thread: int
     """The thread's number in this room."""
     answers: Answers
@@ -73,7 +73,7 @@ def to_drafts(
     """
     above = texts.mail_head(
         author=head.author,
-        verified=head.verified,
+        warning=head.warning,
         thread=head.thread,
         to=[shown(p) for p in mail.to],
         cc=[shown(p) for p in mail.cc],

@@ -242,7 +242,7 @@ class Outbound:
             before = Target.load(send.target)
             assert before is not None
             after = self._where_to.after(before, send)
-            target = replace(after, replaces=to_millis(send.made_at), subject=before.subject)
+            target = replace(after, replaces=to_millis(send.made_at), subject=before.subject, last=before.last)
             if await self._drafts.get(said.event) is None:
                 await self._begin(said, replace(line, event=said.event), states.CONFIRMING, target=target)
 

@@ -10,7 +10,7 @@ from colloque.mail.message import Party
 from colloque_mssante import drafts as states
 from colloque_mssante import texts_writing as texts
 from colloque_mssante.drafts import Draft, Line, Option
-from colloque_mssante.targets import Target, shown
+from colloque_mssante.targets import Target, is_patient, shown
 from colloque_mssante.texts_writing import NUMBERS
 from colloque_mssante.threads import Thread
 
@@ -28,7 +28,9 @@ def notice(draft: Draft, lines: Sequence[Line], thread: Thread | None, writer: s
         case states.OPEN, Target(everyone=True):
             return texts.to_all(to, target.left_out)
         case states.OPEN, Target():
-            return texts.to_be_written(target.sender.value, to, _subject(draft, target, writer))
+            return texts.to_be_written(
+                target.sender.value, to, _subject(draft, target, writer), patient=_of_patient(target)
+            )
         case states.CONFIRMING, Target(replaces=replaced) if replaced:
             return texts.confirming_replacement(to)
         case states.CONFIRMING, Target():
@@ -40,7 +42,15 @@ def notice(draft: Draft, lines: Sequence[Line], thread: Thread | None, writer: s
                 if thread is not None
                 else f"Objet : {_subject(draft, target, writer)}"
             )
-            return texts.waiting(draft.next_at, target.sender.value, to, where, lines=len(lines), files=files)
+            return texts.waiting(
+                draft.next_at,
+                target.sender.value,
+                to,
+                where,
+                lines=len(lines),
+                files=files,
+                patient=_of_patient(target),
+            )
         case states.GONE, _:
             return texts.GONE
         case states.CANCELLED, _:
@@ -83,6 +93,13 @@ def looks_like_number(said: str) -> bool:
 def readdressed(target: Target, party: Party) -> Option:
     """The same mail to another address."""
     return Option(texts.option_pair(target.sender.value, shown(party)), replace(target, to=(party,), listed=True))
+
+
+def _of_patient(target: Target) -> str:
+    """What its writer is reminded of, where a patient reads it."""
+    if not any(is_patient(party.address) for party in target.recipients):
+        return ""
+    return texts.PATIENT_LAST if target.last else texts.PATIENT_READS
 
 
 def _subject(draft: Draft, target: Target, writer: str) -> str:

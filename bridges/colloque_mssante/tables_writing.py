@@ -32,6 +32,11 @@ def register_writing(table: UpgradeTable) -> None:
         for statement in _QUIET:
             await conn.execute(statement)
 
+    @migration(table, "Patients' rooms")
+    async def patients(conn: Connection) -> None:
+        # Which of its owner's patients is at the other end; 0 for everybody else.
+        await conn.execute("ALTER TABLE conversation ADD COLUMN patient INTEGER NOT NULL DEFAULT 0")
+
 
 _QUIET = (
     # Rooms of automatic documents, one a mailbox; `listed_at`: the newest mail that stands in a daily list.

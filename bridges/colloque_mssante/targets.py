@@ -37,11 +37,18 @@ class Target:
     """Addresses of the answered mail that get nothing: they are not MSSanté's."""
     replaces: int = 0
     """When the mail that it replaces left, in milliseconds since the epoch; 0: it replaces none."""
+    last: bool = False
+    """The patient who gets it can't answer."""
 
     @property
     def recipients(self) -> tuple[Party, ...]:
         """Whoever gets it."""
         return (*self.to, *self.cc)
+
+    @property
+    def to_patients(self) -> bool:
+        """Patients get it, and nobody else."""
+        return bool(self.recipients) and all(is_patient(party.address) for party in self.recipients)
 
     def dump(self) -> str:
         """As JSON, for the store."""
@@ -58,6 +65,7 @@ class Target:
                 "everyone": self.everyone,
                 "left_out": self.left_out,
                 "replaces": self.replaces,
+                "last": self.last,
             }
         )
 
@@ -82,6 +90,14 @@ class Target:
 def shown(party: Party) -> str:
     """A name and an address, for encrypted events."""
     return f"{party.name} <{party.address}>" if party.name else party.address or "(adresse illisible)"
+
+
+def is_patient(address: str) -> bool:
+    """Whether a patient reads what is sent there."""
+    try:
+        return MssanteAddress.parse(address).is_patient
+    except BadIdentifier:
+        return False
 
 
 Whitelisted = Callable[[str], bool]
@@ -172,4 +188,5 @@ def follow(before: Target, message_id: str, thread: str) -> Target:
         references=references,
         left_out=(),
         replaces=0,
+        last=False,
     )

@@ -16,6 +16,7 @@ SERVICE_LABEL = "Colloque"
 NO_TEXT = "(message sans texte)"
 CUT = "\n\n[…] La suite est dans la pièce jointe « message.txt »."
 FROM_UNVERIFIED = "⚠️ Expéditeur absent de l'Annuaire Santé"
+FROM_PATIENT = "🧑 Message d'un patient"
 
 GHOST_UNVERIFIED = "Expéditeur non vérifié"
 GHOST_PATIENT = "Patient · MSSanté"
@@ -149,7 +150,7 @@ def _reason(status: str) -> str:
 def mail_head(
     *,
     author: str,
-    verified: bool,
+    warning: str,
     thread: int,
     to: Sequence[str],
     cc: Sequence[str],
@@ -161,12 +162,13 @@ def mail_head(
 ) -> str:
     """Everything above a mail's text. Its first line names the thread by its number and says nothing of anybody.
 
-    `answers_to`: where answers go when its sender asked for another address; `ignored`: addresses asked for in vain.
+    `warning`: what its sender is, where that is no listed colleague; `answers_to`: where answers go when its sender
+    asked for another address; `ignored`: addresses asked for in vain.
     `notes`: what is to be known of this mail, each a line.
     """
     lines = [f"{MAIL_TITLE} · fil {thread}"]
-    if not verified:
-        lines.append(FROM_UNVERIFIED)
+    if warning:
+        lines.append(warning)
     lines.append(f"De : {author}")
     lines.append(f"À : {', '.join(to) or '(non précisé)'}")
     if cc:
@@ -179,6 +181,11 @@ def mail_head(
         lines.append(f"Date : {moment(sent_at)}")
     lines.append(f"Objet : {subject or NO_SUBJECT}")
     return "\n".join([*lines, *notes])
+
+
+def patient_room(number: int) -> str:
+    """The name of a room in which a patient reads: no name of theirs."""
+    return f"Patient {number} · lu par le patient"
 
 
 AUTOMATIC_REPLY = "🤖 Réponse automatique"

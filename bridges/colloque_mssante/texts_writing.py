@@ -26,6 +26,10 @@ NOBODY_ELSE = "Ce message n'a pas d'autre destinataire que vous : répondez-lui 
 TOO_MANY = "Ce message a plus de 50 destinataires : répondez à tous depuis votre messagerie MSSanté habituelle."
 SUBJECT_DONE = "Objet noté."
 SUBJECT_HOW = "Écrivez l'objet à la suite, par exemple : « !objet Demande d'avis »."
+PATIENT_READS = "🧑 Le patient lira ce message."
+PATIENT_LAST = "🧑 Le patient lira ce message, et ne pourra pas y répondre."
+LAST_HOW = "Écrivez d'abord votre message au patient ; puis, avant qu'il parte, « !sans-reponse »."
+LAST_DONE = "Noté : le patient ne pourra pas répondre à ce message."
 REPLACES = "[Annule et remplace]"
 
 WRITE_HOW = "Écrivez l'adresse MSSanté ou le numéro d'un résultat à la suite, par exemple : « !ecrire 3 »."
@@ -105,13 +109,14 @@ def asking(options: Sequence[str], *, written: bool) -> str:
     return "\n".join([head, *lines, "Touchez un chiffre sous ce message, ou répondez par ce chiffre. ❌ annule."])
 
 
-def to_be_written(sender: str, to: Sequence[str], title: str) -> str:
+def to_be_written(sender: str, to: Sequence[str], title: str, *, patient: str) -> str:
     """A new mail without a word yet."""
     return "\n".join(
         [
             "✏️ Nouveau message MSSanté",
             f"De : {sender}",
             f"À : {', '.join(to)}",
+            *([patient] if patient else []),
             f"Objet : {title}",
             "Écrivez-le dans ce salon. « !objet » suivi d'un objet le change. ❌ annule.",
         ]
@@ -126,13 +131,14 @@ def to_all(to: Sequence[str], left_out: Sequence[str]) -> str:
     return "\n".join([*lines, "Répondez à ce message-ci pour leur écrire à tous. ❌ annule."])
 
 
-def waiting(at: datetime, sender: str, to: Sequence[str], where: str, *, lines: int, files: int) -> str:
+def waiting(at: datetime, sender: str, to: Sequence[str], where: str, *, lines: int, files: int, patient: str) -> str:
     """A draft that is about to leave."""
     return "\n".join(
         [
             f"✉️ Partira à {clock_time(at)}",
             f"De : {sender}",
             f"À : {', '.join(to)}",
+            *([patient] if patient else []),
             f"{where} · {_count(lines, files)}",
             "✅ envoie maintenant, ❌ annule.",
         ]

@@ -117,6 +117,8 @@ COMMANDS: tuple[Command, ...] = (
             "Donne son objet à votre nouveau message, ou en commence un.", ("subject",)),
     Command("repondre tous", _MSSANTE, _ATTESTED, _in("mail"), "!repondre-tous",
             "Répond à tous les destinataires d'un message (en réponse à ce message).", ("reply all",)),
+    Command("sans reponse", _MSSANTE, _ATTESTED, _in("mail"), "!sans-reponse",
+            "Le patient ne pourra pas répondre au message que vous lui écrivez.", ("no reply",)),
     Command("boite etat", _MSSANTE, _ATTESTED, _in("home", "mail"), "!boite etat",
             "Dit si votre boîte MSSanté est relevée.", ("mailbox status",)),
     Command("boite connecter", _MSSANTE, _ATTESTED, _in("home", "mail"), "!boite connecter",

@@ -8,6 +8,7 @@ tests/integration/conftest.py imports it, so that every file of tests there shar
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -16,15 +17,28 @@ import aiohttp
 import pytest
 
 from colloque.book import read_secret
+from colloque.directory.sample import PATIENTS
+from colloque.files import write_private
 from colloque.matrix.nio_home import NioHome
 from colloque_demo import settings, stack
 from colloque_demo.clinician import Clinician
 from colloque_demo.homeserver import Homeserver
 from colloque_demo.layout import Layout
 from colloque_demo.pki import make_pki
+from tests.clients.mailbox import MailProgram
 from tests.servers.bridge_house import House
 from tests.servers.nio import listening
 from tests.servers.process import Process
+
+PATIENT = f"279035121518989@{PATIENTS}"
+"""ANS's test number."""
+
+
+def open_mailbox(layout: Layout, address: str) -> str:
+    """One more mailbox at the operator's, which the bridge knows nothing of; its password."""
+    file, password = layout.mail / "accounts.json", settings.password()
+    write_private(file, json.dumps(json.loads(file.read_text()) | {address: {"password": password}}))
+    return password
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +55,7 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
         server = Homeserver(layout.synapse, settings.SERVER_NAME, ports.synapse)
         config = settings.write_config(layout, ports, server.url, pki.ca)
         stack._write_mailboxes(layout, book.cast)
+        patient = open_mailbox(layout, PATIENT)
         await asyncio.to_thread(stack._configure, server, layout, ports, config)
         operator = Process(list(stack._operator(layout, ports).command), layout.logs / "operator.log")
         operator.start()
@@ -73,6 +88,7 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
             "smtp": {"host": "localhost", "port": ports.smtp},
             "ca": str(pki.ca),
         }
+        made.patient = MailProgram(made.mails, PATIENT, patient)
         made.attest(book.cast.author)
         bridge.start()
         undo.callback(bridge.stop)

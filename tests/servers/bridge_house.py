@@ -72,6 +72,8 @@ class House:
     overheard: Ear
     serial: int = 0
     mails: dict[str, object] = field(default_factory=dict)
+    patient: MailProgram = field(init=False)
+    """A patient's own mail program."""
 
     def attest(self, *people: Person, days: int = 365) -> None:
         self.serial += 1

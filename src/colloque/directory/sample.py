@@ -30,6 +30,8 @@ _NAMES = {
     Kind.CARDS: "porteurs-cps-cpf.txt",
     Kind.MAILBOXES: "Extraction_Correspondance_MSSante_{stamp}.txt",
 }
+PATIENTS = "patient.mssante.test"
+"""Patients' own mailboxes: white-listed, and in no extraction."""
 _WHITELIST = "listeblanchemssante.xml"
 _SWITCHED = "Extraction_Correspondance_ADELI_RPPS_{stamp}.csv"
 _VALIDITY = timedelta(days=365)
@@ -76,6 +78,7 @@ def write_sample(out_dir: Path, people: int, seed: int, made_at: datetime, *, ch
         whitelist = stack.enter_context(_aside(listed, made_at))
         # Dates on cards stay the same all year, so that two samples of one year differ by what changed only.
         writer = _Writer(files, date(made_at.year, 1, 1))
+        writer.domains.add(PATIENTS)
         writer.write_people(day.people() if day else population.people())
         for place in population.places.all():
             for address, service in day.boxes(place) if day else place.mailboxes:

@@ -78,8 +78,9 @@ class MatrixApi:
         """An address to upload to within 24 h; noted first, an upload can be repeated after a crash."""
         return MxcUri(str((await self.call("POST", "/_matrix/media/v1/create"))["content_uri"]))
 
-    async def upload(self, data: bytes, to: MxcUri | None = None) -> MxcUri:
-        """Store bytes (ciphertext: no name and no type are told), at the reserved address or a new one; the address.
+    async def upload(self, data: bytes, to: MxcUri | None = None, *, mime: str = "application/octet-stream") -> MxcUri:
+        """Store bytes (no name is told; of ciphertext no type either), at the reserved address or a new one; the
+        address.
 
         Raises as `call`; a reserved address that holds bytes already is refused with 409.
         """
@@ -87,7 +88,6 @@ class MatrixApi:
         if to is not None:
             server, _, media = to.removeprefix("mxc://").partition("/")
             method, where = "PUT", path(where, server, media)
-        mime = "application/octet-stream"
         raw = await self._bytes(method, where, data=data, mime=mime, timeout_s=_MEDIA_TIMEOUT_S)
         return to or MxcUri(str(json.loads(raw)["content_uri"]))
 

@@ -81,6 +81,7 @@ def test_an_organisation_is_its_mailbox() -> None:
 def test_an_unlisted_sender_stands_out_and_shows_its_domain_only() -> None:
     who = correspondent("secret.nom@inconnu.test", Book())
     assert (who.name, who.verified) == (f"{texts.GHOST_UNVERIFIED} · inconnu.test", False)
+    assert who.warning == texts.FROM_UNVERIFIED
 
 
 def test_a_per_mailbox_that_two_people_claim_proves_nobody() -> None:
@@ -90,7 +91,8 @@ def test_a_per_mailbox_that_two_people_claim_proves_nobody() -> None:
 
 def test_a_patient_is_never_named() -> None:
     who = correspondent(f"{INS}@patient.mssante.fr", Book())
-    assert (who.name, who.verified) == (texts.GHOST_PATIENT, False)
+    assert (who.name, who.verified, who.patient) == (texts.GHOST_PATIENT, False, True)
+    assert who.warning == texts.FROM_PATIENT
     assert INS not in opaque(b"s" * 32, "ghost", who.key)
 
 

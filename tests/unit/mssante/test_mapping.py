@@ -47,9 +47,7 @@ voici.
 BODY = "bonjour"
 
 
-HEAD = Head(
-    "Dr B <b@cabinet.mssante.test>", verified=True, thread=3, answers=Answers(Party("", "b@cabinet.mssante.test"))
-)
+HEAD = Head("Dr B <b@cabinet.mssante.test>", warning="", thread=3, answers=Answers(Party("", "b@cabinet.mssante.test")))
 ROOT, ANSWERED = EventId("$root"), EventId("$answered")
 
 
@@ -75,7 +73,7 @@ def test_the_first_line_says_nothing_of_anybody() -> None:
 
 
 def test_who_is_not_in_the_directory_stands_out() -> None:
-    [draft] = drafts_of(MAIL, replace(HEAD, verified=False))
+    [draft] = drafts_of(MAIL, replace(HEAD, warning=texts.FROM_UNVERIFIED))
     assert draft.content["body"].split("\n")[1] == texts.FROM_UNVERIFIED
 
 

@@ -99,7 +99,7 @@ def drafts_of(scanned: Scanned, *, root: EventId | None = None, body: str = "voi
     party = Party("B", "b@cabinet.mssante.test")
     drafts = mapping.to_drafts(
         parse_mail(mail.as_bytes()),
-        head=Head("Dr B", True, 1, Answers(party, followed=False, ignored=False)),
+        head=Head("Dr B", "", 1, Answers(party, followed=False, ignored=False)),
         root=root,
         answered=None,
         cards=scanned.cards,

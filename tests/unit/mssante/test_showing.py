@@ -10,6 +10,7 @@ import pytest
 from colloque.identity import EventId, MssanteAddress, RoomId, UserId
 from colloque.mail.message import Party
 from colloque_mssante import drafts as states
+from colloque_mssante import texts_writing as texts
 from colloque_mssante.drafts import Draft, Line, Option
 from colloque_mssante.showing import chosen, is_sign, looks_like_number, notice, signs
 from colloque_mssante.targets import Target
@@ -54,6 +55,15 @@ def test_everybody_is_listed_before_an_answer_to_all() -> None:
         words = notice(replace(DRAFT, state=state, target=all_), LINES, THREAD, "")
         assert "• Dr B <b@cabinet.mssante.test>\n• c@medecin.mssante.test" in words
         assert "laissés de côté : x@exemple.test" in words
+
+
+def test_its_writer_is_reminded_that_a_patient_reads() -> None:
+    patient = replace(TARGET, to=(Party("", "279035121518989@patient.mssante.test"),))
+    for state in (states.OPEN, states.WAITING):
+        assert texts.PATIENT_READS in notice(replace(DRAFT, state=state, target=patient), LINES, None, "Dr A")
+        last = replace(patient, last=True)
+        assert texts.PATIENT_LAST in notice(replace(DRAFT, state=state, target=last), LINES, None, "Dr A")
+        assert "🧑" not in notice(replace(DRAFT, state=state, target=TARGET), LINES, None, "Dr A")
 
 
 @pytest.mark.parametrize("said", ["2", " 2. ", "2️⃣", "2\u20e3"])

@@ -21,9 +21,7 @@ To: "Dr A" <a@medecin.mssante.test>
 Subject: CR DUPONT Marie
 Date: Mon, 02 Mar 2026 09:00:00 +0100
 Message-ID: <1@cabinet.mssante.test>"""
-HEAD = Head(
-    "Dr B <b@cabinet.mssante.test>", verified=True, thread=3, answers=Answers(Party("", "b@cabinet.mssante.test"))
-)
+HEAD = Head("Dr B <b@cabinet.mssante.test>", warning="", thread=3, answers=Answers(Party("", "b@cabinet.mssante.test")))
 
 
 def drafts_of(raw: bytes) -> list[Draft]:

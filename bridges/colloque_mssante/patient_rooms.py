@@ -1,0 +1,65 @@
+"""Rooms whose other end is a patient: a number, never a name; a picture that says who reads; nobody else in them."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+
+from mautrix.util.async_db import Database
+
+from colloque.identity import MxcUri, RoomId
+from colloque.matrix.home import Home
+from colloque_mssante import texts
+from colloque_mssante.crypto import Account
+
+_SIDE = 128
+"""Pixels of the picture's side."""
+_ORANGE, _WHITE = b"\xc2\x4e\x00", b"\xff\xff\xff"
+
+
+class PatientRooms:
+    """One instance a process."""
+
+    def __init__(self, db: Database, home: Home) -> None:
+        self._db = db
+        self._home = home
+        self._marked: set[RoomId] = set()
+        self._picture: MxcUri | None = None
+
+    async def mark(self, room: RoomId, ghost: Account) -> None:
+        """Name and picture, before anything is said there; safe to repeat. Raises HomeUnavailable, HomeRefused."""
+        if room in self._marked:
+            return
+        name = {"name": texts.patient_room(await self._number(room))}
+        if await self._home.state(room, "m.room.name") != name:
+            await self._home.set_state(room, "m.room.name", name)
+        if not (await self._home.state(room, "m.room.avatar") or {}).get("url"):
+            if self._picture is None:
+                self._picture = await ghost.api.upload(picture(), mime="image/png")
+            await self._home.set_state(room, "m.room.avatar", {"url": self._picture})
+        self._marked.add(room)
+
+    async def _number(self, room: RoomId) -> int:
+        """Which of its owner's patients: given once, so that rooms can be told apart without a name."""
+        await self._db.execute(
+            "UPDATE conversation SET patient = (SELECT MAX(other.patient) + 1 FROM conversation AS other "
+            "WHERE other.owner = conversation.owner) WHERE room_id = $1 AND patient = 0",
+            room,
+        )
+        return int(await self._db.fetchval("SELECT patient FROM conversation WHERE room_id = $1", room))
+
+
+def picture() -> bytes:
+    """A PNG (RFC 2083): somebody, white on orange, like no colleague's picture."""
+    rows = (b"\0" + b"".join(_WHITE if _is_body(x, y) else _ORANGE for x in range(_SIDE)) for y in range(_SIDE))
+    head = struct.pack(">IIBBBBB", _SIDE, _SIDE, 8, 2, 0, 0, 0)
+    chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(b"".join(rows), 9)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+
+
+def _is_body(x: int, y: int) -> bool:
+    """A head, and shoulders."""
+    across = x - _SIDE // 2
+    return across**2 + (y - 46) ** 2 < 22**2 or (y < 116 and across**2 + (y - 116) ** 2 < 42**2)
