@@ -132,8 +132,7 @@ class Composer:
             attachments=enclosed.files,
             in_reply_to=target.in_reply_to,
             references=target.references,
-            extra=enclosed.extra
-            | headers((), [MssanteAddress(p.address) for p in target.recipients], last=target.last),
+            extra={**enclosed.extra, **headers((), _addresses(target), last=target.last)},
         )
         try:
             raw = compose(outgoing)
@@ -178,3 +177,7 @@ class Composer:
         except (BadInput, Tampered, HomeRefused):
             raise Refused("file_gone", texts.FILE_GONE) from None
         return Attachment(file["name"], file["mime"], data)
+
+
+def _addresses(target: Target) -> list[MssanteAddress]:
+    return [MssanteAddress.parse(party.address) for party in target.recipients]
