@@ -30,21 +30,20 @@ from colloque_mssante.credentials import Credentials
 from colloque_mssante.crypto import Accounts
 from colloque_mssante.daily import DailyList
 from colloque_mssante.ghosts import Ghosts
-from colloque_mssante.inbound import Inbound
 from colloque_mssante.keeping import open_keeping
+from colloque_mssante.known import open_known
 from colloque_mssante.listener import Listener
 from colloque_mssante.notices import Notices
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.quiet import Quiet
+from colloque_mssante.receiving import open_receiving
 from colloque_mssante.scanning import Scanning
 from colloque_mssante.sender import Sender, stuck_since
 from colloque_mssante.service_mail import ServiceMail
-from colloque_mssante.store import Mailboxes
-from colloque_mssante.store_choices import Choices
+from colloque_mssante.sharing import open_sharing
 from colloque_mssante.store_documents import Documents
-from colloque_mssante.store_mails import Mails, Uploads
+from colloque_mssante.store_mails import Mails
 from colloque_mssante.tables import register_upgrades
-from colloque_mssante.threads import Threads
 from colloque_mssante.watch import Watcher
 from colloque_mssante.writing import open_writing
 
@@ -77,9 +76,8 @@ class MssanteService(Service):
         accounts = self._accounts(parts, secret)
         ghosts = Ghosts(parts.db, accounts, parts.admin, secret, self._ghost)
         outbox = Outbox(parts.db, parts.clock)
-        mails, mailboxes = Mails(parts.db, parts.clock), Mailboxes(parts.db, parts.clock)
-        choices = Choices(parts.db, parts.clock)
-        await choices.load()
+        mails = Mails(parts.db, parts.clock)
+        known = await open_known(parts, book, directory, credentials)
         notices = Notices(parts.db, parts.rooms, parts.home)
         sender = Sender(
             server=own.smtp,
@@ -101,31 +99,16 @@ class MssanteService(Service):
             journal=parts.journal,
             secret=secret,
             whitelisted=directory.whitelisted,
+            teams=known.teams,
+            authors=known.authors,
         )
         documents = Documents(parts.db)
         quiet = Quiet(home=parts.home, directory=directory, ghosts=ghosts, mails=mails, documents=documents)
         scanning = Scanning(own.antivirus, incidents=parts.incidents, journal=parts.journal, clock=parts.clock)
-        inbound = Inbound(
-            conversations=conversations,
-            ghosts=ghosts,
-            directory=directory,
-            mails=mails,
-            threads=Threads(parts.db, parts.clock),
-            uploads=Uploads(parts.db),
-            outbox=outbox,
-            scanning=scanning,
-            keys=parts.keys,
-            journal=parts.journal,
-            quiet=quiet,
-            changed=sender.wake,
-        )
         writing = open_writing(
             config=config,
             parts=parts,
-            book=book,
-            directory=directory,
-            credentials=credentials,
-            choices=choices,
+            known=known,
             conversations=conversations,
             ghosts=ghosts,
             mails=mails,
@@ -133,36 +116,45 @@ class MssanteService(Service):
             scanning=scanning,
             secret=secret,
             sent=sender.wake,
+        )
+        sharing = open_sharing(
+            config=config,
+            parts=parts,
+            known=known,
+            rights=rights,
+            conversations=conversations,
+            notices=notices,
+            is_ours=self._is_ours,
         )
         keeping = open_keeping(
             config=own,
             parts=parts,
-            directory=directory,
-            credentials=credentials,
-            choices=choices,
-            composer=writing.composer,
+            known=known,
+            handled=sharing.handled,
             mails=mails,
             outbox=outbox,
             secret=secret,
             sent=sender.wake,
         )
-        watcher = Watcher(
+        inbound, watcher = open_receiving(
             config=own,
-            book=book,
-            directory=directory,
-            credentials=credentials,
-            mailboxes=mailboxes,
-            choices=choices,
-            inbound=inbound,
+            parts=parts,
+            known=known,
+            conversations=conversations,
+            ghosts=ghosts,
+            mails=mails,
+            outbox=outbox,
+            scanning=scanning,
+            quiet=quiet,
             elsewhere=keeping.elsewhere,
-            incidents=parts.incidents,
             notices=notices,
-            journal=parts.journal,
-            clock=parts.clock,
+            changed=sender.wake,
         )
         commands = Commands(
             watcher=watcher,
-            choices=choices,
+            choices=known.choices,
+            teams=known.teams,
+            handled=sharing.handled,
             outbox=outbox,
             incidents=parts.incidents,
             journal=parts.journal,
@@ -179,7 +171,7 @@ class MssanteService(Service):
             config=config,
             is_attested=rights.is_verified,
             administers=rights.administers,
-            handlers={**commands.table, **writing.commands.table},
+            handlers={**commands.table, **writing.commands.table, **sharing.table},
             handled=parts.handled,
             listen=listen,
         )
@@ -192,7 +184,8 @@ class MssanteService(Service):
             outbound=writing.outbound,
             reading=keeping.reading,
             quiet=quiet,
-            is_ours=lambda user: user in config.bots or self._is_ghost(user),
+            handled=sharing.handled,
+            is_ours=self._is_ours,
         )
         mail = ServiceMail(
             config=own,
@@ -214,8 +207,9 @@ class MssanteService(Service):
         self.spawn("outbox", partial(self._until_stopped, sender.run))
         self.spawn("copies", partial(self._until_stopped, keeping.filing.run))
         self.spawn("mailboxes", partial(self._until_stopped, watcher.run))
-        daily = DailyList(home=parts.home, directory=directory, documents=documents, clock=parts.clock)
+        self.spawn("teams", partial(self._until_stopped, sharing.rooms.run))
         self.spawn("alerts", partial(self._alerts, parts, notices, outbox, watcher))
+        daily = DailyList(home=parts.home, directory=directory, documents=documents, clock=parts.clock)
         self.spawn("lists", partial(self._lists, daily))
 
     def _accounts(self, parts: Parts, secret: bytes) -> Accounts:
@@ -291,6 +285,9 @@ class MssanteService(Service):
 
     def _ghost(self, name: str) -> UserId:
         return UserId(f"@{self.config.mssante.ghost_prefix}{name}:{self.config.homeserver.server_name}")
+
+    def _is_ours(self, user: UserId) -> bool:
+        return user in self.config.bots or self._is_ghost(user)
 
     def _is_ghost(self, user: UserId) -> bool:
         return user.startswith(f"@{self.config.mssante.ghost_prefix}") and user.endswith(

@@ -12,10 +12,12 @@ from colloque.matrix.home import Incoming
 from colloque.numbers import day_in_paris
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
-from colloque_mssante import texts, texts_boxes
+from colloque_mssante import texts, texts_boxes, texts_teams
+from colloque_mssante.handled import Handled
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.sends import OPEN
 from colloque_mssante.store_choices import OFF, PAUSED, Choices
+from colloque_mssante.teams import Teams
 from colloque_mssante.watch import Watcher
 
 _SENDS = 5
@@ -31,6 +33,8 @@ class Commands:
         *,
         watcher: Watcher,
         choices: Choices,
+        teams: Teams,
+        handled: Handled,
         outbox: Outbox,
         incidents: Incidents,
         journal: Journal,
@@ -39,6 +43,8 @@ class Commands:
     ) -> None:
         self._watcher = watcher
         self._choices = choices
+        self._teams = teams
+        self._handled = handled
         self._journal = journal
         self._clock = clock
         self._outbox = outbox
@@ -62,7 +68,11 @@ class Commands:
                 lines.append((box.address.value, box.closed, box.at))
             elif box.address in self._watcher.states:
                 lines.append((box.address.value, self._watcher.states[box.address], None))
-        await reply(texts_boxes.boxes(lines) if lines else texts.NO_BOX)
+        words = [texts_boxes.boxes(lines)] if lines else []
+        for mailbox in self._teams.of(said.sender):
+            state = texts_boxes.state_of(self._watcher.states.get(mailbox, ""))
+            words.append(texts_teams.shared(mailbox.value, state, await self._handled.waiting(mailbox)))
+        await reply("\n".join(words) or texts.NO_BOX)
 
     async def box_open(self, call: Call, said: Incoming, reply: Reply) -> None:
         """`!boite connecter`, with a day where older mails are wanted."""

@@ -16,15 +16,16 @@ from colloque.matrix.home import Incoming
 from colloque.professional import Professional
 from colloque.sockets import Client
 from colloque_mssante import drafts as states
-from colloque_mssante import showing
+from colloque_mssante import showing, texts_teams
 from colloque_mssante import texts_writing as texts
-from colloque_mssante.composing import Composer
+from colloque_mssante.authors import Authors
 from colloque_mssante.conversations import Conversations
 from colloque_mssante.drafts import Draft, Option
 from colloque_mssante.ghosts import Ghosts, correspondent
 from colloque_mssante.outbound import Outbound
 from colloque_mssante.store_drafts import Drafts
 from colloque_mssante.targets import Whitelisted, listed_address
+from colloque_mssante.teams import SHARED, Teams
 from colloque_mssante.whereto import WhereTo
 
 
@@ -37,7 +38,8 @@ class WritingCommands:
         annuaire: Client,
         directory: Directory,
         whitelisted: Whitelisted,
-        composer: Composer,
+        authors: Authors,
+        teams: Teams,
         conversations: Conversations,
         ghosts: Ghosts,
         drafts: Drafts,
@@ -49,7 +51,8 @@ class WritingCommands:
         self._annuaire = annuaire
         self._directory = directory
         self._whitelisted = whitelisted
-        self._composer = composer
+        self._authors = authors
+        self._teams = teams
         self._conversations = conversations
         self._ghosts = ghosts
         self._drafts = drafts
@@ -68,7 +71,8 @@ class WritingCommands:
         """`!ecrire <adresse|numéro>`: the correspondent's room, with a draft in it."""
         try:
             address, homonyms = await self._address(call, said)
-            mine = self._composer.mailboxes(said.sender)
+            team = await self._team(said)
+            mine = (team,) if team else self._authors.mailboxes(said.sender)
             if not mine:
                 raise Refused("no_mailbox", texts.WRITE_NO_MAILBOX)
             if address in mine:
@@ -80,7 +84,7 @@ class WritingCommands:
             await reply(texts.WRITE_LATER)
             return
         who = await self._ghosts.settled(correspondent(address.value, self._directory))
-        room, _ = await self._conversations.ensure(said.sender, who)
+        room, _ = await self._conversations.ensure(SHARED if team else said.sender, who, team=team)
         pairs = await self._where_to.pairs(room, said.sender, address.value if "@" in call.rest else "")
         await self._begin(replace(said, room=room), pairs, "")
         await reply(texts.opened(who.label, homonyms, f"https://matrix.to/#/{room}"))
@@ -91,8 +95,8 @@ class WritingCommands:
         if not title:
             await reply(texts.SUBJECT_HOW)
             return
-        for draft in await self._drafts.live(said.room):
-            if draft.owner == said.sender and draft.loose and (draft.target is None or not draft.target.thread):
+        for draft in await self._drafts.live(said.room, said.sender):
+            if draft.loose and (draft.target is None or not draft.target.thread):
                 await self._drafts.change(draft, subject=title)
                 self._wake()
                 await reply(texts.SUBJECT_DONE)
@@ -109,8 +113,8 @@ class WritingCommands:
 
     async def last(self, _call: Call, said: Incoming, reply: Reply) -> None:
         """`!sans-reponse`: of the mail to a patient that is being written."""
-        for draft in await self._drafts.live(said.room):
-            if draft.owner == said.sender and draft.target is not None and draft.target.to_patients:
+        for draft in await self._drafts.live(said.room, said.sender):
+            if draft.target is not None and draft.target.to_patients:
                 await self._drafts.change(draft, target=replace(draft.target, last=True))
                 self._wake()
                 await reply(texts.LAST_DONE)
@@ -126,6 +130,18 @@ class WritingCommands:
             await self._outbound.answer_all(said, said.reply_to)
         except Refused as refusal:
             await reply(str(refusal))
+
+    async def _team(self, said: Incoming) -> MssanteAddress | None:
+        """The shared mailbox that a mail is to leave from: the one whose room it is, or the only one they have."""
+        here = await self._conversations.team_of(said.room)
+        shared = self._teams.of(said.sender)
+        if here in shared:
+            return here
+        if not shared or self._authors.mailboxes(said.sender):
+            return None
+        if len(shared) > 1:
+            raise Refused("which_team", texts_teams.WRITE_WHERE)
+        return shared[0]
 
     async def _begin(self, said: Incoming, pairs: tuple[Option, ...], title: str) -> None:
         """A draft without a word yet; with several addresses on either side it asks which, once."""

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from colloque.book import AttestationBook
 from colloque.clock import Clock, from_millis
 from colloque.config import MssanteConfig
 from colloque.directory.lookup import Directory
@@ -17,15 +16,13 @@ from colloque.mail.compose import compose, encoded_size, envid, message_id
 from colloque.mail.message import Attachment, Outgoing, Party
 from colloque.mail.mss import headers, shown_subject
 from colloque.matrix.home import Home, JsonDict
-from colloque.professional import Professional
 from colloque.store.roomkeys import RoomKeys
-from colloque_mssante import enclosing, mapping, texts, texts_writing
-from colloque_mssante.credentials import Credentials
+from colloque_mssante import enclosing, texts, texts_writing
+from colloque_mssante.authors import Authors
 from colloque_mssante.drafts import Draft, Line
 from colloque_mssante.enclosing import Enclosed
 from colloque_mssante.scanning import Scanning
 from colloque_mssante.sends import ROOM, Send, queued
-from colloque_mssante.store_choices import OFF, Choices
 from colloque_mssante.targets import Target, Whitelisted, listed_address
 
 GONE_FROM_DIRECTORY = "address_gone"
@@ -48,11 +45,9 @@ class Composer:
         *,
         config: MssanteConfig,
         home: FileHome,
-        book: AttestationBook,
+        authors: Authors,
         directory: Directory,
         whitelisted: Whitelisted,
-        credentials: Credentials,
-        choices: Choices,
         scanning: Scanning,
         keys: RoomKeys,
         clock: Clock,
@@ -60,40 +55,24 @@ class Composer:
     ) -> None:
         self._config = config
         self._home = home
-        self._book = book
+        self._authors = authors
         self._directory = directory
         self._whitelisted = whitelisted
-        self._credentials = credentials
-        self._choices = choices
         self._scanning = scanning
         self._keys = keys
         self._clock = clock
         self._secret = secret
 
-    def writer(self, user: UserId) -> Professional:
-        """Who writes, as the directory knows them."""
-        attestation = self._book.of(user, self._clock.now())
-        person = self._directory.by_rpps(attestation.rpps) if attestation else None
-        if person is None:
-            raise Refused("not_attested", texts.NOT_ATTESTED)
-        return person
-
-    def mailboxes(self, user: UserId) -> tuple[MssanteAddress, ...]:
-        """The writer's own mailboxes that we can send from."""
-        mine = (m.address for m in self.writer(user).personal_mailboxes)
-        return tuple(a for a in mine if self._credentials.of(a) and self._choices.closed(a, user) != OFF)
+    def check_writer(self, user: UserId) -> None:
+        """Whoever writes is verified today."""
+        self._authors.name(user)
 
     def check(self, user: UserId, target: Target) -> Party:
         """How the sender is written; every recipient may be written to."""
-        person = self.writer(user)
-        mine = next((m for m in person.personal_mailboxes if m.address == target.sender), None)
-        if mine is None or self._credentials.of(target.sender) is None:
-            raise Refused("no_mailbox", texts.NO_MAILBOX)
-        if self._choices.closed(target.sender, user) == OFF:
-            raise Refused("mailbox_off", texts.BOX_OFF)
+        sender = self._authors.sender(user, target.sender)
         for party in target.recipients:
             self._may_get(party, target)
-        return Party(mapping.sender_label(person, mine), target.sender.value)
+        return sender
 
     def check_size(self, target: Target | None, lines: Sequence[Line]) -> None:
         """What the sending clients say of their files, before anything is fetched."""
@@ -111,12 +90,14 @@ class Composer:
         words = "\n".join(line.words for line in lines if line.words.strip()) or texts.FILE_ONLY
         if target.replaces:
             words = f"{texts_writing.replaces(from_millis(target.replaces), target.subject)}\n\n{words}"
+        signed = self._authors.signature(draft.owner, target.sender)
+        words = f"{words}\n\n{signed}" if signed else words
         files = [await self._file(line.file) for line in lines if line.file is not None]
         await self._scanning.check(files)
         enclosed = await asyncio.to_thread(enclosing.enclosed, files) if files else Enclosed(())
         named = texts_writing.subject(
             enclosed.subject or draft.subject or target.subject,
-            self.writer(draft.owner).full_name,
+            self._authors.name(draft.owner),
             replaces=bool(target.replaces),
         )
         now = self._clock.now()

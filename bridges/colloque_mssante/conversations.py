@@ -1,12 +1,14 @@
-"""Conversations: the room of a mailbox's owner and one correspondent, whom the directory knows by several addresses."""
+"""Conversations: the room of a mailbox's owner (or of its team) and one correspondent, whatever their addresses."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from mautrix.util.async_db import Database
 
+from colloque.audit import SYSTEM
 from colloque.directory.lookup import Directory
 from colloque.errors import HomeRefused
 from colloque.identity import Adeli, MssanteAddress, RoomId, Rpps, UserId
@@ -16,10 +18,13 @@ from colloque.rooms.mark import RoomKind, RoomMark
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque.store.rooms import Rooms
+from colloque_mssante import texts_teams
+from colloque_mssante.authors import Authors
 from colloque_mssante.crypto import Account
 from colloque_mssante.ghosts import Correspondent, Ghosts, opaque
 from colloque_mssante.patient_rooms import PatientRooms
 from colloque_mssante.store_documents import Documents
+from colloque_mssante.teams import SHARED, Teams
 from colloque_mssante.texts_documents import ROOM_NAME
 
 
@@ -29,10 +34,13 @@ class Conversation:
 
     room: RoomId
     owner: UserId
+    """`SHARED` for a team's."""
     who: str
     """The correspondent's key (`ghosts.Correspondent`)."""
     sender: str
     recipient: str
+    team: MssanteAddress | None = None
+    """The shared mailbox it belongs to; None for somebody's own conversation."""
 
 
 class Conversations:
@@ -50,6 +58,8 @@ class Conversations:
         journal: Journal,
         secret: bytes,
         whitelisted: Callable[[str], bool],
+        teams: Teams,
+        authors: Authors,
     ) -> None:
         self._db = db
         self._home = home
@@ -60,22 +70,28 @@ class Conversations:
         self._journal = journal
         self._secret = secret
         self._whitelisted = whitelisted
+        self._teams = teams
+        self._authors = authors
         self._documents = Documents(db)
         self._patients = PatientRooms(db, home)
         self._whole: dict[RoomId, set[UserId]] = {}
         """Rooms whose owner is in them, with the ghosts that are."""
 
-    async def ensure(self, owner: UserId, who: Correspondent) -> tuple[RoomId, Account]:
-        """The room, with the three who belong in it, and the correspondent's account.
+    async def ensure(
+        self, owner: UserId, who: Correspondent, *, team: MssanteAddress | None = None
+    ) -> tuple[RoomId, Account]:
+        """The room, with those who belong in it, and the correspondent's account.
 
-        Raises HomeUnavailable, HomeRefused.
+        `team`: the shared mailbox whose room it is; `owner` is `SHARED` then. Raises HomeUnavailable, HomeRefused.
         """
-        room, ghost = await self._ensure("room", f"{owner}|{who.key}", owner, who, name=who.name)
+        room, ghost = await self._ensure("room", f"{team or owner}|{who.key}", owner, who, name=who.name, team=team)
         await self._db.execute(
-            "INSERT INTO conversation (room_id, owner, who) VALUES ($1, $2, $3) ON CONFLICT (room_id) DO NOTHING",
+            "INSERT INTO conversation (room_id, owner, who, team) VALUES ($1, $2, $3, $4) "
+            "ON CONFLICT (room_id) DO NOTHING",
             room,
             owner,
             who.key,
+            team.value if team else "",
         )
         if who.patient:
             await self._patients.mark(room, ghost)
@@ -83,20 +99,26 @@ class Conversations:
 
     async def documents(self, owner: UserId, mailbox: MssanteAddress, who: Correspondent) -> tuple[RoomId, Account]:
         """The quiet room of a mailbox, with that sender in it, and their account. Raises as `ensure`."""
-        room, ghost = await self._ensure("documents", f"{owner}|{mailbox}", owner, who, name=ROOM_NAME)
-        await self._documents.begin(room, owner)
+        team = mailbox if owner == SHARED else None
+        room, ghost = await self._ensure("documents", f"{owner}|{mailbox}", owner, who, name=ROOM_NAME, team=team)
+        await self._documents.begin(room, owner, team)
         return room, ghost
 
     async def _ensure(
-        self, use: str, key: str, owner: UserId, who: Correspondent, *, name: str
+        self, use: str, key: str, owner: UserId, who: Correspondent, *, name: str, team: MssanteAddress | None
     ) -> tuple[RoomId, Account]:
         ghost = await self._ghosts.ensure(who)
-        mark = RoomMark(RoomKind.MAIL, "mail-" + opaque(self._secret, use, key), owner=owner)
+        mark = RoomMark(RoomKind.MAIL, "mail-" + opaque(self._secret, use, key), owner=owner or None)
+        people = (owner,) if team is None else self._teams.members(team)
         known = await self._rooms.get(mark.key)
-        room = known.room if known is not None else await self._create(mark, name, ghost)
+        if known is not None:
+            room = known.room
+        else:
+            title = name if team is None else texts_teams.room_name(name, self._authors.structure(team))
+            room = await self._create(mark, title, ghost, people)
         if ghost.user not in self._whole.get(room, ()):
             members = await self._home.members(room)
-            for user in (owner, ghost.user):
+            for user in (*people, ghost.user):
                 if members.get(user) not in {"join", "invite"}:
                     await self._home.invite(room, user)
                     ghost.forget(room)
@@ -105,12 +127,42 @@ class Conversations:
             self._whole.setdefault(room, set()).add(ghost.user)
         return room, ghost
 
+    async def takes_part(self, user: UserId, room: RoomId, mark: RoomMark) -> bool:
+        """Whether that person may act in a mail room: its owner, or somebody of the team whose mailbox it is."""
+        if mark.owner is not None:
+            return user == mark.owner
+        team = await self.team_of(room)
+        return team is not None and self._teams.has(team, user)
+
+    async def is_stranger(self, user: UserId, room: RoomId, mark: RoomMark) -> bool:
+        """Whether that person must not be in a mail room. A team's room that is still being made knows no strangers."""
+        if mark.owner is None and await self.team_of(room) is None:
+            return False
+        return not await self.takes_part(user, room, mark)
+
+    async def team_of(self, room: RoomId) -> MssanteAddress | None:
+        """The shared mailbox whose room it is; None for any other room."""
+        found = await self._db.fetchval(
+            "SELECT team FROM conversation WHERE room_id = $1 UNION SELECT team FROM document_room WHERE room_id = $1",
+            room,
+        )
+        return MssanteAddress(found) if found else None
+
+    async def of_teams(self) -> list[tuple[RoomId, MssanteAddress]]:
+        """Every room of every shared mailbox that is still there."""
+        rows: list[Any] = await self._db.fetch(
+            "SELECT room_id, team FROM conversation JOIN bot_room ON bot_room.room = room_id WHERE team <> '' "
+            "UNION SELECT room_id, team FROM document_room JOIN bot_room ON bot_room.room = room_id WHERE team <> ''"
+        )
+        return [(RoomId(row["room_id"]), MssanteAddress(row["team"])) for row in rows]
+
     async def of(self, room: RoomId) -> Conversation | None:
         """What a room is; None for one of ours that is no conversation."""
         row = await self._db.fetchrow("SELECT * FROM conversation WHERE room_id = $1", room)
         if row is None:
             return None
-        return Conversation(room, UserId(row["owner"]), row["who"], row["sender"], row["recipient"])
+        team = MssanteAddress(row["team"]) if row["team"] else None
+        return Conversation(room, UserId(row["owner"]), row["who"], row["sender"], row["recipient"], team)
 
     async def remember(self, room: RoomId, sender: MssanteAddress, recipient: str) -> None:
         """The two addresses of this room's new mails."""
@@ -144,10 +196,9 @@ class Conversations:
     def _writable(self, address: str) -> bool:
         return self._whitelisted(address.rpartition("@")[2])
 
-    async def _create(self, mark: RoomMark, name: str, ghost: Account) -> RoomId:
-        assert mark.owner is not None
-        act = self._journal.begin("room.create", actor=mark.owner, ref=opaque_hex(self._secret, mark.key))
-        spec = RoomSpec(name=name, mark=mark, invite=(mark.owner, ghost.user), direct=True)
+    async def _create(self, mark: RoomMark, name: str, ghost: Account, people: tuple[UserId, ...]) -> RoomId:
+        act = self._journal.begin("room.create", actor=mark.owner or SYSTEM, ref=opaque_hex(self._secret, mark.key))
+        spec = RoomSpec(name=name, mark=mark, invite=(*people, ghost.user), direct=mark.owner is not None)
         try:
             room = await self._home.create_room(spec)
         except HomeRefused as error:

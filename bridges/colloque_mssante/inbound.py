@@ -92,8 +92,8 @@ class Inbound:
         who = OPERATOR if mail.reports else correspondent(mail.sender.address, self._directory)
         who = await self._ghosts.settled(who)
         mail = replace(mail, subject=shown_subject(mail.subject))
-        quiet = await self._quiet.is_quiet(mail, key, box.owner, who)
-        async with self._locks[f"{box.owner} {box.address if quiet else who.key}"]:
+        quiet = await self._quiet.is_quiet(mail, key, box.holder, who)
+        async with self._locks[f"{box.holder} {box.address if quiet else who.key}"]:
             await self._show(place, mail, who, key, quiet=quiet)
 
     async def give_up(self, box: Cursor, raw: bytes) -> None:
@@ -129,9 +129,9 @@ class Inbound:
         if quiet:
             room, ghost = await self._conversations.documents(box.owner, box.address, who)
         else:
-            room, ghost = await self._conversations.ensure(box.owner, who)
+            room, ghost = await self._conversations.ensure(box.owner, who, team=box.team)
         ref = await self._keys.token(room, key)
-        act = self._journal.begin("mail.deliver", actor=box.owner, room=await self._keys.token(room, room), ref=ref)
+        act = self._journal.begin("mail.deliver", actor=box.actor, room=await self._keys.token(room, room), ref=ref)
         thread = await self._threads.place(mail, key, room)
         drafts = mapping.to_drafts(
             mail,
@@ -158,7 +158,7 @@ class Inbound:
             self._journal.end(act, "refused", status=error.status)
             raise
         await self._threads.note(thread, mail.message_id, mail.references, events[0])
-        infected = await self._scanning.tell(scanned, owner=box.owner, room=await self._keys.token(room, room), ref=ref)
+        infected = await self._scanning.tell(scanned, actor=box.actor, room=await self._keys.token(room, room), ref=ref)
         await self._mails.put(_stored(key, box, mail, room, thread.id, listed=who.verified), place, ref, events)
         await self._scanning.told(infected, ref)
         self._journal.end(act, "delivered", parts=len(events))

@@ -7,15 +7,13 @@ from dataclasses import dataclass
 
 from colloque.bot_service import Parts
 from colloque.config import MssanteConfig
-from colloque.directory.lookup import Directory
-from colloque_mssante.composing import Composer
-from colloque_mssante.credentials import Credentials
 from colloque_mssante.elsewhere import Elsewhere
 from colloque_mssante.filing import Filing
+from colloque_mssante.handled import Handled
+from colloque_mssante.known import Known
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.reading import Reading
 from colloque_mssante.receipts import Receipts
-from colloque_mssante.store_choices import Choices
 from colloque_mssante.store_mails import Mails
 from colloque_mssante.store_reading import Reads
 
@@ -33,10 +31,8 @@ def open_keeping(
     *,
     config: MssanteConfig,
     parts: Parts,
-    directory: Directory,
-    credentials: Credentials,
-    choices: Choices,
-    composer: Composer,
+    known: Known,
+    handled: Handled,
     mails: Mails,
     outbox: Outbox,
     secret: bytes,
@@ -46,9 +42,9 @@ def open_keeping(
     reads = Reads(parts.db, parts.clock)
     receipts = Receipts(
         config=config,
-        composer=composer,
+        authors=known.authors,
         outbox=outbox,
-        whitelisted=directory.whitelisted,
+        whitelisted=known.directory.whitelisted,
         clock=parts.clock,
         secret=secret,
     )
@@ -58,8 +54,9 @@ def open_keeping(
         mails=mails,
         reads=reads,
         receipts=receipts,
-        credentials=credentials,
-        choices=choices,
+        handled=handled,
+        credentials=known.credentials,
+        choices=known.choices,
         clock=parts.clock,
         sent=sent,
     )

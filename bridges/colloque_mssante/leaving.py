@@ -21,6 +21,7 @@ from colloque.matrix.home import Home, edit, reaction, text
 from colloque.store.schema import transaction
 from colloque_mssante import drafts as states
 from colloque_mssante import showing, texts
+from colloque_mssante.authors import Authors
 from colloque_mssante.composing import GONE_FROM_DIRECTORY, Composer
 from colloque_mssante.conversations import Conversations
 from colloque_mssante.drafts import Draft, Line, RoomLocks
@@ -50,6 +51,7 @@ class Leaving:
         threads: Threads,
         outbox: Outbox,
         composer: Composer,
+        authors: Authors,
         conversations: Conversations,
         clock: Clock,
         locks: RoomLocks,
@@ -62,6 +64,7 @@ class Leaving:
         self._threads = threads
         self._outbox = outbox
         self._composer = composer
+        self._authors = authors
         self._conversations = conversations
         self._clock = clock
         self._locks = locks
@@ -207,7 +210,7 @@ class Leaving:
 
     def _writer_name(self, draft: Draft) -> str:
         try:
-            return self._composer.writer(draft.owner).full_name
+            return self._authors.name(draft.owner)
         except (Refused, NotFound):
             return ""
 

@@ -14,6 +14,7 @@ from colloque.rooms.mark import RoomKind, RoomMark
 from colloque.store.rooms import Rooms
 from colloque_mssante.conversations import Conversations
 from colloque_mssante.crypto import Accounts
+from colloque_mssante.handled import Handled
 from colloque_mssante.mapping import is_edit
 from colloque_mssante.outbound import Outbound
 from colloque_mssante.quiet import Quiet
@@ -36,6 +37,7 @@ class Listener:
         outbound: Outbound,
         reading: Reading,
         quiet: Quiet,
+        handled: Handled,
         is_ours: Callable[[UserId], bool],
     ) -> None:
         self._accounts = accounts
@@ -46,6 +48,7 @@ class Listener:
         self._outbound = outbound
         self._reading = reading
         self._quiet = quiet
+        self._handled = handled
         self._is_ours = is_ours
 
     async def hear(self, heard: Heard) -> None:
@@ -88,12 +91,16 @@ class Listener:
             await self._bot.hear(heard)
 
     async def _mail_room(self, said: Incoming, mark: RoomMark) -> None:
-        if not await self._quiet.hear(said, mark):
-            await self._outbound.hear(said, mark)
+        may = await self._conversations.takes_part(said.sender, said.room, mark)
+        if may and (await self._quiet.hear(said) or await self._handled.hear(said)):
+            return
+        await self._outbound.hear(said, may=may)
 
     async def _read(self, read: Read) -> None:
         mark = None if self._is_ours(read.user) else await self._home.mark_of(read.room)
-        if mark is not None and mark.kind is RoomKind.MAIL and mark.owner == read.user:
+        if mark is None or mark.kind is not RoomKind.MAIL:
+            return
+        if await self._conversations.takes_part(read.user, read.room, mark):
             await self._reading.hear(read)
 
     async def _member(self, change: MemberChange) -> None:
@@ -106,7 +113,9 @@ class Listener:
         if change.user == self._home.user and mark.kind in {RoomKind.HOME, RoomKind.ADMIN}:
             if change.membership == "join":
                 await self._rooms.put(mark.key, change.room, mark.kind, mark.owner)
-        elif mark.kind is RoomKind.MAIL and change.user != mark.owner and not self._is_ours(change.user):
+        elif mark.kind is RoomKind.MAIL and not self._is_ours(change.user):
+            if not await self._conversations.is_stranger(change.user, change.room, mark):
+                return
             # Nobody but us may invite here: only the server's own administration can have brought them.
             await self._home.set_state(change.room, "m.room.member", {"membership": "leave"}, change.user)
             logs.event(logger, "member.removed", level=logging.WARNING)

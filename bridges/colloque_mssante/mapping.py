@@ -17,7 +17,6 @@ from colloque.commands import parse
 from colloque.identity import EventId
 from colloque.mail.message import Attachment, Mail
 from colloque.matrix.home import Incoming, JsonDict, text, without_quote
-from colloque.professional import Mailbox, Professional
 from colloque_mssante import texts
 from colloque_mssante.cards import Card
 from colloque_mssante.drafts import Line
@@ -275,8 +274,3 @@ def _root(relation: object) -> EventId | None:
         case {"rel_type": "m.thread", "event_id": str(root)}:
             return EventId(root)
     return None
-
-
-def sender_label(person: Professional, box: Mailbox) -> str:
-    """`<Titre>_<Prénom>_<NOM>_<Entité>`, as the référentiel asks (ECO.2.2.7)."""
-    return "_".join(f"{person.full_name} {box.structure}".split())

@@ -1,4 +1,4 @@
-"""What the owner of a mail room writes, changes, withdraws or taps, and what it does to their drafts.
+"""What somebody of a mail room writes, changes, withdraws or taps, and what it does to their drafts.
 
 Nothing is attached to a thread by guess: a message that names none is asked about, and nothing leaves before.
 """
@@ -15,9 +15,8 @@ from colloque.clock import Clock, to_millis
 from colloque.errors import HomeRefused, Refused
 from colloque.identity import EventId, RoomId, digest
 from colloque.matrix.home import Home, Incoming, text
-from colloque.rooms.mark import RoomMark
 from colloque_mssante import drafts as states
-from colloque_mssante import mapping, showing, texts, texts_writing
+from colloque_mssante import mapping, showing, texts, texts_teams, texts_writing
 from colloque_mssante.composing import Composer
 from colloque_mssante.drafts import Draft, Line, RoomLocks
 from colloque_mssante.mapping import Changed, No, Struck, Tap, Written
@@ -57,8 +56,8 @@ class Outbound:
         self._wake = wake
         self._locks = locks
 
-    async def hear(self, said: Incoming, mark: RoomMark) -> None:
-        """Take in one thing done in a mail room (commands apart: they are the bot's). Safe to repeat.
+    async def hear(self, said: Incoming, *, may: bool) -> None:
+        """Take in one thing done in a mail room (commands apart: they are the bot's), by who may or not. Repeatable.
 
         Raises HomeUnavailable and other Temporary errors: nothing has left then.
         """
@@ -69,26 +68,26 @@ class Outbound:
             return
         try:
             async with self._locks[said.room]:
-                await self._take(said, meant, mark)
+                await self._take(said, meant, may=may)
         except Refused as refusal:
             logs.event(logger, "message.refused", reason=refusal.reason)
             await self._say(said, str(refusal), about=_about(meant, said.event))
         self._wake()
 
-    async def _take(self, said: Incoming, meant: Written | Changed | Tap | Struck, mark: RoomMark) -> None:
+    async def _take(self, said: Incoming, meant: Written | Changed | Tap | Struck, *, may: bool) -> None:
         if isinstance(meant, Tap | Struck):  # Matrix encrypts neither
-            if said.sender == mark.owner:
-                await (self._tapped(said, meant) if isinstance(meant, Tap) else self._struck(meant))
+            if may:
+                await (self._tapped(said, meant) if isinstance(meant, Tap) else self._struck(said, meant))
             return
         if said.encrypted and not said.device_signed:
             note = text(texts.UNSIGNED_DEVICE, reply_to=said.event)
             await self._home.send_to_all_devices(said.room, note, txn=_txn(said.event, "unsigned"))
             return
-        if said.sender != mark.owner:
+        if not may:
             raise Refused("not_owner", texts.NOT_OWNER)
         if not said.encrypted:
             raise Refused("cleartext", texts.CLEARTEXT)
-        self._composer.writer(said.sender)
+        self._composer.check_writer(said.sender)
         if isinstance(meant, Changed):
             await self._changed(said, meant.line)
         elif not await self._drafts.knows(said.event):
@@ -99,6 +98,7 @@ class Outbound:
     async def _written(self, said: Incoming, meant: Written) -> None:
         draft = await self._draft_named(said.room, meant.answers) if meant.answers else None
         if draft is not None:
+            _check_own(draft, said)
             await self._to_draft(draft, meant.line)
         elif meant.answers or meant.root:
             target = await self._where_to.named(said.room, meant.answers, meant.root)
@@ -132,8 +132,8 @@ class Outbound:
 
     async def _to_target(self, said: Incoming, target: Target, line: Line) -> None:
         self._composer.check(said.sender, target)
-        for draft in await self._drafts.live(said.room):
-            if draft.state == states.WAITING and draft.target is not None and _same_mail(draft.target, target):
+        for draft in await self._drafts.live(said.room, said.sender):
+            if draft.state == states.WAITING and draft.target is not None and draft.target.goes_with(target):
                 await self._add(draft, line)
                 return
         self._composer.check_size(target, [line])
@@ -141,14 +141,14 @@ class Outbound:
 
     async def _loose(self, said: Incoming, line: Line) -> None:
         """A message that names nothing: for the draft that such messages were said to be for, or to be asked about."""
-        for draft in await self._drafts.live(said.room):
+        for draft in await self._drafts.live(said.room, said.sender):
             if draft.state == states.ASKING and showing.looks_like_number(line.words):
                 await self._choose(draft, line.words, by=line.event)
                 return
             if draft.loose:
                 await self._add(draft, line)
                 return
-        options = await self._where_to.options(said.room, said.sender, await self._drafts.live(said.room))
+        options = await self._where_to.options(said.room, said.sender, await self._drafts.live(said.room, said.sender))
         if not options:
             raise Refused("no_address", texts_writing.NO_ADDRESS)
         self._composer.check_size(None, [line])
@@ -178,7 +178,9 @@ class Outbound:
         if draft is None:
             if showing.is_sign(tap.key, texts_writing.TO_ALL):
                 await self.answer_all(said, tap.on)
-        elif showing.is_sign(tap.key, texts_writing.CANCEL):
+            return
+        _check_own(draft, said)
+        if showing.is_sign(tap.key, texts_writing.CANCEL):
             await self._drafts.end(draft, states.CANCELLED)
         elif showing.is_sign(tap.key, texts_writing.SEND_NOW):
             if draft.state in {states.WAITING, states.CONFIRMING}:
@@ -215,10 +217,7 @@ class Outbound:
             await self._drafts.change(draft, state=state, target=target, options=(), next_at=until)
 
     async def answer_all(self, said: Incoming, mail: EventId) -> None:
-        """Begin an answer to everybody who got a mail: they are listed, and nothing leaves unconfirmed.
-
-        Raises Refused.
-        """
+        """Begin an answer to everybody who got a mail: listed, and nothing leaves unconfirmed. Raises Refused."""
         target = await self._where_to.everyone(said.room, mail)
         self._composer.check(said.sender, target)
         await self._drafts.begin(self._draft(said, states.OPEN, target), None)
@@ -230,6 +229,7 @@ class Outbound:
         draft = await self._drafts.of_line(line.event)
         if draft is None:
             return
+        _check_own(draft, said)
         if draft.state in states.LIVE:
             if line.words.strip() or line.file is not None:
                 await self._drafts.reword(line)
@@ -246,10 +246,11 @@ class Outbound:
             if await self._drafts.get(said.event) is None:
                 await self._begin(said, replace(line, event=said.event), states.CONFIRMING, target=target)
 
-    async def _struck(self, struck: Struck) -> None:
+    async def _struck(self, said: Incoming, struck: Struck) -> None:
         draft = await self._drafts.of_line(struck.what)
         if draft is None:
             return
+        _check_own(draft, said)
         if draft.state in states.LIVE:
             await self._drafts.strike(struck.what)
         elif draft.state == states.GONE:
@@ -274,6 +275,12 @@ class Outbound:
         await self._home.send(said.room, text(words, reply_to=about or said.event), txn=_txn(said.event, "said"))
 
 
+def _check_own(draft: Draft, said: Incoming) -> None:
+    """Of several people in a room, each writes their own mails."""
+    if draft.owner != said.sender:
+        raise Refused("not_yours", texts_teams.NOT_YOURS)
+
+
 def _about(meant: Written | Changed | Tap | Struck, event: EventId) -> EventId:
     """The message that an answer is tied to: reactions and withdrawals can't be answered themselves."""
     match meant:
@@ -282,17 +289,6 @@ def _about(meant: Written | Changed | Tap | Struck, event: EventId) -> EventId:
         case Struck(what=what):
             return what
     return event
-
-
-def _same_mail(one: Target, other: Target) -> bool:
-    """Messages for both go into one mail: same ends, same thread."""
-    return (one.sender, one.recipients, one.thread, one.everyone, one.replaces) == (
-        other.sender,
-        other.recipients,
-        other.thread,
-        other.everyone,
-        other.replaces,
-    )
 
 
 def _txn(event: EventId, use: str) -> str:

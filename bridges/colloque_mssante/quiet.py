@@ -6,11 +6,10 @@ import logging
 
 from colloque.directory.lookup import Directory
 from colloque.errors import BadIdentifier
-from colloque.identity import MssanteAddress, UserId, digest
+from colloque.identity import MssanteAddress, digest
 from colloque.mail.message import Mail
 from colloque.matrix.home import Home, Incoming, text
 from colloque.professional import MailboxKind
-from colloque.rooms.mark import RoomMark
 from colloque_mssante import mapping
 from colloque_mssante import texts_documents as texts
 from colloque_mssante.ghosts import Correspondent, Ghosts, correspondent
@@ -33,15 +32,15 @@ class Quiet:
         self._mails = mails
         self._documents = documents
 
-    async def is_quiet(self, mail: Mail, key: str, owner: UserId, who: Correspondent) -> bool:
-        """Whether a mail (`key`: see `mapping.mail_key`) goes to the quiet room.
+    async def is_quiet(self, mail: Mail, key: str, holder: str, who: Correspondent) -> bool:
+        """Whether a mail (`key`: see `mapping.mail_key`) goes to the quiet room of `holder` (`store.Cursor.holder`).
 
-        What its owner chose for that sender comes first. A mail that was begun goes on where it was begun.
+        What its holder chose for that sender comes first. A mail that was begun goes on where it was begun.
         """
         begun = await self._mails.arriving_in(key)
         if begun is not None:
             return await self._documents.holds(begun)
-        rings = await self._documents.rings(owner, who.key)
+        rings = await self._documents.rings(holder, who.key)
         if mail.urgent or mail.reports:
             return False
         return not rings if rings is not None else self._is_automatic(mail)
@@ -57,17 +56,17 @@ class Quiet:
             return None
         return box.kind if box is not None else None
 
-    async def hear(self, said: Incoming, mark: RoomMark) -> bool:
-        """Take in a bell that was tapped on a mail; False for anything else. Safe to repeat."""
+    async def hear(self, said: Incoming) -> bool:
+        """Take in a bell that was tapped on a mail by who may; False for anything else. Safe to repeat."""
         meant = mapping.to_meant(said) if said.type == "m.reaction" else None
-        if not isinstance(meant, Tap) or said.sender != mark.owner or _plain(meant.key) not in {RING, HUSH}:
+        if not isinstance(meant, Tap) or _plain(meant.key) not in {RING, HUSH}:
             return False
         mail = await self._mails.shown_by(meant.on)
         if mail is None or mail.room != said.room:
             return False
         who = await self._ghosts.settled(correspondent(mail.author.address, self._directory))
         rings = _plain(meant.key) == RING
-        await self._documents.choose(said.sender, who.key, rings=rings)
+        await self._documents.choose(mail.owner or mail.mailbox.value, who.key, rings=rings)
         words = texts.rings_now(who.label) if rings else texts.quiet_now(who.label)
         await self._home.send(said.room, text(words, reply_to=meant.on), txn=digest(f"{said.event} bell"))
         return True

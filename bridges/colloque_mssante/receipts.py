@@ -8,8 +8,8 @@ from colloque.errors import BadInput, NotFound, Refused, Temporary
 from colloque.identity import digest
 from colloque.mail.compose import compose_receipt, envid, message_id
 from colloque.mail.message import Outgoing, Party
-from colloque_mssante import mapping, texts_writing
-from colloque_mssante.composing import Composer
+from colloque_mssante import texts_writing
+from colloque_mssante.authors import Authors
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.sends import RECEIPTS, queued
 from colloque_mssante.store_reading import ReadMail
@@ -26,14 +26,14 @@ class Receipts:
         self,
         *,
         config: MssanteConfig,
-        composer: Composer,
+        authors: Authors,
         outbox: Outbox,
         whitelisted: Whitelisted,
         clock: Clock,
         secret: bytes,
     ) -> None:
         self._config = config
-        self._composer = composer
+        self._authors = authors
         self._outbox = outbox
         self._whitelisted = whitelisted
         self._clock = clock
@@ -49,18 +49,15 @@ class Receipts:
         if listed_address(mail.receipt_to, self._whitelisted) is None:
             return "not_listed"
         try:
-            person = self._composer.writer(mail.owner)
+            reader = self._authors.reader(mail.owner, mail.mailbox)
         except NotFound:
             raise Temporary("the directory was not imported yet") from None
-        except Refused:
-            return "not_attested"
-        mine = next((box for box in person.personal_mailboxes if box.address == mail.mailbox), None)
-        if mine is None:
-            return "not_theirs"
+        except Refused as refusal:
+            return refusal.reason
         now, seed = self._clock.now(), f"{RECEIPTS}:{mail.id}"
         outgoing = Outgoing(
             message_id=message_id(self._secret, seed, mail.mailbox.domain),
-            sender=Party(mapping.sender_label(person, mine), mail.mailbox.value),
+            sender=reader,
             to=(Party("", mail.receipt_to),),
             subject=texts_writing.receipt_subject(mail.subject),
             text=texts_writing.receipt(mail.read_at),

@@ -24,7 +24,6 @@ from colloque import logs
 from colloque.clock import Clock
 from colloque.config import AntivirusConfig
 from colloque.errors import AntivirusUnavailable, Refused
-from colloque.identity import UserId
 from colloque.mail.clamd import Clamd, Clean, Infected, Unscanned, Verdict
 from colloque.mail.documents import is_archive, is_cda
 from colloque.mail.message import Attachment
@@ -125,7 +124,7 @@ class Scanning:
             await self._incidents.close(_OLD)
         return ""
 
-    async def tell(self, scanned: Scanned, *, owner: UserId, room: str, ref: str) -> str:
+    async def tell(self, scanned: Scanned, *, actor: str, room: str, ref: str) -> str:
         """Everything of the mail is shown: the journal and the admin room learn what was withheld, each once.
 
         `room` and `ref` are tokens of the room and the mail. The act for `told`; empty where nothing was withheld.
@@ -133,7 +132,7 @@ class Scanning:
         if not scanned.infected:
             return ""
         # An act, not a note: what a crash leaves open is found again by `ref` when the mail comes again.
-        act = self._journal.begin(INFECTED, actor=owner, room=room, ref=ref, files=scanned.infected)
+        act = self._journal.begin(INFECTED, actor=actor, room=room, ref=ref, files=scanned.infected)
         await self._incidents.open(f"mssante.infected.{ref}", texts.INCIDENT_INFECTED)
         logs.event(logger, INFECTED, files=scanned.infected)
         return act

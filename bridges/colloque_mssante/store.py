@@ -8,9 +8,11 @@ from typing import Any
 
 from mautrix.util.async_db import Database
 
+from colloque.audit import SYSTEM
 from colloque.clock import Clock, from_millis, to_millis
 from colloque.identity import MssanteAddress, UserId
 from colloque.store.schema import transaction
+from colloque_mssante.teams import SHARED
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,21 @@ class Cursor:
     """Why the operator does not let us in, as a code; empty while it does. Kept until the credentials change."""
     opened: int = 0
     """How often its owner had it read anew: a reader of before moves nothing."""
+
+    @property
+    def team(self) -> MssanteAddress | None:
+        """Its address where a team shares it; None for somebody's own."""
+        return self.address if self.owner == SHARED else None
+
+    @property
+    def holder(self) -> str:
+        """Whose choices count for it: its owner, or itself where a team shares it."""
+        return self.owner or self.address.value
+
+    @property
+    def actor(self) -> str:
+        """For whom it is read, in the journal."""
+        return self.owner or SYSTEM
 
 
 @dataclass(frozen=True, slots=True)

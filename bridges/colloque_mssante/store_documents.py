@@ -9,7 +9,7 @@ from typing import Any
 from mautrix.util.async_db import Database
 
 from colloque.clock import from_millis, to_millis
-from colloque.identity import RoomId, UserId
+from colloque.identity import MssanteAddress, RoomId, UserId
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +29,13 @@ class Documents:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def begin(self, room: RoomId, owner: UserId) -> None:
-        """A quiet room; no error when it is known."""
+    async def begin(self, room: RoomId, owner: UserId, team: MssanteAddress | None) -> None:
+        """A quiet room, of somebody's own mailbox or of a team's; no error when it is known."""
         await self._db.execute(
-            "INSERT INTO document_room (room_id, owner) VALUES ($1, $2) ON CONFLICT (room_id) DO NOTHING", room, owner
+            "INSERT INTO document_room (room_id, owner, team) VALUES ($1, $2, $3) ON CONFLICT (room_id) DO NOTHING",
+            room,
+            owner,
+            team.value if team else "",
         )
 
     async def holds(self, room: RoomId) -> bool:
@@ -57,17 +60,17 @@ class Documents:
         """Everything up to then stands in a list."""
         await self._db.execute("UPDATE document_room SET listed_at = $2 WHERE room_id = $1", room, to_millis(upto))
 
-    async def rings(self, owner: UserId, who: str) -> bool | None:
-        """What an owner chose for a sender (a correspondent's key); None where they chose nothing."""
-        found = await self._db.fetchval("SELECT rings FROM ringing WHERE owner = $1 AND who = $2", owner, who)
+    async def rings(self, holder: str, who: str) -> bool | None:
+        """What a mailbox's holder (`store.Cursor.holder`) chose for a sender (a correspondent's key); None: nothing."""
+        found = await self._db.fetchval("SELECT rings FROM ringing WHERE owner = $1 AND who = $2", holder, who)
         return None if found is None else bool(found)
 
-    async def choose(self, owner: UserId, who: str, *, rings: bool) -> None:
+    async def choose(self, holder: str, who: str, *, rings: bool) -> None:
         """Keep that choice."""
         await self._db.execute(
             "INSERT INTO ringing (owner, who, rings) VALUES ($1, $2, $3) "
             "ON CONFLICT (owner, who) DO UPDATE SET rings = excluded.rings",
-            owner,
+            holder,
             who,
             rings,
         )

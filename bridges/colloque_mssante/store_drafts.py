@@ -160,12 +160,13 @@ class Drafts:
             )
         )
 
-    async def live(self, room: RoomId) -> list[Draft]:
-        """The room's drafts that have not ended, the latest first."""
+    async def live(self, room: RoomId, owner: UserId) -> list[Draft]:
+        """What somebody is writing in a room: drafts that have not ended, the latest first."""
         rows = await self._db.fetch(
-            "SELECT * FROM draft WHERE room_id = $1 AND state IN ('asking', 'open', 'waiting', 'confirming') "
-            "ORDER BY seq DESC",
+            "SELECT * FROM draft WHERE room_id = $1 AND owner = $2 "
+            "AND state IN ('asking', 'open', 'waiting', 'confirming') ORDER BY seq DESC",
             room,
+            owner,
         )
         return [found for row in rows if (found := _read(row))]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mautrix.util.async_db import Connection, Scheme, UpgradeTable
 
 from colloque.store.schema import migration
+from colloque_mssante.tables_teams import register_teams
 from colloque_mssante.tables_writing import register_writing
 
 
@@ -19,6 +20,7 @@ def register_upgrades(table: UpgradeTable) -> None:
             await conn.execute(statement.replace("$SERIAL", serial))
 
     register_writing(table)
+    register_teams(table)
 
 
 _FIRST = (

@@ -50,6 +50,16 @@ class Target:
         """Patients get it, and nobody else."""
         return bool(self.recipients) and all(is_patient(party.address) for party in self.recipients)
 
+    def goes_with(self, other: Target) -> bool:
+        """Whether messages for both go into one mail: same ends, same thread."""
+        return (self.sender, self.recipients, self.thread, self.everyone, self.replaces) == (
+            other.sender,
+            other.recipients,
+            other.thread,
+            other.everyone,
+            other.replaces,
+        )
+
     def dump(self) -> str:
         """As JSON, for the store."""
         return json.dumps(

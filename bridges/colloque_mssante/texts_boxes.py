@@ -34,8 +34,13 @@ def boxes(lines: Sequence[tuple[str, str, datetime | None]]) -> str:
     said = ["Votre boîte MSSanté"]
     for address, state, at in lines:
         since = f" depuis le {moment(at)} (« !boite connecter » la reprend)" if at is not None else ""
-        said.append(f"• {address} : {_STATES.get(state, state)}{since}")
+        said.append(f"• {address} : {state_of(state)}{since}")
     return "\n".join(said)
+
+
+def state_of(code: str) -> str:
+    """What a mailbox's state is called; of one that nobody reads, too."""
+    return _STATES.get(code, "non relevée")
 
 
 def closed(addresses: Sequence[str], how: str) -> str:

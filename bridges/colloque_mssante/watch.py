@@ -1,7 +1,7 @@
 """Which mailboxes are read, and the reading: one task a mailbox, each from its own durable cursor.
 
 Watched are the PER mailboxes that the directory lists for attested people and whose credentials we have, but for those
-that their owners paused or disconnected.
+that their owners paused or disconnected; and the ORG and CAB ones that a team shares.
 """
 
 from __future__ import annotations
@@ -9,21 +9,23 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from colloque import logs
-from colloque.attestation import Attestation, Kind
+from colloque.attestation import Kind
+from colloque.audit import SYSTEM
 from colloque.book import AttestationBook
 from colloque.clock import Clock, monotonic, start_of_day_in_paris
 from colloque.config import MssanteConfig
 from colloque.directory.lookup import Directory
 from colloque.errors import AntivirusUnavailable, LoginRefused, NotFound, Tampered, Temporary
-from colloque.identity import MssanteAddress
+from colloque.identity import MssanteAddress, UserId, digest
 from colloque.mail.access import Auth
 from colloque.mail.imap import Box, ImapClient
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque_mssante import texts
+from colloque_mssante.authors import SHARABLE
 from colloque_mssante.credentials import Credentials, fingerprint
 from colloque_mssante.elsewhere import Elsewhere
 from colloque_mssante.inbound import Inbound
@@ -31,6 +33,7 @@ from colloque_mssante.notices import Notices
 from colloque_mssante.sender import TLS_INCIDENT
 from colloque_mssante.store import Cursor, Mailboxes, Place
 from colloque_mssante.store_choices import Choices
+from colloque_mssante.teams import SHARED, Teams
 
 _LOOK_S = 1.0
 _DIRECTORY_S = 30.0
@@ -41,8 +44,9 @@ _TAMPERED_S = 300.0
 _TRIES = 3
 _STUCK_WAIT = timedelta(seconds=30)
 
-_Key = tuple[MssanteAddress, str, str]
-"""Address, owner, fingerprint of the credential and of its owner's choice: a change of any starts a new task."""
+_Key = tuple[MssanteAddress, UserId, str]
+"""Address, owner (`SHARED` for a team's), fingerprint of the credential and of its owner's choice: a change of any
+starts a new task."""
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +63,7 @@ class Watcher:
         credentials: Credentials,
         mailboxes: Mailboxes,
         choices: Choices,
+        teams: Teams,
         inbound: Inbound,
         elsewhere: Elsewhere,
         incidents: Incidents,
@@ -72,6 +77,7 @@ class Watcher:
         self._credentials = credentials
         self._mailboxes = mailboxes
         self._choices = choices
+        self._teams = teams
         self._inbound = inbound
         self._elsewhere = elsewhere
         self._incidents = incidents
@@ -79,7 +85,7 @@ class Watcher:
         self._journal = journal
         self._clock = clock
         self._tasks: dict[_Key, asyncio.Task[None]] = {}
-        self._asked: tuple[int, int, int] = (-1, -1, -1)
+        self._asked: tuple[int, ...] = ()
         self._asked_at = 0.0
         self._looking = asyncio.Lock()
         self.states: dict[MssanteAddress, str] = {}
@@ -109,7 +115,7 @@ class Watcher:
     async def _look(self) -> None:
         self._book.refresh()
         self._credentials.refresh()
-        now = (self._book.serial, self._credentials.version, self._choices.version)
+        now = (self._book.edition, self._credentials.version, self._choices.version, self._teams.version)
         if now == self._asked and monotonic() - self._asked_at < _DIRECTORY_S:
             return
         try:
@@ -122,13 +128,13 @@ class Watcher:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
             self._forget(key[0])
-        for key, (attestation, auth) in wanted.items():
+        for key, (since, auth) in wanted.items():
             if key not in self._tasks:
-                self._tasks[key] = asyncio.create_task(self._keep(key[0], attestation, auth))
+                self._tasks[key] = asyncio.create_task(self._keep(key[0], key[1], since, auth))
 
-    def _wanted(self) -> dict[_Key, tuple[Attestation, Auth]]:
-        """What is to be watched."""
-        found: dict[_Key, tuple[Attestation, Auth]] = {}
+    def _wanted(self) -> dict[_Key, tuple[datetime, Auth]]:
+        """What is to be watched, and since when, where nothing was read yet."""
+        found: dict[_Key, tuple[datetime, Auth]] = {}
         for attestation in self._book.all(self._clock.now()):
             if attestation.kind is not Kind.PROFESSIONAL:
                 continue  # Who works under somebody bears their number, and must never get their mail.
@@ -137,25 +143,30 @@ class Watcher:
                 auth = self._credentials.of(box.address)
                 if auth is not None and not self._choices.closed(box.address, attestation.user):
                     opened = self._choices.opened(box.address, attestation.user)
-                    found[box.address, attestation.user, f"{opened} {fingerprint(auth)}"] = (attestation, auth)
+                    found[box.address, attestation.user, f"{opened} {fingerprint(auth)}"] = (
+                        attestation.issued_at,
+                        auth,
+                    )
+        for address in self._teams.mailboxes():
+            listed, auth = self._directory.by_mssante(address), self._credentials.of(address)
+            if listed is not None and listed.kind in SHARABLE and auth is not None and self._teams.members(address):
+                found[address, SHARED, fingerprint(auth)] = (self._teams.since(address), auth)
         return found
 
-    async def _keep(self, address: MssanteAddress, attestation: Attestation, auth: Auth) -> None:
+    async def _keep(self, address: MssanteAddress, owner: UserId, since: datetime, auth: Auth) -> None:
         """Read one mailbox until cancelled, through every failure but a refused login."""
         pause = _BACK_OFF_S[0]
         self.states[address] = "starting"
         while True:
             began = monotonic()
             try:
-                cursor = await self._mailboxes.start(
-                    address, attestation.user, start_of_day_in_paris(attestation.issued_at)
-                )
+                cursor = await self._mailboxes.start(address, owner, start_of_day_in_paris(since))
                 if cursor.refused == fingerprint(auth):
                     self.states[address] = "refused"
                     return  # not even once more with the same credentials, whatever restarts come
                 await self._session(cursor, auth)
             except LoginRefused:
-                await self._refused(address, attestation, auth)
+                await self._refused(address, owner, auth)
                 return
             except Tampered:
                 await self._incidents.open(TLS_INCIDENT, texts.INCIDENT_TLS)
@@ -205,7 +216,7 @@ class Watcher:
             await client.close()
 
     def _connecting(self, cursor: Cursor) -> str:
-        return self._journal.begin("mailbox.connect", actor=cursor.owner, ref=_ref(cursor.address))
+        return self._journal.begin("mailbox.connect", actor=cursor.actor, ref=_ref(cursor.address))
 
     async def _catch_up(self, client: ImapClient, box: Box, cursor: Cursor, uid: int) -> int:
         """Deal with everything above `uid`, then with what was stuck; the new cursor."""
@@ -243,18 +254,26 @@ class Watcher:
         name = _ref(box.address, str(place.uidvalidity), str(place.uid))
         await self._incidents.open(f"mssante.mail.{name}", texts.INCIDENT_GIVEN_UP)
         await self._incidents.close(f"mssante.mail.{name}")  # told once, then over: there is nothing to wait for
-        await self._notices.add(f"given-up-{name}", box.owner, texts.mail_given_up(box.address.value))
-        self._journal.note("mail.given_up", actor=box.owner, ref=name)
+        await self._tell(f"given-up-{name}", box.address, box.owner, texts.mail_given_up(box.address.value))
+        self._journal.note("mail.given_up", actor=box.actor, ref=name)
 
-    async def _refused(self, address: MssanteAddress, attestation: Attestation, auth: Auth) -> None:
+    async def _tell(self, key: str, address: MssanteAddress, owner: UserId, words: str) -> None:
+        """In the home room of whose mailbox it is: its owner, or everybody who shares it."""
+        if owner != SHARED:
+            await self._notices.add(key, owner, words)
+            return
+        for user in self._teams.members(address):
+            await self._notices.add(f"{key}-{digest(user)}", user, words)
+
+    async def _refused(self, address: MssanteAddress, owner: UserId, auth: Auth) -> None:
         self.states[address] = "refused"
         self._waiting_since.pop(address, None)
         if not await self._mailboxes.refuse(address, fingerprint(auth)):
             return
         await self._incidents.open(f"mssante.login.{_ref(address)}", texts.INCIDENT_LOGIN)
         name = _ref(address, fingerprint(auth))
-        await self._notices.add(f"refused-{name}", attestation.user, texts.box_refused(address.value))
-        self._journal.note("mailbox.refused", actor=attestation.user, ref=_ref(address))
+        await self._tell(f"refused-{name}", address, owner, texts.box_refused(address.value))
+        self._journal.note("mailbox.refused", actor=owner or SYSTEM, ref=_ref(address))
 
     def _wait(self, address: MssanteAddress) -> None:
         self.states[address] = "waiting"

@@ -11,6 +11,7 @@ from colloque.identity import EventId, MssanteAddress, RoomId, UserId
 from colloque.mail.message import Party
 from colloque_mssante import drafts as states
 from colloque_mssante import targets, texts, texts_documents, texts_writing
+from colloque_mssante.authors import Authors
 from colloque_mssante.composing import Composer
 from colloque_mssante.conversations import Conversations
 from colloque_mssante.drafts import Draft, Option
@@ -36,6 +37,7 @@ class WhereTo:
         *,
         conversations: Conversations,
         composer: Composer,
+        authors: Authors,
         mails: Mails,
         outbox: Outbox,
         threads: Threads,
@@ -44,6 +46,7 @@ class WhereTo:
     ) -> None:
         self._conversations = conversations
         self._composer = composer
+        self._authors = authors
         self._mails = mails
         self._outbox = outbox
         self._threads = threads
@@ -132,7 +135,7 @@ class WhereTo:
         conversation = await self._conversations.of(room)
         if conversation is None:
             return ()
-        mine = self._composer.mailboxes(owner)
+        mine = (conversation.team,) if conversation.team else self._authors.mailboxes(owner)
         theirs = self._conversations.addresses(conversation)
         if to:
             theirs = [p for p in theirs if p.address == to] or [Party("", to)]

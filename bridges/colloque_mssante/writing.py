@@ -6,22 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from colloque.book import AttestationBook
 from colloque.bot_service import Parts
 from colloque.config import Config
-from colloque.directory.lookup import Directory
 from colloque.sockets import Client
 from colloque_mssante.commands_writing import WritingCommands
 from colloque_mssante.composing import Composer
 from colloque_mssante.conversations import Conversations
-from colloque_mssante.credentials import Credentials
 from colloque_mssante.drafts import RoomLocks
 from colloque_mssante.ghosts import Ghosts
+from colloque_mssante.known import Known
 from colloque_mssante.leaving import Leaving
 from colloque_mssante.outbound import Outbound
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.scanning import Scanning
-from colloque_mssante.store_choices import Choices
 from colloque_mssante.store_drafts import Drafts
 from colloque_mssante.store_mails import Mails
 from colloque_mssante.threads import Threads
@@ -42,10 +39,7 @@ def open_writing(
     *,
     config: Config,
     parts: Parts,
-    book: AttestationBook,
-    directory: Directory,
-    credentials: Credentials,
-    choices: Choices,
+    known: Known,
     conversations: Conversations,
     ghosts: Ghosts,
     mails: Mails,
@@ -61,11 +55,9 @@ def open_writing(
     composer = Composer(
         config=config.mssante,
         home=parts.home,
-        book=book,
-        directory=directory,
-        whitelisted=directory.whitelisted,
-        credentials=credentials,
-        choices=choices,
+        authors=known.authors,
+        directory=known.directory,
+        whitelisted=known.directory.whitelisted,
         scanning=scanning,
         keys=parts.keys,
         clock=parts.clock,
@@ -74,10 +66,11 @@ def open_writing(
     where_to = WhereTo(
         conversations=conversations,
         composer=composer,
+        authors=known.authors,
         mails=mails,
         outbox=outbox,
         threads=threads,
-        whitelisted=directory.whitelisted,
+        whitelisted=known.directory.whitelisted,
         clock=parts.clock,
     )
     leaving = Leaving(
@@ -87,6 +80,7 @@ def open_writing(
         threads=threads,
         outbox=outbox,
         composer=composer,
+        authors=known.authors,
         conversations=conversations,
         clock=parts.clock,
         locks=locks,
@@ -107,9 +101,10 @@ def open_writing(
     )
     commands = WritingCommands(
         annuaire=Client(config.socket("annuaire"), "mssante"),
-        directory=directory,
-        whitelisted=directory.whitelisted,
-        composer=composer,
+        directory=known.directory,
+        whitelisted=known.directory.whitelisted,
+        authors=known.authors,
+        teams=known.teams,
         conversations=conversations,
         ghosts=ghosts,
         drafts=drafts,

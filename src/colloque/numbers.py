@@ -141,9 +141,11 @@ _SINCE = re.compile(r"\s*(?:depuis|du|le|il y a|since)\b", re.IGNORECASE)
 _DURATION = re.compile(r"(.*?[0-9]|.*\s)\s*([a-z]+)")
 
 
-def day_in_paris(text: str, now: datetime) -> datetime | None:
+def day_in_paris(text: str, now: datetime, *, ahead: bool = False) -> datetime | None:
     """Midnight, Paris time, of a day: `14/11/2026`, `14.11.26`, `14/11` (the last one before `now`), `2026-11-14`, or
     as long ago as `duration` reads; "depuis le" may stand before it. None for anything else.
+
+    `ahead`: the next one after `now`, and from now on instead of ago.
     """
     plain = tidy(text)
     while lead := _SINCE.match(plain):
@@ -151,16 +153,17 @@ def day_in_paris(text: str, now: datetime) -> datetime | None:
     found = _DAY.match(plain.strip()) or _ISO_DAY.match(plain.strip())
     if found is None:
         ago = duration(plain)
-        return None if ago is None or ago > _FAR else start_of_day_in_paris(now - ago)
+        return None if ago is None or ago > _FAR else start_of_day_in_paris(now + ago if ahead else now - ago)
     day, month, year = int(found["day"]), int(found["month"]), found["year"]
     this_year = now.astimezone(PARIS).year
-    years = [this_year, this_year - 1] if year is None else [int(year) + (2000 if len(year) == 2 else 0)]
+    likely = [this_year, this_year + (1 if ahead else -1)]
+    years = likely if year is None else [int(year) + (2000 if len(year) == 2 else 0)]
     for each in years:
         try:
             at = datetime(each, month, day, tzinfo=PARIS).astimezone(UTC)
         except (ValueError, OverflowError):
             continue
-        if year is not None or at <= now:
+        if year is not None or (at > now if ahead else at <= now):
             return at
     return None
 

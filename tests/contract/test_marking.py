@@ -6,7 +6,7 @@ import imaplib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from mautrix.util.async_db import Database
@@ -21,6 +21,7 @@ from colloque.mail.message import Party
 from colloque.store.schema import new_upgrades, open_database
 from colloque_mssante.credentials import Credentials
 from colloque_mssante.filing import Filing
+from colloque_mssante.handled import Handled
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.receipts import Receipts
 from colloque_mssante.store import Cursor, Mailboxes, Place
@@ -79,12 +80,14 @@ class Boxed:
         write_private(path, f"{self.address}: {{password: '{self.operator.password(self.address).secret}'}}\n")
         credentials = Credentials(path)
         credentials.refresh()
+        nothing = cast("Any", None)
         return Filing(
             server=self.operator.imap,
             outbox=Outbox(self.db, self.clock),
             mails=Mails(self.db, self.clock),
             reads=Reads(self.db, self.clock),
             receipts=cast("Receipts", telling),
+            handled=Handled(db=self.db, home=nothing, authors=nothing, journal=nothing, clock=self.clock),
             credentials=credentials,
             choices=self.choices,
             clock=self.clock,

@@ -8,6 +8,7 @@ tests/integration/conftest.py imports it, so that every file of tests there shar
 from __future__ import annotations
 
 import asyncio
+import csv
 import json
 import sys
 from collections.abc import AsyncIterator
@@ -41,6 +42,13 @@ def open_mailbox(layout: Layout, address: str) -> str:
     return password
 
 
+def organisation(layout: Layout) -> str:
+    """The first mailbox of the directory that is an organisation's."""
+    [file] = layout.extraction.glob("*MSSante*.txt")
+    with file.open(encoding="utf-8", newline="") as rows:
+        return next(r["Adresse BAL"].lower() for r in csv.DictReader(rows, delimiter="|") if r["Type de BAL"] == "ORG")
+
+
 @pytest.fixture(scope="session")
 async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
     """One for the whole run; each test leaves it well, with the author attested."""
@@ -56,6 +64,11 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
         config = settings.write_config(layout, ports, server.url, pki.ca)
         stack._write_mailboxes(layout, book.cast)
         patient = open_mailbox(layout, PATIENT)
+        shared = organisation(layout)
+        shared_password = open_mailbox(layout, shared)
+        boxes = layout.secret("mailboxes.yaml")
+        known = json.loads(boxes.read_text()) | {shared: {"password": shared_password}}
+        write_private(boxes, json.dumps(known, indent=1))
         await asyncio.to_thread(stack._configure, server, layout, ports, config)
         operator = Process(list(stack._operator(layout, ports).command), layout.logs / "operator.log")
         operator.start()
@@ -89,6 +102,7 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
             "ca": str(pki.ca),
         }
         made.patient = MailProgram(made.mails, PATIENT, patient)
+        made.shared = MailProgram(made.mails, shared, shared_password)
         made.attest(book.cast.author)
         bridge.start()
         undo.callback(bridge.stop)

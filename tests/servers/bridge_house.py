@@ -74,6 +74,8 @@ class House:
     mails: dict[str, object] = field(default_factory=dict)
     patient: MailProgram = field(init=False)
     """A patient's own mail program."""
+    shared: MailProgram = field(init=False)
+    """An organisation's mailbox, whose password the bridge has."""
 
     def attest(self, *people: Person, days: int = 365) -> None:
         self.serial += 1

@@ -89,7 +89,7 @@ async def test_what_its_owner_chose_comes_first_but_for_what_is_urgent(db: Datab
 
 async def test_a_mail_goes_on_where_it_was_begun(db: Database, clock: FrozenClock) -> None:  # noqa: F811
     rule, documents, mails = quiet(db, clock), Documents(db), Mails(db, clock)
-    await documents.begin(ROOM, ANNE)
+    await documents.begin(ROOM, ANNE, None)
     await mails.begin("k", ROOM)
     await documents.choose(ANNE, LAB.key, rings=True)
     assert await rule.is_quiet(a_mail(), "k", ANNE, LAB)
@@ -113,7 +113,7 @@ async def test_one_list_a_day(db: Database) -> None:  # noqa: F811
     clock, room = FrozenClock(at(10)), Room()
     documents = Documents(db)
     daily = DailyList(home=room, directory=Shelf(), documents=documents, clock=clock)  # type: ignore[arg-type]
-    await documents.begin(ROOM, ANNE)
+    await documents.begin(ROOM, ANNE, None)
     await came(db, clock, 1)
     await came(db, clock, 2, "")
     await daily.once()
@@ -139,7 +139,7 @@ async def test_one_list_a_day(db: Database) -> None:  # noqa: F811
 async def test_a_long_list_is_cut_and_a_room_that_is_gone_holds_nobody(db: Database) -> None:  # noqa: F811
     clock, room, documents = FrozenClock(at(10)), Room(), Documents(db)
     daily = DailyList(home=room, directory=Shelf(), documents=documents, clock=clock)  # type: ignore[arg-type]
-    await documents.begin(ROOM, ANNE)
+    await documents.begin(ROOM, ANNE, None)
     for number in range(LINES + 5):
         await came(db, clock, number, "É" * 1000)
         clock.advance(seconds=1)

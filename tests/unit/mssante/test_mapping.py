@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from colloque.identity import EventId, MssanteAddress, RoomId, Rpps, UserId
+from colloque.identity import EventId, RoomId, UserId
 from colloque.mail.message import Party
 from colloque.mail.parse import parse_mail
 from colloque.matrix.home import Incoming, reaction, text, without_quote
-from colloque.professional import Mailbox, MailboxKind, Professional
 from colloque_mssante import texts
 from colloque_mssante.drafts import Line
 from colloque_mssante.mapping import (
@@ -25,7 +24,6 @@ from colloque_mssante.mapping import (
     Written,
     file_content,
     mail_key,
-    sender_label,
     to_drafts,
     to_meant,
     txn,
@@ -255,9 +253,3 @@ def test_in_a_thread() -> None:
 )
 def test_a_quotation_added_by_the_client_does_not_leave(body: str, own: str) -> None:
     assert without_quote(body) == own
-
-
-def test_the_senders_label() -> None:
-    person = Professional(Rpps("10000005479"), "DE LA TOUR", "Anne-Marie", title="Docteur")
-    box = Mailbox(MssanteAddress("a@medecin.mssante.test"), MailboxKind.PER, structure="CPTS du Lac")
-    assert sender_label(person, box) == "Dr_Anne-Marie_DE_LA_TOUR_CPTS_du_Lac"

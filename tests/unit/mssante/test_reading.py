@@ -11,17 +11,16 @@ from mautrix.util.async_db import Database
 from colloque.clock import FrozenClock
 from colloque.config import MssanteConfig
 from colloque.errors import HomeRefused, HomeUnavailable, NotFound, Refused, Temporary
-from colloque.identity import EventId, RoomId, UserId
+from colloque.identity import EventId, MssanteAddress, RoomId, UserId
+from colloque.mail.message import Party
 from colloque.mail.parse import parse_mail
 from colloque.matrix.home import Read
-from colloque.professional import Professional
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.reading import Reading
 from colloque_mssante.receipts import Receipts
 from colloque_mssante.sends import RECEIPTS
 from colloque_mssante.store_mails import Mails
 from colloque_mssante.store_reading import ReadMail, Reads
-from tests.servers.annuaire import doctor
 from tests.unit.mssante.test_reading_store import shown
 from tests.unit.mssante.test_store import ANNE, BOX, ROOM, db  # noqa: F401
 
@@ -85,25 +84,23 @@ async def test_a_receipt_in_a_room_that_is_gone_is_let_go(db: Database, clock: F
 
 
 @dataclass
-class Composer:
-    """Who writes, or why nobody does."""
+class Reader:
+    """Stands for the authors: how who reads is written, or why nobody is."""
 
-    person: Professional | None = None
     error: Exception | None = None
 
-    def writer(self, _user: UserId) -> Professional:
+    def reader(self, _owner: UserId, mailbox: MssanteAddress) -> Party:
         if self.error is not None:
             raise self.error
-        assert self.person is not None
-        return self.person
+        return Party("Dr Anne ESSAI", mailbox.value)
 
 
-def receipts(db: Database, clock: FrozenClock, composer: Composer) -> Receipts:  # noqa: F811
+def receipts(db: Database, clock: FrozenClock, authors: Reader) -> Receipts:  # noqa: F811
     config = object.__new__(MssanteConfig)
     object.__setattr__(config, "nil", "DEV000001")
     return Receipts(
         config=config,
-        composer=composer,  # type: ignore[arg-type]
+        authors=authors,  # type: ignore[arg-type]
         outbox=Outbox(db, clock),
         whitelisted=lambda domain: domain.endswith("mssante.test"),
         clock=clock,
@@ -115,16 +112,12 @@ def a_read(clock: FrozenClock, asked: str = ASKED) -> ReadMail:
     return ReadMail("m1", BOX, ANNE, 1, 1, "<1@x>", "CR DUPONT", asked, clock.now())
 
 
-def anne() -> Composer:
-    return Composer(doctor(1, "ESSAI", "Anne", mail=[BOX.value]))
-
-
 async def test_the_author_is_told_once_when_it_was_read(db: Database, clock: FrozenClock) -> None:  # noqa: F811
     read = a_read(clock)
     clock.advance(days=3)
-    assert await receipts(db, clock, anne()).tell(read) == "queued"
+    assert await receipts(db, clock, Reader()).tell(read) == "queued"
     clock.advance(hours=1)
-    assert await receipts(db, clock, anne()).tell(read) == "queued"
+    assert await receipts(db, clock, Reader()).tell(read) == "queued"
     [send] = await Outbox(db, clock).due()
     assert (send.caller, send.sender, send.recipients, send.room) == (RECEIPTS, BOX, (ASKED,), None)
     assert send.raw is not None
@@ -134,27 +127,27 @@ async def test_the_author_is_told_once_when_it_was_read(db: Database, clock: Fro
 
 
 @pytest.mark.parametrize(
-    ("asked", "composer", "outcome"),
+    ("asked", "authors", "outcome"),
     [
-        ("", anne(), "not_asked"),
-        ("b@ailleurs.example", anne(), "not_listed"),
-        ("pas une adresse", anne(), "not_listed"),
-        (ASKED, Composer(error=Refused("not_attested", "")), "not_attested"),
-        (ASKED, Composer(doctor(1, "ESSAI", "Anne", mail=["autre@medecin.mssante.test"])), "not_theirs"),
+        ("", Reader(), "not_asked"),
+        ("b@ailleurs.example", Reader(), "not_listed"),
+        ("pas une adresse", Reader(), "not_listed"),
+        (ASKED, Reader(error=Refused("not_attested", "")), "not_attested"),
+        (ASKED, Reader(error=Refused("no_mailbox", "")), "no_mailbox"),
     ],
 )
 async def test_nobody_else_is_told(
     db: Database,  # noqa: F811
     clock: FrozenClock,
     asked: str,
-    composer: Composer,
+    authors: Reader,
     outcome: str,
 ) -> None:
-    assert await receipts(db, clock, composer).tell(a_read(clock, asked)) == outcome
+    assert await receipts(db, clock, authors).tell(a_read(clock, asked)) == outcome
     assert await Outbox(db, clock).due() == []
 
 
 async def test_without_message_id_or_directory(db: Database, clock: FrozenClock) -> None:  # noqa: F811
-    assert await receipts(db, clock, anne()).tell(replace(a_read(clock), message_id=None)) == "not_asked"
+    assert await receipts(db, clock, Reader()).tell(replace(a_read(clock), message_id=None)) == "not_asked"
     with pytest.raises(Temporary):
-        await receipts(db, clock, Composer(error=NotFound("none"))).tell(a_read(clock))
+        await receipts(db, clock, Reader(error=NotFound("none"))).tell(a_read(clock))

@@ -198,18 +198,18 @@ async def test_without_configuration_everything_passes(desk: Desk) -> None:
     assert [d.rank for d in drafts_of(found)] == [0, 1]
     await off.check(files)
     assert await off.problem() == ""
-    assert await off.tell(found, owner=ANNE, room="", ref=REF) == ""
+    assert await off.tell(found, actor=ANNE, room="", ref=REF) == ""
 
 
 async def test_told_once_whatever_comes_between(desk: Desk) -> None:
     found = await scanned(desk, ("a.bin", b"un", Infected("Sig.A")), ("b.bin", b"deux", Infected("Sig.B")))
-    first = await desk.scanning.tell(found, owner=ANNE, room=REF, ref=REF)
+    first = await desk.scanning.tell(found, actor=ANNE, room=REF, ref=REF)
     [incident] = await desk.incidents.unposted()
     await desk.incidents.posted(incident.key)
     desk.journal.close()  # a crash, and the mail comes again
     journal = Journal.open(desk.file, desk.clock)
     scanning = Scanning(CONFIG, incidents=desk.incidents, journal=journal, clock=desk.clock)
-    assert await scanning.tell(found, owner=ANNE, room=REF, ref=REF) == first
+    assert await scanning.tell(found, actor=ANNE, room=REF, ref=REF) == first
     await scanning.told(first, REF)
     assert await desk.incidents.unposted() == []
     assert await desk.incidents.current() == []
@@ -263,7 +263,7 @@ async def test_old_signatures_are_told_once_and_taken_back(desk: Desk) -> None:
 async def test_files_are_named_nowhere_but_in_events(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(0)
     found = await scanned(desk, ("DUPONT.exe", b"un", Infected("Sig.A")), ("MARTIN", b"deux", Unscanned("encrypted")))
-    await desk.scanning.told(await desk.scanning.tell(found, owner=ANNE, room=REF, ref=REF), REF)
+    await desk.scanning.told(await desk.scanning.tell(found, actor=ANNE, room=REF, ref=REF), REF)
     assert "attachment.unscanned reason=encrypted" in caplog.text
     said = [caplog.text, desk.file.read_text(), str(await desk.incidents.unposted())]
     assert not any(word in where for where in said for word in ("DUPONT", "MARTIN", "Sig.A", BOX))

@@ -23,6 +23,7 @@ from colloque_mssante.store import Cursor, Mailboxes, Place
 from colloque_mssante.store_choices import Choices
 from colloque_mssante.store_mails import Mails
 from colloque_mssante.tables import register_upgrades
+from colloque_mssante.teams import Teams
 from colloque_mssante.watch import Watcher
 from tests.servers.annuaire import Shelf, doctor, rpps
 
@@ -43,9 +44,10 @@ def test_who_works_under_somebody_never_gets_their_mail(tmp_path: Path, clock: F
     watcher._book = AttestationBook(tmp_path / "snapshot", b"k" * 32)
     watcher._clock = clock
     watcher._credentials = credentials
-    watcher._choices = Choices(Database.create(f"sqlite:{tmp_path}/b.db"), clock)
+    nowhere = Database.create(f"sqlite:{tmp_path}/b.db")
+    watcher._choices, watcher._teams = Choices(nowhere, clock), Teams(nowhere, watcher._book, clock)
     watcher._directory = Shelf(doctor(1, "MARTIN", "Anne", mail=["anne@m.mssante.test"]))
-    assert [attestation.user for attestation, _ in watcher._wanted().values()] == [doctors.user]
+    assert [user for _, user, _ in watcher._wanted()] == [doctors.user]
 
 
 async def test_a_mail_that_is_given_up_leaves_nothing_waiting(tmp_path: Path, clock: FrozenClock) -> None:

@@ -32,7 +32,7 @@ E1 = EventId("$1")
 
 @dataclass
 class Writer:
-    """Stands for the composer: which mailboxes are one's own, and who may not be written to."""
+    """Stands for composer and authors: which mailboxes are one's own, and who may not be written to."""
 
     mine: tuple[MssanteAddress, ...] = MINE
     refused: set[str] = field(default_factory=set)
@@ -73,12 +73,15 @@ async def place(db: Database, clock: FrozenClock) -> Bench:  # noqa: F811
         journal=nothing,
         secret=b"",
         whitelisted=lambda _domain: True,
+        teams=nothing,
+        authors=nothing,
     )
     await db.execute("INSERT INTO conversation (room_id, owner, who) VALUES ($1, $2, $3)", ROOM, ANNE, "rpps:1")
     writer, mails, threads = Writer(), Mails(db, clock), Threads(db, clock)
     where = WhereTo(
         conversations=known,
         composer=cast("Composer", writer),
+        authors=cast("Any", writer),
         mails=mails,
         outbox=Outbox(db, clock),
         threads=threads,
