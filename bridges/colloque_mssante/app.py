@@ -185,6 +185,7 @@ class MssanteService(Service):
             reading=keeping.reading,
             quiet=quiet,
             handled=sharing.handled,
+            team_rooms=sharing.rooms,
             is_ours=self._is_ours,
         )
         mail = ServiceMail(

@@ -134,12 +134,6 @@ class Conversations:
         team = await self.team_of(room)
         return team is not None and self._teams.has(team, user)
 
-    async def is_stranger(self, user: UserId, room: RoomId, mark: RoomMark) -> bool:
-        """Whether that person must not be in a mail room. A team's room that is still being made knows no strangers."""
-        if mark.owner is None and await self.team_of(room) is None:
-            return False
-        return not await self.takes_part(user, room, mark)
-
     async def team_of(self, room: RoomId) -> MssanteAddress | None:
         """The shared mailbox whose room it is; None for any other room."""
         found = await self._db.fetchval(

@@ -19,6 +19,7 @@ from colloque_mssante.mapping import is_edit
 from colloque_mssante.outbound import Outbound
 from colloque_mssante.quiet import Quiet
 from colloque_mssante.reading import Reading
+from colloque_mssante.team_rooms import TeamRooms
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ class Listener:
         reading: Reading,
         quiet: Quiet,
         handled: Handled,
+        team_rooms: TeamRooms,
         is_ours: Callable[[UserId], bool],
     ) -> None:
         self._accounts = accounts
@@ -49,6 +51,7 @@ class Listener:
         self._reading = reading
         self._quiet = quiet
         self._handled = handled
+        self._team_rooms = team_rooms
         self._is_ours = is_ours
 
     async def hear(self, heard: Heard) -> None:
@@ -113,9 +116,11 @@ class Listener:
         if change.user == self._home.user and mark.kind in {RoomKind.HOME, RoomKind.ADMIN}:
             if change.membership == "join":
                 await self._rooms.put(mark.key, change.room, mark.kind, mark.owner)
-        elif mark.kind is RoomKind.MAIL and not self._is_ours(change.user):
-            if not await self._conversations.is_stranger(change.user, change.room, mark):
-                return
+        elif mark.kind is not RoomKind.MAIL or self._is_ours(change.user):
+            return
+        elif mark.owner is None:
+            self._team_rooms.changed(change.room)
+        elif change.user != mark.owner:
             # Nobody but us may invite here: only the server's own administration can have brought them.
             await self._home.set_state(change.room, "m.room.member", {"membership": "leave"}, change.user)
             logs.event(logger, "member.removed", level=logging.WARNING)

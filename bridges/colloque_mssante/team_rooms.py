@@ -46,6 +46,10 @@ class TeamRooms:
         self._later: dict[RoomId, float] = {}
         """When (monotonic) a room that refused somebody is tried again."""
 
+    def changed(self, room: RoomId) -> None:
+        """Somebody came into that room, or was invited."""
+        self._settled.pop(room, None)
+
     async def run(self) -> None:
         """Follow the teams, for ever."""
         while True:
@@ -58,17 +62,17 @@ class TeamRooms:
             wanted = frozenset(self._teams.members(mailbox))
             if self._settled.get(room) == wanted or monotonic() < self._later.get(room, 0.0):
                 continue
+            self._settled[room] = wanted
             try:
                 await self._settle(room, wanted)
             except Temporary as error:
                 logs.event(logger, "team.deferred", code=error.code)
-                continue
+                self.changed(room)
             except HomeRefused as error:
                 # Somebody is not to be invited yet: Synapse may read who is verified a moment after us.
                 logs.event(logger, "team.refused", level=logging.WARNING, errcode=error.errcode)
                 self._later[room] = monotonic() + _PAUSE_S
-                continue
-            self._settled[room] = wanted
+                self.changed(room)
 
     async def _settle(self, room: RoomId, wanted: frozenset[UserId]) -> None:
         try:
