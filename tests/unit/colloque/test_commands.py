@@ -170,11 +170,11 @@ def test_each_person_sees_what_they_may_use() -> None:
     assert names(set(), "home") == ["aide", "inscription", "code", "sessions"]
     assert names({Right.ATTESTED}, "patient") == ["patient salon", "patient terminer", "patient referent"]
     assert names({Right.ATTESTED}, "mail") == [
-        "ecrire", "objet", "repondre tous", "sans reponse", *_BOX, "envois", "renvoyer",
+        "ecrire", "objet", "repondre tous", "sans reponse", *_BOX, "traite", "a traiter", "envois", "renvoyer",
     ]  # fmt: skip
     assert names({Right.ADMIN}, "admin") == [
         "aide", "etat", "revoquer", "retablir", "administrateurs", "administrateur ajouter", "administrateur retirer",
-        "annuaire confirmer",
+        "equipe", "equipe ajouter", "equipe retirer", "annuaire confirmer",
     ]  # fmt: skip
     assert names({Right.ATTESTED}, "admin") == ["aide"]
 

@@ -205,6 +205,16 @@ def test_a_day(typed: str, day: tuple[int, int, int] | None) -> None:
     assert (found.astimezone(PARIS).timetuple()[:5] if found else None) == ((*day, 0, 0) if day else None)
 
 
+@pytest.mark.parametrize(
+    ("typed", "day"),
+    [("4/3", (2026, 3, 4)), ("1/3", (2027, 3, 1)), ("12/03/2026", (2026, 3, 12)), ("3 jours", (2026, 3, 5))],
+)
+def test_a_day_ahead(typed: str, day: tuple[int, int, int]) -> None:
+    found = day_in_paris(typed, NOW, ahead=True)
+    assert found is not None
+    assert found.astimezone(PARIS).timetuple()[:5] == (*day, 0, 0)
+
+
 @given(st.text(max_size=40) | st.from_regex(r"[0-9]{1,4}[/.-][0-9]{1,2}([/.-][0-9]{1,4})?", fullmatch=True))
 def test_a_day_is_read_from_anything(typed: str) -> None:
     found = day_in_paris(typed, NOW)
