@@ -24,6 +24,7 @@ from colloque.rooms.mark import ADMIN_KEY
 from colloque.service import Service
 from colloque.sockets import Server, Verb
 from colloque.store.schema import new_upgrades
+from colloque_mssante.budget import Budget
 from colloque_mssante.commands import Commands
 from colloque_mssante.conversations import Conversations
 from colloque_mssante.credentials import Credentials
@@ -72,17 +73,18 @@ class MssanteService(Service):
         stack.callback(directory.close)
         book = AttestationBook(config.annuaire.snapshot, read_secret(config.secrets.snapshot))
         rights = Rights(config.admin.users, book, parts.clock)
-        secret = read_secret(config.secrets.identity)
-        accounts = self._accounts(parts, secret)
+        accounts = self._accounts(parts, secret := read_secret(config.secrets.identity))
         ghosts = Ghosts(parts.db, accounts, parts.admin, secret, self._ghost)
         outbox = Outbox(parts.db, parts.clock)
         mails = Mails(parts.db, parts.clock)
         known = await open_known(parts, book, directory, credentials)
         notices = Notices(parts.db, parts.rooms, parts.home)
+        budget = Budget(own.budget)
         sender = Sender(
             server=own.smtp,
             home=parts.home,
             outbox=outbox,
+            budget=budget,
             credentials=credentials,
             incidents=parts.incidents,
             journal=parts.journal,
@@ -131,6 +133,7 @@ class MssanteService(Service):
             parts=parts,
             known=known,
             handled=sharing.handled,
+            budget=budget,
             mails=mails,
             outbox=outbox,
             secret=secret,
@@ -140,6 +143,7 @@ class MssanteService(Service):
             config=own,
             parts=parts,
             known=known,
+            budget=budget,
             conversations=conversations,
             ghosts=ghosts,
             mails=mails,

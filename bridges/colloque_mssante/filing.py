@@ -23,6 +23,7 @@ from colloque.identity import MssanteAddress, UserId
 from colloque.mail.access import Auth
 from colloque.mail.imap import ANSWERED, SEEN
 from colloque.mail.imap_filing import TOLD, FilingClient
+from colloque_mssante.budget import Budget
 from colloque_mssante.credentials import Credentials, fingerprint
 from colloque_mssante.handled import Handled
 from colloque_mssante.outbox import Outbox
@@ -65,6 +66,7 @@ class Filing:
         reads: Reads,
         receipts: Receipts,
         handled: Handled,
+        budget: Budget,
         credentials: Credentials,
         choices: Choices,
         clock: Clock,
@@ -76,6 +78,7 @@ class Filing:
         self._reads = reads
         self._receipts = receipts
         self._handled = handled
+        self._budget = budget
         self._sent = sent
         self._credentials = credentials
         self._choices = choices
@@ -117,11 +120,13 @@ class Filing:
             if errand.owner is not None and self._choices.closed(address, errand.owner) == OFF:
                 continue
             if auth is not None and monotonic() >= until and self._refused.get(address) != fingerprint(auth):
-                await self._visit(address, auth, errand)
+                async with self._budget.connection():
+                    await self._visit(address, auth, errand)
 
     async def _visit(self, address: MssanteAddress, auth: Auth, errand: _Errand) -> None:
         try:
-            client = await FilingClient.connect(self._server, address.value, auth, timeout_s=_IMAP_S)
+            async with self._budget.login():
+                client = await FilingClient.connect(self._server, address.value, auth, timeout_s=_IMAP_S)
             try:
                 folder = await client.sent_folder() if errand.sends or errand.doubts else None
                 if folder is not None:

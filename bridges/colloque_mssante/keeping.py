@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from colloque.bot_service import Parts
 from colloque.config import MssanteConfig
+from colloque_mssante.budget import Budget
 from colloque_mssante.elsewhere import Elsewhere
 from colloque_mssante.filing import Filing
 from colloque_mssante.handled import Handled
@@ -33,6 +34,7 @@ def open_keeping(
     parts: Parts,
     known: Known,
     handled: Handled,
+    budget: Budget,
     mails: Mails,
     outbox: Outbox,
     secret: bytes,
@@ -55,6 +57,7 @@ def open_keeping(
         reads=reads,
         receipts=receipts,
         handled=handled,
+        budget=budget,
         credentials=known.credentials,
         choices=known.choices,
         clock=parts.clock,

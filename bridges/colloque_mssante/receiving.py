@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from colloque.bot_service import Parts
 from colloque.config import MssanteConfig
+from colloque_mssante.budget import Budget
 from colloque_mssante.conversations import Conversations
 from colloque_mssante.elsewhere import Elsewhere
 from colloque_mssante.ghosts import Ghosts
@@ -26,6 +27,7 @@ def open_receiving(
     config: MssanteConfig,
     parts: Parts,
     known: Known,
+    budget: Budget,
     conversations: Conversations,
     ghosts: Ghosts,
     mails: Mails,
@@ -59,6 +61,7 @@ def open_receiving(
         mailboxes=Mailboxes(parts.db, parts.clock),
         choices=known.choices,
         teams=known.teams,
+        budget=budget,
         inbound=inbound,
         elsewhere=elsewhere,
         incidents=parts.incidents,

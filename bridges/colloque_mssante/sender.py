@@ -32,6 +32,7 @@ from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque_mssante import texts
+from colloque_mssante.budget import Budget
 from colloque_mssante.credentials import Credentials
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.sends import CODES, RECEIPTS, Send
@@ -61,6 +62,7 @@ class Sender:
         server: MailServerConfig,
         home: Home,
         outbox: Outbox,
+        budget: Budget,
         credentials: Credentials,
         incidents: Incidents,
         journal: Journal,
@@ -70,6 +72,7 @@ class Sender:
         self._server = server
         self._home = home
         self._outbox = outbox
+        self._budget = budget
         self._credentials = credentials
         self._incidents = incidents
         self._journal = journal
@@ -152,18 +155,19 @@ class Sender:
             await self._outbox.move(send.key, "data")
 
         try:
-            await submit(
-                self._server,
-                send.sender.value,
-                auth,
-                sender="" if send.caller == RECEIPTS else send.sender.value,
-                recipients=send.recipients,
-                data=send.raw,
-                envid=send.envid,
-                notify="NEVER" if send.caller == RECEIPTS else NOTIFY_ALL,
-                before_data=before_data,
-                timeout_s=_SMTP_S,
-            )
+            async with self._budget.sending():
+                await submit(
+                    self._server,
+                    send.sender.value,
+                    auth,
+                    sender="" if send.caller == RECEIPTS else send.sender.value,
+                    recipients=send.recipients,
+                    data=send.raw,
+                    envid=send.envid,
+                    notify="NEVER" if send.caller == RECEIPTS else NOTIFY_ALL,
+                    before_data=before_data,
+                    timeout_s=_SMTP_S,
+                )
         except ColloqueError as error:
             return await self._failed(send, error)
         await self._outbox.move(send.key, "sent")

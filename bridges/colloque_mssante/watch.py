@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import random
 from datetime import datetime, timedelta
 
 from colloque import logs
@@ -26,6 +27,7 @@ from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque_mssante import texts
 from colloque_mssante.authors import SHARABLE
+from colloque_mssante.budget import Budget
 from colloque_mssante.credentials import Credentials, fingerprint
 from colloque_mssante.elsewhere import Elsewhere
 from colloque_mssante.inbound import Inbound
@@ -64,6 +66,7 @@ class Watcher:
         mailboxes: Mailboxes,
         choices: Choices,
         teams: Teams,
+        budget: Budget,
         inbound: Inbound,
         elsewhere: Elsewhere,
         incidents: Incidents,
@@ -78,6 +81,7 @@ class Watcher:
         self._mailboxes = mailboxes
         self._choices = choices
         self._teams = teams
+        self._budget = budget
         self._inbound = inbound
         self._elsewhere = elsewhere
         self._incidents = incidents
@@ -164,7 +168,8 @@ class Watcher:
                 if cursor.refused == fingerprint(auth):
                     self.states[address] = "refused"
                     return  # not even once more with the same credentials, whatever restarts come
-                await self._session(cursor, auth)
+                async with self._budget.connection():
+                    await self._session(cursor, auth)
             except LoginRefused:
                 await self._refused(address, owner, auth)
                 return
@@ -184,7 +189,7 @@ class Watcher:
                 self._wait(address)
             if monotonic() - began > _BACK_OFF_S[1]:
                 pause = _BACK_OFF_S[0]
-            await asyncio.sleep(pause)
+            await asyncio.sleep(pause * random.uniform(0.75, 1.25))  # noqa: S311 - so that not all come at once
             pause = min(pause * 2, max(_BACK_OFF_S[1], pause))
 
     async def _session(self, cursor: Cursor, auth: Auth) -> None:
@@ -193,7 +198,8 @@ class Watcher:
         first = cursor.uidvalidity is None
         act = self._connecting(cursor) if first else ""
         try:
-            client = await ImapClient.connect(self._config.imap, address.value, auth, timeout_s=_IMAP_S)
+            async with self._budget.login():
+                client = await ImapClient.connect(self._config.imap, address.value, auth, timeout_s=_IMAP_S)
         except LoginRefused:
             if act:
                 self._journal.end(act, "refused")
@@ -211,7 +217,8 @@ class Watcher:
                 self._forget(address)
                 self.states[address] = "ok"
                 await self._elsewhere.look(client, cursor, box.uidvalidity)
-                await client.wait(self._config.poll_s)
+                if not await self._budget.idle(lambda: client.wait(self._config.poll_s)):
+                    return
         finally:
             await client.close()
 

@@ -52,6 +52,17 @@ class AntivirusConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class BudgetConfig:
+    """What the operator lets us do at once: ask them. With more mailboxes than connections, mailboxes take turns."""
+
+    connections: int = 1000
+    """IMAP and SMTP, open at the same time."""
+    logins_per_minute: int = 600
+    sends_per_minute: int = 600
+    """Mails handed over, receipts and codes included."""
+
+
+@dataclass(frozen=True, slots=True)
 class MssanteConfig(ServiceConfig):
     """The MSSanté bridge."""
 
@@ -74,6 +85,7 @@ class MssanteConfig(ServiceConfig):
     """Between two looks where IDLE is not offered, and between two probes where it is."""
     antivirus: AntivirusConfig | None = field(kw_only=True, default=None)
     """None: nothing is scanned."""
+    budget: BudgetConfig = field(kw_only=True, default_factory=BudgetConfig)
 
 
 def mssante_checks(own: MssanteConfig) -> Iterator[Problem]:
@@ -82,6 +94,9 @@ def mssante_checks(own: MssanteConfig) -> Iterator[Problem]:
         yield Problem("mssante.nil", "must not be empty: every mail carries X-MSS-NIL")
     if not 0 <= own.gather_s <= 3600:
         yield Problem("mssante.gather_s", "must be between 0 and 3600")
+    for name in ("connections", "logins_per_minute", "sends_per_minute"):
+        if not 1 <= getattr(own.budget, name) <= 100_000:
+            yield Problem(f"mssante.budget.{name}", "must be between 1 and 100000")
     if own.antivirus is not None:
         yield from _antivirus_checks(own.antivirus)
 

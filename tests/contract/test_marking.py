@@ -12,6 +12,7 @@ import pytest
 from mautrix.util.async_db import Database
 
 from colloque.clock import FrozenClock
+from colloque.config_mssante import BudgetConfig
 from colloque.errors import MailDeferred
 from colloque.files import write_private
 from colloque.identity import EventId, MssanteAddress, RoomId, UserId
@@ -19,6 +20,7 @@ from colloque.mail.imap import ANSWERED, SEEN
 from colloque.mail.imap_filing import TOLD
 from colloque.mail.message import Party
 from colloque.store.schema import new_upgrades, open_database
+from colloque_mssante.budget import Budget
 from colloque_mssante.credentials import Credentials
 from colloque_mssante.filing import Filing
 from colloque_mssante.handled import Handled
@@ -88,6 +90,7 @@ class Boxed:
             reads=Reads(self.db, self.clock),
             receipts=cast("Receipts", telling),
             handled=Handled(db=self.db, home=nothing, authors=nothing, journal=nothing, clock=self.clock),
+            budget=Budget(BudgetConfig()),
             credentials=credentials,
             choices=self.choices,
             clock=self.clock,

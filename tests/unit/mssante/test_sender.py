@@ -12,6 +12,7 @@ import pytest
 
 from colloque.clock import FrozenClock
 from colloque.config import MailServerConfig
+from colloque.config_mssante import BudgetConfig
 from colloque.errors import (
     BadInput,
     HomeUnavailable,
@@ -32,6 +33,7 @@ from colloque.store.roomkeys import RoomKeys
 from colloque.store.schema import new_upgrades, open_database
 from colloque_mssante import sender as module
 from colloque_mssante import texts
+from colloque_mssante.budget import Budget
 from colloque_mssante.credentials import Credentials
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.sender import Sender
@@ -106,6 +108,7 @@ async def desk(tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPat
         server=MailServerConfig("localhost", 1, tmp_path / "ca.pem"),
         home=room,  # type: ignore[arg-type]
         outbox=outbox,
+        budget=Budget(BudgetConfig()),
         credentials=Credentials(tmp_path / "boxes.yaml"),
         incidents=incidents,
         journal=journal,
