@@ -104,7 +104,7 @@ class World:
         """The bridge's own errors, without what they were about."""
         log = self._layout.logs / "mssante.log"
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-        return [line[:300] for line in lines if '"ERROR"' in line or "Traceback" in line][-20:]
+        return [line[:300] for line in lines if " ERROR " in line][-20:]
 
     # the programs
 
