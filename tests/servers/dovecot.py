@@ -22,6 +22,7 @@ from colloque_demo.pki import make_pki
 from tests.servers.operator import DOMAIN, Operator, make_accounts
 from tests.servers.process import kill_whole
 
+AGAIN_S = 60.0
 PROGRAM = Path("/usr/sbin/dovecot")
 UID = 5000
 
@@ -137,8 +138,10 @@ class Dovecot:
         kill_whole(self._process)
 
     def start_again(self) -> None:
-        """After a kill: on the same ports, with what it had."""
-        assert self._run(), (self.folder / "dovecot.log").read_text()[-2000:]
+        """After a kill: on the same ports, with what it had. Waits while one is held by a client's port."""
+        end = time.monotonic() + AGAIN_S
+        while not self._run():
+            assert time.monotonic() < end, (self.folder / "dovecot.log").read_text()[-2000:]
 
     def _run(self) -> bool:
         with (self.folder / "out").open("ab") as out:

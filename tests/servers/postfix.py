@@ -19,6 +19,7 @@ from tests.servers.dovecot import Dovecot
 from tests.servers.operator import DOMAIN, Operator
 from tests.servers.process import kill_whole
 
+AGAIN_S = 60.0
 PROGRAM = Path("/usr/sbin/postfix")
 
 MAIN = """
@@ -112,8 +113,10 @@ class Postfix:
         kill_whole(self._master)
 
     def start_again(self) -> None:
-        """After a kill: on the same ports, with its queue."""
-        assert self._run(), (self.folder / "mail.log").read_text()[-2000:]
+        """After a kill: on the same ports, with its queue. Waits while one is held by a client's port."""
+        end = time.monotonic() + AGAIN_S
+        while not self._run():
+            assert time.monotonic() < end, (self.folder / "mail.log").read_text()[-2000:]
 
     def _run(self) -> bool:
         command = ["/usr/lib/postfix/sbin/master", "-c", str(self.folder / "etc"), "-d"]

@@ -95,7 +95,7 @@ async def _die(world: World, people: BridgePeople, names: list[str], key: str) -
         try:
             await until(dead, f"the bridge comes to {name}", within=REACH_S)
         except AssertionError:
-            for line in await people.trouble():
+            for line in await people.trouble(acts):
                 print(f"  {line}", flush=True)
             raise
     return acts

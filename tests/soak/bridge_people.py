@@ -20,7 +20,7 @@ from colloque_mssante import texts
 from tests.clients.jsclient import JsClient, Report
 from tests.clients.mailbox import MailProgram, text_of
 from tests.soak.bridge_world import World
-from tests.soak.house import DOUBT, accepted, answers
+from tests.soak.house import DOUBT, accepted
 from tests.soak.plan import Act, Kind
 from tests.waiting import until
 
@@ -124,7 +124,7 @@ class BridgePeople:
         count: Counter[str] = Counter()
         for act in acts:
             person = self.people[act.who]
-            places = _as_mail(person, act) if act.kind is Kind.REPLY else _as_events(person, act)
+            places = _places(person, act)
             count[act.key] = max(places) if max(places) > 1 else min(places)
         return count
 
@@ -133,9 +133,11 @@ class BridgePeople:
         for person in self.people:
             await person.js.call("reopen", room=person.room)
 
-    async def trouble(self) -> list[str]:
-        """What the clients and the bridge themselves complain about."""
-        told = self._world.trouble()
+    async def trouble(self, acts: Iterable[Act]) -> list[str]:
+        """Where else than once each act showed; what the clients and the bridge themselves complain about."""
+        places = {act.key: (act.kind, _places(self.people[act.who], act)) for act in acts}
+        told = [f"{key}: {kind} {found}" for key, (kind, found) in places.items() if set(found) != {1}]
+        told += self._world.trouble()
         for number, person in enumerate(self.people):
             dark = await person.js.call("unreadable")
             told += [f"clinician {number} can't read {event['id']}: {event['reason']}" for event in dark]
@@ -144,15 +146,7 @@ class BridgePeople:
 
     def doubted(self, acts: Iterable[Act]) -> list[str]:
         """Messages of which the bridge said to their writers that it can't know."""
-        return [
-            act.key
-            for act in acts
-            if act.kind is Kind.REPLY
-            and any(
-                DOUBT in (m["body"] or "") and answers(m, self.people[act.who].sent.get(act.key))
-                for m in self.people[act.who].heard()
-            )
-        ]
+        return [a.key for a in acts if a.kind is Kind.REPLY and _is_doubted(self.people[a.who], a.key)]
 
     async def _greet(self, person: Clinician) -> None:
         await self._write(person, "bonjour", file=False)
@@ -190,6 +184,11 @@ class BridgePeople:
         await until(looked, "a mailbox can be read", within=ACCEPT_S)
 
 
+def _places(person: Clinician, act: Act) -> list[int]:
+    """How often an act shows: as event of the text (and of the file), or as mail taken, as copy, by its sign."""
+    return _as_mail(person, act) if act.kind is Kind.REPLY else _as_events(person, act)
+
+
 def _as_events(person: Clinician, act: Act) -> list[int]:
     """A mail that a kill delivered twice stands in the mailbox twice, and is then two mails for the bridge as well."""
     copies = len({mail.as_bytes() for mail in person.inbox.mails if act.key in text_of(mail)})
@@ -208,11 +207,37 @@ def _as_mail(person: Clinician, act: Act) -> list[int]:
         if act.key in text_of(mail) and (taken := _TAKEN.search(" ".join(map(str, mail.get_all("Received", [])))))
     }
     copies = sum(act.key in text_of(mail) for mail in person.copies.mails)
-    signs = [m for m in person.heard() if _sign(m, person.sent.get(act.key)) in _SIGNS]
-    return [len(came), copies, min(len(signs), 1)]
+    events = {person.sent[key] for key in _in_one_mail(person, act.key)}
+    signed = any(_sign(m) in _SIGNS and m["relates"]["event_id"] in events for m in person.heard())
+    return [len(came), copies, int(signed)]
 
 
-def _sign(report: Report, event: str | None) -> str:
-    """The key of a reaction to that event; empty for anything else."""
-    relates = report.get("relates") or {}
-    return str(relates.get("key", "")) if event is not None and relates.get("event_id") == event else ""
+def _in_one_mail(person: Clinician, key: str) -> list[str]:
+    """The messages that left in one mail with this one: what is written at one go is gathered, and told of once."""
+    texts_ = [text for mail in person.theirs.mails if key in (text := text_of(mail))]
+    return [other for other in person.sent if any(other in text for text in texts_)]
+
+
+def _is_doubted(person: Clinician, key: str) -> bool:
+    """True when the writer was told so, under the last message of the mail. A mail that never came has no known parts:
+
+    then what stands next in the room counts, for messages leave in their order.
+    """
+    doubts = {
+        (m.get("relates") or {}).get("m.in_reply_to", {}).get("event_id")
+        for m in person.heard()
+        if DOUBT in (m["body"] or "")
+    }
+    together = _in_one_mail(person, key)
+    if together:
+        return any(person.sent[other] in doubts for other in together)
+    signed = {m["relates"]["event_id"] for m in person.heard() if _sign(m)}
+    own = [r["id"] for r in person.js.reports if r["event"] == "message" and r["from"] == person.js.user]
+    event = person.sent.get(key)
+    later = own[own.index(event) :] if event in own else []
+    return next((one in doubts for one in later if one in doubts or one in signed), False)
+
+
+def _sign(report: Report) -> str:
+    """The key of a reaction; empty for anything else."""
+    return str((report.get("relates") or {}).get("key", ""))

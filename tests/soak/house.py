@@ -120,7 +120,7 @@ class House:
             for room in (person.mail_room, person.home):
                 await person.js.call("reopen", room=room)
 
-    async def trouble(self) -> list[str]:
+    async def trouble(self, acts: Iterable[Act]) -> list[str]:
         """What the clients themselves complain about: messages without a key, faults, syncs that failed."""
         told = []
         for number, person in enumerate(self.people):
