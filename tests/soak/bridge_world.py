@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -37,8 +37,18 @@ START_AGAIN_S = 0.2
 class World:
     """Made by `start`. Whatever is killed is started again, as a supervisor does, until `stop`."""
 
-    def __init__(self, folder: Path, *, postgres: bool) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        postgres: bool = False,
+        program: str = "tests.soak.bridge_program",
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """`program`: the module that runs the bridge; `environment`: what it finds there besides."""
         self._folder = folder
+        self._program = program
+        self._environment = dict(environment or {})
         self._postgres = self._database() if postgres else None
         self._undo = ExitStack()
         self._bridge: subprocess.Popen[bytes] | None = None
@@ -86,9 +96,20 @@ class World:
         """Somebody's mailbox, in a program of their own."""
         return MailProgram(self._mails, person.address.value, person.mail_password)
 
-    def is_bot(self, user: str) -> bool:
-        """True for the bridge's own account."""
-        return user == self._config.bot("mssante")
+    @property
+    def token(self) -> str:
+        """The appservice's, which speaks for ghosts."""
+        return read_secret(self._config.mssante.as_token).decode()
+
+    @property
+    def bridge_pid(self) -> int:
+        """Of the bridge's process."""
+        assert self._bridge is not None
+        return self._bridge.pid
+
+    def deliver(self, to: Person, raw: bytes) -> None:
+        """By LMTP, as Postfix does. Blocks."""
+        self._postfix.dovecot.deliver(to.address.value, raw)
 
     async def slay(self, victim: str) -> None:
         """SIGKILL. What it was is started again at once; the bridge by `_keep`."""
@@ -163,7 +184,7 @@ class World:
         until_ = now + timedelta(days=365)
         entries = [
             Attestation(p.account, p.rpps, p.professional.display_name, Method.MAILBOX_CODE, now, until_)
-            for p in cast.clinicians
+            for p in members(cast)
         ]
         writer = SnapshotWriter(config.annuaire.snapshot, read_secret(config.secrets.snapshot))
         writer.publish(snapshot(1, now, entries))
@@ -172,9 +193,11 @@ class World:
 
     def _run_bridge(self) -> subprocess.Popen[bytes]:
         self._where = self.deaths.pop(0) if self.deaths else ""
-        command = [sys.executable, "-m", "tests.soak.bridge_program", "--config", str(self._layout.config)]
+        command = [sys.executable, "-m", self._program, "--config", str(self._layout.config)]
         with (self._layout.logs / "mssante.log").open("ab") as out:
-            return subprocess.Popen(command, stdout=out, stderr=out, env=os.environ | {DIE_AT: self._where})
+            return subprocess.Popen(
+                command, stdout=out, stderr=out, env=os.environ | self._environment | {DIE_AT: self._where}
+            )
 
     async def _slay_bridge(self) -> None:
         """SIGKILL, and wait until it is started again."""
@@ -200,6 +223,11 @@ class World:
                     await asyncio.sleep(START_AGAIN_S)
                 self._bridge = self._run_bridge()
             await asyncio.sleep(0.02)
+
+
+def members(cast: Cast) -> tuple[Person, ...]:
+    """Who is attested."""
+    return (*cast.clinicians, cast.author, cast.colleague)
 
 
 def fresh(folder: Path) -> Path:
