@@ -38,6 +38,16 @@ class MailProgram:
         """Every mail in the inbox (or another folder), oldest first; nothing is marked as read."""
         return self._found(folder, "ALL")
 
+    def newer(self, folder: str, uid: int) -> tuple[int, list[tuple[int, EmailMessage]]]:
+        """The folder's UIDVALIDITY, and every mail above that UID with its own, lowest first."""
+        with self._opened() as imap:
+            imap.select(folder, readonly=True)
+            _, validity = imap.response("UIDVALIDITY")
+            _, found = imap.uid("SEARCH", "UID", f"{uid + 1}:*")
+            # "N:*" holds the last mail whatever N is (RFC 9051, sequence-set).
+            uids = [int(one) for one in (found[0] or b"").split() if int(one) > uid]
+            return int(validity[0]), [(one, self._fetch(imap, str(one))) for one in sorted(uids)]
+
     def flagged(self, key: str) -> list[EmailMessage]:
         """Mails of the inbox that an IMAP search key finds, e.g. `ANSWERED`."""
         return self._found("INBOX", key)

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Awaitable, Iterable
 from pathlib import Path
 
+import asyncpg
 import pytest
 from mautrix.util.async_db import Scheme
 
@@ -17,6 +18,7 @@ from colloque.errors import ConfigError, Inconsistent, Temporary
 from colloque.files import free_port
 from colloque.identity import EventId
 from colloque.store.handled import Handled
+from colloque.store.pools import translate
 from colloque.store.roomkeys import RoomKeys
 from colloque.store.schema import new_upgrades, open_database
 from tests.servers.databases import ROOM
@@ -121,6 +123,28 @@ async def test_postgres_away_is_temporary_and_comes_back(
     await handled.save_position("s3")
     assert await handled.position() == "s3"
     await db.stop()
+
+
+@pytest.mark.postgres
+async def test_postgres_killed_before_a_connection_is_given_back_undoes_nothing(
+    postgres_server: PostgresServer,
+) -> None:
+    db = await open_database(await postgres_server.new_database(), new_upgrades(), "salles")
+    port = postgres_server.port
+    try:
+        async with db.acquire() as conn:
+            await conn.execute("INSERT INTO sync_position (id, token) VALUES (1, 'here')")
+            postgres_server.kill()
+        postgres_server.start(port)
+        assert await db.fetchval("SELECT token FROM sync_position") == "here"
+    finally:
+        await db.stop()
+
+
+@pytest.mark.parametrize("broken", [asyncpg.InternalClientError("failed"), asyncpg.ConnectionDoesNotExistError("gone")])
+async def test_a_connection_that_broke_in_the_middle_of_a_command_is_temporary(broken: Exception) -> None:
+    with pytest.raises(Temporary):
+        await translate(broken)
 
 
 @pytest.mark.postgres

@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 import urllib.parse
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -19,7 +20,9 @@ from colloque.config import MailServerConfig
 from colloque.files import free_port
 from colloque_demo.pki import make_pki
 from tests.servers.operator import DOMAIN, Operator, make_accounts
+from tests.servers.process import kill_whole
 
+AGAIN_S = 60.0
 PROGRAM = Path("/usr/sbin/dovecot")
 UID = 5000
 
@@ -103,12 +106,15 @@ timeout_msecs = 3000
 
 
 class Dovecot:
-    """One instance in a folder of its own, on ports of the OS."""
+    """One instance in a folder of its own, on ports of the OS.
 
-    def __init__(self, *locals_: str) -> None:
+    Mailboxes of `locals_` in the operator's domain, or those of `accounts` (as `make_accounts` makes them).
+    """
+
+    def __init__(self, *locals_: str, accounts: Mapping[str, dict[str, str]] | None = None) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="clq-dovecot-", dir="/tmp"))
         self.folder.chmod(0o755)  # its processes run as other users
-        self.accounts = make_accounts(*locals_)
+        self.accounts = dict(accounts or make_accounts(*locals_))
         self.pki = make_pki(self.folder / "pki")
         self.pki.ca.parent.chmod(0o755)
         self._introspection = _Introspection({a["token"]: name for name, a in self.accounts.items()})
@@ -120,15 +126,29 @@ class Dovecot:
         for _ in range(3):
             self.imap, self.imaps, self.lmtp, self.sasl = (free_port() for _ in range(4))
             self._configure()
-            with (self.folder / "out").open("ab") as out:
-                self._process = subprocess.Popen(
-                    [PROGRAM, "-F", "-c", str(self.folder / "dovecot.conf")], stdout=out, stderr=out
-                )
-            if self._answers(time.monotonic() + 20):
+            if self._run():
                 self._make_inboxes()
                 imap = MailServerConfig("localhost", self.imap, self.pki.ca)
                 return Operator(imap, imap, self.accounts, self.deliver, keywords=True)
         raise AssertionError((self.folder / "out").read_text() + (self.folder / "dovecot.log").read_text())
+
+    def kill(self) -> None:
+        """SIGKILL to all its processes."""
+        assert self._process is not None
+        kill_whole(self._process)
+
+    def start_again(self) -> None:
+        """After a kill: on the same ports, with what it had. Waits while one is held by a client's port."""
+        end = time.monotonic() + AGAIN_S
+        while not self._run():
+            assert time.monotonic() < end, (self.folder / "dovecot.log").read_text()[-2000:]
+
+    def _run(self) -> bool:
+        with (self.folder / "out").open("ab") as out:
+            self._process = subprocess.Popen(
+                [PROGRAM, "-F", "-c", str(self.folder / "dovecot.conf")], stdout=out, stderr=out
+            )
+        return self._answers(time.monotonic() + 20)
 
     def _make_inboxes(self) -> None:
         """An INBOX made at once by a delivery and by a login fails one of the two ("ALREADYEXISTS")."""

@@ -10,13 +10,16 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from colloque.config import MailServerConfig
 from colloque.files import free_port
 from tests.servers.dovecot import Dovecot
 from tests.servers.operator import DOMAIN, Operator
+from tests.servers.process import kill_whole
 
+AGAIN_S = 60.0
 PROGRAM = Path("/usr/sbin/postfix")
 
 MAIN = """
@@ -33,7 +36,7 @@ mydestination =
 alias_maps =
 alias_database =
 local_recipient_maps =
-virtual_mailbox_domains = {domain}
+virtual_mailbox_domains = {domains}
 virtual_mailbox_maps = texthash:{folder}/etc/mailboxes
 virtual_transport = lmtp:inet:127.0.0.1:{lmtp}
 default_transport = error:5.4.4 no route outside the trusted space
@@ -81,45 +84,59 @@ postlog   unix-dgram n  -       n       -       1       postlogd
 
 
 class Postfix:
-    """One instance, with a Dovecot of its own for logins and mailboxes."""
+    """One instance, with a Dovecot of its own for logins and mailboxes (`locals_` and `accounts` are Dovecot's)."""
 
-    def __init__(self, *locals_: str) -> None:
+    def __init__(self, *locals_: str, accounts: Mapping[str, dict[str, str]] | None = None) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="clq-postfix-", dir="/tmp"))
         self.folder.chmod(0o755)
-        self._dovecot = Dovecot(*locals_)
+        self.dovecot = Dovecot(*locals_, accounts=accounts)
         self._master: subprocess.Popen[bytes] | None = None
         self.port = self.implicit = 0
 
     def start(self) -> Operator:
         """Start both."""
-        behind = self._dovecot.start()
+        behind = self.dovecot.start()
         for _ in range(3):
             self.port, self.implicit = free_port(), free_port()
             self._configure()
             etc = str(self.folder / "etc")
             checked = subprocess.run([PROGRAM, "-c", etc, "check"], check=False, capture_output=True, timeout=60)
             assert checked.returncode == 0, checked.stderr.decode()
-            with (self.folder / "out").open("ab") as out:
-                self._master = subprocess.Popen(
-                    ["/usr/lib/postfix/sbin/master", "-c", etc, "-d"], stdout=out, stderr=out, start_new_session=True
-                )
-            if self._answers(time.monotonic() + 20):
-                smtp = MailServerConfig("localhost", self.port, self._dovecot.pki.ca)
+            if self._run():
+                smtp = MailServerConfig("localhost", self.port, self.dovecot.pki.ca)
                 return Operator(behind.imap, smtp, behind.accounts, behind.deliver, keywords=True)
         raise AssertionError((self.folder / "out").read_text() + (self.folder / "mail.log").read_text())
+
+    def kill(self) -> None:
+        """SIGKILL to all processes of Postfix; Dovecot lives on."""
+        assert self._master is not None
+        kill_whole(self._master)
+
+    def start_again(self) -> None:
+        """After a kill: on the same ports, with its queue. Waits while one is held by a client's port."""
+        end = time.monotonic() + AGAIN_S
+        while not self._run():
+            assert time.monotonic() < end, (self.folder / "mail.log").read_text()[-2000:]
+
+    def _run(self) -> bool:
+        command = ["/usr/lib/postfix/sbin/master", "-c", str(self.folder / "etc"), "-d"]
+        with (self.folder / "out").open("ab") as out:
+            self._master = subprocess.Popen(command, stdout=out, stderr=out, start_new_session=True)
+        return self._answers(time.monotonic() + 20)
 
     def _configure(self) -> None:
         etc, data, spool = (self.folder / name for name in ("etc", "data", "spool"))
         for made in (etc, data, spool):
             made.mkdir(exist_ok=True)
         os.chown(data, pwd.getpwnam("postfix").pw_uid, -1)
-        accounts = self._dovecot.accounts
+        accounts = self.dovecot.accounts
         (etc / "mailboxes").write_text("".join(f"{name} x\n" for name in accounts))
         (etc / "senders").write_text("".join(f"{name} {name}\n" for name in accounts))
         values = {
             "folder": self.folder, "name": "postfix-" + self.folder.name[-8:], "domain": DOMAIN,
-            "lmtp": self._dovecot.lmtp, "sasl": self._dovecot.sasl,
-            "cert": self._dovecot.pki.cert, "key": self._dovecot.pki.key, "port": self.port, "implicit": self.implicit,
+            "domains": ", ".join(sorted({name.partition("@")[2] for name in accounts})),
+            "lmtp": self.dovecot.lmtp, "sasl": self.dovecot.sasl,
+            "cert": self.dovecot.pki.cert, "key": self.dovecot.pki.key, "port": self.port, "implicit": self.implicit,
         }  # fmt: skip
         (etc / "main.cf").write_text(MAIN.format(**values))
         (etc / "master.cf").write_text(MASTER.format(**values))
@@ -144,5 +161,5 @@ class Postfix:
     def stop(self) -> None:
         """Stop both and remove everything."""
         self._stop_master()
-        self._dovecot.stop()
+        self.dovecot.stop()
         shutil.rmtree(self.folder)

@@ -19,10 +19,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import asyncpg
+import asyncpg  # type: ignore[import-untyped]
 import pytest
 
 from colloque.files import free_port
+from tests.servers.process import kill_whole
 
 _USER = "postgres"
 
@@ -77,7 +78,15 @@ class PostgresServer:
         """Start and wait until it accepts connections: on that port, or on a free one (another when it was taken)."""
         for _ in range(3):
             self.port = port or free_port()
-            command = [self._bin / "postgres", "-D", self.data, "-p", str(self.port), "-c", "fsync=off"]
+            command: list[str | Path] = [
+                self._bin / "postgres",
+                "-D",
+                self.data,
+                "-p",
+                str(self.port),
+                "-c",
+                "fsync=off",
+            ]
             command += ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]
             with (self.folder / "log").open("ab") as log:
                 self.process = subprocess.Popen(command, user=self._user, cwd=self.folder, stdout=log, stderr=log)
@@ -87,7 +96,7 @@ class PostgresServer:
 
     def _answers(self, deadline: float) -> bool:
         assert self.process is not None
-        ready = [self._bin / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port), "-t", "1"]
+        ready: list[str | Path] = [self._bin / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port), "-t", "1"]
         while time.monotonic() < deadline and self.process.poll() is None:
             if subprocess.run(ready, check=False, timeout=10).returncode == 0:
                 return True
@@ -101,6 +110,11 @@ class PostgresServer:
             self.process.send_signal(signal.SIGINT)
             self.process.wait(timeout=30)
             self.process = None
+
+    def kill(self) -> None:
+        """SIGKILL to all its processes."""
+        if self.process is not None:
+            kill_whole(self.process)
 
     def remove(self) -> None:
         """Stop and delete everything."""

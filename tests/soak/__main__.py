@@ -1,12 +1,16 @@
-"""`python -m tests.soak house --kills N [--seed S]`: exit 1 when anything was lost or doubled."""
+"""`python -m tests.soak NAME --kills N [--seed S]`: exit 1 when anything was lost or doubled."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import sys
+from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+from tests.soak import bridge
 from tests.soak.house import PEOPLE
 from tests.soak.ledger import Ledger
 from tests.soak.plan import batches
@@ -15,22 +19,35 @@ from tests.soak.run import END, VICTIMS, run
 FOLDER = Path(".soak").absolute()
 
 
+async def _house(ledger: Ledger, folder: Path) -> None:
+    done = sum(verdict.batch != END for verdict in ledger.verdicts)
+    plan = ledger.plan
+    left = batches(plan["seed"], kills=plan["kills"], victims=VICTIMS, people=PEOPLE, begin=done)
+    if left:
+        await run(left, ledger, folder.parent)
+
+
+SOAKS: dict[str, Callable[[Ledger, Path], Coroutine[Any, Any, None]]] = {
+    "house": _house,
+    "bridge": partial(bridge.at_random, postgres=False),
+    "bridge-postgres": partial(bridge.at_random, postgres=True),
+    "bridge-steps": partial(bridge.at_steps, postgres=False),
+}
+
+
 def main() -> int:
     """Run what is left of the plan, print the totals."""
     parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
-    parser.add_argument("only", choices=["house"])
+    parser.add_argument("only", choices=SOAKS)
     parser.add_argument("--kills", type=int, default=9)
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
     FOLDER.mkdir(exist_ok=True)
     plan = {"only": asked.only, "kills": asked.kills, "seed": asked.seed}
     ledger = Ledger.open(FOLDER / f"{asked.only}-{asked.seed}.json", plan)
-    done = sum(verdict.batch != END for verdict in ledger.verdicts)
-    if done:
-        print(f"going on after {done} batches")
-    left = batches(asked.seed, kills=asked.kills, victims=VICTIMS, people=PEOPLE, begin=done)
-    if left:
-        asyncio.run(run(left, ledger, FOLDER))
+    if ledger.verdicts:
+        print(f"going on after {len(ledger.verdicts)} batches")
+    asyncio.run(SOAKS[asked.only](ledger, FOLDER / ("demo" if asked.only == "house" else asked.only)))
     total = ledger.totals()
     ledger.close()
     print(

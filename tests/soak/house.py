@@ -80,7 +80,7 @@ class House:
         if act.kind is Kind.MAIL:
             await asyncio.to_thread(_write, person, act.key)
         elif act.kind is Kind.REPLY:
-            person.sent[act.key] = await _accepted(
+            person.sent[act.key] = await accepted(
                 lambda: person.js.call(
                     "reply", room=person.mail_room, event=person.hello, text=f"Réponse {act.key}", txn=act.key
                 )
@@ -89,7 +89,7 @@ class House:
             colleague = self.people[(act.who + 1) % len(self.people)]
             commands = (f"!patient ouvrir {colleague.js.user}",) if act.kind is Kind.ROOM else COMMANDS
             text = commands[zlib.crc32(act.key.encode()) % len(commands)]
-            person.sent[act.key] = await _accepted(
+            person.sent[act.key] = await accepted(
                 lambda: person.js.call("send", room=person.home, text=text, txn=act.key)
             )
 
@@ -109,7 +109,7 @@ class House:
                 )
             else:
                 count[act.key] = sum(
-                    m["from"] in self.bots and _answers(m, person.sent.get(act.key))
+                    m["from"] in self.bots and answers(m, person.sent.get(act.key))
                     for m in person.messages(person.home)
                 )
         return count
@@ -120,7 +120,7 @@ class House:
             for room in (person.mail_room, person.home):
                 await person.js.call("reopen", room=room)
 
-    async def trouble(self) -> list[str]:
+    async def trouble(self, acts: Iterable[Act]) -> list[str]:
         """What the clients themselves complain about: messages without a key, faults, syncs that failed."""
         told = []
         for number, person in enumerate(self.people):
@@ -138,7 +138,7 @@ class House:
         for act in acts:
             person = self.people[act.who]
             said = [str(m["body"]) for m in person.messages(person.home) if m["from"] in self.bots]
-            answers = [str(m["body"]) for m in person.messages(person.home) if _answers(m, person.sent[act.key])]
+            answers = [str(m["body"]) for m in person.messages(person.home) if answers(m, person.sent[act.key])]
             for words in re.findall("« .+? »", answers[0] if answers else ""):
                 count[act.key] = sum(f"{words} {ERASED}" in text for text in said)
         rooms = {r["room"] for p in self.people for r in p.js.reports if _is_patient_room(r)}
@@ -152,7 +152,7 @@ class House:
             for act in acts
             if act.kind is Kind.REPLY
             and any(
-                DOUBT in (m["body"] or "") and _answers(m, self.people[act.who].sent.get(act.key))
+                DOUBT in (m["body"] or "") and answers(m, self.people[act.who].sent.get(act.key))
                 for m in self.people[act.who].messages(self.people[act.who].mail_room)
             )
         ]
@@ -168,9 +168,9 @@ async def _enrol(access: dict[str, Any], user: dict[str, Any], correspondent: Ma
         old = len(await asyncio.to_thread(own.inbox))
         asked = await js.call("send", room=home, text=f"!inscription {user['rpps']}")
         code = await until(lambda: _code(own, old), "the code by mail", within=60)
-        await js.expect(lambda r: _answers(r, asked["id"]), 60)
+        await js.expect(lambda r: answers(r, asked["id"]), 60)
         answered = await js.call("send", room=home, text=f"!code {code}")
-        await js.expect(lambda r: _answers(r, answered["id"]), 60)
+        await js.expect(lambda r: answers(r, answered["id"]), 60)
         person = Clinician(js, user["mssante"], home, correspondent)
         await asyncio.to_thread(_write, person, "hello")
         hello = await js.expect(
@@ -212,12 +212,12 @@ def _is_patient_room(report: Report) -> bool:
     return is_mark and bool(report["content"].get("kind") == "patient")
 
 
-def _answers(report: Report, event: str | None) -> bool:
+def answers(report: Report, event: str | None) -> bool:
     relates = report.get("relates") or {}
     return event is not None and (relates.get("m.in_reply_to") or {}).get("event_id") == event
 
 
-async def _accepted(call: Callable[[], Awaitable[dict[str, str]]]) -> str:
+async def accepted(call: Callable[[], Awaitable[dict[str, str]]]) -> str:
     """Try until the server takes it: what a client does while the server is away. The transaction stays the same."""
     result: dict[str, str] = {}
 

@@ -12,9 +12,6 @@ ACT_EVERY_S = (0.3, 1.5)
 BURST = 6
 BURST_S = 0.3
 """So many acts more just before each kill: it strikes while several are under way, each at another point."""
-REST_S = (4.0, 9.0)
-"""Between two kills: some strike a house that is well again, some one that is still getting up."""
-KILLS_A_BATCH = 3
 
 
 class Kind(StrEnum):
@@ -26,8 +23,27 @@ class Kind(StrEnum):
     """The clinician answers in Matrix; one mail must reach the correspondent."""
     COMMAND = "command"
     """The clinician types a command; one answer must come."""
+    FILE = "file"
+    """A correspondent sends a mail with a file; its text and the file must stand once in the conversation."""
     ROOM = "room"
     """The clinician opens a patient room: one answer, one room, and at its end one word that it is erased."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """What is done, and how often is killed."""
+
+    kinds: tuple[Kind, ...]
+    """Drawn with equal chances."""
+    once: Kind | None
+    """Done once a batch."""
+    kills_a_batch: int
+    rest_s: tuple[float, float]
+    """Between two kills: some strike a house that is well again, some one that is still getting up."""
+
+
+HOUSE = Rhythm((Kind.MAIL, Kind.REPLY, Kind.COMMAND), Kind.ROOM, kills_a_batch=3, rest_s=(4.0, 9.0))
+BRIDGE = Rhythm((Kind.MAIL, Kind.FILE, Kind.REPLY, Kind.REPLY), None, kills_a_batch=10, rest_s=(1.5, 5.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +75,23 @@ class Batch:
     kills: tuple[Kill, ...]
 
 
-def make_batch(seed: int, number: int, *, kills: int, victims: tuple[str, ...], people: int) -> Batch:
+def make_batch(
+    seed: int, number: int, *, kills: int, victims: tuple[str, ...], people: int, rhythm: Rhythm = HOUSE
+) -> Batch:
     """Batch `number` of the run `seed`."""
     draw = random.Random(f"{seed}/{number}")
-    blows = [Kill(draw.choice(victims), at) for at in _times(draw, REST_S, count=kills)]
+    blows = [Kill(draw.choice(victims), at) for at in _times(draw, rhythm.rest_s, count=kills)]
     end = (blows[-1].at_s if blows else 0.0) + 2.0
     times = [at for at in _times(draw, ACT_EVERY_S, count=1 + round(end / ACT_EVERY_S[0])) if at < end]
     times += [blow.at_s - draw.uniform(0, BURST_S) for blow in blows for _ in range(BURST)]
-    kinds = [Kind.MAIL, Kind.REPLY, Kind.COMMAND]
     acts = [
-        Act(f"soak{seed}x{number}x{rank}y", draw.choice(kinds), draw.randrange(people), at)
+        Act(f"soak{seed}x{number}x{rank}y", draw.choice(rhythm.kinds), draw.randrange(people), at)
         for rank, at in enumerate(sorted(times))
     ]
-    # One room a batch: it lives for about that long, so a later batch's kills strike while it ends.
-    chosen = draw.randrange(len(acts))
-    acts[chosen] = replace(acts[chosen], kind=Kind.ROOM)
+    if rhythm.once is not None:
+        # One room a batch, say: it lives for about that long, so a later batch's kills strike while it ends.
+        chosen = draw.randrange(len(acts))
+        acts[chosen] = replace(acts[chosen], kind=rhythm.once)
     return Batch(number, tuple(acts), tuple(blows))
 
 
@@ -81,11 +99,14 @@ def _times(draw: random.Random, between: tuple[float, float], *, count: int) -> 
     return list(accumulate(draw.uniform(*between) for _ in range(count)))
 
 
-def batches(seed: int, *, kills: int, victims: tuple[str, ...], people: int, begin: int = 0) -> list[Batch]:
+def batches(
+    seed: int, *, kills: int, victims: tuple[str, ...], people: int, begin: int = 0, rhythm: Rhythm = HOUSE
+) -> list[Batch]:
     """All batches from number `begin` on that together hold `kills` kills."""
-    sizes = [KILLS_A_BATCH] * (kills // KILLS_A_BATCH) + ([kills % KILLS_A_BATCH] if kills % KILLS_A_BATCH else [])
+    whole, rest = divmod(kills, rhythm.kills_a_batch)
+    sizes = [rhythm.kills_a_batch] * whole + ([rest] if rest else [])
     return [
-        make_batch(seed, number, kills=size, victims=victims, people=people)
+        make_batch(seed, number, kills=size, victims=victims, people=people, rhythm=rhythm)
         for number, size in enumerate(sizes)
         if number >= begin
     ]

@@ -12,6 +12,7 @@ constraint or wrong SQL stays what it is, for it is a bug of ours.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -37,6 +38,7 @@ _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _AWAY = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the next command on a connection that broke in the middle of one
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.TransactionRollbackError,
@@ -116,4 +118,6 @@ class Postgres(_PerTask, PostgresDatabase):
         try:
             yield Connection(self.scheme, raw, self.log, handle_exception=translate)
         finally:
-            await self.pool.release(raw)
+            # Whoever held it has done what they did, or was told that it failed: the pool drops a broken connection.
+            with contextlib.suppress(OSError, *_AWAY):
+                await self.pool.release(raw)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.soak.ledger import Ledger, judge
-from tests.soak.plan import BURST, BURST_S, Kind, batches, make_batch
+from tests.soak.plan import BRIDGE, BURST, BURST_S, Kind, batches, make_batch
 
 VICTIMS = ("synapse", "mssante")
 
@@ -32,6 +32,13 @@ def test_every_kill_strikes_while_several_acts_are_under_way() -> None:
 def test_every_batch_opens_one_room() -> None:
     for batch in batches(1, kills=60, victims=VICTIMS, people=2):
         assert [act.kind for act in batch.acts].count(Kind.ROOM) == 1
+
+
+def test_the_bridge_is_killed_at_its_own_rhythm() -> None:
+    whole = batches(3, kills=25, victims=VICTIMS, people=2, rhythm=BRIDGE)
+    assert [len(b.kills) for b in whole] == [10, 10, 5]
+    assert {act.kind for b in whole for act in b.acts} == set(BRIDGE.kinds)
+    assert batches(3, kills=25, victims=VICTIMS, people=2, begin=2, rhythm=BRIDGE) == whole[2:]
 
 
 def test_no_key_is_the_beginning_of_another() -> None:
