@@ -177,6 +177,7 @@ class World:
         raw = yaml.load(self._layout.config)
         raw["mssante"]["imap"]["port"], raw["mssante"]["smtp"]["port"] = imap, smtp
         raw["mssante"]["database"] = database
+        raw["mssante"]["budget"] = {"logins_per_minute": 100_000, "sends_per_minute": 100_000}
         yaml.dump(raw, self._layout.config)
 
     def _attest(self, config: Config, cast: Cast) -> None:
