@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
 
-from prometheus_client import Gauge
-
 from colloque.book import AttestationBook, read_secret
 from colloque.bot import Bot, Reply
-from colloque.bot_service import Parts, open_parts, post_incidents
+from colloque.bot_service import Parts, open_parts
 from colloque.calls import JsonDict
 from colloque.commands import Owner
 from colloque.config import Config
@@ -20,7 +17,6 @@ from colloque.directory.open import open_directory
 from colloque.identity import UserId
 from colloque.matrix.home import Incoming
 from colloque.rights import Rights
-from colloque.rooms.mark import ADMIN_KEY
 from colloque.service import Service
 from colloque.sockets import Server, Verb
 from colloque.store.schema import new_upgrades
@@ -32,7 +28,7 @@ from colloque_mssante.crypto import Accounts
 from colloque_mssante.daily import DailyList
 from colloque_mssante.ghosts import Ghosts
 from colloque_mssante.keeping import open_keeping
-from colloque_mssante.known import open_known
+from colloque_mssante.known import Known, open_known
 from colloque_mssante.listener import Listener
 from colloque_mssante.notices import Notices
 from colloque_mssante.outbox import Outbox
@@ -45,6 +41,7 @@ from colloque_mssante.sharing import open_sharing
 from colloque_mssante.store_documents import Documents
 from colloque_mssante.store_mails import Mails
 from colloque_mssante.tables import register_upgrades
+from colloque_mssante.telling import Telling
 from colloque_mssante.watch import Watcher
 from colloque_mssante.writing import open_writing
 
@@ -59,8 +56,6 @@ class MssanteService(Service):
 
     def __init__(self, config: Config) -> None:
         super().__init__("mssante", config, config.mssante)
-        self._mails = Gauge("colloque_outbox_mails", "Mails sent or to send", ["state"], registry=self.registry)
-        self._boxes = Gauge("colloque_mailboxes", "Mailboxes watched", ["state"], registry=self.registry)
 
     async def open(self, stack: AsyncExitStack) -> None:
         """Connect everything, settle what a crash left, then listen."""
@@ -204,7 +199,7 @@ class MssanteService(Service):
         await sender.settle()
         await inbound.settle()
         await self._listen(stack, mail)
-        self._add_checks(parts, outbox, watcher, credentials, book)
+        self._add_checks(parts, outbox, watcher, known)
         self.check("antivirus", scanning.problem)
         self.spawn("sync", lambda: parts.home.run(listener.hear, self.stop, position=parts.handled, receipts=True))
         self.spawn("reading", partial(self._until_stopped, keeping.reading.run))
@@ -213,9 +208,10 @@ class MssanteService(Service):
         self.spawn("copies", partial(self._until_stopped, keeping.filing.run))
         self.spawn("mailboxes", partial(self._until_stopped, watcher.run))
         self.spawn("teams", partial(self._until_stopped, sharing.rooms.run))
-        self.spawn("alerts", partial(self._alerts, parts, notices, outbox, watcher))
+        telling = Telling(parts=parts, notices=notices, outbox=outbox, watcher=watcher, registry=self.registry)
+        self.spawn("alerts", partial(self._again, telling.once, _POST_S))
         daily = DailyList(home=parts.home, directory=directory, documents=documents, clock=parts.clock)
-        self.spawn("lists", partial(self._lists, daily))
+        self.spawn("lists", partial(self._again, daily.once, _LISTS_S))
 
     def _accounts(self, parts: Parts, secret: bytes) -> Accounts:
         config, own = self.config, self.config.mssante
@@ -244,36 +240,19 @@ class MssanteService(Service):
         await server.start()
         stack.push_async_callback(server.stop)
 
-    def _add_checks(
-        self, parts: Parts, outbox: Outbox, watcher: Watcher, credentials: Credentials, book: AttestationBook
-    ) -> None:
+    def _add_checks(self, parts: Parts, outbox: Outbox, watcher: Watcher, known: Known) -> None:
         async def stuck() -> str:
             return "outbox.stuck" if stuck_since(await outbox.oldest_waiting(), parts.clock.now()) else ""
 
         self.check("outbox", stuck)
         self.check("mailboxes", lambda: "mailbox.unreachable" if watcher.unreachable(UNREACHABLE_S) else "")
-        self.check("credentials", lambda: credentials.problem)
-        self.check("attestations", lambda: "attestations.unusable" if book.problem else "")
+        self.check("credentials", lambda: known.credentials.problem)
+        self.check("attestations", lambda: "attestations.unusable" if known.book.problem else "")
 
-    async def _alerts(self, parts: Parts, notices: Notices, outbox: Outbox, watcher: Watcher) -> None:
-        """Incidents to the admin room, notices to home rooms, each once; and the metrics."""
+    async def _again(self, work: Callable[[], Awaitable[None]], pause_s: float) -> None:
         while not self.stop.is_set():
-            self._mails.clear()
-            for state, count in (await outbox.counts()).items():
-                self._mails.labels(state).set(count)
-            self._boxes.clear()
-            for state, count in Counter(watcher.states.values()).items():
-                self._boxes.labels(state).set(count)
-            await notices.post()
-            admin_room = await parts.rooms.get(ADMIN_KEY)
-            if admin_room is not None:
-                await post_incidents(parts.home, parts.incidents, admin_room.room)
-            await self.pause(_POST_S)
-
-    async def _lists(self, daily: DailyList) -> None:
-        while not self.stop.is_set():
-            await daily.once()
-            await self.pause(_LISTS_S)
+            await work()
+            await self.pause(pause_s)
 
     async def _until_stopped(self, work: Callable[[], Awaitable[None]]) -> None:
         """Run what runs for ever, until the service is told to stop."""
