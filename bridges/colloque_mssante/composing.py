@@ -12,6 +12,7 @@ from colloque.config import MssanteConfig
 from colloque.directory.lookup import Directory
 from colloque.errors import BadIdentifier, BadInput, HomeRefused, Refused, Tampered
 from colloque.identity import MssanteAddress, UserId
+from colloque.mail.bodies import escaped
 from colloque.mail.compose import compose, encoded_size, envid, message_id
 from colloque.mail.message import Attachment, Outgoing, Party
 from colloque.mail.mss import headers, shown_subject
@@ -87,11 +88,7 @@ class Composer:
         assert target is not None
         sender = self.check(draft.owner, target)
         self.check_size(target, lines)
-        words = "\n".join(line.words for line in lines if line.words.strip()) or texts.FILE_ONLY
-        if target.replaces:
-            words = f"{texts_writing.replaces(from_millis(target.replaces), target.subject)}\n\n{words}"
-        signed = self._authors.signature(draft.owner, target.sender)
-        words = f"{words}\n\n{signed}" if signed else words
+        words, rich = self._words(draft, target, lines)
         files = [await self._file(line.file) for line in lines if line.file is not None]
         await self._scanning.check(files)
         enclosed = await asyncio.to_thread(enclosing.enclosed, files) if files else Enclosed(())
@@ -108,6 +105,7 @@ class Composer:
             cc=target.cc,
             subject=named,
             text=words,
+            html=rich,
             date=now,
             nil=self._config.nil,
             attachments=enclosed.files,
@@ -136,6 +134,17 @@ class Composer:
             thread=target.thread or draft.id,
             target=replace(target, subject=shown_subject(named)).dump(),
         )
+
+    def _words(self, draft: Draft, target: Target, lines: Sequence[Line]) -> tuple[str, str]:
+        """What the mail says, as text and as HTML; the latter is empty where the text says as much."""
+        said = [line for line in lines if line.words.strip()] or [Line(lines[-1].event, texts.FILE_ONLY)]
+        above = texts_writing.replaces(from_millis(target.replaces), target.subject) if target.replaces else ""
+        below = self._authors.signature(draft.owner, target.sender)
+        words = "\n\n".join(filter(None, (above, "\n".join(line.words for line in said), below)))
+        if not any(line.html for line in said):
+            return words, ""
+        rich = "<br>\n".join(line.html or escaped(line.words) for line in said)
+        return words, "<br><br>\n".join(filter(None, (escaped(above), rich, escaped(below))))
 
     def _may_get(self, party: Party, target: Target) -> None:
         try:

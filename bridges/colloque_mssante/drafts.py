@@ -39,6 +39,8 @@ class Line:
     words: str = field(repr=False)
     file: dict[str, Any] | None = field(default=None, repr=False)
     """`{"file", "name", "mime", "size"}`: Matrix's EncryptedFile object, and what the sending client says of it."""
+    html: str = field(default="", repr=False)
+    """The same words in clean HTML; empty where they say as much."""
 
 
 @dataclass(frozen=True, slots=True)

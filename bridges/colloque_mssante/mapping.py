@@ -8,6 +8,7 @@ Out: what the owner writes, changes, withdraws or taps.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,8 +16,10 @@ from typing import Any
 
 from colloque.commands import parse
 from colloque.identity import EventId
+from colloque.mail.html import readable, words
 from colloque.mail.message import Attachment, Mail
-from colloque.matrix.home import Incoming, JsonDict, text, without_quote
+from colloque.mail.rich import to_rich
+from colloque.matrix.home import HTML_FORMAT, Incoming, JsonDict, text, without_quote
 from colloque_mssante import texts
 from colloque_mssante.cards import Card
 from colloque_mssante.drafts import Line
@@ -187,6 +190,8 @@ def is_edit(said: Incoming) -> bool:
     return isinstance(relation, dict) and relation.get("rel_type") == "m.replace"
 
 
+_QUOTED = re.compile(r"<mx-reply>.*?</mx-reply>", re.DOTALL)
+"""What older clients put above a reply (Matrix, "reply fallback")."""
 _FILES = {"m.file", "m.image", "m.video", "m.audio"}
 
 
@@ -234,7 +239,16 @@ def _line(event: EventId, content: Mapping[str, Any], words: str) -> Line | No:
         return _file(event, content, words)
     if parse(words) is not None:
         return No.COMMAND
-    return Line(event, words) if words.strip() else No.EMPTY
+    return Line(event, words, html=_html(content, words)) if words.strip() else No.EMPTY
+
+
+def _html(content: Mapping[str, Any], said: str) -> str:
+    """What the writer's client shows, in HTML; empty where it shows other words than those that leave."""
+    source = content.get("formatted_body")
+    if content.get("format") != HTML_FORMAT or not isinstance(source, str):
+        return ""
+    rich = to_rich(_QUOTED.sub("", source))
+    return rich if rich and words(readable(rich)) == words(said) else ""
 
 
 def _file(event: EventId, content: Mapping[str, Any], words: str) -> Line | No:

@@ -74,7 +74,9 @@ class Drafts:
 
     async def reword(self, line: Line) -> None:
         """The words of a message that is still to leave were changed."""
-        await self._db.execute("UPDATE draft_line SET words = $2 WHERE event_id = $1", line.event, line.words)
+        await self._db.execute(
+            "UPDATE draft_line SET words = $2, html = $3 WHERE event_id = $1", line.event, line.words, line.html
+        )
         await self._touch(line.event)
 
     async def strike(self, event: EventId) -> None:
@@ -83,7 +85,7 @@ class Drafts:
             await self._touch(event)
             draft = await self._db.fetchval("SELECT draft FROM draft_line WHERE event_id = $1", event)
             await self._db.execute(
-                "UPDATE draft_line SET words = '', file = '', struck = true WHERE event_id = $1", event
+                "UPDATE draft_line SET words = '', html = '', file = '', struck = true WHERE event_id = $1", event
             )
             await self._db.execute(
                 "UPDATE draft SET state = 'cancelled' WHERE id = $1 AND state IN ('asking', 'waiting', 'confirming') "
@@ -100,7 +102,7 @@ class Drafts:
                 draft.id,
                 state,
             )
-            await self._db.execute("UPDATE draft_line SET words = '', file = '' WHERE draft = $1", draft.id)
+            await self._db.execute("UPDATE draft_line SET words = '', html = '', file = '' WHERE draft = $1", draft.id)
 
     @asynccontextmanager
     async def answered(self, draft: Draft, by: EventId | None) -> AsyncIterator[None]:
@@ -176,7 +178,7 @@ class Drafts:
             "SELECT * FROM draft_line WHERE draft = $1 AND NOT struck ORDER BY seq", draft
         )
         return [
-            Line(EventId(row["event_id"]), row["words"], json.loads(row["file"]) if row["file"] else None)
+            Line(EventId(row["event_id"]), row["words"], json.loads(row["file"]) if row["file"] else None, row["html"])
             for row in rows
         ]
 
@@ -203,12 +205,13 @@ class Drafts:
 
     async def _put(self, draft: str, line: Line) -> None:
         await self._db.execute(
-            "INSERT INTO draft_line (event_id, draft, words, file) VALUES ($1, $2, $3, $4) "
+            "INSERT INTO draft_line (event_id, draft, words, file, html) VALUES ($1, $2, $3, $4, $5) "
             "ON CONFLICT (event_id) DO NOTHING",
             line.event,
             draft,
             line.words,
             json.dumps(line.file) if line.file is not None else "",
+            line.html,
         )
 
     async def _touch(self, event: EventId) -> None:

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from mautrix.util.async_db import Connection, Scheme, UpgradeTable
+from mautrix.util.async_db import UpgradeTable
 
-from colloque.store.schema import migration
 from colloque_mssante.tables_teams import register_teams
-from colloque_mssante.tables_writing import register_writing
+from colloque_mssante.tables_writing import register, register_writing
 
 
 def register_upgrades(table: UpgradeTable) -> None:
     """Add the bridge's migrations to the common ones. Numbered by order; never edited once released."""
-
-    @migration(table, "Ghosts, mailboxes, mails, outbox")
-    async def first(conn: Connection) -> None:
-        sqlite = conn.scheme == Scheme.SQLITE
-        serial = "INTEGER PRIMARY KEY AUTOINCREMENT" if sqlite else "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"
-        for statement in _FIRST:
-            await conn.execute(statement.replace("$SERIAL", serial))
-
+    register(table, "Ghosts, mailboxes, mails, outbox", _FIRST)
     register_writing(table)
     register_teams(table)
 

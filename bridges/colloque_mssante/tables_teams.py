@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from mautrix.util.async_db import Connection, UpgradeTable
+from mautrix.util.async_db import UpgradeTable
 
-from colloque.store.schema import migration
+from colloque_mssante.tables_writing import register
 
 
 def register_teams(table: UpgradeTable) -> None:
     """Add this family's migrations after those of conversations."""
 
-    @migration(table, "Mailboxes that a team shares")
-    async def teams(conn: Connection) -> None:
-        for statement in _TABLES:
-            await conn.execute(statement)
+    register(table, "Mailboxes that a team shares", _TABLES)
 
 
 _TABLES = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mautrix.util.async_db import Connection, Scheme, UpgradeTable
 
 from colloque.store.schema import migration
@@ -9,35 +11,30 @@ from colloque.store.schema import migration
 
 def register_writing(table: UpgradeTable) -> None:
     """Add this family's migrations after the bridge's first."""
+    register(table, "Conversations, threads, drafts", _TABLES)
+    register(table, "Read mails", _READING)
+    register(table, "Mailboxes that their owners closed", _CHOICES)
+    register(table, "Quiet rooms", _QUIET)
+    register(table, "Patients' rooms, messages in HTML", _MARKS)
 
-    @migration(table, "Conversations, threads, drafts")
-    async def writing(conn: Connection) -> None:
+
+def register(table: UpgradeTable, description: str, statements: Sequence[str]) -> None:
+    """One more migration. `$SERIAL` stands for a primary key that counts by itself."""
+
+    @migration(table, description)
+    async def run(conn: Connection) -> None:
         sqlite = conn.scheme == Scheme.SQLITE
         serial = "INTEGER PRIMARY KEY AUTOINCREMENT" if sqlite else "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"
-        for statement in _TABLES:
+        for statement in statements:
             await conn.execute(statement.replace("$SERIAL", serial))
 
-    @migration(table, "Read mails")
-    async def reading(conn: Connection) -> None:
-        for statement in _READING:
-            await conn.execute(statement)
 
-    @migration(table, "Mailboxes that their owners closed")
-    async def choices(conn: Connection) -> None:
-        for statement in _CHOICES:
-            await conn.execute(statement)
-
-    @migration(table, "Quiet rooms")
-    async def quiet(conn: Connection) -> None:
-        for statement in _QUIET:
-            await conn.execute(statement)
-
-    @migration(table, "Patients' rooms")
-    async def patients(conn: Connection) -> None:
-        # Which of its owner's patients is at the other end; 0 for everybody else.
-        await conn.execute("ALTER TABLE conversation ADD COLUMN patient INTEGER NOT NULL DEFAULT 0")
-
-
+_MARKS = (
+    # Which of its owner's patients is at the other end; 0 for everybody else.
+    "ALTER TABLE conversation ADD COLUMN patient INTEGER NOT NULL DEFAULT 0",
+    # The words of a message in clean HTML; empty where they say as much.
+    "ALTER TABLE draft_line ADD COLUMN html TEXT NOT NULL DEFAULT ''",
+)
 _QUIET = (
     # Rooms of automatic documents, one a mailbox; `listed_at`: the newest mail that stands in a daily list.
     "CREATE TABLE document_room (room_id TEXT PRIMARY KEY, owner TEXT NOT NULL, listed_at BIGINT NOT NULL DEFAULT 0)",

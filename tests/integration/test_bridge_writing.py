@@ -11,6 +11,7 @@ import pytest
 
 from colloque.calls import JsonDict
 from colloque.identity import RoomId
+from colloque.matrix.home import text
 from colloque.sockets import Server
 from colloque_mssante import texts
 from colloque_mssante import texts_writing as words
@@ -62,6 +63,24 @@ async def test_lines_are_gathered_changed_and_sent_now(slow: House) -> None:
     assert str(mail["In-Reply-To"]).strip() == asked
     assert await slow.sign(second) in {texts.SENT, texts.DELIVERED}
     await notice(slow, shown.room, words.GONE, since=before)
+
+
+async def test_what_is_written_in_bold_leaves_so(slow: House) -> None:
+    tag = secrets.token_hex(4)
+    await slow.write("Avis", f"question {tag}")
+    shown = await slow.mail(f"question {tag}")
+    before = heard(slow)
+    body, html = f"~~deux~~ **trois** {tag}", f"<del>deux</del> <strong>trois</strong> {tag}"
+    answer = {"m.relates_to": {"m.in_reply_to": {"event_id": shown.event}}}
+    await slow.author.send(shown.room, text(body, html=html) | answer)
+    await slow.author.say(shown.room, "et < demain", reply_to=shown.event)
+    waiting = await notice(slow, shown.room, "✉️ Partira à", holding="2 messages", since=before)
+    await tap(slow, shown.room, about(waiting), words.SEND_NOW)
+    [mail] = await received(slow, body)
+    assert text_of(mail).replace("\r\n", "\n").strip() == f"{body}\net < demain"
+    rich = mail.get_body(("html",))
+    assert rich is not None
+    assert f"{html}<br>\net &lt; demain" in rich.get_content().replace("\r\n", "\n")
 
 
 async def test_a_cancelled_mail_does_not_leave(slow: House) -> None:

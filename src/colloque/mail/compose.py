@@ -83,9 +83,9 @@ def _lines(lines: Sequence[str]) -> bytes:
     return "".join(f"{line}\r\n" for line in lines).encode("ascii")
 
 
-def _boundary(mail: Outgoing) -> str:
+def _boundary(mail: Outgoing, use: str = "") -> str:
     """Quoted-printable and base64 never hold "=_": it can't occur inside a part."""
-    return "=_" + hashlib.sha256(mail.message_id.encode()).hexdigest()[:32]
+    return "=_" + hashlib.sha256(f"{mail.message_id}{use}".encode()).hexdigest()[:32]
 
 
 def _head(mail: Outgoing) -> bytes:
@@ -118,9 +118,13 @@ def _body(mail: Outgoing) -> bytes:
     message = EmailMessage(policy=SMTP)
     text = mail.text.encode("utf-8", "replace").decode()
     message.set_content(text, cte="quoted-printable")
+    if mail.html:
+        page = f'<!DOCTYPE html>\n<html><head><meta charset="utf-8"></head><body>\n{mail.html}\n</body></html>\n'
+        message.add_alternative(page.encode("utf-8", "replace").decode(), subtype="html", cte="quoted-printable")
+        message.set_boundary(_boundary(mail, "alternative"))
     for item in mail.attachments:
         _attach(message, item)
-    if message.is_multipart():
+    if mail.attachments:
         message.set_boundary(_boundary(mail))
     return message.as_bytes()
 

@@ -141,6 +141,8 @@ class Outgoing:
     references: tuple[str, ...] = ()
     extra: Mapping[str, str] = field(default_factory=dict)
     """More header fields, e.g. `X-MSS-MES`."""
+    html: str = field(default="", repr=False)
+    """`text` in clean HTML, word for word; empty where it says as much."""
 
     @property
     def recipients(self) -> tuple[str, ...]:

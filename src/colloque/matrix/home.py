@@ -16,6 +16,8 @@ from colloque.identity import EventId, RoomId, UserId
 from colloque.rooms.mark import ROOM_MARK, RoomMark
 
 JsonDict = dict[str, Any]
+HTML_FORMAT = "org.matrix.custom.html"
+"""What a message's `formatted_body` is written in (Matrix, "m.room.message msgtypes")."""
 _QUOTED = re.compile(r"> (?:\* )?<@[^>\s]+>")
 
 
@@ -209,7 +211,7 @@ def text(body: str, *, html: str | None = None, reply_to: EventId | None = None,
     """A text message's content; as a rich reply when `reply_to` is given (no quoted fallback)."""
     content: JsonDict = {"msgtype": "m.notice" if notice else "m.text", "body": body}
     if html is not None:
-        content |= {"format": "org.matrix.custom.html", "formatted_body": html}
+        content |= {"format": HTML_FORMAT, "formatted_body": html}
     if reply_to is not None:
         content["m.relates_to"] = {"m.in_reply_to": {"event_id": reply_to}}
     return content

@@ -43,6 +43,24 @@ def well_formed(raw: bytes) -> None:
     raw.decode("ascii")
 
 
+def test_html_stands_beside_the_same_words() -> None:
+    html = "<p>Prendre <del>deux</del> <strong>trois</strong> comprimés</p>"
+    for files in ((), (Attachment("a.pdf", "application/pdf", b"x"),)):
+        mail = replace(MAIL, text="Prendre ~~deux~~ **trois** comprimés", html=html, attachments=files)
+        raw = compose(mail)
+        well_formed(raw)
+        assert raw == compose(mail)
+        message = other_parser(raw)
+        plain, rich = message.get_body(("plain",)), message.get_body(("html",))
+        assert plain is not None
+        assert rich is not None
+        assert plain.get_content().strip() == mail.text
+        assert html in rich.get_content()
+        back = parse_mail(raw)
+        assert "<del>deux</del>" in back.html
+        assert {each.name for each in files} <= {each.name for each in back.attachments}
+
+
 @given(TEXT, TEXT, TEXT, TEXT)
 def test_what_people_type_reads_back(name: str, subject: str, text: str, file_name: str):
     mail = replace(

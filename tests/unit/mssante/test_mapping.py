@@ -253,3 +253,21 @@ def test_in_a_thread() -> None:
 )
 def test_a_quotation_added_by_the_client_does_not_leave(body: str, own: str) -> None:
     assert without_quote(body) == own
+
+
+@pytest.mark.parametrize(
+    ("body", "formatted", "html"),
+    [
+        ("**trois** comprimés", "<strong>trois</strong> comprimés", "<strong>trois</strong> comprimés"),
+        ("trois comprimés", "<p>trois comprimés</p>", ""),
+        ("trois comprimés", "<b>deux</b> comprimés", ""),
+        ("~~deux~~ trois", "<del>deux</del> trois<script>x()</script>", "<del>deux</del> trois"),
+        ("oui **net**", "<mx-reply><blockquote>cité</blockquote></mx-reply>oui <b>net</b>", "oui <b>net</b>"),
+        ("**voir** Anne", '<b>voir</b> <a href="https://matrix.to/#/@anne:h.test">Anne</a>', ""),
+    ],
+)
+def test_html_leaves_where_it_says_the_same_words(body: str, formatted: str, html: str) -> None:
+    content = {"msgtype": "m.text", "body": body, "format": "org.matrix.custom.html", "formatted_body": formatted}
+    meant = to_meant(said(content))
+    assert isinstance(meant, Written)
+    assert (meant.line.words, meant.line.html) == (body, html)
