@@ -19,9 +19,9 @@ from tests.soak.bridge_world import members
 from tests.waiting import until
 
 BOXES = 8
-MAILS = 15
+MAILS = 10
 """A box and batch."""
-ROUNDS = 7
+ROUNDS = 5
 GOAL = Goal(1 / 0.85)
 
 
