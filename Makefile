@@ -22,7 +22,7 @@ help:
 	@echo 'make test                     installs what the tests need and runs them all'
 	@echo 'make check                    format, lint, types, import floors'
 	@echo 'make bench [ONLY=name]        measures; writes .bench/results.json'
-	@echo 'make soak ONLY=house KILLS=9  kills real processes at random while mail and messages flow'
+	@echo 'make soak ONLY=house KILLS=9  kills real processes at random while mail and messages flow (docs/soak.md)'
 	@echo 'make lock                     writes requirements/*.txt again'
 	@echo 'make picture                  draws docs/demo.svg from a run of the demo'
 	@echo 'make clean                    removes everything made here'

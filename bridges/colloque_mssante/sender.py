@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -28,6 +29,7 @@ from colloque.errors import (
 from colloque.identity import EventId, MssanteAddress, digest
 from colloque.mail.smtp import NOTIFY_ALL, submit
 from colloque.matrix.home import Home, reaction, text
+from colloque.patience import patiently
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
@@ -170,7 +172,7 @@ class Sender:
                 )
         except ColloqueError as error:
             return await self._failed(send, error)
-        await self._outbox.move(send.key, "sent")
+        await self._note(send, "sent")
         await self._incidents.close(TLS_INCIDENT)
         if send.owner is None:
             await self._incidents.close(SENDER_INCIDENT)
@@ -196,7 +198,7 @@ class Sender:
     async def _doubt(self, send: Send) -> str:
         if send.caller == CODES:
             return await self._defer(send, None)
-        await self._outbox.move(send.key, "doubtful", next_at=self._clock.now() + DOUBT)
+        await self._note(send, "doubtful", next_at=self._clock.now() + DOUBT)
         return "doubtful"
 
     async def _defer(self, send: Send, asked_s: float | None) -> str:
@@ -204,14 +206,20 @@ class Sender:
         if now - send.made_at > GIVE_UP:
             return await self._refuse(send, "4.4.7")
         pause = max(min(_BACK_OFF_S[0] * 2**send.tries, _BACK_OFF_S[1]), asked_s or 0.0)
-        await self._outbox.move(send.key, "deferred", next_at=now + timedelta(seconds=pause))
+        await self._note(send, "deferred", next_at=now + timedelta(seconds=pause))
         return "deferred"
 
     async def _refuse(self, send: Send, status: str) -> str:
-        await self._outbox.move(send.key, "refused", status=status)
+        await self._note(send, "refused", status=status)
         if send.owner is None and status == "login":
             await self._incidents.open(SENDER_INCIDENT, texts.INCIDENT_SENDER)
         return "refused"
+
+    async def _note(self, send: Send, state: str, *, status: str = "", next_at: datetime | None = None) -> None:
+        """Keep what became of a mail, however long the database is away: nobody else knows, and its thread waits."""
+        await patiently(
+            lambda: self._outbox.move(send.key, state, status=status, next_at=next_at), for_s=math.inf, most_s=_LOOK_S
+        )
 
     async def _tell_all(self) -> None:
         """Show each writer the state of their mail: a sign on their message, or words under it."""
