@@ -13,13 +13,18 @@ from ruamel.yaml.error import YAMLError
 from colloque.errors import BadIdentifier, ConfigError, Problem
 from colloque.identity import MssanteAddress
 from colloque.mail.access import Auth, Password, XOAuth2
+from colloque.mail.revocation_check import Revocation
 
 
 class Credentials:
     """Read again when the file is replaced. While it can't be used, the last good one counts and `problem` says so."""
 
-    def __init__(self, path: Path) -> None:
-        """Raises ConfigError when the file can't be used from the start."""
+    def __init__(self, path: Path, revocation: Revocation | None = None) -> None:
+        """Raises ConfigError when the file can't be used from the start.
+
+        `revocation` is asked about every server before it is shown a credential.
+        """
+        self.revocation = revocation
         self._path = path
         self._seen: tuple[int, int, int] | None = None
         self._known: dict[MssanteAddress, Auth] = {}

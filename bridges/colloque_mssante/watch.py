@@ -182,7 +182,9 @@ class Watcher:
         first = cursor.uidvalidity is None
         act = self._connecting(cursor) if first else ""
         try:
-            client = await ImapClient.connect(self._config.imap, address.value, auth, timeout_s=_IMAP_S)
+            client = await ImapClient.connect(
+                self._config.imap, address.value, auth, timeout_s=_IMAP_S, revocation=self._credentials.revocation
+            )
         except LoginRefused:
             if act:
                 self._journal.end(act, "refused")

@@ -23,6 +23,7 @@ from colloque.config import MailServerConfig
 from colloque.errors import BadInput, LoginRefused, MailDeferred, MailInDoubt, MailRefused, Tampered
 from colloque.mail.access import Auth, Password, XOAuth2, refusal, tls_context
 from colloque.mail.parties import is_address
+from colloque.mail.revocation_check import Revocation
 
 __all__ = ["NOTIFY_ALL", "Password", "Submitted", "XOAuth2", "submit"]
 
@@ -56,12 +57,13 @@ async def submit(
     notify: str | None,
     before_data: Callable[[], Awaitable[None]],
     timeout_s: float,
+    revocation: Revocation | None = None,
 ) -> Submitted:
     """Hand over `data` (whole, CRLF line ends) for all `recipients` or for none.
 
     `before_data` is awaited once everything but the text was accepted, just before DATA: commit there that the mail may
     leave. Whatever it raises ends the attempt with nothing sent. `envid` and `notify` are used where DSN is offered.
-    `timeout_s` bounds each exchange.
+    `timeout_s` bounds each exchange. With `revocation`, a server whose certificate was revoked is shown nothing.
 
     Raises BadInput (an argument can't stand in a command; nothing was sent), LoginRefused, MailDeferred, MailRefused,
     Tampered (as in `imap`), and MailInDoubt when the connection failed between the text and the answer to it. After any
@@ -80,7 +82,7 @@ async def submit(
     )
     try:
         with _translated():
-            await _enter(client, server, user, auth)
+            await _enter(client, server, user, auth, revocation)
             dsn = await _announce(client, envelope)
         await before_data()
         with _translated():
@@ -115,7 +117,7 @@ def _check(envelope: _Envelope, data: bytes) -> None:
         raise BadInput("a mail's lines end with CRLF")
 
 
-async def _enter(client: SMTP, server: MailServerConfig, user: str, auth: Auth) -> None:
+async def _enter(client: SMTP, server: MailServerConfig, user: str, auth: Auth, revocation: Revocation | None) -> None:
     """Connect, secure, log in: nothing secret before TLS stands."""
     await client.connect()
     await client.ehlo()
@@ -130,6 +132,8 @@ async def _enter(client: SMTP, server: MailServerConfig, user: str, auth: Auth) 
                 raise
             raise Tampered("the mail server refused STARTTLS") from None
         await client.ehlo()
+    if revocation is not None:
+        await revocation.check(client.get_transport_info("ssl_object"))
     if auth.mechanism.lower() not in client.server_auth_methods:
         raise LoginRefused(f"the mail server does not offer {auth.mechanism}")
     try:
