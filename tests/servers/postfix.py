@@ -88,6 +88,8 @@ class Postfix:
         self.folder.chmod(0o755)
         self._dovecot = Dovecot(*locals_)
         self._master: subprocess.Popen[bytes] | None = None
+        self.more = ""
+        """Settings of one test, after all others."""
         self.port = self.implicit = 0
 
     def start(self) -> Operator:
@@ -121,7 +123,7 @@ class Postfix:
             "lmtp": self._dovecot.lmtp, "sasl": self._dovecot.sasl,
             "cert": self._dovecot.pki.cert, "key": self._dovecot.pki.key, "port": self.port, "implicit": self.implicit,
         }  # fmt: skip
-        (etc / "main.cf").write_text(MAIN.format(**values))
+        (etc / "main.cf").write_text(MAIN.format(**values) + self.more)
         (etc / "master.cf").write_text(MASTER.format(**values))
 
     def _answers(self, deadline: float) -> bool:

@@ -82,7 +82,7 @@ class ImapClient:
         Raises LoginRefused; MailDeferred (unreachable, overloaded, lost); Tampered (certificate not accepted or
         revoked, STARTTLS not offered, clear text after it): nothing secret was sent then; ConfigError without a CA.
         """
-        context = tls_context(server)
+        context = tls_context(server, auth)
         implicit = server.tls == "implicit"
         wire = await ImapWire.open(server.host, server.port, context if implicit else None, timeout_s)
         client = cls(wire, timeout_s)

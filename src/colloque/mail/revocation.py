@@ -142,9 +142,10 @@ def judge_ocsp(raw: bytes, asked: bytes, issuer: x509.Certificate, now: datetime
         found = next((one for one in answer.responses if _about(one) == _about(question)), None)
         if found is None or found.certificate_status == ocsp.OCSPCertStatus.UNKNOWN:
             raise Unproven("the responder does not know the certificate")
-        fresh = _same_nonce(question, answer)
+        if not _same_nonce(question, answer) and found.next_update_utc is None:
+            raise Unproven("nothing tells how old the answer is")
         made_at = found.this_update_utc
-        until = found.next_update_utc or (made_at + SKEW * 2 if fresh else made_at)
+        until = found.next_update_utc or made_at + SKEW * 2
         if not made_at - SKEW <= now < until:
             raise Unproven("the answer is out of date")
     except (ValueError, TypeError, x509.UnsupportedGeneralNameType):

@@ -6,6 +6,7 @@ is only possible once the text has begun to leave; until then every failure leav
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -21,7 +22,7 @@ from aiosmtplib import (
 
 from colloque.config import MailServerConfig
 from colloque.errors import BadInput, LoginRefused, MailDeferred, MailInDoubt, MailRefused, Tampered
-from colloque.mail.access import Auth, Password, XOAuth2, refusal, tls_context
+from colloque.mail.access import Auth, ClientCertificate, Password, XOAuth2, refusal, tls_context
 from colloque.mail.parties import is_address
 from colloque.mail.revocation_check import Revocation
 
@@ -78,7 +79,7 @@ async def submit(
         timeout=timeout_s,
         use_tls=server.tls == "implicit",
         start_tls=False,
-        tls_context=tls_context(server),
+        tls_context=tls_context(server, auth),
     )
     try:
         with _translated():
@@ -134,17 +135,31 @@ async def _enter(client: SMTP, server: MailServerConfig, user: str, auth: Auth, 
         await client.ehlo()
     if revocation is not None:
         await revocation.check(client.get_transport_info("ssl_object"))
+    await _log_in(client, user, auth)
+
+
+async def _log_in(client: SMTP, user: str, auth: Auth) -> None:
     if auth.mechanism.lower() not in client.server_auth_methods:
+        if isinstance(auth, ClientCertificate):
+            return  # the handshake was the login: who is not known by it is refused at MAIL or RCPT
         raise LoginRefused(f"the mail server does not offer {auth.mechanism}")
     try:
         if isinstance(auth, Password):
             await client.auth_plain(user, auth.secret)
-        else:
+        elif isinstance(auth, XOAuth2):
             await client.auth_xoauth2(user, auth.token)
+        else:
+            await _external(client, auth.initial(user))
     except SMTPAuthenticationError as answer:
         if answer.code // 100 == 5:
             raise LoginRefused(f"the mail server refused the login ({answer.code})") from None
         raise
+
+
+async def _external(client: SMTP, who: bytes) -> None:
+    answer = await client.execute_command(b"AUTH", b"EXTERNAL", base64.b64encode(who))
+    if answer.code != 235:
+        raise SMTPAuthenticationError(answer.code, answer.message)
 
 
 async def _announce(client: SMTP, envelope: _Envelope) -> bool:
