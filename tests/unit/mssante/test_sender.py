@@ -40,7 +40,6 @@ from colloque_mssante.sends import CODES, RECEIPTS, Send
 from colloque_mssante.tables import register_upgrades
 from tests.unit.mssante.test_store import BOX, a_send
 
-
 REVOCATION = Revocation(Path("never-asked"), SystemClock())
 
 
