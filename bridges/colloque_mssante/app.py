@@ -15,6 +15,7 @@ from colloque.commands import Owner
 from colloque.config import Config
 from colloque.directory.open import open_directory
 from colloque.identity import UserId
+from colloque.mail.revocation_check import Revocation
 from colloque.matrix.home import Incoming
 from colloque.rights import Rights
 from colloque.service import Service
@@ -60,10 +61,10 @@ class MssanteService(Service):
     async def open(self, stack: AsyncExitStack) -> None:
         """Connect everything, settle what a crash left, then listen."""
         config, own = self.config, self.config.mssante
-        credentials = Credentials(own.mailboxes)
         upgrades = new_upgrades()
         register_upgrades(upgrades)
         parts = await open_parts(self, stack, config.bot("mssante"), upgrades)
+        credentials = Credentials(own.mailboxes, Revocation(own.state_dir / "revocation", parts.clock))
         directory = open_directory(config.annuaire.directory, parts.clock)
         stack.callback(directory.close)
         book = AttestationBook(config.annuaire.snapshot, read_secret(config.secrets.snapshot))

@@ -1,4 +1,7 @@
-"""The credentials of mailboxes: one YAML file, mode 0600, `address: {password: …}` or `address: {xoauth2: …}`."""
+"""The credentials of mailboxes: one YAML file, mode 0600, `address: …` with what opens it.
+
+`{password: …}`, `{xoauth2: …}`, or `{certificate: path, key: path}` (PEM, whole paths, the key's mode 0600).
+"""
 
 from __future__ import annotations
 
@@ -12,16 +15,26 @@ from ruamel.yaml.error import YAMLError
 
 from colloque.errors import BadIdentifier, ConfigError, Problem
 from colloque.identity import MssanteAddress
-from colloque.mail.access import Auth, Password, XOAuth2
+from colloque.mail.access import Auth, ClientCertificate, Password, XOAuth2
+from colloque.mail.revocation_check import Revocation
+
+_Mark = tuple[int, int, int, int]
 
 
 class Credentials:
-    """Read again when the file is replaced. While it can't be used, the last good one counts and `problem` says so."""
+    """Read again when the file, or one that it names, is replaced.
 
-    def __init__(self, path: Path) -> None:
-        """Raises ConfigError when the file can't be used from the start."""
+    While it can't be used, the last good one counts and `problem` says so.
+    """
+
+    def __init__(self, path: Path, revocation: Revocation | None = None) -> None:
+        """Raises ConfigError when the file can't be used from the start.
+
+        `revocation` is asked about every server before it is shown a credential.
+        """
+        self.revocation = revocation
         self._path = path
-        self._seen: tuple[int, int, int] | None = None
+        self._seen: dict[Path, _Mark] = {}
         self._known: dict[MssanteAddress, Auth] = {}
         self.problem = ""
         self.version = 0
@@ -31,7 +44,7 @@ class Credentials:
     def refresh(self) -> None:
         """Take in a replaced file."""
         try:
-            if self._mark() != self._seen:
+            if {path: self._mark(path) for path in self._seen} != self._seen:
                 self._known = self._read()
             self.problem = ""
         except ConfigError:
@@ -41,32 +54,43 @@ class Credentials:
         """What opens that mailbox; None when we have nothing."""
         return self._known.get(address)
 
-    def _mark(self) -> tuple[int, int, int]:
+    def _mark(self, path: Path) -> _Mark:
         try:
-            info = self._path.stat()
+            info = path.stat()
         except OSError as error:
             raise ConfigError([Problem("mssante.mailboxes", f"can't be read ({error.strerror})")]) from None
-        if stat.S_IMODE(info.st_mode) & 0o077:
+        if path == self._path and stat.S_IMODE(info.st_mode) & 0o077:
             raise ConfigError([Problem("mssante.mailboxes", "is readable by others: its mode must be 0600")])
-        return info.st_ino, info.st_mtime_ns, info.st_size
+        return info.st_ino, info.st_mtime_ns, info.st_ctime_ns, info.st_size
 
     def _read(self) -> dict[MssanteAddress, Auth]:
-        mark = self._mark()
+        marks = {self._path: self._mark(self._path)}
         try:
             raw = YAML(typ="safe").load(io.BytesIO(self._path.read_bytes()))
         except (OSError, YAMLError, UnicodeDecodeError):
             raise ConfigError([Problem("mssante.mailboxes", "is not YAML")]) from None
         if not isinstance(raw, dict):
             raise ConfigError([Problem("mssante.mailboxes", "must be a section (address: …)")])
+        # Marked before they are read: what is replaced meanwhile is read again.
+        marks |= {path: self._mark(path) for value in raw.values() for path in _files(value)}
         found = dict(_entry(str(address), value) for address, value in raw.items())
-        self._seen = mark
+        self._seen = marks
         self.version += 1
         return found
 
 
 def fingerprint(auth: Auth) -> str:
     """Tells one credential from another; tells nothing of it."""
-    return hashlib.sha256(f"{auth.mechanism}\0".encode() + auth.initial("")).hexdigest()[:16]
+    told = auth.digest if isinstance(auth, ClientCertificate) else auth.initial("")
+    return hashlib.sha256(f"{auth.mechanism}\0".encode() + told).hexdigest()[:16]
+
+
+def _files(value: object) -> list[Path]:
+    """The two that an entry names."""
+    match value:
+        case {"certificate": str(certificate), "key": str(key), **rest} if not rest:
+            return [Path(certificate), Path(key)]
+    return []
 
 
 def _entry(address: str, value: object) -> tuple[MssanteAddress, Auth]:
@@ -79,4 +103,10 @@ def _entry(address: str, value: object) -> tuple[MssanteAddress, Auth]:
             return parsed, Password(secret)
         case {"xoauth2": str(token), **rest} if token and not rest:
             return parsed, XOAuth2(token)
-    raise ConfigError([Problem("mssante.mailboxes", "each address needs either password or xoauth2")])
+    if (files := _files(value)) and all(file.is_absolute() for file in files):
+        try:
+            return parsed, ClientCertificate.read(*files)
+        except OSError:  # what OpenSSL refuses too
+            problem = Problem("mssante.mailboxes", "names a certificate and a key (0600) that can't be used together")
+            raise ConfigError([problem]) from None
+    raise ConfigError([Problem("mssante.mailboxes", "each address needs password, xoauth2, or certificate and key")])

@@ -126,7 +126,9 @@ class Filing:
     async def _visit(self, address: MssanteAddress, auth: Auth, errand: _Errand) -> None:
         try:
             async with self._budget.login():
-                client = await FilingClient.connect(self._server, address.value, auth, timeout_s=_IMAP_S)
+                client = await FilingClient.connect(
+                    self._server, address.value, auth, timeout_s=_IMAP_S, revocation=self._credentials.revocation
+                )
             try:
                 folder = await client.sent_folder() if errand.sends or errand.doubts else None
                 if folder is not None:

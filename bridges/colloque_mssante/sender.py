@@ -169,6 +169,7 @@ class Sender:
                     notify="NEVER" if send.caller == RECEIPTS else NOTIFY_ALL,
                     before_data=before_data,
                     timeout_s=_SMTP_S,
+                    revocation=self._credentials.revocation,
                 )
         except ColloqueError as error:
             return await self._failed(send, error)

@@ -199,7 +199,9 @@ class Watcher:
         act = self._connecting(cursor) if first else ""
         try:
             async with self._budget.login():
-                client = await ImapClient.connect(self._config.imap, address.value, auth, timeout_s=_IMAP_S)
+                client = await ImapClient.connect(
+                    self._config.imap, address.value, auth, timeout_s=_IMAP_S, revocation=self._credentials.revocation
+                )
         except LoginRefused:
             if act:
                 self._journal.end(act, "refused")

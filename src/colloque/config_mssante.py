@@ -69,7 +69,7 @@ class MssanteConfig(ServiceConfig):
     imap: MailServerConfig = field(kw_only=True)
     smtp: MailServerConfig = field(kw_only=True)
     mailboxes: Path = field(kw_only=True)
-    """YAML file (0600): `address: {password: …}` or `address: {xoauth2: …}`."""
+    """YAML file (0600): `address: {password: …}`, `{xoauth2: …}` or `{certificate: path, key: path}`."""
     sender: MssanteAddress = field(kw_only=True)
     """The service's own APP mailbox: codes and archives leave from it."""
     nil: str = field(kw_only=True)

@@ -36,7 +36,7 @@ class Ca:
         made = (
             self._begin(self._name, self._key.public_key())
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(_signs(), critical=True)
+            .add_extension(signs(), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False)
             .sign(self._key, hashes.SHA256())
         )
@@ -73,7 +73,7 @@ class Ca:
         )
 
 
-def _signs() -> x509.KeyUsage:
+def signs() -> x509.KeyUsage:
     return x509.KeyUsage(
         digital_signature=False,
         key_cert_sign=True,

@@ -119,6 +119,8 @@ class Dovecot:
         self.pki.ca.parent.chmod(0o755)
         self._introspection = _Introspection({a["token"]: name for name, a in self.accounts.items()})
         self._process: subprocess.Popen[bytes] | None = None
+        self.more = ""
+        """Settings of one test, after all others."""
         self.imap = self.imaps = self.lmtp = self.sasl = 0
 
     def start(self) -> Operator:
@@ -169,7 +171,8 @@ class Dovecot:
             imap=self.imap, imaps=self.imaps, lmtp=self.lmtp, sasl=self.sasl,
         )  # fmt: skip
         for name, text in (
-            ("users", users), ("oauth2.conf", OAUTH2.format(port=self._introspection.port)), ("dovecot.conf", config),
+            ("users", users), ("oauth2.conf", OAUTH2.format(port=self._introspection.port)),
+            ("dovecot.conf", config + self.more),
         ):  # fmt: skip
             (self.folder / name).write_text(text)
 

@@ -91,6 +91,8 @@ class Postfix:
         self.folder.chmod(0o755)
         self.dovecot = Dovecot(*locals_, accounts=accounts)
         self._master: subprocess.Popen[bytes] | None = None
+        self.more = ""
+        """Settings of one test, after all others."""
         self.port = self.implicit = 0
 
     def start(self) -> Operator:
@@ -138,7 +140,7 @@ class Postfix:
             "lmtp": self.dovecot.lmtp, "sasl": self.dovecot.sasl,
             "cert": self.dovecot.pki.cert, "key": self.dovecot.pki.key, "port": self.port, "implicit": self.implicit,
         }  # fmt: skip
-        (etc / "main.cf").write_text(MAIN.format(**values))
+        (etc / "main.cf").write_text(MAIN.format(**values) + self.more)
         (etc / "master.cf").write_text(MASTER.format(**values))
 
     def _answers(self, deadline: float) -> bool:

@@ -20,6 +20,7 @@ from colloque.config import MailServerConfig
 from colloque.errors import LoginRefused, MailDeferred, NotFound, Tampered
 from colloque.mail.access import Auth, Password, XOAuth2, tls_context
 from colloque.mail.imap_wire import CommandRefused, ImapWire, Response
+from colloque.mail.revocation_check import Revocation
 
 __all__ = ["Box", "Fetched", "ImapClient", "Password", "XOAuth2"]
 
@@ -73,13 +74,15 @@ class ImapClient:
         wire.on_untagged = self._note
 
     @classmethod
-    async def connect(cls, server: MailServerConfig, user: str, auth: Auth, *, timeout_s: float) -> Self:
+    async def connect(
+        cls, server: MailServerConfig, user: str, auth: Auth, *, timeout_s: float, revocation: Revocation | None = None
+    ) -> Self:
         """Connect, secure, log in. `timeout_s` bounds each exchange.
 
-        Raises LoginRefused; MailDeferred (unreachable, overloaded, lost); Tampered (certificate not accepted, STARTTLS
-        not offered, clear text after it): nothing secret was sent then; ConfigError without a readable CA.
+        Raises LoginRefused; MailDeferred (unreachable, overloaded, lost); Tampered (certificate not accepted or
+        revoked, STARTTLS not offered, clear text after it): nothing secret was sent then; ConfigError without a CA.
         """
-        context = tls_context(server)
+        context = tls_context(server, auth)
         implicit = server.tls == "implicit"
         wire = await ImapWire.open(server.host, server.port, context if implicit else None, timeout_s)
         client = cls(wire, timeout_s)
@@ -87,6 +90,8 @@ class ImapClient:
             await client._greeting()
             if not implicit:
                 await client._secure(server.host, context)
+            if revocation is not None:
+                await wire.check(revocation)
             await client._read_capabilities()
             await client._log_in(user, auth)
             await client._read_capabilities()

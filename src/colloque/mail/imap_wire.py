@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from colloque.errors import MailDeferred, Tampered
 from colloque.mail.access import refusal
+from colloque.mail.revocation_check import Revocation
 
 LINE_LIMIT = 1 << 20
 """Bytes of one line: a SEARCH answer of some 100,000 UIDs."""
@@ -216,6 +217,10 @@ class ImapWire:
     def guard(self, timeout_s: float | None = None) -> _Guard:
         """Within it, any failure closes the connection; losses and time-outs become MailDeferred."""
         return _Guard(self, self._timeout_s if timeout_s is None else timeout_s)
+
+    async def check(self, revocation: Revocation) -> None:
+        """That nothing in the chain of this TLS connection was revoked. Raises Tampered, MailDeferred."""
+        await revocation.check(self._transport.get_extra_info("ssl_object"))
 
     def abort(self) -> None:
         """Close at once."""

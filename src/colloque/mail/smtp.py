@@ -6,6 +6,7 @@ is only possible once the text has begun to leave; until then every failure leav
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -21,8 +22,9 @@ from aiosmtplib import (
 
 from colloque.config import MailServerConfig
 from colloque.errors import BadInput, LoginRefused, MailDeferred, MailInDoubt, MailRefused, Tampered
-from colloque.mail.access import Auth, Password, XOAuth2, refusal, tls_context
+from colloque.mail.access import Auth, ClientCertificate, Password, XOAuth2, refusal, tls_context
 from colloque.mail.parties import is_address
+from colloque.mail.revocation_check import Revocation
 
 __all__ = ["NOTIFY_ALL", "Password", "Submitted", "XOAuth2", "submit"]
 
@@ -56,12 +58,13 @@ async def submit(
     notify: str | None,
     before_data: Callable[[], Awaitable[None]],
     timeout_s: float,
+    revocation: Revocation | None = None,
 ) -> Submitted:
     """Hand over `data` (whole, CRLF line ends) for all `recipients` or for none.
 
     `before_data` is awaited once everything but the text was accepted, just before DATA: commit there that the mail may
     leave. Whatever it raises ends the attempt with nothing sent. `envid` and `notify` are used where DSN is offered.
-    `timeout_s` bounds each exchange.
+    `timeout_s` bounds each exchange. With `revocation`, a server whose certificate was revoked is shown nothing.
 
     Raises BadInput (an argument can't stand in a command; nothing was sent), LoginRefused, MailDeferred, MailRefused,
     Tampered (as in `imap`), and MailInDoubt when the connection failed between the text and the answer to it. After any
@@ -76,11 +79,11 @@ async def submit(
         timeout=timeout_s,
         use_tls=server.tls == "implicit",
         start_tls=False,
-        tls_context=tls_context(server),
+        tls_context=tls_context(server, auth),
     )
     try:
         with _translated():
-            await _enter(client, server, user, auth)
+            await _enter(client, server, user, auth, revocation)
             dsn = await _announce(client, envelope)
         await before_data()
         with _translated():
@@ -115,7 +118,7 @@ def _check(envelope: _Envelope, data: bytes) -> None:
         raise BadInput("a mail's lines end with CRLF")
 
 
-async def _enter(client: SMTP, server: MailServerConfig, user: str, auth: Auth) -> None:
+async def _enter(client: SMTP, server: MailServerConfig, user: str, auth: Auth, revocation: Revocation | None) -> None:
     """Connect, secure, log in: nothing secret before TLS stands."""
     await client.connect()
     await client.ehlo()
@@ -130,17 +133,33 @@ async def _enter(client: SMTP, server: MailServerConfig, user: str, auth: Auth) 
                 raise
             raise Tampered("the mail server refused STARTTLS") from None
         await client.ehlo()
+    if revocation is not None:
+        await revocation.check(client.get_transport_info("ssl_object"))
+    await _log_in(client, user, auth)
+
+
+async def _log_in(client: SMTP, user: str, auth: Auth) -> None:
     if auth.mechanism.lower() not in client.server_auth_methods:
+        if isinstance(auth, ClientCertificate):
+            return  # the handshake was the login: who is not known by it is refused at MAIL or RCPT
         raise LoginRefused(f"the mail server does not offer {auth.mechanism}")
     try:
         if isinstance(auth, Password):
             await client.auth_plain(user, auth.secret)
-        else:
+        elif isinstance(auth, XOAuth2):
             await client.auth_xoauth2(user, auth.token)
+        else:
+            await _external(client, auth.initial(user))
     except SMTPAuthenticationError as answer:
         if answer.code // 100 == 5:
             raise LoginRefused(f"the mail server refused the login ({answer.code})") from None
         raise
+
+
+async def _external(client: SMTP, who: bytes) -> None:
+    answer = await client.execute_command(b"AUTH", b"EXTERNAL", base64.b64encode(who))
+    if answer.code != 235:
+        raise SMTPAuthenticationError(answer.code, answer.message)
 
 
 async def _announce(client: SMTP, envelope: _Envelope) -> bool:

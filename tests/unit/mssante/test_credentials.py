@@ -9,8 +9,9 @@ import pytest
 from colloque.errors import ConfigError
 from colloque.files import write_private
 from colloque.identity import MssanteAddress
-from colloque.mail.access import Password, XOAuth2
+from colloque.mail.access import ClientCertificate, Password, XOAuth2
 from colloque_mssante.credentials import Credentials, fingerprint
+from tests.servers.ca import Ca
 
 A, B = MssanteAddress("a@x.test"), MssanteAddress("b@x.test")
 
@@ -78,3 +79,36 @@ def test_a_fingerprint_tells_credentials_apart() -> None:
     marks = {fingerprint(auth) for auth in (Password("a"), Password("b"), XOAuth2("a"))}
     assert len(marks) == 3
     assert fingerprint(Password("a")) in marks
+
+
+def test_a_certificate_is_read_and_taken_in_when_it_is_renewed(tmp_path: Path) -> None:
+    authority = Ca(tmp_path)
+    first, later = authority.issue("first.test"), authority.issue("later.test")
+    path = tmp_path / "boxes.yaml"
+    write_private(path, f"a@x.test: {{certificate: {first.cert}, key: {first.key}}}\n")
+    known = Credentials(path)
+    before = known.of(A)
+    assert isinstance(before, ClientCertificate)
+    later.cert.replace(first.cert)
+    known.refresh()  # the key is not there yet: the two don't fit
+    assert (known.of(A), known.problem) == (before, "credentials.unusable")
+    later.key.replace(first.key)
+    known.refresh()
+    renewed = known.of(A)
+    assert renewed is not None
+    assert fingerprint(renewed) != fingerprint(before)
+    assert known.problem == ""
+    first.key.chmod(0o644)
+    known.refresh()
+    assert (known.of(A), known.problem) == (renewed, "credentials.unusable")
+    first.key.chmod(0o600)
+    known.refresh()
+    assert known.problem == ""
+
+
+def test_a_certificate_needs_whole_paths_that_are_there(tmp_path: Path) -> None:
+    made = Ca(tmp_path).issue("a.test")
+    for cert, key in (("a.pem", "a.key"), (tmp_path / "none", made.key)):
+        write_private(tmp_path / "f", f"a@x.test: {{certificate: {cert}, key: {key}}}\n")
+        with pytest.raises(ConfigError):
+            Credentials(tmp_path / "f")

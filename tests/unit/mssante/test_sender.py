@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from colloque.clock import FrozenClock
+from colloque.clock import FrozenClock, SystemClock
 from colloque.config import MailServerConfig
 from colloque.config_mssante import BudgetConfig
 from colloque.errors import (
@@ -25,6 +25,7 @@ from colloque.errors import (
 from colloque.files import write_private
 from colloque.identity import EventId, RoomId
 from colloque.mail.message import Report
+from colloque.mail.revocation_check import Revocation
 from colloque.mail.smtp import Submitted
 from colloque.matrix.home import JsonDict
 from colloque.store.incidents import Incidents
@@ -40,6 +41,8 @@ from colloque_mssante.sender import Sender
 from colloque_mssante.sends import CODES, RECEIPTS, Send
 from colloque_mssante.tables import register_upgrades
 from tests.unit.mssante.test_store import BOX, a_send
+
+REVOCATION = Revocation(Path("never-asked"), SystemClock())
 
 
 @dataclass
@@ -109,7 +112,7 @@ async def desk(tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPat
         home=room,  # type: ignore[arg-type]
         outbox=outbox,
         budget=Budget(BudgetConfig()),
-        credentials=Credentials(tmp_path / "boxes.yaml"),
+        credentials=Credentials(tmp_path / "boxes.yaml", REVOCATION),
         incidents=incidents,
         journal=journal,
         keys=RoomKeys(db),
@@ -126,6 +129,7 @@ async def test_taken(desk: Desk) -> None:
     kept = await desk.attempt()
     assert kept.state == "sent"
     [given] = desk.seen
+    assert given["revocation"] is REVOCATION
     assert (given["envid"], given["notify"]) == ("eevent", "SUCCESS,FAILURE,DELAY")
     assert (given["data"], given["recipients"]) == (b"mail", ("b@cabinet.mssante.test",))
     assert await desk.tell() == [("m.reaction", texts.SENT)]
