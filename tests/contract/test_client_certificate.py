@@ -79,13 +79,13 @@ def world() -> Iterator[World]:
     with tempfile.TemporaryDirectory(prefix="clq-certs-", dir="/tmp") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        authority, box = Authority("clients"), next(iter(server._dovecot.accounts))
+        authority, box = Authority("clients"), next(iter(server.dovecot.accounts))
         ours = shown(folder, authority, box)
         ca, known = folder / "clients.pem", folder / "known"
         ca.write_bytes(authority.cert.public_bytes(PEM))
         prints = x509.load_pem_x509_certificate(ours.certificate.read_bytes()).fingerprint(hashes.SHA256()).hex(":")
         known.write_text(f"{prints.upper()} {box}\n")
-        server._dovecot.more = DOVECOT.format(ca=ca)
+        server.dovecot.more = DOVECOT.format(ca=ca)
         server.more = POSTFIX.format(ca=ca, known=known)
         try:
             yield World(server.start(), authority, box, ours)

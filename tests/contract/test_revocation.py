@@ -66,7 +66,7 @@ def made() -> Iterator[World]:
     issued = below.issue(list_at(f"{lists.url}/below.crl"), asked_at(f"{lists.url}/ocsp"))
     server = Postfix(*LOCALS)
     with tempfile.TemporaryDirectory(prefix="clq-pki-", dir="/tmp") as folder:
-        server._dovecot.pki = write_pki(Path(folder), root, below, issued)
+        server.dovecot.pki = write_pki(Path(folder), root, below, issued)
         try:
             yield World(lists, root, below, issued[0], server.start())
         finally:
