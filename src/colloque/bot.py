@@ -122,6 +122,8 @@ class Bot:
             raise
         except Temporary as error:
             log_event(logger, "bot.unavailable", level=logging.WARNING, code=error.code)
+            # Raises while it could not be marked: whoever is told "later" writes again, and this must not be taken too.
+            await self._handled.seen(heard.event)
             await self._reply(heard, "later")(texts.TRY_LATER)
         except Exception:
             reference = secrets.token_hex(4)

@@ -84,8 +84,12 @@ class Marks:
 
     def __init__(self) -> None:
         self.marked: set[EventId] = set()
+        self.answers: list[Exception | None] = []
+        """What becomes of the next questions: an error for each that the database does not answer."""
 
     async def seen(self, event: EventId) -> bool:
+        if self.answers and (error := self.answers.pop(0)) is not None:
+            raise error
         return event in self.marked
 
     async def mark(self, event: EventId, room: RoomId) -> None:

@@ -13,7 +13,7 @@ import pytest
 from colloque import texts
 from colloque.bot import Bot, Reply
 from colloque.commands import COMMANDS, Owner
-from colloque.errors import HomeRefused, HomeUnavailable, Inconsistent, ServiceUnavailable
+from colloque.errors import HomeRefused, HomeUnavailable, Inconsistent, ServiceUnavailable, Temporary
 from colloque.identity import EventId, RoomId, UserId
 from colloque.matrix.home import Heard, Incoming, MemberChange, Unreadable
 from tests.servers.dispatch import (
@@ -242,6 +242,20 @@ async def test_a_service_that_stays_away_is_told(house: House, monkeypatch: pyte
 
     house.do = away
     assert await house.hear(said("!aide")) == {Owner.ANNUAIRE: [texts.TRY_LATER]}
+
+
+async def test_what_comes_again_is_not_told_to_be_tried_later(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("colloque.bot.RETRY_S", 0.0)
+    failures = [Temporary("the database is away")]
+
+    async def shaky(reply: Reply) -> None:
+        if failures:
+            raise failures.pop()
+        await reply("fait")
+
+    house.do = shaky
+    house.handled[Owner.ANNUAIRE].answers = [None, Temporary("still away")]
+    assert await house.hear(said("!aide")) == {Owner.ANNUAIRE: ["fait"]}
 
 
 async def test_a_homeserver_that_is_away_is_waited_for_however_long(
