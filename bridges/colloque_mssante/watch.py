@@ -170,6 +170,7 @@ class Watcher:
                     return  # not even once more with the same credentials, whatever restarts come
                 async with self._budget.connection():
                     await self._session(cursor, auth)
+                pause = _BACK_OFF_S[0]  # it gave its place to another
             except LoginRefused:
                 await self._refused(address, owner, auth)
                 return
