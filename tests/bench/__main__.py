@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench import (
+    bridge_inbound,
     bridge_time,
     demo,
     directory_import,
@@ -30,6 +31,7 @@ BENCHES: dict[str, Callable[[], Awaitable[Result]]] = {
     "bot-send": sends.bot_send,
     "ghost-send": sends.ghost_send,
     "bridge-fetch": mail_fetch.fetch,
+    "bridge-inbound": bridge_inbound.inbound,
     "bridge-time": bridge_time.inward,
     "bridge-time-out": bridge_time.outward,
     "demo-start": demo.start,
