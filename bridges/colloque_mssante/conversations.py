@@ -94,7 +94,7 @@ class Conversations:
             team.value if team else "",
         )
         if who.patient:
-            await self._patients.mark(room, ghost)
+            await self._patients.mark(room, ghost, self._authors.structure(team) if team else "")
         return room, ghost
 
     async def documents(self, owner: UserId, mailbox: MssanteAddress, who: Correspondent) -> tuple[RoomId, Account]:

@@ -123,6 +123,8 @@ class Handled:
                 to_millis(at),
                 how,
             )
+            if await self._db.fetchval("SELECT 1 FROM mail WHERE id = $1 AND handled_how = $2", mail.id, how) is None:
+                return False  # somebody was faster
             self._journal.note("mail.handled", actor=user, ref=mail.ref)
         await self._show(mail, texts.handled(self._name(user), at), how)
         return True

@@ -9,7 +9,7 @@ from mautrix.util.async_db import Database
 
 from colloque.identity import MxcUri, RoomId
 from colloque.matrix.home import Home
-from colloque_mssante import texts
+from colloque_mssante import texts, texts_teams
 from colloque_mssante.crypto import Account
 
 _SIDE = 128
@@ -26,11 +26,15 @@ class PatientRooms:
         self._marked: set[RoomId] = set()
         self._picture: MxcUri | None = None
 
-    async def mark(self, room: RoomId, ghost: Account) -> None:
-        """Name and picture, before anything is said there; safe to repeat. Raises HomeUnavailable, HomeRefused."""
+    async def mark(self, room: RoomId, ghost: Account, structure: str) -> None:
+        """Name and picture, before anything is said there; safe to repeat. Raises HomeUnavailable, HomeRefused.
+
+        `structure`: for whom a team writes there; empty for somebody's own room.
+        """
         if room in self._marked:
             return
-        name = {"name": texts.patient_room(await self._number(room))}
+        title = texts.patient_room(await self._number(room))
+        name = {"name": texts_teams.room_name(title, structure) if structure else title}
         if await self._home.state(room, "m.room.name") != name:
             await self._home.set_state(room, "m.room.name", name)
         if not (await self._home.state(room, "m.room.avatar") or {}).get("url"):
@@ -40,10 +44,11 @@ class PatientRooms:
         self._marked.add(room)
 
     async def _number(self, room: RoomId) -> int:
-        """Which of its owner's patients: given once, so that rooms can be told apart without a name."""
+        """Which of its owner's (or its team's) patients: given once, so that rooms can be told apart without a name."""
         await self._db.execute(
             "UPDATE conversation SET patient = (SELECT MAX(other.patient) + 1 FROM conversation AS other "
-            "WHERE other.owner = conversation.owner) WHERE room_id = $1 AND patient = 0",
+            "WHERE other.owner = conversation.owner AND other.team = conversation.team) "
+            "WHERE room_id = $1 AND patient = 0",
             room,
         )
         return int(await self._db.fetchval("SELECT patient FROM conversation WHERE room_id = $1", room))

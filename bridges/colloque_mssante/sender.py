@@ -175,7 +175,7 @@ class Sender:
             return await self._failed(send, error)
         await self._note(send, "sent")
         await self._incidents.close(TLS_INCIDENT)
-        if send.owner is None:
+        if _is_services(send):
             await self._incidents.close(SENDER_INCIDENT)
         return "sent"
 
@@ -212,7 +212,7 @@ class Sender:
 
     async def _refuse(self, send: Send, status: str) -> str:
         await self._note(send, "refused", status=status)
-        if send.owner is None and status == "login":
+        if _is_services(send) and status == "login":
             await self._incidents.open(SENDER_INCIDENT, texts.INCIDENT_SENDER)
         return "refused"
 
@@ -254,6 +254,11 @@ _SIGNS = {
     "read": texts.READ,
     "deferred": texts.DEFERRED,
 }
+
+
+def _is_services(send: Send) -> bool:
+    """True for what leaves from the services' own mailbox. Receipts of a shared one are nobody's either."""
+    return send.owner is None and send.caller != RECEIPTS
 
 
 def _words(send: Send) -> str:

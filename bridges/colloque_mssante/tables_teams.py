@@ -14,14 +14,15 @@ def register_teams(table: UpgradeTable) -> None:
 
 
 _TABLES = (
-    # Who acts for a shared mailbox. `until` 0: no end; `stands_in`: for whom, empty for a member of the team.
+    # Who acts for a shared mailbox. `until` 0: no end; `stands_in`: for whom, empty for a member of the team. Somebody
+    # may stand in for several, each up to their own day, and be a member as well.
     """CREATE TABLE team (
         mailbox   TEXT NOT NULL,
         user_id   TEXT NOT NULL,
         added_at  BIGINT NOT NULL,
         until     BIGINT NOT NULL DEFAULT 0,
         stands_in TEXT NOT NULL DEFAULT '',
-        PRIMARY KEY (mailbox, user_id)
+        PRIMARY KEY (mailbox, user_id, stands_in)
     )""",
     # The shared mailbox whose room it is; empty for a person's own. `owner` is empty then.
     "ALTER TABLE conversation ADD COLUMN team TEXT NOT NULL DEFAULT ''",

@@ -42,14 +42,14 @@ class Teams:
         self._db = db
         self._book = book
         self._clock = clock
-        self._known: dict[MssanteAddress, dict[UserId, Member]] = {}
+        self._known: dict[MssanteAddress, list[Member]] = {}
         self.version = 0
         """Grows with every change."""
 
     async def load(self) -> None:
         """At start, and after every change."""
-        rows: list[Any] = await self._db.fetch("SELECT * FROM team ORDER BY mailbox, added_at, user_id")
-        found: defaultdict[MssanteAddress, dict[UserId, Member]] = defaultdict(dict)
+        rows: list[Any] = await self._db.fetch("SELECT * FROM team ORDER BY mailbox, added_at, user_id, until")
+        found: defaultdict[MssanteAddress, list[Member]] = defaultdict(list)
         for row in rows:
             member = Member(
                 UserId(row["user_id"]),
@@ -57,7 +57,7 @@ class Teams:
                 from_millis(row["until"]) if row["until"] else None,
                 UserId(row["stands_in"]) if row["stands_in"] else None,
             )
-            found[MssanteAddress(row["mailbox"])][member.user] = member
+            found[MssanteAddress(row["mailbox"])].append(member)
         self._known = dict(found)
         self.version += 1
 
@@ -67,20 +67,19 @@ class Teams:
 
     def since(self, mailbox: MssanteAddress) -> datetime:
         """When its team began. Raises KeyError for a mailbox without any."""
-        return min(member.added_at for member in self._known[mailbox].values())
+        return min(member.added_at for member in self._known[mailbox])
 
     def listed(self, mailbox: MssanteAddress) -> tuple[Member, ...]:
         """Everybody named, whether verified today or not."""
-        return tuple(self._known.get(mailbox, {}).values())
+        return tuple(self._known.get(mailbox, ()))
 
     def members(self, mailbox: MssanteAddress) -> tuple[UserId, ...]:
         """Who acts for it now."""
-        return tuple(member.user for member in self.listed(mailbox) if self._counts(member))
+        return tuple(dict.fromkeys(member.user for member in self.listed(mailbox) if self._counts(member)))
 
     def has(self, mailbox: MssanteAddress, user: UserId) -> bool:
         """Whether that person acts for it now."""
-        member = self._known.get(mailbox, {}).get(user)
-        return member is not None and self._counts(member)
+        return any(member.user == user and self._counts(member) for member in self.listed(mailbox))
 
     def of(self, user: UserId) -> tuple[MssanteAddress, ...]:
         """The shared mailboxes that a person acts for now."""
@@ -96,10 +95,10 @@ class Teams:
         return held.under is None or self._book.of_rpps(held.under, now) is not None
 
     async def add(self, mailbox: MssanteAddress, user: UserId) -> None:
-        """A member; a stand-in becomes one."""
+        """A member."""
         await self._db.execute(
             "INSERT INTO team (mailbox, user_id, added_at) VALUES ($1, $2, $3) "
-            "ON CONFLICT (mailbox, user_id) DO UPDATE SET until = 0, stands_in = ''",
+            "ON CONFLICT (mailbox, user_id, stands_in) DO NOTHING",
             mailbox.value,
             user,
             to_millis(self._clock.now()),
@@ -108,7 +107,7 @@ class Teams:
 
     async def remove(self, mailbox: MssanteAddress, user: UserId) -> bool:
         """No member any more, and nobody stands in for them; False when they were none."""
-        known = user in self._known.get(mailbox, {})
+        known = any(member.user == user for member in self.listed(mailbox))
         await self._db.execute(
             "DELETE FROM team WHERE mailbox = $1 AND (user_id = $2 OR stands_in = $2)", mailbox.value, user
         )
@@ -118,15 +117,18 @@ class Teams:
     async def replace(self, user: UserId, by: UserId, until: datetime) -> tuple[MssanteAddress, ...]:
         """`by` stands in for `user` in all their teams, and nobody else does; the mailboxes, perhaps none.
 
-        A stand-in names no other, and a member needs none of it.
+        A stand-in names no other.
         """
-        own = tuple(m for m in self.of(user) if self._known[m][user].stands_in is None)
+        own = tuple(
+            mailbox
+            for mailbox in self.of(user)
+            if any(member.user == user and member.stands_in is None for member in self.listed(mailbox))
+        )
         async with transaction(self._db):
             await self._db.execute("DELETE FROM team WHERE stands_in = $1", user)
             for mailbox in own:
                 await self._db.execute(
-                    "INSERT INTO team (mailbox, user_id, added_at, until, stands_in) VALUES ($1, $2, $3, $4, $5) "
-                    "ON CONFLICT (mailbox, user_id) DO NOTHING",
+                    "INSERT INTO team (mailbox, user_id, added_at, until, stands_in) VALUES ($1, $2, $3, $4, $5)",
                     mailbox.value,
                     by,
                     to_millis(self._clock.now()),
@@ -138,7 +140,7 @@ class Teams:
 
     async def back(self, user: UserId) -> bool:
         """Nobody stands in for them any more; False when nobody did."""
-        stood = any(m.stands_in == user for members in self._known.values() for m in members.values())
+        stood = any(member.stands_in == user for members in self._known.values() for member in members)
         await self._db.execute("DELETE FROM team WHERE stands_in = $1", user)
         await self.load()
         return stood

@@ -194,3 +194,14 @@ async def _waiting(team: Team) -> int:
     assert "relevée en continu" in line
     found = re.search(r"(\d+) messages? à traiter", line)
     return int(found[1]) if found else 0
+
+
+async def test_a_patient_who_writes_to_a_team_reads_a_team(team: Team) -> None:
+    house, tag = team.house, secrets.token_hex(4)
+    message_id = f"<{tag}@patient.mssante.test>"
+    await asyncio.to_thread(house.patient.write, house.shared.address, "Rendez-vous", tag, message_id=message_id)
+    _, shown = await house.author.hear(lambda m: tag in m.body, tag, timeout_s=WAIT_S)
+    name = await house.author.home.state(shown.room, "m.room.name")
+    assert name is not None
+    assert name["name"].startswith("Patient 1 · lu par le patient · pour ")
+    await team.member(shown.room, team.colleague.user, "join")

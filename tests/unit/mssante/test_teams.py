@@ -129,6 +129,21 @@ async def test_a_member_needs_no_standing_in(house: House) -> None:
     assert house.teams.has(DESK, ZOE), "an administrator made the stand-in a member"
 
 
+async def test_who_stands_in_for_two_does_so_until_the_later_day(house: House) -> None:
+    day = timedelta(days=1)
+    for user in (ANNE, ZOE):
+        await house.teams.add(DESK, user)
+    await house.teams.replace(ANNE, BRUNO, house.clock.now() + day)
+    await house.teams.replace(ZOE, BRUNO, house.clock.now() + 3 * day)
+    house.clock.advance(days=2)
+    assert house.teams.has(DESK, BRUNO)
+    await house.teams.replace(ANNE, BRUNO, house.clock.now() + 3 * day)
+    await house.teams.back(ZOE)
+    assert house.teams.has(DESK, BRUNO), "the other is still away"
+    await house.teams.back(ANNE)
+    assert house.teams.members(DESK) == (ANNE, ZOE)
+
+
 async def test_what_was_decided_outlives_a_restart(house: House, db: Database) -> None:  # noqa: F811
     await house.teams.add(DESK, ANNE)
     await house.teams.replace(ANNE, BRUNO, house.clock.now() + timedelta(days=1))
