@@ -64,10 +64,15 @@ async def team(house: House, tmp_path_factory: pytest.TempPathFactory) -> AsyncI
     async def login(person: Person) -> Clinician:
         return await Clinician.login(house.session, house.server.url, person, tmp_path_factory.mktemp("person"))
 
-    colleague, admin = await login(house.cast.colleague), await login(house.cast.admin)
-    house.attest(house.cast.author, house.cast.colleague)
+    colleague, admin = await login(house.cast.clinicians[2]), await login(house.cast.admin)
+    house.attest(house.cast.author, colleague.person)
     office = await house.admin_room()
     await house.annuaire.invite(office, admin.user)
+
+    async def joined() -> bool:
+        return (await house.annuaire.members(office)).get(admin.user) == "join"
+
+    await until(joined, "the administrator in their room")
     made = Team(house, colleague, admin, office, await house.home_room(house.author.user))
     for user in (house.author.user, colleague.user):
 
@@ -103,7 +108,7 @@ async def test_each_answers_in_the_name_of_all(team: Team) -> None:
     [mail] = await until(arrived, "the answer")
     [sender] = mail["From"].addresses
     assert (sender.display_name, sender.addr_spec) == (structure, house.shared.address)
-    writer = house.cast.colleague.professional.full_name
+    writer = team.colleague.person.professional.full_name
     assert text_of(mail).replace("\r\n", "\n").strip() == f"réponse {tag}\n\n— {writer}, pour {structure}"
     note = await team.noted(house.author, mine, f"{texts.HANDLED} Message traité par {writer} le ")
     assert note.reply_to == mine.event
@@ -112,7 +117,7 @@ async def test_each_answers_in_the_name_of_all(team: Team) -> None:
 async def test_a_mail_is_dealt_with_once_and_may_be_taken_back(team: Team) -> None:
     house, tag = team.house, secrets.token_hex(4)
     [mail] = await team.comes(f"à traiter {tag}", house.author)
-    me, other = house.cast.author.professional.full_name, house.cast.colleague.professional.full_name
+    me, other = house.cast.author.professional.full_name, team.colleague.person.professional.full_name
     before = await _waiting(team)
     sign = await tap(house, mail.room, mail.event, texts.HANDLED)
     await team.noted(team.colleague, mail, f"{texts.HANDLED} Message traité par {me} le ")
@@ -152,7 +157,7 @@ async def test_who_leaves_the_team_leaves_its_rooms_and_may_stand_in(team: Team)
     assert gone == texts.removed(house.shared.address, user, last=False)
     await team.member(mail.room, user, "leave")
     said = (await house.author.ask(team.home, f"!absence 3 jours {user}", "away")).body
-    assert said.startswith(f"{house.cast.colleague.professional.full_name} vous remplace jusqu'au ")
+    assert said.startswith(f"{team.colleague.person.professional.full_name} vous remplace jusqu'au ")
     await team.member(mail.room, user, "join")
     told = await team.admin.hear(lambda m: "se fait remplacer par" in m.body, "the administrators", timeout_s=WAIT_S)
     assert house.shared.address in told[1].body
@@ -165,7 +170,7 @@ async def test_who_leaves_the_team_leaves_its_rooms_and_may_stand_in(team: Team)
     await team.member(mail.room, user, "join")
     house.attest(house.cast.author)
     await team.member(mail.room, user, "leave")
-    house.attest(house.cast.author, house.cast.colleague)
+    house.attest(house.cast.author, team.colleague.person)
     await team.member(mail.room, user, "join")
 
 
