@@ -138,8 +138,8 @@ class House:
         for act in acts:
             person = self.people[act.who]
             said = [str(m["body"]) for m in person.messages(person.home) if m["from"] in self.bots]
-            answers = [str(m["body"]) for m in person.messages(person.home) if answers(m, person.sent[act.key])]
-            for words in re.findall("« .+? »", answers[0] if answers else ""):
+            told = [str(m["body"]) for m in person.messages(person.home) if answers(m, person.sent[act.key])]
+            for words in re.findall("« .+? »", told[0] if told else ""):
                 count[act.key] = sum(f"{words} {ERASED}" in text for text in said)
         rooms = {r["room"] for p in self.people for r in p.js.reports if _is_patient_room(r)}
         count["rooms"] = len(rooms)
