@@ -26,6 +26,8 @@ class Authority:
     """One key with its certificate; `above` signed it, or itself."""
 
     def __init__(self, name: str, above: Authority | None = None, *extensions: x509.ExtensionType) -> None:
+        self.at: datetime | None = None
+        """When what it says is made; None: when it is asked."""
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         signer = above or self
@@ -66,7 +68,7 @@ class Authority:
         key: ec.EllipticCurvePrivateKey | None = None,
         scope: x509.ExtensionType | None = None,
     ) -> bytes:
-        at = made_at or datetime.now(UTC)
+        at = made_at or self.at or datetime.now(UTC)
         made = x509.CertificateRevocationListBuilder().issuer_name(self.name).last_update(at).next_update(at + life)
         for one in revoked:
             entry = x509.RevokedCertificateBuilder().serial_number(one.serial_number).revocation_date(at)
@@ -87,7 +89,7 @@ class Authority:
         by: tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None = None,
     ) -> bytes:
         """An OCSP answer to the question `asked`, by the authority itself or by another."""
-        at = made_at or datetime.now(UTC)
+        at = made_at or self.at or datetime.now(UTC)
         signer, key = by or (self.cert, self.key)
         gone = at if status is ocsp.OCSPCertStatus.REVOKED else None
         made = ocsp.OCSPResponseBuilder().add_response(
