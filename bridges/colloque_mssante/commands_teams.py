@@ -11,7 +11,7 @@ from colloque.clock import Clock, start_of_day_in_paris
 from colloque.commands import Call
 from colloque.directory.lookup import Directory
 from colloque.errors import BadIdentifier, NotFound, Temporary
-from colloque.identity import MssanteAddress, Rpps, UserId, digest, parse_user_id
+from colloque.identity import MssanteAddress, Rpps, UserId, digest, parse_user_id, server_of
 from colloque.matrix.home import Incoming
 from colloque.numbers import day_in_paris
 from colloque.rights import Rights
@@ -85,7 +85,7 @@ class TeamCommands:
             return
         if box is None or box.kind not in SHARABLE:
             await reply(texts.TEAM_NOT_SHARED)
-        elif not self._rights.is_verified(user):
+        elif not self._may_join(user, said):
             await reply(texts.TEAM_NOT_VERIFIED)
         else:
             await self._teams.add(mailbox, user)
@@ -121,7 +121,7 @@ class TeamCommands:
         except (NotFound, Temporary):
             await reply(texts.LATER)
             return
-        if by is None or not self._rights.is_verified(by):
+        if by is None or not self._may_join(by, said):
             await reply(texts.AWAY_UNVERIFIED)
         elif by == said.sender:
             await reply(texts.AWAY_SELF)
@@ -143,6 +143,10 @@ class TeamCommands:
             await reply(texts.AWAY_BACK)
         else:
             await reply(texts.AWAY_NOBODY)
+
+    def _may_join(self, user: UserId, said: Incoming) -> bool:
+        """Verified, and of this server: mail rooms are not shared with others."""
+        return server_of(user) == server_of(said.sender) and self._rights.is_verified(user)
 
     def _team(self, mailbox: MssanteAddress) -> str:
         lines = [

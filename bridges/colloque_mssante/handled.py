@@ -6,16 +6,18 @@ the two is repaired by hearing the same event again.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from mautrix.util.async_db import Database
 
+from colloque import logs
 from colloque.bot import Handler, Reply
 from colloque.clock import Clock, from_millis, to_millis
 from colloque.commands import Call
-from colloque.errors import Refused
+from colloque.errors import HomeRefused, NotFound, Refused
 from colloque.identity import EventId, MssanteAddress, RoomId, UserId, digest
 from colloque.matrix.home import Home, Incoming, edit, text
 from colloque.store.journal import Journal
@@ -25,6 +27,8 @@ from colloque_mssante.authors import Authors
 from colloque_mssante.mapping import Struck, Tap
 from colloque_mssante.sends import Send
 from colloque_mssante.teams import SHARED
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,7 @@ class _Mail:
     """The first that shows it."""
     by: UserId | None
     at: datetime
+    """When somebody dealt with it, or took that back; 1970 where nobody ever did."""
     how: str
     """The event, or the mail's key, that said so."""
     note: EventId | None
@@ -87,8 +92,14 @@ class Handled:
                 send.room or "",
             )
         )
-        if mail is not None and send.owner is not None:
+        if mail is None or send.owner is None:
+            return
+        if mail.how != send.key and mail.at > send.made_at:
+            return  # somebody decided since: an answer that is looked at again must not undo it
+        try:
             await self._note(mail, send.owner, send.key)
+        except HomeRefused as error:  # the room is gone: nobody is left to be told
+            logs.event(logger, "handled.untold", errcode=error.errcode)
 
     async def say(self, _call: Call, said: Incoming, reply: Reply) -> None:
         """`!traite`, as a reply to a mail."""
@@ -153,7 +164,7 @@ class Handled:
     def _name(self, user: UserId) -> str:
         try:
             return self._authors.name(user)
-        except Refused:  # no longer verified
+        except (Refused, NotFound):  # no longer verified, or no directory yet
             return user
 
     async def _shown_by(self, event: EventId, room: RoomId) -> _Mail | None:

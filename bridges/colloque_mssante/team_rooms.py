@@ -86,7 +86,14 @@ class TeamRooms:
         for user in sorted(present - wanted):
             await self._home.set_state(room, "m.room.member", {"membership": "leave"}, user)
             self._journal.note("team.left", actor=user, room=token)
+        refused: HomeRefused | None = None
         for user in sorted(wanted - present):
-            await self._home.invite(room, user)
+            try:
+                await self._home.invite(room, user)
+            except HomeRefused as error:  # the others are not kept waiting for them
+                refused = error
+                continue
             self._journal.note("team.joined", actor=user, room=token)
         self._conversations.changed(room)
+        if refused is not None:
+            raise refused

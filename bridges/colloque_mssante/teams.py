@@ -70,8 +70,9 @@ class Teams:
         return min(member.added_at for member in self._known[mailbox])
 
     def listed(self, mailbox: MssanteAddress) -> tuple[Member, ...]:
-        """Everybody named, whether verified today or not."""
-        return tuple(self._known.get(mailbox, ()))
+        """Everybody named for today, whether verified or not."""
+        now = self._clock.now()
+        return tuple(m for m in self._known.get(mailbox, ()) if m.until is None or m.until > now)
 
     def members(self, mailbox: MssanteAddress) -> tuple[UserId, ...]:
         """Who acts for it now."""
@@ -87,8 +88,6 @@ class Teams:
 
     def _counts(self, member: Member) -> bool:
         now = self._clock.now()
-        if member.until is not None and member.until <= now:
-            return False
         held = self._book.of(member.user, now)
         if held is None or held.kind is Kind.STAFF:
             return False

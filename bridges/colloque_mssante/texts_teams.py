@@ -24,7 +24,7 @@ TEAM_HOW = (
 TEAM_NOT_SHARED = (
     "Seule une boîte d'organisation (ORG) ou de cabinet (CAB) listée par l'Annuaire Santé peut être partagée."
 )
-TEAM_NOT_VERIFIED = "Ce compte n'est pas celui d'une personne vérifiée aujourd'hui."
+TEAM_NOT_VERIFIED = "Ce compte n'est pas celui d'une personne de ce serveur, vérifiée aujourd'hui."
 TEAM_NOT_IN = "Ce compte n'est pas dans l'équipe de cette boîte."
 TEAM_NONE = "Aucune boîte partagée.\nPour en ouvrir une : !equipe ajouter adresse @compte"
 NO_CREDENTIAL = "⚠️ Le fichier des boîtes ne donne pas de quoi l'ouvrir (mssante.mailboxes) : rien n'en est relevé."
