@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import imaplib
+import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from colloque.identity import EventId, MssanteAddress, RoomId, UserId
 from colloque.mail.imap import ANSWERED, SEEN
 from colloque.mail.imap_filing import TOLD
 from colloque.mail.message import Party
+from colloque.mail.revocation_check import Revocation
 from colloque.store.schema import new_upgrades, open_database
 from colloque_mssante.budget import Budget
 from colloque_mssante.credentials import Credentials
@@ -64,6 +66,16 @@ class Telling:
         return "queued" if read.receipt_to else "not_asked"
 
 
+class Asked(Revocation):
+    """Counts the servers that it is asked about."""
+
+    servers = 0
+
+    async def check(self, connection: ssl.SSLObject | ssl.SSLSocket) -> None:
+        self.servers += 1
+        await super().check(connection)
+
+
 @dataclass
 class Boxed:
     """One mailbox, and the bridge's memory of it."""
@@ -76,11 +88,12 @@ class Boxed:
 
     def __post_init__(self) -> None:
         self.choices = Choices(self.db, self.clock)
+        self.revocation = Asked(self.folder, self.clock)
 
     def filing(self, telling: Telling) -> Filing:
         path = self.folder / "mailboxes.yaml"
         write_private(path, f"{self.address}: {{password: '{self.operator.password(self.address).secret}'}}\n")
-        credentials = Credentials(path)
+        credentials = Credentials(path, self.revocation)
         credentials.refresh()
         nothing = cast("Any", None)
         return Filing(
@@ -132,6 +145,7 @@ async def test_marks_and_tells_once(boxed: Boxed) -> None:
     # Who keeps no keywords can't say that another program told.
     expected = [one, three] if operator.keywords else [one, two, three]
     assert telling.told == [f"m{uid}" for uid in expected]
+    assert boxed.revocation.servers > 0
     assert await reads.to_mark(MssanteAddress(boxed.address)) == []
     with owner(operator, box) as imap:
         kept = contents(imap, "INBOX")

@@ -6,17 +6,25 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from mautrix.util.async_db import Database
 
 from colloque.attestation import Attestation, Kind, Method, snapshot
 from colloque.book import AttestationBook
 from colloque.clock import FrozenClock
+from colloque.config import MailServerConfig, MssanteConfig
+from colloque.config_mssante import BudgetConfig
+from colloque.errors import LoginRefused
+from colloque.files import write_private
 from colloque.identity import MssanteAddress, RoomId, UserId
-from colloque.mail.imap import Fetched
+from colloque.mail.access import Password
+from colloque.mail.imap import Fetched, ImapClient
 from colloque.mail.parse import parse_mail
+from colloque.mail.revocation_check import Revocation
 from colloque.snapshot import SnapshotWriter
 from colloque.store.schema import new_upgrades, open_database
 from colloque_mssante import mapping
+from colloque_mssante.budget import Budget
 from colloque_mssante.credentials import Credentials
 from colloque_mssante.inbound import Inbound
 from colloque_mssante.store import Cursor, Mailboxes, Place
@@ -82,3 +90,25 @@ async def test_a_mail_that_is_given_up_leaves_nothing_waiting(tmp_path: Path, cl
         assert given_up == ([7] if tries == 3 else [])
         assert await mails.arriving(RoomId("!room")) is (tries < 3)
     await db.stop()
+
+
+async def test_a_server_is_looked_at_before_a_mailbox_is_opened(
+    tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boxes, given = tmp_path / "mailboxes.yaml", list[object]()
+    write_private(boxes, "{}")
+    revocation = Revocation(tmp_path / "lists", clock)
+
+    async def connect(*_args: object, **named: object) -> None:
+        given.append(named["revocation"])
+        raise LoginRefused("seen")
+
+    monkeypatch.setattr(ImapClient, "connect", connect)
+    watcher = object.__new__(Watcher)
+    watcher._budget, watcher._credentials = Budget(BudgetConfig()), Credentials(boxes, revocation)
+    watcher._config = object.__new__(MssanteConfig)
+    object.__setattr__(watcher._config, "imap", MailServerConfig("localhost", 1, tmp_path / "ca.pem"))
+    box = Cursor(MssanteAddress("anne@m.mssante.test"), UserId("@anne:h.test"), clock.now(), 1, 0, "")
+    with pytest.raises(LoginRefused):
+        await watcher._session(box, Password("x"))
+    assert given == [revocation]
