@@ -28,6 +28,7 @@ from colloque_mssante.credentials import Credentials
 from colloque_mssante.crypto import Accounts
 from colloque_mssante.daily import DailyList
 from colloque_mssante.ghosts import Ghosts
+from colloque_mssante.hosting import open_hosting
 from colloque_mssante.keeping import open_keeping
 from colloque_mssante.known import Known, open_known
 from colloque_mssante.listener import Listener
@@ -40,6 +41,7 @@ from colloque_mssante.sender import Sender, stuck_since
 from colloque_mssante.service_mail import ServiceMail
 from colloque_mssante.sharing import open_sharing
 from colloque_mssante.store_documents import Documents
+from colloque_mssante.store_guests import Guests
 from colloque_mssante.store_mails import Mails
 from colloque_mssante.tables import register_upgrades
 from colloque_mssante.telling import Telling
@@ -99,6 +101,7 @@ class MssanteService(Service):
             whitelisted=directory.whitelisted,
             teams=known.teams,
             authors=known.authors,
+            guests=Guests(parts.db, parts.clock),
         )
         documents = Documents(parts.db)
         quiet = Quiet(home=parts.home, directory=directory, ghosts=ghosts, mails=mails, documents=documents)
@@ -123,6 +126,14 @@ class MssanteService(Service):
             conversations=conversations,
             notices=notices,
             is_ours=self._is_ours,
+        )
+        meeting = open_hosting(
+            parts=parts,
+            known=known,
+            conversations=conversations,
+            ghosts=ghosts,
+            writing=writing,
+            notices=notices,
         )
         keeping = open_keeping(
             config=own,
@@ -171,7 +182,7 @@ class MssanteService(Service):
             config=config,
             is_attested=rights.is_verified,
             administers=rights.administers,
-            handlers={**commands.table, **writing.commands.table, **sharing.table},
+            handlers={**commands.table, **writing.commands.table, **sharing.table, **meeting.table},
             handled=parts.handled,
             listen=listen,
         )
@@ -186,6 +197,8 @@ class MssanteService(Service):
             quiet=quiet,
             handled=sharing.handled,
             team_rooms=sharing.rooms,
+            hosting=meeting.hosting,
+            talk=meeting.talk,
             is_ours=self._is_ours,
         )
         mail = ServiceMail(
@@ -208,6 +221,7 @@ class MssanteService(Service):
         self.spawn("outbox", partial(self._until_stopped, sender.run))
         self.spawn("copies", partial(self._until_stopped, keeping.filing.run))
         self.spawn("mailboxes", partial(self._until_stopped, watcher.run))
+        self.spawn("guests", partial(self._until_stopped, meeting.hosting.run))
         self.spawn("teams", partial(self._until_stopped, sharing.rooms.run))
         telling = Telling(parts=parts, notices=notices, outbox=outbox, watcher=watcher, registry=self.registry)
         self.spawn("alerts", partial(self._again, telling.once, _POST_S))

@@ -52,7 +52,7 @@ class Authors:
 
     def sender(self, user: UserId, mailbox: MssanteAddress) -> Party:
         """How the sender of a mail is written, where that person may send it from there."""
-        shared = self._teams.has(mailbox, user)
+        shared = self.shares(user, mailbox)
         found = self.reader(SHARED if shared else user, mailbox)
         if self._credentials.of(mailbox) is None:
             raise Refused("no_mailbox", texts.NO_MAILBOX)
@@ -73,9 +73,13 @@ class Authors:
             raise Refused("no_mailbox", texts.NO_MAILBOX)
         return Party(_label(person, mine), mailbox.value)
 
+    def shares(self, user: UserId, mailbox: MssanteAddress) -> bool:
+        """True for somebody of the team that shares that mailbox."""
+        return self._teams.has(mailbox, user)
+
     def signature(self, user: UserId, mailbox: MssanteAddress) -> str:
         """Who wrote a mail that leaves in the name of a team; empty for one's own mailbox."""
-        if not self._teams.has(mailbox, user):
+        if not self.shares(user, mailbox):
             return ""
         return texts_teams.signature(self.name(user), self.structure(mailbox))
 

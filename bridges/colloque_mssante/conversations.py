@@ -1,8 +1,11 @@
-"""Conversations: the room of a mailbox's owner (or of its team) and one correspondent, whatever their addresses."""
+"""Conversations: the room of a mailbox's owner (or of its team) and one correspondent, whatever their addresses.
+
+A correspondent whom its owner brought in shares it: it is then theirs with that owner, too.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +27,7 @@ from colloque_mssante.crypto import Account
 from colloque_mssante.ghosts import Correspondent, Ghosts, opaque
 from colloque_mssante.patient_rooms import PatientRooms
 from colloque_mssante.store_documents import Documents
+from colloque_mssante.store_guests import Guests
 from colloque_mssante.teams import SHARED, Teams
 from colloque_mssante.texts_documents import ROOM_NAME
 
@@ -60,6 +64,7 @@ class Conversations:
         whitelisted: Callable[[str], bool],
         teams: Teams,
         authors: Authors,
+        guests: Guests,
     ) -> None:
         self._db = db
         self._home = home
@@ -72,6 +77,7 @@ class Conversations:
         self._whitelisted = whitelisted
         self._teams = teams
         self._authors = authors
+        self._guests = guests
         self._documents = Documents(db)
         self._patients = PatientRooms(db, home)
         self._whole: dict[RoomId, set[UserId]] = {}
@@ -82,8 +88,13 @@ class Conversations:
     ) -> tuple[RoomId, Account]:
         """The room, with those who belong in it, and the correspondent's account.
 
+        The one to which the correspondent brought `owner`, where they did.
+
         `team`: the shared mailbox whose room it is; `owner` is `SHARED` then. Raises HomeUnavailable, HomeRefused.
         """
+        shared = await self._shared(owner, who) if team is None else None
+        if shared is not None:
+            return shared
         room, ghost = await self._ensure("room", f"{team or owner}|{who.key}", owner, who, name=who.name, team=team)
         await self._db.execute(
             "INSERT INTO conversation (room_id, owner, who, team) VALUES ($1, $2, $3, $4) "
@@ -117,20 +128,40 @@ class Conversations:
             title = name if team is None else texts_teams.room_name(name, self._authors.structure(team))
             room = await self._create(mark, title, ghost, people)
         if ghost.user not in self._whole.get(room, ()):
-            members = await self._home.members(room)
-            for user in (*people, ghost.user):
-                if members.get(user) not in {"join", "invite"}:
-                    await self._home.invite(room, user)
-                    ghost.forget(room)
-            if members.get(ghost.user) != "join":
-                await ghost.join(room)
-            self._whole.setdefault(room, set()).add(ghost.user)
+            await self._complete(room, ghost, people, await self._home.members(room))
         return room, ghost
 
+    async def _shared(self, owner: UserId, who: Correspondent) -> tuple[RoomId, Account] | None:
+        """The correspondent's own room, where `owner` is in it as their guest."""
+        guest = await self._guests.met(owner, who.key)
+        if guest is None:
+            return None
+        ghost = await self._ghosts.ensure(who)
+        if ghost.user not in self._whole.get(guest.room, ()):
+            members = await self._home.members(guest.room)
+            if members.get(owner) != "join":
+                return None  # they left a moment ago
+            await self._complete(guest.room, ghost, (), members)
+        return guest.room, ghost
+
+    async def _complete(
+        self, room: RoomId, ghost: Account, people: tuple[UserId, ...], members: Mapping[UserId, str]
+    ) -> None:
+        for user in (*people, ghost.user):
+            if members.get(user) not in {"join", "invite"}:
+                await self._home.invite(room, user)
+                ghost.forget(room)
+        if members.get(ghost.user) != "join":
+            await ghost.join(room)
+        self._whole.setdefault(room, set()).add(ghost.user)
+
     async def takes_part(self, user: UserId, room: RoomId, mark: RoomMark) -> bool:
-        """Whether that person may act in a mail room: its owner, or somebody of the team whose mailbox it is."""
+        """Whether that person may act in a mail room: its owner or who came as their guest, or somebody of its team."""
+        if user == mark.owner:
+            return True
         if mark.owner is not None:
-            return user == mark.owner
+            guest = await self._guests.of(room)
+            return guest is not None and guest.joined and guest.user == user
         team = await self.team_of(room)
         return team is not None and self._teams.has(team, user)
 
@@ -150,16 +181,33 @@ class Conversations:
         )
         return [(RoomId(row["room_id"]), MssanteAddress(row["team"])) for row in rows]
 
-    async def of(self, room: RoomId) -> Conversation | None:
-        """What a room is; None for one of ours that is no conversation."""
+    async def own_room(self, owner: UserId, who: str) -> RoomId | None:
+        """Somebody's own room with the correspondent of that key, where they have one."""
+        found = await self._db.fetchval(
+            "SELECT room_id FROM conversation JOIN bot_room ON bot_room.room = room_id "
+            "WHERE conversation.owner = $1 AND who = $2 AND team = ''",
+            owner,
+            who,
+        )
+        return RoomId(found) if found else None
+
+    async def of(self, room: RoomId, user: UserId) -> Conversation | None:
+        """What a room is to whoever takes part in it; None for one of ours that is no conversation."""
         row = await self._db.fetchrow("SELECT * FROM conversation WHERE room_id = $1", room)
         if row is None:
             return None
+        guest = await self._guests.of(room)
+        if guest is not None and guest.user == user:
+            return Conversation(room, user, guest.who, guest.sender, guest.recipient)
         team = MssanteAddress(row["team"]) if row["team"] else None
         return Conversation(room, UserId(row["owner"]), row["who"], row["sender"], row["recipient"], team)
 
-    async def remember(self, room: RoomId, sender: MssanteAddress, recipient: str) -> None:
-        """The two addresses of this room's new mails."""
+    async def remember(self, room: RoomId, user: UserId, sender: MssanteAddress, recipient: str) -> None:
+        """The two addresses of new mails that are written in this room by `user`, or by whoever is of its team."""
+        guest = await self._guests.of(room)
+        if guest is not None and guest.user == user:
+            await self._guests.remember(room, sender, recipient)
+            return
         await self._db.execute(
             "UPDATE conversation SET sender = $2, recipient = $3 WHERE room_id = $1", room, sender.value, recipient
         )
@@ -186,6 +234,7 @@ class Conversations:
         """The room does not exist any more, or we are not in it: the next mail makes another."""
         self.changed(room)
         await self._rooms.forget(room)
+        await self._guests.forget(room)
 
     def _writable(self, address: str) -> bool:
         return self._whitelisted(address.rpartition("@")[2])

@@ -33,9 +33,10 @@ from colloque_mssante.quiet import Quiet
 from colloque_mssante.scanning import INFECTED, Scanning
 from colloque_mssante.sends import CODES
 from colloque_mssante.store import Cursor, Place
-from colloque_mssante.store_mails import Mails, StoredMail, Uploads
+from colloque_mssante.store_mails import Mails, Uploads, stored
 from colloque_mssante.targets import Answers, answers_to
 from colloque_mssante.threads import Threads
+from colloque_mssante.twins import Twins
 
 _THREAD_BYTES = 256_000
 """Mails bigger than this are parsed in a thread: the loop goes on meanwhile."""
@@ -60,6 +61,7 @@ class Inbound:
         keys: RoomKeys,
         journal: Journal,
         quiet: Quiet,
+        twins: Twins,
         changed: Callable[[], None],
     ) -> None:
         self._conversations = conversations
@@ -74,6 +76,7 @@ class Inbound:
         self._journal = journal
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._quiet = quiet
+        self._twins = twins
         self._changed = changed
 
     async def deliver(self, place: Place, raw: bytes) -> None:
@@ -87,7 +90,7 @@ class Inbound:
         if await self._mails.seen(key):
             return
         if await self._is_code(mail) or await self._is_report(mail, box.address):
-            await self._mails.put(_stored(key, box, mail, None), place, "", ())
+            await self._mails.put(stored(key, box, mail, None), place, "", ())
             return
         who = OPERATOR if mail.reports else correspondent(mail.sender.address, self._directory)
         who = await self._ghosts.settled(who)
@@ -130,6 +133,8 @@ class Inbound:
             room, ghost = await self._conversations.documents(box.owner, box.address, who)
         else:
             room, ghost = await self._conversations.ensure(box.owner, who, team=box.team)
+            if await self._twins.took(place, mail, who, room, key):
+                return
         ref = await self._keys.token(room, key)
         act = self._journal.begin("mail.deliver", actor=box.actor, room=await self._keys.token(room, room), ref=ref)
         thread = await self._threads.place(mail, key, room)
@@ -159,7 +164,7 @@ class Inbound:
             raise
         await self._threads.note(thread, mail.message_id, mail.references, events[0])
         infected = await self._scanning.tell(scanned, actor=box.actor, room=await self._keys.token(room, room), ref=ref)
-        await self._mails.put(_stored(key, box, mail, room, thread.id, listed=who.verified), place, ref, events)
+        await self._mails.put(stored(key, box, mail, room, thread.id, listed=who.verified), place, ref, events)
         await self._scanning.told(infected, ref)
         self._journal.end(act, "delivered", parts=len(events))
         await self._uploads.forget(txns)
@@ -204,24 +209,3 @@ class Inbound:
             if error.errcode != "M_CANNOT_OVERWRITE_MEDIA":  # else a crash came between the upload and its note
                 raise
         await self._uploads.done(txn)
-
-
-def _stored(
-    key: str, box: Cursor, mail: Mail, room: RoomId | None, thread: str = "", *, listed: bool = False
-) -> StoredMail:
-    return StoredMail(
-        id=key,
-        mailbox=box.address,
-        owner=box.owner,
-        message_id=mail.message_id,
-        references=mail.references,
-        subject=mail.subject,
-        author=mail.sender,
-        room=room,
-        thread=thread,
-        to=mail.to,
-        cc=mail.cc,
-        reply_to=mail.reply_to,
-        listed=listed,
-        receipt_to=mail.receipt_to,
-    )

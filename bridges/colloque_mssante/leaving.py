@@ -179,7 +179,7 @@ class Leaving:
     async def _others(self, draft: Draft) -> list[states.Option]:
         """Other addresses of the same correspondent, from the same mailbox, in the same thread."""
         assert draft.target is not None
-        conversation = await self._conversations.of(draft.room)
+        conversation = await self._conversations.of(draft.room, draft.owner)
         found = self._conversations.addresses(conversation) if conversation is not None else ()
         return [showing.readdressed(draft.target, party) for party in found[: len(NUMBERS)]]
 

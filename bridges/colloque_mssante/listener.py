@@ -14,11 +14,13 @@ from colloque.rooms.mark import RoomKind, RoomMark
 from colloque.store.rooms import Rooms
 from colloque_mssante.conversations import Conversations
 from colloque_mssante.crypto import Accounts
+from colloque_mssante.guests import Hosting
 from colloque_mssante.handled import Handled
 from colloque_mssante.mapping import is_edit
 from colloque_mssante.outbound import Outbound
 from colloque_mssante.quiet import Quiet
 from colloque_mssante.reading import Reading
+from colloque_mssante.talk import Talk
 from colloque_mssante.team_rooms import TeamRooms
 
 logger = logging.getLogger(__name__)
@@ -40,6 +42,8 @@ class Listener:
         quiet: Quiet,
         handled: Handled,
         team_rooms: TeamRooms,
+        hosting: Hosting,
+        talk: Talk,
         is_ours: Callable[[UserId], bool],
     ) -> None:
         self._accounts = accounts
@@ -52,6 +56,8 @@ class Listener:
         self._quiet = quiet
         self._handled = handled
         self._team_rooms = team_rooms
+        self._hosting = hosting
+        self._talk = talk
         self._is_ours = is_ours
 
     async def hear(self, heard: Heard) -> None:
@@ -95,7 +101,7 @@ class Listener:
 
     async def _mail_room(self, said: Incoming, mark: RoomMark) -> None:
         may = await self._conversations.takes_part(said.sender, said.room, mark)
-        if may and (await self._quiet.hear(said) or await self._handled.hear(said)):
+        if may and (await self._quiet.hear(said) or await self._handled.hear(said) or await self._talk.hear(said)):
             return
         await self._outbound.hear(said, may=may)
 
@@ -105,13 +111,16 @@ class Listener:
             return
         if await self._conversations.takes_part(read.user, read.room, mark):
             await self._reading.hear(read)
+            await self._talk.read(read)
 
     async def _member(self, change: MemberChange) -> None:
         self._conversations.changed(change.room)
         if change.membership != "join" and not self._is_ours(change.user):
             self._accounts.rotate(change.room)  # who joins was invited, and given the keys then
         mark = await self._home.mark_of(change.room)
-        if mark is None or change.membership not in {"join", "invite"}:
+        if mark is None or (mark.kind is RoomKind.MAIL and await self._hosting.member(change)):
+            return
+        if change.membership not in {"join", "invite"}:
             return
         if change.user == self._home.user and mark.kind in {RoomKind.HOME, RoomKind.ADMIN}:
             if change.membership == "join":

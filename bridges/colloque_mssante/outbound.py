@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import timedelta
 
 from colloque import logs
 from colloque.clock import Clock, to_millis
@@ -19,6 +18,7 @@ from colloque_mssante import drafts as states
 from colloque_mssante import mapping, showing, texts, texts_teams, texts_writing
 from colloque_mssante.composing import Composer
 from colloque_mssante.drafts import Draft, Line, RoomLocks
+from colloque_mssante.gathering import By, Gathering
 from colloque_mssante.mapping import Changed, No, Struck, Tap, Written
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.store_drafts import Drafts
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 
 class Outbound:
-    """One instance a process. `hold`: how long messages are gathered; `show`: bring a room's notices up to date."""
+    """One instance a process. `show`: bring a room's notices up to date."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Outbound:
         outbox: Outbox,
         clock: Clock,
         locks: RoomLocks,
-        hold: timedelta,
+        gathering: Gathering,
         show: Callable[[RoomId], Awaitable[None]],
         wake: Callable[[], None],
     ) -> None:
@@ -51,7 +51,7 @@ class Outbound:
         self._drafts = drafts
         self._outbox = outbox
         self._clock = clock
-        self._hold = hold
+        self._gathering = gathering
         self._show = show
         self._wake = wake
         self._locks = locks
@@ -101,8 +101,8 @@ class Outbound:
             _check_own(draft, said)
             await self._to_draft(draft, meant.line)
         elif meant.answers or meant.root:
-            target = await self._where_to.named(said.room, meant.answers, meant.root)
-            await self._to_target(said, target, meant.line)
+            target = await self._where_to.named(said.room, said.sender, meant.answers, meant.root)
+            await self._gathering.to_target(By.of(said), target, meant.line)
         else:
             await self._loose(said, meant.line)
 
@@ -126,18 +126,9 @@ class Outbound:
         if draft.state == states.ASKING and showing.looks_like_number(line.words):
             await self._choose(draft, line.words, by=line.event)
         elif draft.state in states.LIVE:
-            await self._add(draft, line)
+            await self._gathering.add(draft, line)
         else:
             raise Refused("not_its_mail", texts.NOT_ITS_MAIL)
-
-    async def _to_target(self, said: Incoming, target: Target, line: Line) -> None:
-        self._composer.check(said.sender, target)
-        for draft in await self._drafts.live(said.room, said.sender):
-            if draft.state == states.WAITING and draft.target is not None and draft.target.goes_with(target):
-                await self._add(draft, line)
-                return
-        self._composer.check_size(target, [line])
-        await self._begin(said, line, states.WAITING, target=target)
 
     async def _loose(self, said: Incoming, line: Line) -> None:
         """A message that names nothing: for the draft that such messages were said to be for, or to be asked about."""
@@ -146,30 +137,9 @@ class Outbound:
                 await self._choose(draft, line.words, by=line.event)
                 return
             if draft.loose:
-                await self._add(draft, line)
+                await self._gathering.add(draft, line)
                 return
-        options = await self._where_to.options(said.room, said.sender, await self._drafts.live(said.room, said.sender))
-        if not options:
-            raise Refused("no_address", texts_writing.NO_ADDRESS)
-        self._composer.check_size(None, [line])
-        draft = self._draft(said, states.ASKING, None)
-        await self._drafts.begin(replace(draft, options=options, loose=True), line)
-
-    async def _add(self, draft: Draft, line: Line) -> None:
-        self._composer.check_size(draft.target, [*await self._drafts.lines(draft.id), line])
-        state, until = draft.state, self._clock.now() + showing.PATIENCE
-        if draft.state == states.OPEN:
-            state = states.CONFIRMING if draft.target and draft.target.everyone else states.WAITING
-        if state == states.WAITING:
-            until = self._clock.now() + self._hold
-        await self._drafts.add(draft, line, state=state, next_at=until)
-
-    async def _begin(self, said: Incoming, line: Line, state: str, *, target: Target) -> None:
-        await self._drafts.begin(self._draft(said, state, target), line)
-
-    def _draft(self, said: Incoming, state: str, target: Target | None) -> Draft:
-        wait = self._hold if state == states.WAITING else showing.PATIENCE
-        return Draft(said.event, said.room, said.sender, state, target, next_at=self._clock.now() + wait)
+        await self._gathering.ask(By.of(said), line, loose=True)
 
     # choices
 
@@ -199,7 +169,7 @@ class Outbound:
             if into is None or into.state != states.WAITING:
                 raise Refused("draft_gone", texts_writing.JOINED_TOO_LATE)
             async with self._drafts.answered(draft, by):
-                await self._drafts.merge(draft, into, next_at=self._clock.now() + self._hold)
+                await self._drafts.merge(draft, into, next_at=self._clock.now() + self._gathering.hold)
             return
         if target is None:
             pairs = await self._where_to.pairs(draft.room, draft.owner)
@@ -210,17 +180,17 @@ class Outbound:
             return
         self._composer.check(draft.owner, target)
         state = states.WAITING if await self._drafts.lines(draft.id) else states.OPEN
-        until = self._clock.now() + (self._hold if state == states.WAITING else showing.PATIENCE)
+        until = self._clock.now() + (self._gathering.hold if state == states.WAITING else showing.PATIENCE)
         async with self._drafts.answered(draft, by):
             if option.remember:
-                await self._where_to.remember(draft.room, target)
+                await self._where_to.remember(draft.room, draft.owner, target)
             await self._drafts.change(draft, state=state, target=target, options=(), next_at=until)
 
     async def answer_all(self, said: Incoming, mail: EventId) -> None:
         """Begin an answer to everybody who got a mail: listed, and nothing leaves unconfirmed. Raises Refused."""
-        target = await self._where_to.everyone(said.room, mail)
+        target = await self._where_to.everyone(said.room, said.sender, mail)
         self._composer.check(said.sender, target)
-        await self._drafts.begin(self._draft(said, states.OPEN, target), None)
+        await self._drafts.begin(self._gathering.draft(By.of(said), states.OPEN, target), None)
         self._wake()
 
     # second thoughts
@@ -244,7 +214,9 @@ class Outbound:
             after = self._where_to.after(before, send)
             target = replace(after, replaces=to_millis(send.made_at), subject=before.subject, last=before.last)
             if await self._drafts.get(said.event) is None:
-                await self._begin(said, replace(line, event=said.event), states.CONFIRMING, target=target)
+                await self._gathering.begin(
+                    By.of(said), replace(line, event=said.event), states.CONFIRMING, target=target
+                )
 
     async def _struck(self, said: Incoming, struck: Struck) -> None:
         draft = await self._drafts.of_line(struck.what)

@@ -62,7 +62,7 @@ class Quiet:
         if not isinstance(meant, Tap) or _plain(meant.key) not in {RING, HUSH}:
             return False
         mail = await self._mails.shown_by(meant.on)
-        if mail is None or mail.room != said.room:
+        if mail is None or mail.room != said.room or not mail.came_to(said.sender):
             return False
         who = await self._ghosts.settled(correspondent(mail.author.address, self._directory))
         rings = _plain(meant.key) == RING

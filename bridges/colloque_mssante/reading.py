@@ -31,7 +31,7 @@ class Reading:
         self._news = asyncio.Event()
 
     async def hear(self, read: Read) -> None:
-        """The owner of a mail room read up to an event."""
+        """Somebody who takes part in a mail room read up to an event."""
         await self._reads.hear(read)
         self._news.set()
 
@@ -46,12 +46,12 @@ class Reading:
 
     async def once(self) -> None:
         """One pass. What can't be made out now comes again at the next."""
-        for room, thread, event in await self._reads.heard():
+        for read in await self._reads.heard():
             try:
-                if await self._reads.shows(room, event):
-                    await self._reads.read(room, thread, event, event)
-                elif not await self._mails.arriving(room):  # else it may show the mail that is on its way
-                    await self._reads.read(room, thread, event, await self._last_mail(room, event))
+                if await self._reads.shows(read.room, read.event):
+                    await self._reads.read(read, read.event)
+                elif not await self._mails.arriving(read.room):  # else it may show the mail that is on its way
+                    await self._reads.read(read, await self._last_mail(read.room, read.event))
             except Temporary as error:
                 logs.event(logger, "receipt.deferred", code=error.code)
 

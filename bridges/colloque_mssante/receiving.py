@@ -18,7 +18,10 @@ from colloque_mssante.quiet import Quiet
 from colloque_mssante.scanning import Scanning
 from colloque_mssante.store import Mailboxes
 from colloque_mssante.store_mails import Mails, Uploads
+from colloque_mssante.store_reading import Reads
+from colloque_mssante.store_talk import Sayings
 from colloque_mssante.threads import Threads
+from colloque_mssante.twins import Twins
 from colloque_mssante.watch import Watcher
 
 
@@ -51,6 +54,14 @@ def open_receiving(
         keys=parts.keys,
         journal=parts.journal,
         quiet=quiet,
+        twins=Twins(
+            mails=mails,
+            outbox=outbox,
+            sayings=Sayings(parts.db, parts.clock),
+            reads=Reads(parts.db, parts.clock),
+            keys=parts.keys,
+            journal=parts.journal,
+        ),
         changed=changed,
     )
     watcher = Watcher(

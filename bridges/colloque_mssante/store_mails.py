@@ -11,9 +11,10 @@ from mautrix.util.async_db import Database
 
 from colloque.clock import Clock, to_millis
 from colloque.identity import EventId, MssanteAddress, RoomId, UserId
-from colloque.mail.message import Party
+from colloque.mail.message import Mail, Party
 from colloque.store.schema import transaction
-from colloque_mssante.store import Place
+from colloque_mssante.store import Cursor, Place
+from colloque_mssante.teams import SHARED
 
 _PARTIES = ("to", "cc", "reply_to")
 
@@ -39,6 +40,10 @@ class StoredMail:
     """True when the directory listed its author's address that day."""
     receipt_to: str = field(default="", repr=False)
     """Whom its author asked to tell when it is read; empty: nobody."""
+
+    def came_to(self, user: UserId) -> bool:
+        """True for who got it: the owner of its mailbox; whoever takes part in a room of a team."""
+        return self.owner in {SHARED, user}
 
 
 class Mails:
@@ -132,10 +137,16 @@ class Mails:
         )
         return None if row is None else (row["uidvalidity"], row["uid"])
 
-    async def last_of(self, thread: str) -> StoredMail | None:
-        """The newest mail that came in a thread."""
+    async def last_of(self, thread: str, user: UserId) -> StoredMail | None:
+        """The newest mail of a thread that came to `user`; where none did, the newest that came to the other."""
         return _read(
-            await self._db.fetchrow("SELECT * FROM mail WHERE thread = $1 ORDER BY at DESC, uid DESC LIMIT 1", thread)
+            await self._db.fetchrow(
+                "SELECT * FROM mail WHERE thread = $1 "
+                "ORDER BY CASE WHEN owner IN ($2, $3) THEN 0 ELSE 1 END, at DESC, uid DESC LIMIT 1",
+                thread,
+                user,
+                SHARED,
+            )
         )
 
     async def event_of(self, mailbox: MssanteAddress, message_id: str, room: RoomId) -> EventId | None:
@@ -148,6 +159,28 @@ class Mails:
             room,
         )
         return EventId(value) if value else None
+
+
+def stored(
+    key: str, box: Cursor, mail: Mail, room: RoomId | None, thread: str = "", *, listed: bool = False
+) -> StoredMail:
+    """What is kept of a mail that came; `room`: where it is shown, None where nothing was to show."""
+    return StoredMail(
+        id=key,
+        mailbox=box.address,
+        owner=box.owner,
+        message_id=mail.message_id,
+        references=mail.references,
+        subject=mail.subject,
+        author=mail.sender,
+        room=room,
+        thread=thread,
+        to=mail.to,
+        cc=mail.cc,
+        reply_to=mail.reply_to,
+        listed=listed,
+        receipt_to=mail.receipt_to,
+    )
 
 
 class Uploads:

@@ -24,6 +24,7 @@ MAIN = "main"
 # In the main timeline stand the mails that began their thread, and those of none.
 _READ = (
     "UPDATE mail SET read_at = $1 WHERE room_id = $2 AND read_at = 0 "
+    "AND owner IN ($6, '') "
     "AND at <= (SELECT m.at FROM part JOIN mail m ON m.id = part.mail WHERE part.event_id = $5) AND ("
     "$3 = '' OR mail.thread IN (SELECT thread.id FROM thread WHERE thread.room_id = $2 AND thread.root = $3) "
     "OR ($3 = $4 AND NOT EXISTS (SELECT 1 FROM thread WHERE thread.id = mail.thread AND thread.root <> '' "
@@ -70,19 +71,23 @@ class Reads:
         self._clock = clock
 
     async def hear(self, read: Read) -> None:
-        """Keep the newest receipt of a room's owner, one for each thread."""
+        """Keep somebody's newest receipt, one for each thread."""
         await self._db.execute(
-            "INSERT INTO receipt (room_id, thread, event_id) VALUES ($1, $2, $3) "
-            "ON CONFLICT (room_id, thread) DO UPDATE SET event_id = excluded.event_id",
+            "INSERT INTO read_up_to (room_id, thread, user_id, event_id) VALUES ($1, $2, $3, $4) "
+            "ON CONFLICT (room_id, thread, user_id) DO UPDATE SET event_id = excluded.event_id",
             read.room,
             read.thread,
+            read.user,
             read.event,
         )
 
-    async def heard(self) -> list[tuple[RoomId, str, EventId]]:
-        """`(room, thread, event)` of receipts that nothing was made of yet."""
-        rows: list[Any] = await self._db.fetch("SELECT room_id, thread, event_id FROM receipt")
-        return [(RoomId(row["room_id"]), row["thread"], EventId(row["event_id"])) for row in rows]
+    async def heard(self) -> list[Read]:
+        """Receipts that nothing was made of yet."""
+        rows: list[Any] = await self._db.fetch("SELECT * FROM read_up_to")
+        return [
+            Read(RoomId(row["room_id"]), EventId(row["event_id"]), UserId(row["user_id"]), row["thread"])
+            for row in rows
+        ]
 
     async def shows(self, room: RoomId, event: EventId) -> bool:
         """True when that event of that room shows a mail."""
@@ -93,23 +98,28 @@ class Reads:
         )
         return found is not None
 
-    async def read(self, room: RoomId, thread: str, heard: EventId, upto: EventId | None) -> None:
-        """Every mail of that room (of that thread of it) up to the one that `upto` shows is read; `heard` is settled.
+    async def read(self, heard: Read, upto: EventId | None) -> None:
+        """Every mail that came to them in that room (in that thread of it), up to the one that `upto` shows, is read.
 
-        None: no mail stands before it.
+        None: no mail stands before it. The receipt is settled.
         """
         async with transaction(self._db):
             if upto is not None:
                 await self._db.execute(
                     _READ,
                     to_millis(self._clock.now()),
-                    room,
-                    thread,
+                    heard.room,
+                    heard.thread,
                     MAIN,
                     upto,
+                    heard.user,
                 )
             await self._db.execute(
-                "DELETE FROM receipt WHERE room_id = $1 AND thread = $2 AND event_id = $3", room, thread, heard
+                "DELETE FROM read_up_to WHERE room_id = $1 AND thread = $2 AND user_id = $3 AND event_id = $4",
+                heard.room,
+                heard.thread,
+                heard.user,
+                heard.event,
             )
 
     async def waiting(self) -> list[tuple[MssanteAddress, UserId]]:
@@ -143,11 +153,15 @@ class Reads:
         ]
 
     async def shown(self, mailbox: MssanteAddress, uidvalidity: int, since: datetime, count: int) -> list[ShownMail]:
-        """The newest mails of a mailbox, shown since then, of which something may still happen elsewhere."""
+        """The newest mails of a mailbox, shown since then, of which something may still happen elsewhere.
+
+        Not those that stand in a room as what the other wrote: nobody is told when somebody else reads.
+        """
         rows: list[Any] = await self._db.fetch(
             "SELECT mail.id, mail.uid, mail.room_id, mail.read_at, mail.there, part.event_id "
             "FROM mail JOIN part ON part.mail = mail.id AND part.rank = 0 "
             "WHERE mail.mailbox = $1 AND mail.uidvalidity = $2 AND mail.at >= $3 AND mail.there NOT IN ($4, $5) "
+            "AND NOT EXISTS (SELECT 1 FROM draft_line WHERE draft_line.event_id = part.event_id) "
             "ORDER BY mail.uid DESC LIMIT $6",
             mailbox.value,
             uidvalidity,
@@ -194,6 +208,12 @@ class Reads:
             if count:
                 await self._db.execute("UPDATE mail SET marked = true WHERE read_at > 0 AND read_at < $1", moment)
         return int(count)
+
+    async def read_before(self, mail: str) -> None:
+        """It was read as a message before it came."""
+        await self._db.execute(
+            "UPDATE mail SET read_at = $2 WHERE id = $1 AND read_at = 0", mail, to_millis(self._clock.now())
+        )
 
     async def marked(self, mail: str) -> None:
         """Its mailbox knows, or never will."""

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from colloque.errors import BadIdentifier
+from colloque.errors import BadIdentifier, Refused
 from colloque.identity import MssanteAddress
 from colloque.mail.message import Party
 from colloque.mail.threading import reply_headers, reply_subject
+from colloque_mssante import texts
 from colloque_mssante.store_mails import StoredMail
 
 
@@ -184,6 +185,37 @@ def answer_all(mail: StoredMail, whitelisted: Whitelisted) -> Target:
         references=one.references,
         everyone=True,
         left_out=tuple(left_out),
+    )
+
+
+def after_own(mail: StoredMail) -> Target:
+    """One more mail after one that its writer sent from elsewhere, and that stands here as the other got it."""
+    in_reply_to, references = reply_headers(mail.message_id, mail.references)
+    sender = listed_address(mail.author.address, lambda _domain: True)
+    if sender is None:
+        raise Refused("no_author", texts.NO_AUTHOR)
+    return Target(
+        sender=sender,
+        to=(Party("", mail.mailbox.value),),
+        thread=mail.thread,
+        subject=reply_subject(mail.subject),
+        in_reply_to=in_reply_to,
+        references=references,
+        listed=True,
+    )
+
+
+def answer_to_ours(sent: Target, message_id: str, thread: str, mine: MssanteAddress) -> Target:
+    """An answer to a mail that left from here, to its sender alone, by whoever got it at `mine`."""
+    in_reply_to, references = reply_headers(message_id, sent.references)
+    return Target(
+        sender=mine,
+        to=(Party("", sent.sender.value),),
+        thread=thread,
+        subject=reply_subject(sent.subject),
+        in_reply_to=in_reply_to,
+        references=references,
+        listed=True,
     )
 
 

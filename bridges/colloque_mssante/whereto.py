@@ -30,7 +30,10 @@ _EVERYONE = 50
 
 
 class WhereTo:
-    """One instance a process. `named`, `options`, `pairs` and `everyone` raise Refused with words for the writer."""
+    """One instance a process. `named`, `options`, `pairs` and `everyone` raise Refused with words for the writer.
+
+    In a room that both ends of mail share, one mail is received for the one and sent for the other.
+    """
 
     def __init__(
         self,
@@ -53,49 +56,65 @@ class WhereTo:
         self._whitelisted = whitelisted
         self._clock = clock
 
-    async def named(self, room: RoomId, answers: EventId | None, root: EventId | None) -> Target:
-        """Where a message goes that answers an event, or stands in the Matrix thread of `root`."""
+    async def named(self, room: RoomId, user: UserId, answers: EventId | None, root: EventId | None) -> Target:
+        """Where a message of `user` goes that answers an event, or stands in the Matrix thread of `root`."""
         if answers is not None:
-            return await self._answer(room, answers)
+            return await self._answer(room, user, answers)
         thread = await self._threads.of_root(root) if root is not None else None
         if thread is None:
-            return await self._answer(room, root)  # a Matrix thread that somebody began under a single mail
-        return await self._in_thread(room, thread)
+            return await self._answer(room, user, root)  # a Matrix thread that somebody began under a single mail
+        return await self._in_thread(room, user, thread)
 
-    async def _answer(self, room: RoomId, event: EventId | None) -> Target:
+    async def _answer(self, room: RoomId, user: UserId, event: EventId | None) -> Target:
         mail = await self._mails.shown_by(event) if event is not None else None
-        if mail is not None and mail.room == room:
+        if mail is not None and mail.room == room and mail.came_to(user):
             return targets.answer(mail, self._whitelisted)
         send = await self._outbox.of_event(event) if event is not None else None
-        before = Target.load(send.target) if send is not None and send.room == room else None
-        if send is None or before is None:
-            if await self._mails.arriving(room):
-                raise Temporary("what it answers is still being shown")
-            raise Refused("not_its_mail", texts.NOT_ITS_MAIL)
-        if before.everyone:
-            raise Refused("own_to_all", texts_writing.OWN_TO_ALL)
-        return self.after(before, send)
+        if send is not None and send.room == room and (found := self._after(send, user)) is not None:
+            return found
+        if mail is not None and mail.room == room:
+            return targets.after_own(mail)
+        if await self._mails.arriving(room):
+            raise Temporary("what it answers is still being shown")
+        raise Refused("not_its_mail", texts.NOT_ITS_MAIL)
 
-    async def _in_thread(self, room: RoomId, thread: Thread) -> Target:
+    async def _in_thread(self, room: RoomId, user: UserId, thread: Thread) -> Target:
         if thread.room != room:
             raise Refused("not_its_mail", texts.NOT_ITS_MAIL)
-        mail = await self._mails.last_of(thread.id)
-        if mail is not None:
+        mail = await self._mails.last_of(thread.id, user)
+        if mail is not None and mail.came_to(user):
             return targets.answer(mail, self._whitelisted)
         send = await self._outbox.last_in(thread.id)
-        before = Target.load(send.target) if send is not None else None
-        if send is None or before is None:
-            raise Refused("not_its_mail", texts.NOT_ITS_MAIL)
-        return self.after(before, send)
+        if send is not None and (found := self._after(send, user)) is not None:
+            return found
+        if mail is not None:
+            return targets.after_own(mail)
+        raise Refused("not_its_mail", texts.NOT_ITS_MAIL)
+
+    def _after(self, send: Send, user: UserId) -> Target | None:
+        """One more mail after one of ours, or an answer to the other's; None where that is nothing to answer."""
+        before = Target.load(send.target)
+        if before is None:
+            return None
+        if not self._is_anothers(send, user):
+            if before.everyone:
+                raise Refused("own_to_all", texts_writing.OWN_TO_ALL)
+            return self.after(before, send)
+        mine = next((a for a in self._authors.mailboxes(user) if a.value in send.recipients), None)
+        return targets.answer_to_ours(before, send.message_id, send.thread, mine) if mine is not None else None
+
+    def _is_anothers(self, send: Send, user: UserId) -> bool:
+        """True for what the other of two people wrote; colleagues of a team answer for each other."""
+        return send.owner != user and not self._authors.shares(user, send.sender)
 
     def after(self, before: Target, send: Send) -> Target:
         """One more mail after one of ours, to the same people."""
         return targets.follow(before, send.message_id, send.thread)
 
-    async def everyone(self, room: RoomId, event: EventId) -> Target:
-        """An answer to all who got the mail that an event shows."""
+    async def everyone(self, room: RoomId, user: UserId, event: EventId) -> Target:
+        """An answer of `user` to all who got the mail that an event shows."""
         mail = await self._mails.shown_by(event)
-        if mail is None or mail.room != room:
+        if mail is None or mail.room != room or not mail.came_to(user):
             raise Refused("not_a_mail", texts_writing.NOT_IN_A_MAIL)
         target = targets.answer_all(mail, self._whitelisted)
         if len(target.recipients) < 2:
@@ -106,7 +125,7 @@ class WhereTo:
 
     async def options(self, room: RoomId, owner: UserId, live: Sequence[Draft]) -> tuple[Option, ...]:
         """What a message that names nothing may be: part of a draft, an answer in a thread, or a new mail."""
-        if await self._conversations.of(room) is None:
+        if await self._conversations.of(room, owner) is None:
             raise Refused("documents_room", texts_documents.ANSWER_ONE)  # many senders stand there
         found = [
             Option(texts_writing.option_join([shown(p) for p in d.target.recipients]), join=d.id)
@@ -115,7 +134,7 @@ class WhereTo:
         ][:2]
         for thread in await self._threads.recent(room, self._clock.now() - OPEN_FOR, _THREADS):
             try:
-                target = await self._in_thread(room, thread)
+                target = await self._in_thread(room, owner, thread)
                 self._composer.check(owner, target)
             except Refused:
                 continue  # it can't be answered: it is no choice
@@ -132,7 +151,7 @@ class WhereTo:
 
         `to`: the one address its writer named; no other is proposed then.
         """
-        conversation = await self._conversations.of(room)
+        conversation = await self._conversations.of(room, owner)
         if conversation is None:
             return ()
         mine = (conversation.team,) if conversation.team else self._authors.mailboxes(owner)
@@ -143,9 +162,9 @@ class WhereTo:
         chosen = (conversation.sender, conversation.recipient)
         return tuple([o for o in found if o.target and _ends(o.target) == chosen] or found[: len(NUMBERS)])
 
-    async def remember(self, room: RoomId, target: Target) -> None:
-        """The addresses of this room's new mails, from now on."""
-        await self._conversations.remember(room, target.sender, target.to[0].address)
+    async def remember(self, room: RoomId, user: UserId, target: Target) -> None:
+        """The addresses of this room's new mails by `user`, from now on."""
+        await self._conversations.remember(room, user, target.sender, target.to[0].address)
 
     def _pair(self, sender: MssanteAddress, party: Party) -> Option:
         target = Target(sender=sender, to=(party,), listed=bool(party.name))

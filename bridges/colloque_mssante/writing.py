@@ -13,6 +13,7 @@ from colloque_mssante.commands_writing import WritingCommands
 from colloque_mssante.composing import Composer
 from colloque_mssante.conversations import Conversations
 from colloque_mssante.drafts import RoomLocks
+from colloque_mssante.gathering import Gathering
 from colloque_mssante.ghosts import Ghosts
 from colloque_mssante.known import Known
 from colloque_mssante.leaving import Leaving
@@ -29,7 +30,10 @@ from colloque_mssante.whereto import WhereTo
 class Writing:
     """From what people do in mail rooms to mails in the outbox."""
 
-    composer: Composer
+    gathering: Gathering
+    where_to: WhereTo
+    drafts: Drafts
+    locks: RoomLocks
     outbound: Outbound
     leaving: Leaving
     commands: WritingCommands
@@ -87,6 +91,7 @@ def open_writing(
         hold=hold,
         sent=sent,
     )
+    gathering = Gathering(composer=composer, where_to=where_to, drafts=drafts, clock=parts.clock, hold=hold)
     outbound = Outbound(
         home=parts.home,
         composer=composer,
@@ -95,7 +100,7 @@ def open_writing(
         outbox=outbox,
         clock=parts.clock,
         locks=locks,
-        hold=hold,
+        gathering=gathering,
         show=leaving.show,
         wake=leaving.wake,
     )
@@ -113,4 +118,4 @@ def open_writing(
         clock=parts.clock,
         wake=leaving.wake,
     )
-    return Writing(composer, outbound, leaving, commands)
+    return Writing(gathering, where_to, drafts, locks, outbound, leaving, commands)

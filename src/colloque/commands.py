@@ -136,6 +136,13 @@ COMMANDS: tuple[Command, ...] = (
             "Vous fait remplacer jusqu'à ce jour, dans vos boîtes partagées, par le résultat 3.", ("away",)),
     Command("absence fin", _MSSANTE, _ATTESTED, _in("home"), "!absence fin",
             "Plus personne ne vous remplace.", ("away end", "back")),
+    Command("inviter", _MSSANTE, _ATTESTED, _in("mail"), "!inviter",
+            "Fait venir votre correspondant dans ce salon, s'il a un compte.", ("invite", "bring in")),
+    Command("inviter fin", _MSSANTE, _ATTESTED, _in("mail"), "!inviter fin",
+            "Votre correspondant n'est plus dans ce salon.", ("invite end",)),
+    Command("envoyer par mail", _MSSANTE, _ATTESTED, _in("mail"), "!envoyer-par-mail",
+            "Dans un salon commun : envoie aussi un de vos messages par MSSanté (en réponse à ce message).",
+            ("send by mail",)),
     Command("envois", _MSSANTE, _ATTESTED, _in("home", "mail"), "!envois",
             "Montre vos derniers envois et ce qu'ils sont devenus.", ("sent",)),
     Command("renvoyer", _MSSANTE, _ATTESTED, _in("mail"), "!renvoyer",
@@ -196,6 +203,7 @@ def _key(name: str) -> str:
 
 
 _BY_KEY = {_key(name): command for command in COMMANDS for name in (command.name, *command.aliases)}
+_LONGEST = max(len(name.split()) for c in COMMANDS for name in (c.name, *c.aliases))
 _FIRST_WORDS = {name.split()[0] for c in COMMANDS for name in (c.name, *c.aliases) if " " in name}
 
 _AROUND = "`*_\\\"'"
@@ -223,7 +231,7 @@ def parse(text: str) -> Call | Unknown | None:
         command = _BY_KEY.get(_key(word))
         if command is not None:
             return _call(command, body[end:], lead[0])
-    return Unknown(_typed(body, heads), _near([word for word, _ in heads]))
+    return Unknown(_typed(body, heads), _near([word for word, _ in heads[:2]]))
 
 
 def _skip(marks: re.Pattern[str], text: str, at: int) -> int:
@@ -232,14 +240,13 @@ def _skip(marks: re.Pattern[str], text: str, at: int) -> int:
 
 
 def _heads(body: str) -> Iterator[tuple[str, int]]:
-    """The first word, then the first two joined, each with where it ends."""
-    first = _LETTERS.match(body)
-    if first is None:
-        return
-    yield first[0], first.end()
-    second = _LETTERS.match(body, _skip(_BETWEEN, body, first.end()))
-    if second is not None:
-        yield f"{first[0]} {second[0]}", second.end()
+    """The first word, then the first two joined, then three, each with where it ends."""
+    words: list[str] = []
+    end = 0
+    while len(words) < _LONGEST and (found := _LETTERS.match(body, _skip(_BETWEEN, body, end) if words else 0)):
+        words.append(found[0])
+        end = found.end()
+        yield " ".join(words), end
 
 
 def _call(command: Command, tail: str, lead: str) -> Call:
@@ -252,7 +259,7 @@ def _call(command: Command, tail: str, lead: str) -> Call:
 def _typed(body: str, heads: list[tuple[str, int]]) -> str:
     if not heads:
         return "".join(body.split(maxsplit=1)[:1])[:40]
-    both = len(heads) == 2 and fold(heads[0][0]) in _FIRST_WORDS
+    both = len(heads) > 1 and fold(heads[0][0]) in _FIRST_WORDS
     return (heads[1] if both else heads[0])[0][:40]
 
 

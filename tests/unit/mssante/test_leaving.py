@@ -68,7 +68,7 @@ class Ends:
 
     others: list[Party] = field(default_factory=list)
 
-    async def of(self, _room: str) -> object:
+    async def of(self, _room: str, _user: str) -> object:
         return object()
 
     def addresses(self, _conversation: object) -> list[Party]:

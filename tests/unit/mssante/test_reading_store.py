@@ -66,8 +66,8 @@ async def test_up_to_where_it_stands(
     await shown(db, clock, 9, room=OTHER)
     reads = Reads(db, clock)
     await reads.hear(Read(ROOM, EventId(event), ANNE, thread))
-    assert await reads.heard() == [(ROOM, thread, EventId(event))]
-    await reads.read(ROOM, thread, EventId(event), EventId(event))
+    assert await reads.heard() == [Read(ROOM, EventId(event), ANNE, thread)]
+    await reads.read(Read(ROOM, EventId(event), ANNE, thread), EventId(event))
     assert {mail.uid for mail in await reads.to_mark(BOX)} == read
     assert await reads.waiting() == ([(BOX, ANNE)] if read else [])
     assert await reads.heard() == []
@@ -79,15 +79,15 @@ async def test_a_newer_receipt_waits_while_an_older_is_made_out(db: Database, cl
     reads = Reads(db, clock)
     await reads.hear(Read(ROOM, EventId("$1"), ANNE))
     await reads.hear(Read(ROOM, EventId("$2"), ANNE))
-    await reads.read(ROOM, "", EventId("$1"), EventId("$1"))
-    assert await reads.heard() == [(ROOM, "", EventId("$2"))]
+    await reads.read(Read(ROOM, EventId("$1"), ANNE, ""), EventId("$1"))
+    assert await reads.heard() == [Read(ROOM, EventId("$2"), ANNE)]
 
 
 async def test_what_its_mailbox_knows_comes_no_more(db: Database, clock: FrozenClock) -> None:  # noqa: F811
     await shown(db, clock, 1)
     await shown(db, clock, 2)
     reads = Reads(db, clock)
-    await reads.read(ROOM, "", EventId("$2"), EventId("$2"))
+    await reads.read(Read(ROOM, EventId("$2"), ANNE, ""), EventId("$2"))
     await reads.marked("m1")
     [left] = await reads.to_mark(BOX)
     assert (left.id, left.read_at) == ("m2", clock.now())
@@ -102,7 +102,7 @@ async def test_an_event_that_shows_no_mail_of_that_room(db: Database, clock: Fro
     reads = Reads(db, clock)
     assert await reads.shows(ROOM, EventId("$1b"))
     assert not await reads.shows(OTHER, EventId("$1"))
-    await reads.read(ROOM, "", EventId("$x"), None)
+    await reads.read(Read(ROOM, EventId("$x"), ANNE, ""), None)
     assert await reads.to_mark(BOX) == []
 
 
@@ -113,8 +113,8 @@ async def test_one_mailbox_does_not_stand_in_the_way_of_another(db: Database, cl
     late = StoredMail("late", other, BRUNO, "<late@x>", (), "Avis", Party("B", "b@x"), OTHER)
     await Mails(db, clock).put(late, Place(Cursor(other, BRUNO, SINCE, 1, 0, ""), 1, 1), "late", [EventId("$late")])
     reads = Reads(db, clock)
-    await reads.read(ROOM, "", EventId("$1"), EventId(f"${AT_ONCE}"))
-    await reads.read(OTHER, "", EventId("$late"), EventId("$late"))
+    await reads.read(Read(ROOM, EventId("$1"), ANNE, ""), EventId(f"${AT_ONCE}"))
+    await reads.read(Read(OTHER, EventId("$late"), BRUNO, ""), EventId("$late"))
     assert set(await reads.waiting()) == {(BOX, ANNE), (other, BRUNO)}
     assert len(await reads.to_mark(BOX)) == AT_ONCE
     assert [mail.id for mail in await reads.to_mark(other)] == ["late"]
@@ -129,5 +129,5 @@ async def test_who_answered_here_has_still_to_tell_that_it_was_read(db: Database
     await reads.answered_here(BOX, 1, 1)
     await reads.answered_here(BOX, 1, 2)
     assert [mail.id for mail in await reads.shown(BOX, 1, SINCE, 9)] == ["m3"]
-    await reads.read(ROOM, "", EventId("$3"), EventId("$3"))
+    await reads.read(Read(ROOM, EventId("$3"), ANNE, ""), EventId("$3"))
     assert [mail.receipt_to for mail in await reads.to_mark(BOX)] == ["b@x", "", "b@x"]

@@ -19,6 +19,7 @@ from colloque_mssante.conversations import Conversations
 from colloque_mssante.drafts import Draft
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.store import Cursor, Place
+from colloque_mssante.store_guests import Guests
 from colloque_mssante.store_mails import Mails, StoredMail
 from colloque_mssante.targets import Target
 from colloque_mssante.threads import Threads
@@ -39,6 +40,9 @@ class Writer:
 
     def mailboxes(self, _user: UserId) -> tuple[MssanteAddress, ...]:
         return self.mine
+
+    def shares(self, _user: UserId, _mailbox: MssanteAddress) -> bool:
+        return False
 
     def check(self, _user: UserId, target: Target) -> None:
         if {p.address for p in target.recipients} & self.refused:
@@ -75,6 +79,7 @@ async def place(db: Database, clock: FrozenClock) -> Bench:  # noqa: F811
         whitelisted=lambda _domain: True,
         teams=nothing,
         authors=nothing,
+        guests=Guests(db, clock),
     )
     await db.execute("INSERT INTO conversation (room_id, owner, who) VALUES ($1, $2, $3)", ROOM, ANNE, "rpps:1")
     writer, mails, threads = Writer(), Mails(db, clock), Threads(db, clock)
@@ -109,7 +114,7 @@ async def test_both_ends_addresses_are_asked_once(place: Bench) -> None:
     assert pairs[0].label == "de a@medecin.mssante.test à Dr B <b@cabinet.mssante.test>"
     chosen = pairs[3].target
     assert chosen is not None
-    await place.where.remember(ROOM, chosen)
+    await place.where.remember(ROOM, UserId(ANNE), chosen)
     [kept] = await place.where.pairs(ROOM, UserId(ANNE))
     assert kept.target == chosen
 
@@ -117,7 +122,7 @@ async def test_both_ends_addresses_are_asked_once(place: Bench) -> None:
 async def test_an_address_that_was_named_is_the_only_one(place: Bench) -> None:
     pairs = await place.where.pairs(ROOM, UserId(ANNE))
     assert pairs[0].target is not None
-    await place.where.remember(ROOM, pairs[0].target)
+    await place.where.remember(ROOM, UserId(ANNE), pairs[0].target)
     named = await place.where.pairs(ROOM, UserId(ANNE), "b@hopital.mssante.test")
     assert {o.target.to[0].address for o in named if o.target} == {"b@hopital.mssante.test"}
     unknown = await place.where.pairs(ROOM, UserId(ANNE), "c@hopital.mssante.test")
@@ -144,20 +149,20 @@ async def test_who_has_no_mailbox_left_gets_no_option(place: Bench) -> None:
 
 async def test_an_answer_to_a_mail_that_is_arriving_waits(place: Bench) -> None:
     with pytest.raises(Refused):
-        await place.where.named(ROOM, E1, None)
+        await place.where.named(ROOM, UserId(ANNE), E1, None)
     await place.mails.begin("un", ROOM)
     with pytest.raises(Temporary):
-        await place.where.named(ROOM, E1, None)
+        await place.where.named(ROOM, UserId(ANNE), E1, None)
     await came(place, "un")
-    assert (await place.where.named(ROOM, EventId("$un"), None)).in_reply_to == "<un@x>"
-    assert (await place.where.named(ROOM, None, EventId("$un"))).thread == "un"
+    assert (await place.where.named(ROOM, UserId(ANNE), EventId("$un"), None)).in_reply_to == "<un@x>"
+    assert (await place.where.named(ROOM, UserId(ANNE), None, EventId("$un"))).thread == "un"
     with pytest.raises(Refused):
-        await place.where.named(ROOM, E1, None)
+        await place.where.named(ROOM, UserId(ANNE), E1, None)
 
 
 async def test_another_rooms_mail_is_not_answered_from_here(place: Bench) -> None:
     await came(place, "un")
     with pytest.raises(Refused):
-        await place.where.named(RoomId("!other"), EventId("$un"), None)
+        await place.where.named(RoomId("!other"), UserId(ANNE), EventId("$un"), None)
     with pytest.raises(Refused):
-        await place.where.named(RoomId("!other"), None, EventId("$un"))
+        await place.where.named(RoomId("!other"), UserId(ANNE), None, EventId("$un"))

@@ -1,0 +1,70 @@
+"""Rooms that both ends of mail share, wired: what `app` needs to know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from colloque.bot import Handler
+from colloque.bot_service import Parts
+from colloque_mssante.commands_guests import GuestCommands
+from colloque_mssante.conversations import Conversations
+from colloque_mssante.ghosts import Ghosts
+from colloque_mssante.guests import Hosting
+from colloque_mssante.known import Known
+from colloque_mssante.notices import Notices
+from colloque_mssante.store_guests import Guests
+from colloque_mssante.store_talk import Sayings
+from colloque_mssante.talk import Talk
+from colloque_mssante.writing import Writing
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """Who is in the room (`hosting`), what they say there (`talk`), and the commands."""
+
+    hosting: Hosting
+    talk: Talk
+    table: Mapping[str, Handler]
+
+
+def open_hosting(
+    *,
+    parts: Parts,
+    known: Known,
+    conversations: Conversations,
+    ghosts: Ghosts,
+    writing: Writing,
+    notices: Notices,
+) -> Meeting:
+    """All of it, on the service's parts."""
+    guests, sayings = Guests(parts.db, parts.clock), Sayings(parts.db, parts.clock)
+    talk = Talk(
+        home=parts.home,
+        guests=guests,
+        sayings=sayings,
+        gathering=writing.gathering,
+        where_to=writing.where_to,
+        authors=known.authors,
+        drafts=writing.drafts,
+        locks=writing.locks,
+        clock=parts.clock,
+        show=writing.leaving.show,
+        wake=writing.leaving.wake,
+    )
+    hosting = Hosting(
+        home=parts.home,
+        guests=guests,
+        talk=talk,
+        sayings=sayings,
+        conversations=conversations,
+        ghosts=ghosts,
+        authors=known.authors,
+        book=known.book,
+        directory=known.directory,
+        notices=notices,
+        keys=parts.keys,
+        journal=parts.journal,
+        clock=parts.clock,
+    )
+    return Meeting(hosting, talk, GuestCommands(hosting=hosting, talk=talk, guests=guests, authors=known.authors).table)
