@@ -10,14 +10,16 @@ from mautrix.util.async_db import Database
 
 from colloque.clock import FrozenClock
 from colloque.errors import Refused, Temporary
-from colloque.identity import EventId, MssanteAddress, RoomId, UserId
-from colloque.mail.message import Party
+from colloque.identity import EventId, MssanteAddress, RoomId, Rpps, UserId
+from colloque.mail.message import Outgoing, Party
 from colloque.mail.parse import parse_mail
 from colloque_mssante import drafts as states
 from colloque_mssante.composing import Composer
 from colloque_mssante.conversations import Conversations
 from colloque_mssante.drafts import Draft
 from colloque_mssante.outbox import Outbox
+from colloque_mssante.sends import ROOM as ROOM_MAIL
+from colloque_mssante.sends import queued
 from colloque_mssante.store import Cursor, Place
 from colloque_mssante.store_guests import Guests
 from colloque_mssante.store_mails import Mails, StoredMail
@@ -55,6 +57,7 @@ class Bench:
     writer: Writer
     mails: Mails
     threads: Threads
+    outbox: Outbox
 
 
 class Known(Conversations):
@@ -88,12 +91,12 @@ async def place(db: Database, clock: FrozenClock) -> Bench:  # noqa: F811
         composer=cast("Composer", writer),
         authors=cast("Any", writer),
         mails=mails,
-        outbox=Outbox(db, clock),
+        outbox=(outbox := Outbox(db, clock)),
         threads=threads,
         whitelisted=lambda domain: domain.endswith(".mssante.test"),
         clock=clock,
     )
-    return Bench(where, writer, mails, threads)
+    return Bench(where, writer, mails, threads, outbox)
 
 
 async def came(place: Bench, key: str, author: str = "b@cabinet.mssante.test") -> None:
@@ -166,3 +169,63 @@ async def test_another_rooms_mail_is_not_answered_from_here(place: Bench) -> Non
         await place.where.named(RoomId("!other"), UserId(ANNE), EventId("$un"), None)
     with pytest.raises(Refused):
         await place.where.named(RoomId("!other"), UserId(ANNE), None, EventId("$un"))
+
+
+BRUNO, B_BOX = UserId("@bruno:h.test"), MssanteAddress("b@cabinet.mssante.test")
+
+
+async def shared(place: Bench, db: Database, clock: FrozenClock) -> None:  # noqa: F811
+    """The correspondent is in the room; a mail of theirs (`$un`) came to the owner."""
+    guests = Guests(db, clock)
+    await guests.put(ROOM, UserId(ANNE), BRUNO, Rpps("10000000016"), "rpps:10000000024")
+    await guests.join(ROOM)
+    await came(place, "un")
+
+
+async def test_who_sent_a_mail_from_elsewhere_goes_on_from_there(
+    place: Bench,
+    db: Database,  # noqa: F811
+    clock: FrozenClock,
+) -> None:
+    await shared(place, db, clock)
+    for target in (
+        await place.where.named(ROOM, BRUNO, EventId("$un"), None),
+        await place.where.named(ROOM, BRUNO, None, EventId("$un")),
+    ):
+        assert (target.sender, [p.address for p in target.to]) == (B_BOX, [MINE[0].value])
+        assert (target.in_reply_to, target.thread, target.listed) == ("<un@x>", "un", True)
+    own = await place.where.named(ROOM, UserId(ANNE), EventId("$un"), None)
+    assert (own.sender, own.to[0].address) == (MINE[0], B_BOX.value)
+    with pytest.raises(Refused):
+        await place.where.everyone(ROOM, BRUNO, EventId("$un"))
+
+
+async def test_an_answer_to_what_left_goes_back_to_its_sender(place: Bench, db: Database, clock: FrozenClock) -> None:  # noqa: F811
+    await shared(place, db, clock)
+    sent = Target(MINE[0], (Party("", B_BOX.value), Party("", "c@x.mssante.test")), thread="un", subject="Avis")
+    raw = Outgoing("<out@x>", Party("", MINE[0].value), sent.to, "Avis", "", SINCE, "nil")
+    await place.outbox.put(
+        queued(
+            raw,
+            b"",
+            key="$said",
+            caller=ROOM_MAIL,
+            sender=MINE[0],
+            envid="e",
+            ref="r",
+            owner=UserId(ANNE),
+            room=ROOM,
+            event=EventId("$said"),
+            thread="un",
+            target=sent.dump(),
+        )
+    )
+    place.writer.mine = (B_BOX,)
+    target = await place.where.named(ROOM, BRUNO, EventId("$said"), None)
+    assert (target.sender, [p.address for p in target.recipients]) == (B_BOX, [MINE[0].value])
+    assert (target.in_reply_to, target.thread, target.subject) == ("<out@x>", "un", "Re: Avis")
+    mine = await place.where.named(ROOM, UserId(ANNE), EventId("$said"), None)
+    assert mine.recipients == sent.recipients
+    place.writer.mine = (MssanteAddress("b@hopital.mssante.test"),)
+    with pytest.raises(Refused):
+        await place.where.named(ROOM, BRUNO, EventId("$said"), None)
