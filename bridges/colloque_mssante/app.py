@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from functools import partial
 
 from colloque.book import AttestationBook, read_secret
@@ -21,32 +22,35 @@ from colloque.rights import Rights
 from colloque.service import Service
 from colloque.sockets import Server, Verb
 from colloque.store.schema import new_upgrades
-from colloque_mssante.budget import Budget
 from colloque_mssante.commands import Commands
 from colloque_mssante.conversations import Conversations
 from colloque_mssante.credentials import Credentials
 from colloque_mssante.crypto import Accounts
 from colloque_mssante.daily import DailyList
+from colloque_mssante.elsewhere import There
 from colloque_mssante.ghosts import Ghosts
-from colloque_mssante.keeping import open_keeping
 from colloque_mssante.known import Known, open_known
 from colloque_mssante.listener import Listener
+from colloque_mssante.mailing import Bells, open_mail_half
 from colloque_mssante.notices import Notices
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.quiet import Quiet
+from colloque_mssante.reading import Reading
 from colloque_mssante.receiving import open_receiving
 from colloque_mssante.scanning import Scanning
-from colloque_mssante.sender import Sender, stuck_since
+from colloque_mssante.sender import stuck_since
 from colloque_mssante.service_mail import ServiceMail
 from colloque_mssante.sharing import open_sharing
+from colloque_mssante.states import States
+from colloque_mssante.store import Mailboxes
 from colloque_mssante.store_documents import Documents
 from colloque_mssante.store_mails import Mails
+from colloque_mssante.store_reading import Reads
 from colloque_mssante.tables import register_upgrades
 from colloque_mssante.telling import Telling
-from colloque_mssante.watch import Watcher
 from colloque_mssante.writing import open_writing
 
-UNREACHABLE_S = 60.0
+UNREACHABLE = timedelta(seconds=60)
 """A mailbox out of reach for that long makes the service unhealthy."""
 _POST_S = 1.0
 _LISTS_S = 60.0
@@ -73,20 +77,9 @@ class MssanteService(Service):
         ghosts = Ghosts(parts.db, accounts, parts.admin, secret, self._ghost)
         outbox = Outbox(parts.db, parts.clock)
         mails = Mails(parts.db, parts.clock)
-        known = await open_known(parts, book, directory, credentials)
+        mailboxes = Mailboxes(parts.db, parts.clock)
+        known = await open_known(parts.db, parts.clock, book, directory, credentials)
         notices = Notices(parts.db, parts.rooms, parts.home)
-        budget = Budget(own.budget)
-        sender = Sender(
-            server=own.smtp,
-            home=parts.home,
-            outbox=outbox,
-            budget=budget,
-            credentials=credentials,
-            incidents=parts.incidents,
-            journal=parts.journal,
-            keys=parts.keys,
-            clock=parts.clock,
-        )
         conversations = Conversations(
             db=parts.db,
             home=parts.home,
@@ -100,9 +93,43 @@ class MssanteService(Service):
             teams=known.teams,
             authors=known.authors,
         )
-        documents = Documents(parts.db)
+        documents, reads = Documents(parts.db), Reads(parts.db, parts.clock)
         quiet = Quiet(home=parts.home, directory=directory, ghosts=ghosts, mails=mails, documents=documents)
         scanning = Scanning(own.antivirus, incidents=parts.incidents, journal=parts.journal, clock=parts.clock)
+        sharing = open_sharing(
+            config=config,
+            parts=parts,
+            known=known,
+            rights=rights,
+            conversations=conversations,
+            notices=notices,
+            is_ours=self._is_ours,
+        )
+        states = States(home=parts.home, outbox=outbox, handled=sharing.handled, clock=parts.clock)
+        there = There(home=parts.home, reads=reads)
+        reading = Reading(home=parts.home, reads=reads, mails=mails)
+        inbound, delivery = open_receiving(
+            parts=parts,
+            known=known,
+            conversations=conversations,
+            ghosts=ghosts,
+            mails=mails,
+            mailboxes=mailboxes,
+            outbox=outbox,
+            scanning=scanning,
+            quiet=quiet,
+            notices=notices,
+            changed=states.wake,
+        )
+        half = open_mail_half(
+            config=own,
+            db=parts.db,
+            journal=parts.journal,
+            known=known,
+            clock=parts.clock,
+            bells=Bells(fetched=delivery.wake, moved=states.wake, noted=there.wake),
+        )
+        wake = half.sender.wake
         writing = open_writing(
             config=config,
             parts=parts,
@@ -113,45 +140,10 @@ class MssanteService(Service):
             outbox=outbox,
             scanning=scanning,
             secret=secret,
-            sent=sender.wake,
-        )
-        sharing = open_sharing(
-            config=config,
-            parts=parts,
-            known=known,
-            rights=rights,
-            conversations=conversations,
-            notices=notices,
-            is_ours=self._is_ours,
-        )
-        keeping = open_keeping(
-            config=own,
-            parts=parts,
-            known=known,
-            handled=sharing.handled,
-            budget=budget,
-            mails=mails,
-            outbox=outbox,
-            secret=secret,
-            sent=sender.wake,
-        )
-        inbound, watcher = open_receiving(
-            config=own,
-            parts=parts,
-            known=known,
-            budget=budget,
-            conversations=conversations,
-            ghosts=ghosts,
-            mails=mails,
-            outbox=outbox,
-            scanning=scanning,
-            quiet=quiet,
-            elsewhere=keeping.elsewhere,
-            notices=notices,
-            changed=sender.wake,
+            sent=wake,
         )
         commands = Commands(
-            watcher=watcher,
+            mailboxes=mailboxes,
             choices=known.choices,
             teams=known.teams,
             handled=sharing.handled,
@@ -159,7 +151,8 @@ class MssanteService(Service):
             incidents=parts.incidents,
             journal=parts.journal,
             clock=parts.clock,
-            wake=sender.wake,
+            wake=wake,
+            look=half.watcher.look,
         )
 
         async def listen(said: Incoming, _reply: Reply) -> None:
@@ -182,7 +175,7 @@ class MssanteService(Service):
             bot=bot,
             conversations=conversations,
             outbound=writing.outbound,
-            reading=keeping.reading,
+            reading=reading,
             quiet=quiet,
             handled=sharing.handled,
             team_rooms=sharing.rooms,
@@ -195,21 +188,25 @@ class MssanteService(Service):
             outbox=outbox,
             clock=parts.clock,
             secret=secret,
-            wake=sender.wake,
+            wake=wake,
         )
-        await sender.settle()
+        await half.settle()
         await inbound.settle()
         await self._listen(stack, mail)
-        self._add_checks(parts, outbox, watcher, known)
+        self._add_checks(parts, outbox, mailboxes, known)
         self.check("antivirus", scanning.problem)
         self.spawn("sync", lambda: parts.home.run(listener.hear, self.stop, position=parts.handled, receipts=True))
-        self.spawn("reading", partial(self._until_stopped, keeping.reading.run))
-        self.spawn("drafts", partial(self._until_stopped, writing.leaving.run))
-        self.spawn("outbox", partial(self._until_stopped, sender.run))
-        self.spawn("copies", partial(self._until_stopped, keeping.filing.run))
-        self.spawn("mailboxes", partial(self._until_stopped, watcher.run))
-        self.spawn("teams", partial(self._until_stopped, sharing.rooms.run))
-        telling = Telling(parts=parts, notices=notices, outbox=outbox, watcher=watcher, registry=self.registry)
+        for name, work in {
+            "reading": reading.run,
+            "drafts": writing.leaving.run,
+            "states": states.run,
+            "elsewhere": there.run,
+            "inbox": delivery.run,
+            "teams": sharing.rooms.run,
+            **half.works,
+        }.items():
+            self.spawn(name, partial(self._until_stopped, work))
+        telling = Telling(parts=parts, notices=notices, outbox=outbox, mailboxes=mailboxes, registry=self.registry)
         self.spawn("alerts", partial(self._again, telling.once, _POST_S))
         daily = DailyList(home=parts.home, directory=directory, documents=documents, clock=parts.clock)
         self.spawn("lists", partial(self._again, daily.once, _LISTS_S))
@@ -241,12 +238,16 @@ class MssanteService(Service):
         await server.start()
         stack.push_async_callback(server.stop)
 
-    def _add_checks(self, parts: Parts, outbox: Outbox, watcher: Watcher, known: Known) -> None:
+    def _add_checks(self, parts: Parts, outbox: Outbox, mailboxes: Mailboxes, known: Known) -> None:
         async def stuck() -> str:
             return "outbox.stuck" if stuck_since(await outbox.oldest_waiting(), parts.clock.now()) else ""
 
         self.check("outbox", stuck)
-        self.check("mailboxes", lambda: "mailbox.unreachable" if watcher.unreachable(UNREACHABLE_S) else "")
+
+        async def unreachable() -> str:
+            return "mailbox.unreachable" if await mailboxes.unreachable(parts.clock.now() - UNREACHABLE) else ""
+
+        self.check("mailboxes", unreachable)
         self.check("credentials", lambda: known.credentials.problem)
         self.check("attestations", lambda: "attestations.unusable" if known.book.problem else "")
 

@@ -25,7 +25,6 @@ from colloque.mail.imap import ANSWERED, SEEN
 from colloque.mail.imap_filing import TOLD, FilingClient
 from colloque_mssante.budget import Budget
 from colloque_mssante.credentials import Credentials, fingerprint
-from colloque_mssante.handled import Handled
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.receipts import Receipts
 from colloque_mssante.sends import ROOM, Send
@@ -65,7 +64,6 @@ class Filing:
         mails: Mails,
         reads: Reads,
         receipts: Receipts,
-        handled: Handled,
         budget: Budget,
         credentials: Credentials,
         choices: Choices,
@@ -77,7 +75,6 @@ class Filing:
         self._mails = mails
         self._reads = reads
         self._receipts = receipts
-        self._handled = handled
         self._budget = budget
         self._sent = sent
         self._credentials = credentials
@@ -167,7 +164,6 @@ class Filing:
         if target is None or target.in_reply_to is None:
             return
         place = await self._mails.uid_of(send.sender, target.in_reply_to, send.thread)
-        await self._handled.by_answer(send, target.in_reply_to)
         if place is not None:
             await self._reads.answered_here(send.sender, *place)
             await client.flag(place[0], [place[1]], ANSWERED)

@@ -39,8 +39,8 @@ class Outbox:
             await self._db.execute(
                 "INSERT INTO outbox "
                 "(key, caller, sender, recipients, owner, room_id, event_id, message_id, envid, ref, raw, state, "
-                "next_at, made_at, thread, target, filed) "
-                "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) "
+                "next_at, made_at, thread, target, filed, handled) "
+                "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17) "
                 "ON CONFLICT (key) DO NOTHING",
                 send.key,
                 send.caller,
@@ -213,6 +213,17 @@ class Outbox:
     async def filed(self, key: str) -> None:
         """The copy is there, or never will be."""
         await self._db.execute("UPDATE outbox SET filed = true, raw = NULL WHERE key = $1", key)
+
+    async def to_handle(self) -> list[Send]:
+        """Mails that left and of which it is still to be said that their writer dealt with what they answer."""
+        rows = await self._db.fetch(
+            "SELECT * FROM outbox WHERE NOT handled AND state IN ('sent', 'delivered', 'read', 'failed') ORDER BY seq"
+        )
+        return [found for row in rows if (found := read_send(row))]
+
+    async def handled(self, key: str) -> None:
+        """It was said, or need not be."""
+        await self._db.execute("UPDATE outbox SET handled = true WHERE key = $1", key)
 
     async def told(self, key: str, state: str, by: EventId) -> None:
         """The writer was shown that state, by that event."""

@@ -1,7 +1,6 @@
-"""The outbox at work: hands mails to the operator, one mailbox's in their order, and shows what became of each.
+"""The outbox at work: hands mails to the operator, one mailbox's in their order, and keeps what became of each.
 
-One task a sending mailbox: a slow one holds nobody else. What the room shows follows the stored state, so a crash
-anywhere is repaired by the next pass.
+One task a sending mailbox: a slow one holds nobody else. What rooms show of it is the matter of `states`.
 """
 
 from __future__ import annotations
@@ -19,16 +18,14 @@ from colloque.config import MailServerConfig
 from colloque.errors import (
     BadInput,
     ColloqueError,
-    HomeRefused,
     LoginRefused,
     MailInDoubt,
     MailRefused,
     Tampered,
     Temporary,
 )
-from colloque.identity import EventId, MssanteAddress, digest
+from colloque.identity import MssanteAddress
 from colloque.mail.smtp import NOTIFY_ALL, submit
-from colloque.matrix.home import Home, reaction, text
 from colloque.patience import patiently
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
@@ -62,7 +59,6 @@ class Sender:
         self,
         *,
         server: MailServerConfig,
-        home: Home,
         outbox: Outbox,
         budget: Budget,
         credentials: Credentials,
@@ -70,9 +66,10 @@ class Sender:
         journal: Journal,
         keys: RoomKeys,
         clock: Clock,
+        changed: Callable[[], None],
     ) -> None:
+        """`changed` is called when a mail's state did."""
         self._server = server
-        self._home = home
         self._outbox = outbox
         self._budget = budget
         self._credentials = credentials
@@ -80,11 +77,12 @@ class Sender:
         self._journal = journal
         self._keys = keys
         self._clock = clock
+        self._changed = changed
         self._news = asyncio.Event()
         self._tasks: dict[MssanteAddress, asyncio.Task[None]] = {}
 
     def wake(self) -> None:
-        """Something new stands in the outbox, or a state changed."""
+        """Something new stands in the outbox."""
         self._news.set()
 
     async def settle(self) -> None:
@@ -97,7 +95,7 @@ class Sender:
                 self._journal.end(intent.act, found.state if found is not None else "not_done")
 
     async def run(self) -> None:
-        """Send what is due and show what became of it, for ever."""
+        """Send what is due, for ever."""
         try:
             while True:
                 self._news.clear()
@@ -106,7 +104,6 @@ class Sender:
                         task = asyncio.create_task(self._drain(send.sender))
                         self._tasks[send.sender] = task
                         task.add_done_callback(self._done(send.sender))
-                await self._tell_all()
                 await self._sleep()
         finally:
             left = set(self._tasks.values())
@@ -221,56 +218,12 @@ class Sender:
         await patiently(
             lambda: self._outbox.move(send.key, state, status=status, next_at=next_at), for_s=math.inf, most_s=_LOOK_S
         )
-
-    async def _tell_all(self) -> None:
-        """Show each writer the state of their mail: a sign on their message, or words under it."""
-        for send in (*await self._outbox.to_tell(), *await self._outbox.held()):
-            try:
-                await self._tell(send)
-            except Temporary as error:
-                logs.event(logger, "state.deferred", code=error.code)
-                return
-            except HomeRefused as error:
-                # The room is gone: nobody is left to be told.
-                logs.event(logger, "state.refused", code=error.errcode)
-                await self._outbox.told(send.key, send.state, EventId(""))
-
-    async def _tell(self, send: Send) -> None:
-        assert send.room is not None
-        assert send.event is not None
-        txn = digest(f"{send.key} {send.state} {send.status} {send.tries}")
-        sign = _SIGNS.get(send.state)
-        if sign is not None:
-            by = await self._home.send(send.room, reaction(send.event, sign), txn=txn, type_="m.reaction")
-        else:
-            by = await self._home.send(send.room, text(_words(send), reply_to=send.event), txn=txn)
-        await self._outbox.told(send.key, send.state, by)
-
-
-_SIGNS = {
-    "queued": texts.DEFERRED,
-    "sent": texts.SENT,
-    "delivered": texts.DELIVERED,
-    "read": texts.READ,
-    "deferred": texts.DEFERRED,
-}
+        self._changed()
 
 
 def _is_services(send: Send) -> bool:
     """True for what leaves from the services' own mailbox. Receipts of a shared one are nobody's either."""
     return send.owner is None and send.caller != RECEIPTS
-
-
-def _words(send: Send) -> str:
-    match send.state, send.status:
-        case "doubtful", _:
-            return texts.doubtful()
-        case "failed", status:
-            return texts.failed(status)
-        case _, "login":
-            return texts.login_refused()
-        case _, status:
-            return texts.refused(status)
 
 
 def stuck_since(oldest: datetime | None, now: datetime) -> bool:

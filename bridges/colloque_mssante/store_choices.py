@@ -11,6 +11,7 @@ from mautrix.util.async_db import Database
 from colloque.clock import Clock, from_millis, start_of_day_in_paris, to_millis
 from colloque.identity import MssanteAddress, UserId
 from colloque.store.schema import transaction
+from colloque_mssante.store_inbox import give_back
 
 PAUSED, OFF = "paused", "off"
 
@@ -75,13 +76,16 @@ class Choices:
         return found
 
     async def close(self, owner: UserId, how: str) -> list[Choice]:
-        """Pause or disconnect all of somebody's mailboxes; as they are then."""
-        await self._db.execute(
-            "UPDATE mailbox SET closed = $2, closed_at = $3 WHERE owner = $1 AND closed <> $2",
-            owner,
-            how,
-            to_millis(self._clock.now()),
-        )
+        """Pause or disconnect all of somebody's mailboxes; as they are then. What was not shown yet is not kept."""
+        async with transaction(self._db):
+            for box in await self.of(owner):
+                await give_back(self._db, box.address)
+            await self._db.execute(
+                "UPDATE mailbox SET closed = $2, closed_at = $3 WHERE owner = $1 AND closed <> $2",
+                owner,
+                how,
+                to_millis(self._clock.now()),
+            )
         self.version += 1
         return await self.of(owner)
 

@@ -7,7 +7,7 @@ import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pytest
 from mautrix.util.async_db import Database
@@ -25,7 +25,6 @@ from colloque.store.schema import new_upgrades, open_database
 from colloque_mssante.budget import Budget
 from colloque_mssante.credentials import Credentials
 from colloque_mssante.filing import Filing
-from colloque_mssante.handled import Handled
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.receipts import Receipts
 from colloque_mssante.store import Cursor, Mailboxes, Place
@@ -95,14 +94,12 @@ class Boxed:
         write_private(path, f"{self.address}: {{password: '{self.operator.password(self.address).secret}'}}\n")
         credentials = Credentials(path, self.revocation)
         credentials.refresh()
-        nothing = cast("Any", None)
         return Filing(
             server=self.operator.imap,
             outbox=Outbox(self.db, self.clock),
             mails=Mails(self.db, self.clock),
             reads=Reads(self.db, self.clock),
             receipts=cast("Receipts", telling),
-            handled=Handled(db=self.db, home=nothing, authors=nothing, journal=nothing, clock=self.clock),
             budget=Budget(BudgetConfig()),
             credentials=credentials,
             choices=self.choices,

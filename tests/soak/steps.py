@@ -22,11 +22,12 @@ from colloque.matrix.api import MatrixApi
 from colloque.store.handled import Handled
 from colloque_mssante.conversations import Conversations
 from colloque_mssante.crypto import Account
+from colloque_mssante.inbound import Inbound
 from colloque_mssante.leaving import Leaving
 from colloque_mssante.outbound import Outbound
 from colloque_mssante.outbox import Outbox
-from colloque_mssante.store import Mailboxes
 from colloque_mssante.store_drafts import Drafts
+from colloque_mssante.store_inbox import Inbox
 from colloque_mssante.store_mails import Mails, Uploads
 
 
@@ -48,6 +49,7 @@ def _state(state: str) -> Callable[..., bool]:
 STEPS = {
     # a mail comes in
     "mail-fetched": Step(ImapClient, "fetch"),
+    "mail-stored": Step(Inbox, "store"),
     "room-ready": Step(Conversations, "ensure"),
     "arrival-begun": Step(Mails, "begin"),
     "media-reserved": Step(MatrixApi, "reserve_media"),
@@ -55,9 +57,9 @@ STEPS = {
     "file-uploaded": Step(MatrixApi, "upload"),
     "upload-noted": Step(Uploads, "done"),
     "event-sent": Step(Account, "send"),
-    "link-to-write": Step(Mails, "put", before=True),
-    "link-written": Step(Mails, "put"),
-    "cursor-moved": Step(Mailboxes, "move"),
+    "link-to-write": Step(Inbound, "_link", before=True),
+    "link-in-transaction": Step(Mails, "put"),
+    "link-written": Step(Inbound, "_link"),
     # a message goes out
     "message-heard": Step(Outbound, "hear", before=True),
     "draft-written": Step(Drafts, "begin"),

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -39,6 +39,7 @@ from colloque_mssante.credentials import Credentials
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.sender import Sender
 from colloque_mssante.sends import CODES, RECEIPTS, Send
+from colloque_mssante.states import States
 from colloque_mssante.tables import register_upgrades
 from tests.unit.mssante.test_store import BOX, a_send
 
@@ -67,6 +68,7 @@ class Desk:
     """A sender on a real store and journal; `answer` is how the operator's submission ends."""
 
     sender: Sender
+    states: States
     outbox: Outbox
     journal: Journal
     incidents: Incidents
@@ -95,7 +97,7 @@ class Desk:
         return kept
 
     async def tell(self) -> list[tuple[str, str]]:
-        await self.sender._tell_all()
+        await self.states.once()
         return self.room.said
 
 
@@ -109,7 +111,6 @@ async def desk(tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPat
     outbox, incidents, room = Outbox(db, clock), Incidents(db, clock), Room()
     sender = Sender(
         server=MailServerConfig("localhost", 1, tmp_path / "ca.pem"),
-        home=room,  # type: ignore[arg-type]
         outbox=outbox,
         budget=Budget(BudgetConfig()),
         credentials=Credentials(tmp_path / "boxes.yaml", REVOCATION),
@@ -117,8 +118,10 @@ async def desk(tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPat
         journal=journal,
         keys=RoomKeys(db),
         clock=clock,
+        changed=lambda: None,
     )
-    made = Desk(sender, outbox, journal, incidents, room, clock)
+    states = States(home=room, outbox=outbox, handled=cast("Any", None), clock=clock)  # type: ignore[arg-type]
+    made = Desk(sender, states, outbox, journal, incidents, room, clock)
     monkeypatch.setattr(module, "submit", made.submit)
     yield made
     journal.close()

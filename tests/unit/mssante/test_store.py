@@ -67,48 +67,33 @@ def a_send(clock: FrozenClock, key: str = "$event", **changes: object) -> Send:
 # mailboxes
 
 
-async def test_a_cursor_is_made_once_and_moves(db: Database, clock: FrozenClock) -> None:
+async def test_a_cursor_is_made_once(db: Database, clock: FrozenClock) -> None:
     boxes = Mailboxes(db, clock)
     cursor = await boxes.start(BOX, ANNE, SINCE)
     assert cursor == Cursor(BOX, ANNE, SINCE, None, 0, "")
-    await boxes.move(cursor, 7, 12)
-    assert await boxes.start(BOX, ANNE, SINCE + timedelta(days=9)) == Cursor(BOX, ANNE, SINCE, 7, 12, "")
+    assert await boxes.start(BOX, ANNE, SINCE + timedelta(days=9)) == cursor
 
 
-async def test_another_owner_begins_anew(db: Database, clock: FrozenClock) -> None:
+async def test_how_reading_goes_is_kept_since_it_does(db: Database, clock: FrozenClock) -> None:
     boxes = Mailboxes(db, clock)
-    await boxes.move(await boxes.start(BOX, ANNE, SINCE), 7, 12)
-    await boxes.note_stuck(BOX, 7, 3, clock.now(), limit=3)
-    later = SINCE + timedelta(days=9)
-    assert await boxes.start(BOX, BRUNO, later) == Cursor(BOX, BRUNO, later, None, 0, "")
-    assert await boxes.stuck(BOX, 7) == []
+    await boxes.start(BOX, ANNE, SINCE)
+    assert await boxes.states() == {}
+    began = clock.now()
+    await boxes.note_state(BOX, "waiting")
+    clock.advance(seconds=61)
+    await boxes.note_state(BOX, "waiting")
+    assert await boxes.unreachable(began)
+    assert not await boxes.unreachable(began - timedelta(seconds=1))
+    await boxes.note_state(BOX, "ok", only_from="unscanned")
+    assert await boxes.states() == {BOX: "waiting"}
+    await boxes.note_state(BOX, "ok")
+    assert not await boxes.unreachable(clock.now())
 
 
 async def test_a_refusal_is_news_once_and_so_is_its_end(db: Database, clock: FrozenClock) -> None:
     boxes = Mailboxes(db, clock)
     await boxes.start(BOX, ANNE, SINCE)
     assert [await boxes.refuse(BOX, code) for code in ("f1", "f1", "f2", "", "")] == [True, False, True, True, False]
-
-
-async def test_a_stuck_mail_is_given_up_after_the_limit(db: Database, clock: FrozenClock) -> None:
-    boxes = Mailboxes(db, clock)
-    await boxes.start(BOX, ANNE, SINCE)
-    later = clock.now() + timedelta(seconds=30)
-    assert not await boxes.note_stuck(BOX, 7, 5, later, limit=3)
-    assert await boxes.stuck(BOX, 7) == []  # not yet
-    clock.advance(seconds=31)
-    assert [s.uid for s in await boxes.stuck(BOX, 7)] == [5]
-    assert await boxes.stuck(BOX, 8) == []
-    assert not await boxes.note_stuck(BOX, 7, 5, clock.now(), limit=3)
-    assert await boxes.note_stuck(BOX, 7, 5, clock.now(), limit=3)
-    assert await boxes.stuck(BOX, 7) == []
-
-
-async def test_a_mail_that_works_again_is_stuck_no_more(db: Database, clock: FrozenClock) -> None:
-    boxes = Mailboxes(db, clock)
-    await boxes.note_stuck(BOX, 7, 5, clock.now(), limit=3)
-    await boxes.unstick(BOX, 7, 5)
-    assert await boxes.stuck(BOX, 7) == []
 
 
 # mails
