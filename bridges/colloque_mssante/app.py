@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -28,8 +27,10 @@ from colloque_mssante.credentials import Credentials
 from colloque_mssante.crypto import Accounts
 from colloque_mssante.daily import DailyList
 from colloque_mssante.elsewhere import There
+from colloque_mssante.ending import Ending
 from colloque_mssante.ghosts import Ghosts
 from colloque_mssante.known import Known, open_known
+from colloque_mssante.leases import Leases
 from colloque_mssante.listener import Listener
 from colloque_mssante.mailing import Bells, open_mail_half
 from colloque_mssante.notices import Notices
@@ -46,6 +47,7 @@ from colloque_mssante.store import Mailboxes
 from colloque_mssante.store_documents import Documents
 from colloque_mssante.store_mails import Mails
 from colloque_mssante.store_reading import Reads
+from colloque_mssante.store_untold import Untold
 from colloque_mssante.tables import register_upgrades
 from colloque_mssante.telling import Telling
 from colloque_mssante.writing import open_writing
@@ -67,7 +69,10 @@ class MssanteService(Service):
         config, own = self.config, self.config.mssante
         upgrades = new_upgrades()
         register_upgrades(upgrades)
-        parts = await open_parts(self, stack, config.bot("mssante"), upgrades)
+        ending = Ending(self)
+        slot = await ending.slot(stack, own.database, own.state_dir, 0)
+        async with slot.door():
+            parts = await open_parts(self, stack, config.bot("mssante"), upgrades)
         credentials = Credentials(own.mailboxes, Revocation(own.state_dir / "revocation", parts.clock))
         directory = open_directory(config.annuaire.directory, parts.clock)
         stack.callback(directory.close)
@@ -105,7 +110,7 @@ class MssanteService(Service):
             notices=notices,
             is_ours=self._is_ours,
         )
-        states = States(home=parts.home, outbox=outbox, handled=sharing.handled, clock=parts.clock)
+        states = States(home=parts.home, untold=Untold(parts.db, parts.clock), handled=sharing.handled)
         there = There(home=parts.home, reads=reads)
         reading = Reading(home=parts.home, reads=reads, mails=mails)
         inbound, delivery = open_receiving(
@@ -121,15 +126,20 @@ class MssanteService(Service):
             notices=notices,
             changed=states.wake,
         )
-        half = open_mail_half(
-            config=own,
-            db=parts.db,
-            journal=parts.journal,
-            known=known,
-            clock=parts.clock,
-            bells=Bells(fetched=delivery.wake, moved=states.wake, noted=there.wake),
+        half = ending.half = (
+            None
+            if own.workers
+            else open_mail_half(
+                config=own,
+                db=parts.db,
+                journal=parts.journal,
+                known=known,
+                clock=parts.clock,
+                bells=Bells(fetched=delivery.wake, moved=states.wake, noted=there.wake),
+                name="bridge",
+            )
         )
-        wake = half.sender.wake
+        wake = half.sender.wake if half is not None else _by_themselves
         writing = open_writing(
             config=config,
             parts=parts,
@@ -152,7 +162,7 @@ class MssanteService(Service):
             journal=parts.journal,
             clock=parts.clock,
             wake=wake,
-            look=half.watcher.look,
+            look=half.watcher.look if half is not None else _soon,
         )
 
         async def listen(said: Incoming, _reply: Reply) -> None:
@@ -190,7 +200,8 @@ class MssanteService(Service):
             secret=secret,
             wake=wake,
         )
-        await half.settle()
+        if half is not None:
+            await half.settle()
         await inbound.settle()
         await self._listen(stack, mail)
         self._add_checks(parts, outbox, mailboxes, known)
@@ -203,9 +214,9 @@ class MssanteService(Service):
             "elsewhere": there.run,
             "inbox": delivery.run,
             "teams": sharing.rooms.run,
-            **half.works,
+            **(half.works if half is not None else {}),
         }.items():
-            self.spawn(name, partial(self._until_stopped, work))
+            self.spawn_endless(name, work)
         telling = Telling(parts=parts, notices=notices, outbox=outbox, mailboxes=mailboxes, registry=self.registry)
         self.spawn("alerts", partial(self._again, telling.once, _POST_S))
         daily = DailyList(home=parts.home, directory=directory, documents=documents, clock=parts.clock)
@@ -248,6 +259,12 @@ class MssanteService(Service):
             return "mailbox.unreachable" if await mailboxes.unreachable(parts.clock.now() - UNREACHABLE) else ""
 
         self.check("mailboxes", unreachable)
+
+        async def missing() -> str:
+            living = len(await Leases(parts.db, "").living())
+            return "worker.missing" if living < self.config.mssante.workers else ""
+
+        self.check("workers", missing)
         self.check("credentials", lambda: known.credentials.problem)
         self.check("attestations", lambda: "attestations.unusable" if known.book.problem else "")
 
@@ -255,19 +272,6 @@ class MssanteService(Service):
         while not self.stop.is_set():
             await work()
             await self.pause(pause_s)
-
-    async def _until_stopped(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Run what runs for ever, until the service is told to stop."""
-        working = asyncio.ensure_future(work())
-        stopping = asyncio.ensure_future(self.stop.wait())
-        try:
-            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if working.done():
-                await working
-        finally:
-            for future in (working, stopping):
-                future.cancel()
-            await asyncio.gather(working, stopping, return_exceptions=True)
 
     def _ghost(self, name: str) -> UserId:
         return UserId(f"@{self.config.mssante.ghost_prefix}{name}:{self.config.homeserver.server_name}")
@@ -279,3 +283,11 @@ class MssanteService(Service):
         return user.startswith(f"@{self.config.mssante.ghost_prefix}") and user.endswith(
             f":{self.config.homeserver.server_name}"
         )
+
+
+def _by_themselves() -> None:
+    """Workers look into the tables each second."""
+
+
+async def _soon() -> None:
+    """Workers learn of a mailbox that opened or closed within seconds; what they read till then is not kept."""

@@ -20,7 +20,9 @@ from colloque_mssante.budget import Budget
 from colloque_mssante.elsewhere import Elsewhere
 from colloque_mssante.filing import Filing
 from colloque_mssante.giving_up import GivingUp
+from colloque_mssante.heart import Heart
 from colloque_mssante.known import Known
+from colloque_mssante.leases import Leases
 from colloque_mssante.notices import Notes
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.receipts import Receipts
@@ -51,11 +53,17 @@ class MailHalf:
     watcher: Watcher
     sender: Sender
     filing: Filing
+    leases: Leases
+    heart: Heart
 
     @property
     def works(self) -> dict[str, Callable[[], Awaitable[None]]]:
         """What runs for ever, by name."""
-        return {"outbox": self.sender.run, "copies": self.filing.run, "mailboxes": self.watcher.run}
+        return self.heart.works | {
+            "outbox": self.sender.run,
+            "copies": self.filing.run,
+            "mailboxes": self.watcher.run,
+        }
 
     async def settle(self) -> None:
         """At start: what a crash left open."""
@@ -64,16 +72,17 @@ class MailHalf:
 
 
 def open_mail_half(
-    *, config: MssanteConfig, db: Database, journal: Journal, known: Known, clock: Clock, bells: Bells
+    *, config: MssanteConfig, db: Database, journal: Journal, known: Known, clock: Clock, bells: Bells, name: str
 ) -> MailHalf:
-    """All of it."""
-    budget = Budget(config.budget)
+    """All of it. `name`: what no other living process is called (see `leases`); of a worker, its number."""
+    budget, leases = Budget(config.budget.share(config.workers or 1)), Leases(db, name)
     outbox, inbox, mails, reads = Outbox(db, clock), Inbox(db, clock), Mails(db, clock), Reads(db, clock)
     incidents, notes = Incidents(db, clock), Notes(db)
     sender = Sender(
         server=config.smtp,
         outbox=outbox,
         budget=budget,
+        leases=leases,
         credentials=known.credentials,
         incidents=incidents,
         journal=journal,
@@ -102,6 +111,7 @@ def open_mail_half(
         reads=reads,
         receipts=receipts,
         budget=budget,
+        leases=leases,
         credentials=known.credentials,
         choices=known.choices,
         clock=clock,
@@ -115,6 +125,7 @@ def open_mail_half(
         inbox=inbox,
         teams=known.teams,
         budget=budget,
+        leases=leases,
         elsewhere=Elsewhere(reads=reads, clock=clock, noted=bells.noted),
         giving_up=GivingUp(inbox=inbox, notes=notes, teams=known.teams, incidents=incidents, journal=journal),
         incidents=incidents,
@@ -123,4 +134,14 @@ def open_mail_half(
         clock=clock,
         fetched=bells.fetched,
     )
-    return MailHalf(watcher, sender, filing)
+    heart = Heart(
+        leases=leases,
+        watcher=watcher,
+        sender=sender,
+        filing=filing,
+        known=known,
+        outbox=outbox,
+        reads=reads,
+        alone=not config.workers,
+    )
+    return MailHalf(watcher, sender, filing, leases, heart)

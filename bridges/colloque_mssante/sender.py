@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
 from colloque import logs
@@ -33,6 +33,7 @@ from colloque.store.roomkeys import RoomKeys
 from colloque_mssante import texts
 from colloque_mssante.budget import Budget
 from colloque_mssante.credentials import Credentials
+from colloque_mssante.leases import Leases, NotHeld
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.sends import CODES, RECEIPTS, Send
 
@@ -43,7 +44,7 @@ GIVE_UP = timedelta(hours=48)
 _BACK_OFF_S = (2.0, 3600.0)
 _TLS_WAIT_S = 300.0
 _SMTP_S = 60.0
-_LOOK_S = 5.0
+_LOOK_S = 1.0
 _PAUSE_S = 0.25
 _LAST_S = 2.0
 TLS_INCIDENT = "mssante.tls"
@@ -62,6 +63,7 @@ class Sender:
         outbox: Outbox,
         budget: Budget,
         credentials: Credentials,
+        leases: Leases,
         incidents: Incidents,
         journal: Journal,
         keys: RoomKeys,
@@ -73,6 +75,7 @@ class Sender:
         self._outbox = outbox
         self._budget = budget
         self._credentials = credentials
+        self._leases = leases
         self._incidents = incidents
         self._journal = journal
         self._keys = keys
@@ -80,30 +83,46 @@ class Sender:
         self._changed = changed
         self._news = asyncio.Event()
         self._tasks: dict[MssanteAddress, asyncio.Task[None]] = {}
+        self._resting = False
 
     def wake(self) -> None:
         """Something new stands in the outbox."""
         self._news.set()
 
     async def settle(self) -> None:
-        """At start: a mail whose text was leaving is in doubt (a code may be sent twice: it is simply sent again)."""
-        for send in await self._outbox.interrupted():
-            await self._doubt(send)
+        """At start: close the acts that a crash left open."""
         for intent in self._journal.open_intents():
             if intent.kind == "mail.send":
                 found = await self._outbox.of_ref(intent.ref)
-                self._journal.end(intent.act, found.state if found is not None else "not_done")
+                state = found.state if found is not None else "not_done"
+                self._journal.end(intent.act, "interrupted" if state == "data" else state)
+
+    async def take_over(self, mailboxes: Collection[MssanteAddress]) -> None:
+        """From whoever worked for them: what was leaving is in doubt (a code may come twice: it is sent again)."""
+        for send in await self._outbox.interrupted():
+            if send.sender in mailboxes:
+                await self._doubt(send)
+
+    def busy(self, mailbox: MssanteAddress) -> bool:
+        """Whether something is being sent from it."""
+        return mailbox in self._tasks
+
+    async def rest(self, within_s: float) -> None:
+        """Begin nothing any more; returns when what was begun has ended and is kept, or after that time."""
+        self._resting = True
+        if tasks := set(self._tasks.values()):
+            await asyncio.wait(tasks, timeout=within_s)
 
     async def run(self) -> None:
         """Send what is due, for ever."""
         try:
             while True:
                 self._news.clear()
-                for send in await self._outbox.due():
-                    if send.sender not in self._tasks:
-                        task = asyncio.create_task(self._drain(send.sender))
-                        self._tasks[send.sender] = task
-                        task.add_done_callback(self._done(send.sender))
+                for mailbox in await self._outbox.ready():
+                    if mailbox not in self._tasks and self._may(mailbox):
+                        task = asyncio.create_task(self._drain(mailbox))
+                        self._tasks[mailbox] = task
+                        task.add_done_callback(self._done(mailbox))
                 await self._sleep()
         finally:
             left = set(self._tasks.values())
@@ -131,9 +150,12 @@ class Sender:
                 await self._news.wait()
 
     async def _drain(self, sender: MssanteAddress) -> None:
-        for send in await self._outbox.due():
-            if send.sender == sender:
+        for send in await self._outbox.due(sender):
+            if self._may(sender):
                 await self.attempt(send)
+
+    def _may(self, mailbox: MssanteAddress) -> bool:
+        return self._leases.holds(mailbox) and not self._resting
 
     async def attempt(self, send: Send) -> None:
         """Try to hand over one mail, and keep what became of it."""
@@ -150,8 +172,11 @@ class Sender:
         if auth is None or send.raw is None:
             return await self._refuse(send, "login")
 
+        leaving = send
+
         async def before_data() -> None:
-            await self._outbox.move(send.key, "data")
+            nonlocal leaving
+            leaving = await self._leave(send)
 
         try:
             async with self._budget.sending():
@@ -169,12 +194,17 @@ class Sender:
                     revocation=self._credentials.revocation,
                 )
         except ColloqueError as error:
-            return await self._failed(send, error)
-        await self._note(send, "sent")
+            return await self._failed(leaving, error)
+        await self._note(leaving, "sent")
         await self._incidents.close(TLS_INCIDENT)
         if _is_services(send):
             await self._incidents.close(SENDER_INCIDENT)
         return "sent"
+
+    async def _leave(self, send: Send) -> Send:
+        """The last moment at which it may still stay: whoever lost the mailbox does not send from it."""
+        async with self._leases.holding(send.sender):
+            return await self._outbox.leaving(send)
 
     async def _failed(self, send: Send, error: ColloqueError) -> str:
         match error:
@@ -189,6 +219,8 @@ class Sender:
             case Tampered():
                 await self._incidents.open(TLS_INCIDENT, texts.INCIDENT_TLS)
                 return await self._defer(send, _TLS_WAIT_S)
+            case NotHeld():
+                return "not_held"  # whoever sends from that mailbox now says what becomes of it
             case Temporary():
                 return await self._defer(send, error.retry_after_s)
         raise error
@@ -216,7 +248,7 @@ class Sender:
     async def _note(self, send: Send, state: str, *, status: str = "", next_at: datetime | None = None) -> None:
         """Keep what became of a mail, however long the database is away: nobody else knows, and its thread waits."""
         await patiently(
-            lambda: self._outbox.move(send.key, state, status=status, next_at=next_at), for_s=math.inf, most_s=_LOOK_S
+            lambda: self._outbox.move(send, state, status=status, next_at=next_at), for_s=math.inf, most_s=_LOOK_S
         )
         self._changed()
 

@@ -7,18 +7,16 @@ import contextlib
 import logging
 
 from colloque import logs
-from colloque.clock import Clock
 from colloque.errors import HomeRefused, Temporary
 from colloque.identity import EventId, digest
 from colloque.matrix.home import Home, reaction, text
 from colloque_mssante import texts
 from colloque_mssante.handled import Handled
-from colloque_mssante.outbox import Outbox
 from colloque_mssante.sends import Send
+from colloque_mssante.store_untold import Untold
 from colloque_mssante.targets import Target
 
 _LOOK_S = 1.0
-_PAUSE_S = 0.25
 
 logger = logging.getLogger(__name__)
 
@@ -26,11 +24,10 @@ logger = logging.getLogger(__name__)
 class States:
     """One instance a process."""
 
-    def __init__(self, *, home: Home, outbox: Outbox, handled: Handled, clock: Clock) -> None:
+    def __init__(self, *, home: Home, untold: Untold, handled: Handled) -> None:
         self._home = home
-        self._outbox = outbox
+        self._untold = untold
         self._handled = handled
-        self._clock = clock
         self._news = asyncio.Event()
 
     def wake(self) -> None:
@@ -49,7 +46,7 @@ class States:
 
     async def _handle(self) -> None:
         """An answer that left a shared mailbox deals with what it answers."""
-        for send in await self._outbox.to_handle():
+        for send in await self._untold.to_handle():
             target = Target.load(send.target)
             try:
                 if target is not None and target.in_reply_to is not None:
@@ -57,11 +54,11 @@ class States:
             except Temporary as error:
                 logs.event(logger, "handled.deferred", code=error.code)
                 return
-            await self._outbox.handled(send.key)
+            await self._untold.handled(send.key)
 
     async def once(self) -> None:
         """Show each writer the state of their mail: a sign on their message, or words under it."""
-        for send in (*await self._outbox.to_tell(), *await self._outbox.held()):
+        for send in (*await self._untold.to_tell(), *await self._untold.held()):
             try:
                 await self._tell(send)
             except Temporary as error:
@@ -70,7 +67,7 @@ class States:
             except HomeRefused as error:
                 # The room is gone: nobody is left to be told.
                 logs.event(logger, "state.refused", code=error.errcode)
-                await self._outbox.told(send.key, send.state, EventId(""))
+                await self._untold.told(send.key, send.state, EventId(""))
 
     async def _tell(self, send: Send) -> None:
         assert send.room is not None
@@ -81,7 +78,7 @@ class States:
             by = await self._home.send(send.room, reaction(send.event, sign), txn=txn, type_="m.reaction")
         else:
             by = await self._home.send(send.room, text(_words(send), reply_to=send.event), txn=txn)
-        await self._outbox.told(send.key, send.state, by)
+        await self._untold.told(send.key, send.state, by)
 
 
 _SIGNS = {

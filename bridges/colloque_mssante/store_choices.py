@@ -43,8 +43,11 @@ class Choices:
         """Grows with every choice."""
 
     async def load(self) -> None:
-        """At start."""
+        """At start; and again and again where another process writes them."""
+        before = dict(self._known)
         self._note(await self._db.fetch("SELECT * FROM mailbox WHERE closed <> '' OR opened > 0"))
+        if self._known != before:
+            self.version += 1
 
     def closed(self, address: MssanteAddress, owner: UserId) -> str:
         """Empty, `paused` or `off`."""

@@ -10,8 +10,16 @@ from colloque_mssante.tables_writing import register
 def register_workers(table: UpgradeTable) -> None:
     """Add this family's migrations after the teams'."""
     register(table, "Mails on their way in", _INBOX)
+    register(table, "Who works for which mailbox", _LEASES)
 
 
+_LEASES = (
+    # Processes that work for mailboxes; `until`: when a life is over unless it says that it goes on.
+    "CREATE TABLE worker (life TEXT PRIMARY KEY, name TEXT NOT NULL, until BIGINT NOT NULL)",
+    "CREATE TABLE lease (mailbox TEXT PRIMARY KEY, life TEXT NOT NULL)",
+    # Grows with every attempt that comes as far as the mail's text: what an earlier one learns late changes nothing.
+    "ALTER TABLE outbox ADD COLUMN attempt INTEGER NOT NULL DEFAULT 0",
+)
 _INBOX = (
     # One row a mail that was fetched and is not shown yet; it goes away with the link that says that it is. `raw` is
     # NULL while the mail could not be fetched, by a defect of ours: it is fetched again at `next_at`.

@@ -31,6 +31,7 @@ from colloque_mssante.budget import Budget
 from colloque_mssante.credentials import fingerprint
 from colloque_mssante.elsewhere import Elsewhere
 from colloque_mssante.giving_up import STUCK_WAIT, TRIES, GivingUp
+from colloque_mssante.leases import Leases
 from colloque_mssante.notices import Notes
 from colloque_mssante.sender import TLS_INCIDENT
 from colloque_mssante.store import Cursor, Mailboxes, Place, box_ref
@@ -67,6 +68,7 @@ class Watcher:
         inbox: Inbox,
         teams: Teams,
         budget: Budget,
+        leases: Leases,
         elsewhere: Elsewhere,
         giving_up: GivingUp,
         incidents: Incidents,
@@ -82,6 +84,7 @@ class Watcher:
         self._inbox = inbox
         self._teams = teams
         self._budget = budget
+        self._leases = leases
         self._elsewhere = elsewhere
         self._giving_up = giving_up
         self._incidents = incidents
@@ -110,18 +113,25 @@ class Watcher:
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
             self._tasks.clear()
 
+    def busy(self, mailbox: MssanteAddress) -> bool:
+        """Whether that mailbox is being read."""
+        return any(address == mailbox for address, _, _ in self._tasks)
+
     async def look(self) -> None:
         """Start and stop what is to be: when this returns, no mailbox that its owner closed is read any more."""
         async with self._looking:
             self._wanted.refresh()
-            wanted = self._wanted.known
-            for key in set(self._tasks) - set(wanted):
-                task = self._tasks.pop(key)
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
-                await self._mailboxes.note_state(key[0], "")
-            for key, opening in wanted.items():
-                if key not in self._tasks:
+            known = self._wanted.known
+            over = [key for key in self._tasks if key not in known or not self._leases.holds(key[0])]
+            for key in over:
+                self._tasks[key].cancel()
+            await asyncio.gather(*(self._tasks[key] for key in over), return_exceptions=True)
+            for key in over:
+                if key not in known:  # else another process reads it, and says how that goes
+                    await self._mailboxes.note_state(key[0], "")
+                del self._tasks[key]
+            for key, opening in known.items():
+                if key not in self._tasks and self._leases.holds(key[0]):
                     self._tasks[key] = asyncio.create_task(self._keep(key[0], key[1], opening.since, opening.auth))
 
     async def _keep(self, address: MssanteAddress, owner: UserId, since: datetime, auth: Auth) -> None:
@@ -213,7 +223,8 @@ class Watcher:
                 if taken is not None:
                     batch.append(taken)
                     size += len(taken.raw or b"")
-            cursor = await self._inbox.store(cursor, box.uidvalidity, uid, batch)
+            async with self._leases.holding(cursor.address):
+                cursor = await self._inbox.store(cursor, box.uidvalidity, uid, batch)
             if batch:
                 self._fetched()
             if uids and await self._inbox.full(cursor.address):

@@ -33,6 +33,7 @@ from colloque_mssante.credentials import Credentials
 from colloque_mssante.delivery import Delivery
 from colloque_mssante.giving_up import STUCK_WAIT, GivingUp
 from colloque_mssante.inbound import Inbound
+from colloque_mssante.leases import Leases
 from colloque_mssante.notices import Notes
 from colloque_mssante.store import Cursor, Mailboxes, Place
 from colloque_mssante.store_choices import Choices
@@ -177,8 +178,12 @@ class Mailbox:
         return Fetched(uid, self._clock.now() - timedelta(days=uid == 1), RAW)
 
 
-def _watcher(db: Database, tmp_path: Path, clock: FrozenClock, journal: Journal) -> Watcher:
+async def _watcher(db: Database, tmp_path: Path, clock: FrozenClock, journal: Journal) -> Watcher:
+    leases = Leases(db, "test")
+    await leases.begin()
+    leases.keep(await leases.take({BOX}))
     watcher = object.__new__(Watcher)
+    watcher._leases = leases
     watcher._clock, watcher._inbox, watcher._fetched = clock, Inbox(db, clock), lambda: None
     watcher._giving_up = _giving_up(db, tmp_path, clock, journal)
     return watcher
@@ -186,7 +191,7 @@ def _watcher(db: Database, tmp_path: Path, clock: FrozenClock, journal: Journal)
 
 async def test_what_is_older_or_gone_is_passed_over(db: Database, tmp_path: Path, clock: FrozenClock) -> None:
     journal = Journal.open(tmp_path / "journal.jsonl", clock)
-    watcher, box = _watcher(db, tmp_path, clock, journal), Mailbox(clock, NotFound("gone"))
+    watcher, box = await _watcher(db, tmp_path, clock, journal), Mailbox(clock, NotFound("gone"))
     cursor = await Mailboxes(db, clock).start(BOX, ANNE, clock.now())
     after, whole = await watcher._catch_up(cast("ImapClient", box), Box(1, 4, 3), cursor)
     assert (after.uid, whole, box.asked) == (3, True, [1, 2, 3])
@@ -200,7 +205,7 @@ async def test_what_can_not_be_fetched_is_tried_again_then_given_up(
     db: Database, tmp_path: Path, clock: FrozenClock
 ) -> None:
     journal = Journal.open(tmp_path / "journal.jsonl", clock)
-    watcher, box = _watcher(db, tmp_path, clock, journal), Mailbox(clock, ValueError("a defect of ours"))
+    watcher, box = await _watcher(db, tmp_path, clock, journal), Mailbox(clock, ValueError("a defect of ours"))
     cursor = await Mailboxes(db, clock).start(BOX, ANNE, clock.now())
     for tries in range(4):
         assert await _told(db) == 0
@@ -216,7 +221,7 @@ async def test_where_the_inbox_is_full_nothing_more_is_fetched(
     db: Database, tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     journal = Journal.open(tmp_path / "journal.jsonl", clock)
-    watcher, box = _watcher(db, tmp_path, clock, journal), Mailbox(clock, None)
+    watcher, box = await _watcher(db, tmp_path, clock, journal), Mailbox(clock, None)
     monkeypatch.setattr(watch, "_BATCH", 1)
     monkeypatch.setattr("colloque_mssante.store_inbox.ROOM_MAILS", 1)
     cursor = await Mailboxes(db, clock).start(BOX, ANNE, clock.now())
