@@ -1,8 +1,8 @@
 """The bridge as the soak starts it: `python -m tests.soak.bridge_program --config FILE`.
 
 Told from the product's own program by two things only: a mail in doubt is shown to its writer after seconds, not after
-a quarter of an hour; and the process dies at the boundary that `COLLOQUE_SOAK_DIE_AT` names, or is frozen at the one that
-`COLLOQUE_SOAK_STOP_AT` does, if they are set.
+a quarter of an hour; and the process dies at the boundary that `COLLOQUE_SOAK_DIE_AT` names, or is frozen (SIGSTOP) at
+the one that `COLLOQUE_SOAK_STOP_AT` names, if they are set.
 """
 
 from __future__ import annotations

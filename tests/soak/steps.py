@@ -85,7 +85,7 @@ ANY = "any"
 
 
 def arm(where: str, blow: signal.Signals = signal.SIGKILL) -> None:
-    """This process dies, or gets that signal, when it first comes to the boundary `where`, a name of STEPS or `any:N`."""
+    """This process dies (or gets that signal) when it first comes to `where`: a name of STEPS, or `any:N`."""
     name, _, count = where.partition(":")
     left = int(count or 1)
 

@@ -13,6 +13,7 @@ import fcntl
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ _PROBE_S = 1.0
 _ANSWER_S = 5.0
 """A server that does not answer for that long has let the lock go, as far as we know."""
 _DOOR = -1
+_DOOR_S = 60.0
 _HOLDS = "hashtext(current_schema() || $1)"
 _DEAD_PEERS = ("tcp_keepalives_idle = 5", "tcp_keepalives_interval = 2", "tcp_keepalives_count = 3")
 """By these, PostgreSQL notices soon that the machine of whoever holds the lock is gone."""
@@ -42,6 +44,7 @@ class Slot:
         self._lost = lost
         self._fd = -1
         self._conn: Any = None
+        self._asking = asyncio.Lock()
         self._watching: asyncio.Task[None] | None = None
 
     async def take(self) -> None:
@@ -55,8 +58,8 @@ class Slot:
             self._conn = await asyncpg.connect(self._url, timeout=_ANSWER_S, command_timeout=_ANSWER_S)
             for setting in _DEAD_PEERS:
                 await self._conn.execute(f"SET {setting}")
-            await _patiently(self._advised)
-        self._watching = asyncio.create_task(self._watch(self._conn))
+            await _patiently(partial(self._advised, self._number))
+        self._watching = asyncio.create_task(self._watch())
 
     @asynccontextmanager
     async def door(self) -> AsyncIterator[None]:
@@ -65,12 +68,13 @@ class Slot:
             yield
             return
         with _translated():
-            await self._conn.fetchval(f"SELECT pg_advisory_lock({_HOLDS}, $2)", self._name, _DOOR)
+            async with asyncio.timeout(_DOOR_S):
+                await _patiently(partial(self._advised, _DOOR))
         try:
             yield
         finally:
             with _translated():
-                await self._conn.fetchval(f"SELECT pg_advisory_unlock({_HOLDS}, $2)", self._name, _DOOR)
+                await self._ask(f"SELECT pg_advisory_unlock({_HOLDS}, $2)", self._name, _DOOR)
 
     async def close(self) -> None:
         """Leave the place to others. Harmless when done twice."""
@@ -85,9 +89,12 @@ class Slot:
             os.close(self._fd)
             self._fd = -1
 
-    async def _advised(self) -> bool:
-        asked = f"SELECT pg_try_advisory_lock({_HOLDS}, $2)"
-        return bool(await self._conn.fetchval(asked, self._name, self._number))
+    async def _advised(self, number: int) -> bool:
+        return bool(await self._ask(f"SELECT pg_try_advisory_lock({_HOLDS}, $2)", self._name, number))
+
+    async def _ask(self, query: str, *args: object) -> object:
+        async with self._asking:  # the connection takes one question at a time
+            return await self._conn.fetchval(query, *args)
 
     async def _locked(self) -> bool:
         try:
@@ -96,11 +103,11 @@ class Slot:
             return False
         return True
 
-    async def _watch(self, conn: Any) -> None:
+    async def _watch(self) -> None:
         """The lock lives as long as its connection: ask all the time whether that does."""
         try:
             while True:
-                await conn.fetchval("SELECT 1")
+                await self._ask("SELECT 1")
                 await asyncio.sleep(_PROBE_S)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
             self._lost()
