@@ -2,53 +2,55 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from functools import partial
 
 from colloque.book import AttestationBook, read_secret
-from colloque.bot import Bot, Reply
 from colloque.bot_service import Parts, open_parts
 from colloque.calls import JsonDict
-from colloque.commands import Owner
 from colloque.config import Config
 from colloque.directory.open import open_directory
 from colloque.identity import UserId
 from colloque.mail.revocation_check import Revocation
-from colloque.matrix.home import Incoming
 from colloque.rights import Rights
 from colloque.service import Service
 from colloque.sockets import Server, Verb
 from colloque.store.schema import new_upgrades
-from colloque_mssante.budget import Budget
-from colloque_mssante.commands import Commands
 from colloque_mssante.conversations import Conversations
 from colloque_mssante.credentials import Credentials
 from colloque_mssante.crypto import Accounts
 from colloque_mssante.daily import DailyList
+from colloque_mssante.elsewhere import There
+from colloque_mssante.ending import Ending
 from colloque_mssante.ghosts import Ghosts
+from colloque_mssante.hearing import open_hearing
 from colloque_mssante.hosting import open_hosting
-from colloque_mssante.keeping import open_keeping
 from colloque_mssante.known import Known, open_known
-from colloque_mssante.listener import Listener
+from colloque_mssante.leases import Leases
+from colloque_mssante.mailing import Bells, open_mail_half
 from colloque_mssante.notices import Notices
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.quiet import Quiet
+from colloque_mssante.reading import Reading
 from colloque_mssante.receiving import open_receiving
 from colloque_mssante.scanning import Scanning
-from colloque_mssante.sender import Sender, stuck_since
+from colloque_mssante.sender import stuck_since
 from colloque_mssante.service_mail import ServiceMail
 from colloque_mssante.sharing import open_sharing
+from colloque_mssante.states import States
+from colloque_mssante.store import Mailboxes
 from colloque_mssante.store_documents import Documents
 from colloque_mssante.store_guests import Guests
 from colloque_mssante.store_mails import Mails
+from colloque_mssante.store_reading import Reads
+from colloque_mssante.store_untold import Untold
 from colloque_mssante.tables import register_upgrades
 from colloque_mssante.telling import Telling
-from colloque_mssante.watch import Watcher
 from colloque_mssante.writing import open_writing
 
-UNREACHABLE_S = 60.0
+UNREACHABLE = timedelta(seconds=60)
 """A mailbox out of reach for that long makes the service unhealthy."""
 _POST_S = 1.0
 _LISTS_S = 60.0
@@ -65,7 +67,10 @@ class MssanteService(Service):
         config, own = self.config, self.config.mssante
         upgrades = new_upgrades()
         register_upgrades(upgrades)
-        parts = await open_parts(self, stack, config.bot("mssante"), upgrades)
+        ending = Ending(self)
+        slot = await ending.slot(stack, own.database, own.state_dir, 0)
+        async with slot.door():
+            parts = await open_parts(self, stack, config.bot("mssante"), upgrades)
         credentials = Credentials(own.mailboxes, Revocation(own.state_dir / "revocation", parts.clock))
         directory = open_directory(config.annuaire.directory, parts.clock)
         stack.callback(directory.close)
@@ -75,20 +80,9 @@ class MssanteService(Service):
         ghosts = Ghosts(parts.db, accounts, parts.admin, secret, self._ghost)
         outbox = Outbox(parts.db, parts.clock)
         mails = Mails(parts.db, parts.clock)
-        known = await open_known(parts, book, directory, credentials)
+        mailboxes = Mailboxes(parts.db, parts.clock)
+        known = await open_known(parts.db, parts.clock, book, directory, credentials)
         notices = Notices(parts.db, parts.rooms, parts.home)
-        budget = Budget(own.budget)
-        sender = Sender(
-            server=own.smtp,
-            home=parts.home,
-            outbox=outbox,
-            budget=budget,
-            credentials=credentials,
-            incidents=parts.incidents,
-            journal=parts.journal,
-            keys=parts.keys,
-            clock=parts.clock,
-        )
         conversations = Conversations(
             db=parts.db,
             home=parts.home,
@@ -103,9 +97,48 @@ class MssanteService(Service):
             authors=known.authors,
             guests=Guests(parts.db, parts.clock),
         )
-        documents = Documents(parts.db)
+        documents, reads = Documents(parts.db), Reads(parts.db, parts.clock)
         quiet = Quiet(home=parts.home, directory=directory, ghosts=ghosts, mails=mails, documents=documents)
         scanning = Scanning(own.antivirus, incidents=parts.incidents, journal=parts.journal, clock=parts.clock)
+        sharing = open_sharing(
+            config=config,
+            parts=parts,
+            known=known,
+            rights=rights,
+            conversations=conversations,
+            notices=notices,
+            is_ours=self._is_ours,
+        )
+        states = States(home=parts.home, untold=Untold(parts.db, parts.clock), handled=sharing.handled)
+        there = There(home=parts.home, reads=reads)
+        reading = Reading(home=parts.home, reads=reads, mails=mails)
+        inbound, delivery = open_receiving(
+            parts=parts,
+            known=known,
+            conversations=conversations,
+            ghosts=ghosts,
+            mails=mails,
+            mailboxes=mailboxes,
+            outbox=outbox,
+            scanning=scanning,
+            quiet=quiet,
+            notices=notices,
+            changed=states.wake,
+        )
+        half = ending.half = (
+            None
+            if own.workers
+            else open_mail_half(
+                config=own,
+                db=parts.db,
+                journal=parts.journal,
+                known=known,
+                clock=parts.clock,
+                bells=Bells(fetched=delivery.wake, moved=states.wake, noted=there.wake),
+                name="bridge",
+            )
+        )
+        wake = half.sender.wake if half is not None else _by_themselves
         writing = open_writing(
             config=config,
             parts=parts,
@@ -116,16 +149,7 @@ class MssanteService(Service):
             outbox=outbox,
             scanning=scanning,
             secret=secret,
-            sent=sender.wake,
-        )
-        sharing = open_sharing(
-            config=config,
-            parts=parts,
-            known=known,
-            rights=rights,
-            conversations=conversations,
-            notices=notices,
-            is_ours=self._is_ours,
+            sent=wake,
         )
         meeting = open_hosting(
             parts=parts,
@@ -135,71 +159,23 @@ class MssanteService(Service):
             writing=writing,
             notices=notices,
         )
-        keeping = open_keeping(
-            config=own,
-            parts=parts,
-            known=known,
-            handled=sharing.handled,
-            budget=budget,
-            mails=mails,
-            outbox=outbox,
-            secret=secret,
-            sent=sender.wake,
-        )
-        inbound, watcher = open_receiving(
-            config=own,
-            parts=parts,
-            known=known,
-            budget=budget,
-            conversations=conversations,
-            ghosts=ghosts,
-            mails=mails,
-            outbox=outbox,
-            scanning=scanning,
-            quiet=quiet,
-            elsewhere=keeping.elsewhere,
-            notices=notices,
-            changed=sender.wake,
-        )
-        commands = Commands(
-            watcher=watcher,
-            choices=known.choices,
-            teams=known.teams,
-            handled=sharing.handled,
-            outbox=outbox,
-            incidents=parts.incidents,
-            journal=parts.journal,
-            clock=parts.clock,
-            wake=sender.wake,
-        )
-
-        async def listen(said: Incoming, _reply: Reply) -> None:
-            await listener.answer(said)
-
-        bot = Bot(
-            me=Owner.MSSANTE,
-            home=parts.home,
+        listener = open_hearing(
             config=config,
-            is_attested=rights.is_verified,
-            administers=rights.administers,
-            handlers={**commands.table, **writing.commands.table, **sharing.table, **meeting.table},
-            handled=parts.handled,
-            listen=listen,
-        )
-        listener = Listener(
+            parts=parts,
+            rights=rights,
             accounts=accounts,
-            home=parts.home,
-            rooms=parts.rooms,
-            bot=bot,
+            known=known,
+            mailboxes=mailboxes,
+            outbox=outbox,
             conversations=conversations,
-            outbound=writing.outbound,
-            reading=keeping.reading,
+            writing=writing,
+            sharing=sharing,
+            meeting=meeting,
             quiet=quiet,
-            handled=sharing.handled,
-            team_rooms=sharing.rooms,
-            hosting=meeting.hosting,
-            talk=meeting.talk,
+            reading=reading,
             is_ours=self._is_ours,
+            wake=wake,
+            look=half.watcher.look if half is not None else _soon,
         )
         mail = ServiceMail(
             config=own,
@@ -208,22 +184,27 @@ class MssanteService(Service):
             outbox=outbox,
             clock=parts.clock,
             secret=secret,
-            wake=sender.wake,
+            wake=wake,
         )
-        await sender.settle()
+        if half is not None:
+            await half.settle()
         await inbound.settle()
         await self._listen(stack, mail)
-        self._add_checks(parts, outbox, watcher, known)
+        self._add_checks(parts, outbox, mailboxes, known)
         self.check("antivirus", scanning.problem)
         self.spawn("sync", lambda: parts.home.run(listener.hear, self.stop, position=parts.handled, receipts=True))
-        self.spawn("reading", partial(self._until_stopped, keeping.reading.run))
-        self.spawn("drafts", partial(self._until_stopped, writing.leaving.run))
-        self.spawn("outbox", partial(self._until_stopped, sender.run))
-        self.spawn("copies", partial(self._until_stopped, keeping.filing.run))
-        self.spawn("mailboxes", partial(self._until_stopped, watcher.run))
-        self.spawn("guests", partial(self._until_stopped, meeting.hosting.run))
-        self.spawn("teams", partial(self._until_stopped, sharing.rooms.run))
-        telling = Telling(parts=parts, notices=notices, outbox=outbox, watcher=watcher, registry=self.registry)
+        for name, work in {
+            "reading": reading.run,
+            "drafts": writing.leaving.run,
+            "states": states.run,
+            "elsewhere": there.run,
+            "inbox": delivery.run,
+            "guests": meeting.hosting.run,
+            "teams": sharing.rooms.run,
+            **(half.works if half is not None else {}),
+        }.items():
+            self.spawn_endless(name, work)
+        telling = Telling(parts=parts, notices=notices, outbox=outbox, mailboxes=mailboxes, registry=self.registry)
         self.spawn("alerts", partial(self._again, telling.once, _POST_S))
         daily = DailyList(home=parts.home, directory=directory, documents=documents, clock=parts.clock)
         self.spawn("lists", partial(self._again, daily.once, _LISTS_S))
@@ -255,12 +236,22 @@ class MssanteService(Service):
         await server.start()
         stack.push_async_callback(server.stop)
 
-    def _add_checks(self, parts: Parts, outbox: Outbox, watcher: Watcher, known: Known) -> None:
+    def _add_checks(self, parts: Parts, outbox: Outbox, mailboxes: Mailboxes, known: Known) -> None:
         async def stuck() -> str:
             return "outbox.stuck" if stuck_since(await outbox.oldest_waiting(), parts.clock.now()) else ""
 
         self.check("outbox", stuck)
-        self.check("mailboxes", lambda: "mailbox.unreachable" if watcher.unreachable(UNREACHABLE_S) else "")
+
+        async def unreachable() -> str:
+            return "mailbox.unreachable" if await mailboxes.unreachable(parts.clock.now() - UNREACHABLE) else ""
+
+        self.check("mailboxes", unreachable)
+
+        async def missing() -> str:
+            living = len(await Leases(parts.db, "").living())
+            return "worker.missing" if living < self.config.mssante.workers else ""
+
+        self.check("workers", missing)
         self.check("credentials", lambda: known.credentials.problem)
         self.check("attestations", lambda: "attestations.unusable" if known.book.problem else "")
 
@@ -268,19 +259,6 @@ class MssanteService(Service):
         while not self.stop.is_set():
             await work()
             await self.pause(pause_s)
-
-    async def _until_stopped(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Run what runs for ever, until the service is told to stop."""
-        working = asyncio.ensure_future(work())
-        stopping = asyncio.ensure_future(self.stop.wait())
-        try:
-            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if working.done():
-                await working
-        finally:
-            for future in (working, stopping):
-                future.cancel()
-            await asyncio.gather(working, stopping, return_exceptions=True)
 
     def _ghost(self, name: str) -> UserId:
         return UserId(f"@{self.config.mssante.ghost_prefix}{name}:{self.config.homeserver.server_name}")
@@ -292,3 +270,11 @@ class MssanteService(Service):
         return user.startswith(f"@{self.config.mssante.ghost_prefix}") and user.endswith(
             f":{self.config.homeserver.server_name}"
         )
+
+
+def _by_themselves() -> None:
+    """Workers look into the tables each second."""
+
+
+async def _soon() -> None:
+    """Workers learn of a mailbox that opened or closed within seconds; what they read till then is not kept."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 
 from colloque.bot import Handler, Reply
@@ -16,9 +16,9 @@ from colloque_mssante import texts, texts_boxes, texts_teams
 from colloque_mssante.handled import Handled
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.sends import OPEN
+from colloque_mssante.store import Mailboxes
 from colloque_mssante.store_choices import OFF, PAUSED, Choices
 from colloque_mssante.teams import Teams
-from colloque_mssante.watch import Watcher
 
 _SENDS = 5
 _OLDEST = timedelta(days=366)
@@ -26,12 +26,12 @@ _OLDEST = timedelta(days=366)
 
 
 class Commands:
-    """Handlers by command name. `wake` tells the sender of new work."""
+    """Handlers by command name. `wake` tells the sender of new work, `look` its readers that one opened or closed."""
 
     def __init__(
         self,
         *,
-        watcher: Watcher,
+        mailboxes: Mailboxes,
         choices: Choices,
         teams: Teams,
         handled: Handled,
@@ -40,8 +40,10 @@ class Commands:
         journal: Journal,
         clock: Clock,
         wake: Callable[[], None],
+        look: Callable[[], Awaitable[None]],
     ) -> None:
-        self._watcher = watcher
+        self._mailboxes = mailboxes
+        self._look = look
         self._choices = choices
         self._teams = teams
         self._handled = handled
@@ -63,14 +65,15 @@ class Commands:
     async def box_state(self, _call: Call, said: Incoming, reply: Reply) -> None:
         """`!boite etat`."""
         lines: list[tuple[str, str, datetime | None]] = []
+        states = await self._mailboxes.states()
         for box in await self._choices.of(said.sender):
             if box.closed:
                 lines.append((box.address.value, box.closed, box.at))
-            elif box.address in self._watcher.states:
-                lines.append((box.address.value, self._watcher.states[box.address], None))
+            elif box.address in states:
+                lines.append((box.address.value, states[box.address], None))
         words = [texts_boxes.boxes(lines)] if lines else []
         for mailbox in self._teams.of(said.sender):
-            state = texts_boxes.state_of(self._watcher.states.get(mailbox, ""))
+            state = texts_boxes.state_of(states.get(mailbox, ""))
             words.append(texts_teams.shared(mailbox.value, state, await self._handled.waiting(mailbox)))
         await reply("\n".join(words) or texts.NO_BOX)
 
@@ -86,11 +89,12 @@ class Commands:
             if since is None or not timedelta() <= today - since <= _OLDEST:
                 await reply(texts_boxes.OPEN_HOW)
                 return
-        if since is None and all(self._watcher.states.get(box.address) == "ok" for box in before):
+        states = await self._mailboxes.states()
+        if since is None and all(states.get(box.address) == "ok" for box in before):
             await reply(texts_boxes.OPEN_ALREADY)
             return
         after = await self._choices.open(said.sender, since)
-        await self._watcher.look()
+        await self._look()
         self._journal.note("mailbox.opened", actor=said.sender)
         resumed = {box.address: box.at for box in before if box.closed == PAUSED and since is None}
         await reply(texts_boxes.opened([(box.address.value, box.since, resumed.get(box.address)) for box in after]))
@@ -105,7 +109,7 @@ class Commands:
 
     async def _close(self, said: Incoming, reply: Reply, how: str) -> None:
         boxes = await self._choices.close(said.sender, how)
-        await self._watcher.look()
+        await self._look()
         if boxes:
             self._journal.note("mailbox.paused" if how == PAUSED else "mailbox.closed", actor=said.sender)
         await reply(texts_boxes.closed([box.address.value for box in boxes], how) if boxes else texts.NO_BOX)
@@ -129,7 +133,7 @@ class Commands:
 
     async def state(self, _call: Call, _said: Incoming, reply: Reply) -> None:
         """`!etat` in the admin room."""
-        states = list(self._watcher.states.values())
+        states = list((await self._mailboxes.states()).values())
         counts = await self._outbox.counts()
         await reply(
             texts.admin_state(

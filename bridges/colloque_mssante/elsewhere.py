@@ -1,36 +1,40 @@
-"""What owners do with their mails in another program: read or answered there, the room shows it."""
+"""What owners do with their mails in another program: read or answered there, it is noted, and the room shows it."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 
 from colloque import logs
 from colloque.clock import Clock
-from colloque.errors import HomeRefused
+from colloque.errors import HomeRefused, Temporary
 from colloque.identity import digest
 from colloque.mail import imap
 from colloque.mail.imap import ImapClient
 from colloque.matrix.home import Home, reaction
 from colloque_mssante import texts
 from colloque_mssante.store import Cursor
-from colloque_mssante.store_reading import ANSWERED, SEEN, Reads, ShownMail
+from colloque_mssante.store_reading import ANSWERED, SEEN, NewsOf, Reads, ShownMail
 
 _DAYS = timedelta(days=30)
 _MAILS = 200
 """How far back, and how many mails of a mailbox, are looked at."""
+_LOOK_S = 2.0
 _SIGNS = {SEEN: texts.READ_THERE, ANSWERED: texts.ANSWERED_THERE}
 
 logger = logging.getLogger(__name__)
 
 
 class Elsewhere:
-    """One instance a process."""
+    """One instance a process. Knows mailboxes, and no room. `noted` is called when there is something to show."""
 
-    def __init__(self, *, home: Home, reads: Reads, clock: Clock) -> None:
-        self._home = home
+    def __init__(self, *, reads: Reads, clock: Clock, noted: Callable[[], None]) -> None:
         self._reads = reads
         self._clock = clock
+        self._noted = noted
 
     async def look(self, client: ImapClient, cursor: Cursor, uidvalidity: int) -> None:
         """Compare a mailbox with what its rooms show. Raises Temporary."""
@@ -40,19 +44,51 @@ class Elsewhere:
         for mail in shown:
             what = _news(mail, flags.get(mail.uid, frozenset()))
             if what:
-                await self._show(mail, what)
+                await self._reads.note_news(mail.id, what)
+                self._noted()
 
-    async def _show(self, mail: ShownMail, what: str) -> None:
-        sign, txn = reaction(mail.event, _SIGNS[what]), digest(f"{mail.id} there {what}")
+
+class There:
+    """One instance a process. Knows rooms, and no mailbox."""
+
+    def __init__(self, *, home: Home, reads: Reads) -> None:
+        self._home = home
+        self._reads = reads
+        self._news = asyncio.Event()
+
+    def wake(self) -> None:
+        """Something is to be shown."""
+        self._news.set()
+
+    async def run(self) -> None:
+        """Show what was noted, for ever."""
+        while True:
+            self._news.clear()
+            await self.once()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_S):
+                    await self._news.wait()
+
+    async def once(self) -> None:
+        """One pass. What can't be shown now comes again at the next."""
+        for mail in await self._reads.news():
+            try:
+                await self._show(mail)
+            except Temporary as error:
+                logs.event(logger, "elsewhere.deferred", code=error.code)
+                return
+
+    async def _show(self, mail: NewsOf) -> None:
+        sign, txn = reaction(mail.event, _SIGNS[mail.what]), digest(f"{mail.id} there {mail.what}")
         try:
             await self._home.send(mail.room, sign, txn=txn, type_="m.reaction")
         except HomeRefused as error:  # the room is gone, or the sign stands there already
             logs.event(logger, "elsewhere.refused", errcode=error.errcode)
-        await self._reads.happened(mail.id, what)
+        await self._reads.happened(mail.id, mail.what)
 
 
 def _news(mail: ShownMail, flags: frozenset[str]) -> str:
-    """What the room does not show yet; empty for nothing. What was read here is no news there."""
+    """What was not noted yet; empty for nothing. What was read here is no news there."""
     if imap.ANSWERED.lower() in flags:
         return ANSWERED
     return SEEN if imap.SEEN.lower() in flags and not mail.read and not mail.there else ""

@@ -25,7 +25,7 @@ from colloque.mail.imap import ANSWERED, SEEN
 from colloque.mail.imap_filing import TOLD, FilingClient
 from colloque_mssante.budget import Budget
 from colloque_mssante.credentials import Credentials, fingerprint
-from colloque_mssante.handled import Handled
+from colloque_mssante.leases import Leases
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.receipts import Receipts
 from colloque_mssante.sends import ROOM, Send
@@ -65,8 +65,8 @@ class Filing:
         mails: Mails,
         reads: Reads,
         receipts: Receipts,
-        handled: Handled,
         budget: Budget,
+        leases: Leases,
         credentials: Credentials,
         choices: Choices,
         clock: Clock,
@@ -77,8 +77,9 @@ class Filing:
         self._mails = mails
         self._reads = reads
         self._receipts = receipts
-        self._handled = handled
         self._budget = budget
+        self._leases = leases
+        self._visiting: MssanteAddress | None = None
         self._sent = sent
         self._credentials = credentials
         self._choices = choices
@@ -98,6 +99,21 @@ class Filing:
 
     async def once(self) -> None:
         """One pass over every mailbox that has something to learn."""
+        for address, errand in (await self._errands()).items():
+            auth = self._credentials.of(address)
+            until, _ = self._pauses.get(address, (0.0, 0.0))
+            if errand.owner is not None and self._choices.closed(address, errand.owner) == OFF:
+                continue
+            if auth is not None and monotonic() >= until and self._refused.get(address) != fingerprint(auth):
+                self._visiting = address
+                try:
+                    if self._leases.holds(address):
+                        async with self._budget.connection():
+                            await self._visit(address, auth, errand)
+                finally:
+                    self._visiting = None
+
+    async def _errands(self) -> dict[MssanteAddress, _Errand]:
         waiting: defaultdict[MssanteAddress, _Errand] = defaultdict(_Errand)
         for send in await self._outbox.to_file():
             if self._clock.now() - send.made_at > GIVE_UP or send.raw is None:
@@ -111,17 +127,14 @@ class Filing:
         for address, owner in await self._reads.waiting():
             waiting[address].owner = owner
         for send in await self._outbox.doubtful():
-            if send.caller == ROOM and self._may_look(send):
+            if send.caller == ROOM and self._leases.holds(send.sender) and self._may_look(send):
                 waiting[send.sender].doubts.append(send)
                 waiting[send.sender].owner = send.owner
-        for address, errand in waiting.items():
-            auth = self._credentials.of(address)
-            until, _ = self._pauses.get(address, (0.0, 0.0))
-            if errand.owner is not None and self._choices.closed(address, errand.owner) == OFF:
-                continue
-            if auth is not None and monotonic() >= until and self._refused.get(address) != fingerprint(auth):
-                async with self._budget.connection():
-                    await self._visit(address, auth, errand)
+        return waiting
+
+    def busy(self, mailbox: MssanteAddress) -> bool:
+        """Whether that mailbox is being told something."""
+        return mailbox == self._visiting
 
     async def _visit(self, address: MssanteAddress, auth: Auth, errand: _Errand) -> None:
         try:
@@ -153,6 +166,7 @@ class Filing:
         outcome = "no_folder"
         if folder is not None:
             with contextlib.suppress(BadInput):
+                await self._leases.check(send.sender)
                 try:
                     fresh = await client.file(folder, send.raw, send.message_id, send.made_at)
                     outcome = "filed" if fresh else "known"
@@ -167,7 +181,6 @@ class Filing:
         if target is None or target.in_reply_to is None:
             return
         place = await self._mails.uid_of(send.sender, target.in_reply_to, send.thread)
-        await self._handled.by_answer(send, target.in_reply_to)
         if place is not None:
             await self._reads.answered_here(send.sender, *place)
             await client.flag(place[0], [place[1]], ANSWERED)

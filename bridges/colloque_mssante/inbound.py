@@ -1,7 +1,7 @@
 """A mail arrives: from bytes in a mailbox to encrypted events in its owner's room. Every line can be run again.
 
-Order: room, events (each under a transaction id that follows from the mail), then link and journal, and at last the
-caller moves the cursor. Nothing is ever moved, flagged or deleted in the mailbox.
+Order: room, events (each under a transaction id that follows from the mail), then the link, with which the mail
+leaves the inbox, and the journal.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from mautrix.util.async_db import Database
 
 from colloque import logs
 from colloque.directory.lookup import Directory
@@ -23,6 +25,7 @@ from colloque.mail.threading import parents
 from colloque.matrix.home import JsonDict
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
+from colloque.store.schema import transaction
 from colloque_mssante import attachments, mapping
 from colloque_mssante.conversations import Conversations
 from colloque_mssante.crypto import Account
@@ -33,9 +36,10 @@ from colloque_mssante.quiet import Quiet
 from colloque_mssante.scanning import INFECTED, Scanning
 from colloque_mssante.sends import CODES
 from colloque_mssante.store import Cursor, Place
-from colloque_mssante.store_mails import Mails, Uploads, stored
+from colloque_mssante.store_inbox import Inbox
+from colloque_mssante.store_mails import Mails, StoredMail, Uploads, stored
 from colloque_mssante.targets import Answers, answers_to
-from colloque_mssante.threads import Threads
+from colloque_mssante.threads import Thread, Threads
 from colloque_mssante.twins import Twins
 
 _THREAD_BYTES = 256_000
@@ -44,12 +48,24 @@ _THREAD_BYTES = 256_000
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """How a mail was shown: its token in the journal, its events and their transaction ids, its thread."""
+
+    ref: str
+    events: Sequence[EventId]
+    thread: Thread
+    txns: Sequence[str]
+
+
 class Inbound:
     """One instance a process. `changed` is called when a report changed the state of a mail of ours."""
 
     def __init__(
         self,
         *,
+        db: Database,
+        inbox: Inbox,
         conversations: Conversations,
         ghosts: Ghosts,
         directory: Directory,
@@ -64,6 +80,8 @@ class Inbound:
         twins: Twins,
         changed: Callable[[], None],
     ) -> None:
+        self._db = db
+        self._inbox = inbox
         self._conversations = conversations
         self._threads = threads
         self._ghosts = ghosts
@@ -80,7 +98,7 @@ class Inbound:
         self._changed = changed
 
     async def deliver(self, place: Place, raw: bytes) -> None:
-        """Show one mail, or take in the report that it is. Returns when it is safe to move the cursor past it.
+        """Show one mail, or take in the report that it is. When this returns, it does not stand in the inbox any more.
 
         Raises Temporary (try again later), or anything else when this very mail can't be shown.
         """
@@ -88,9 +106,10 @@ class Inbound:
         box = place.box
         key = mapping.mail_key(box.address.value, mail.digest)
         if await self._mails.seen(key):
+            await self._inbox.take_away(place)
             return
         if await self._is_code(mail) or await self._is_report(mail, box.address):
-            await self._mails.put(stored(key, box, mail, None), place, "", ())
+            await self._link(stored(key, box, mail, None), place, None)
             return
         who = OPERATOR if mail.reports else correspondent(mail.sender.address, self._directory)
         who = await self._ghosts.settled(who)
@@ -104,14 +123,14 @@ class Inbound:
         await self._mails.abandon(mapping.mail_key(box.address.value, parse_mail(raw).digest))
 
     async def settle(self) -> None:
-        """At start: close the acts that a crash left open. The mails themselves come again from their mailbox."""
+        """At start: close the acts that a crash left open. The mails themselves come again from the inbox."""
         for intent in self._journal.open_intents():
             if intent.kind == "mail.deliver":
                 done = await self._mails.delivered(intent.ref)
                 self._journal.end(intent.act, "delivered" if done else "interrupted")
             elif intent.kind == INFECTED and await self._mails.delivered(intent.ref):
                 await self._scanning.told(intent.act, intent.ref)
-            elif intent.kind in {"room.create", "mailbox.connect"}:
+            elif intent.kind == "room.create":
                 self._journal.end(intent.act, "interrupted")
 
     async def _is_code(self, mail: Mail) -> bool:
@@ -137,7 +156,9 @@ class Inbound:
                 return
         ref = await self._keys.token(room, key)
         act = self._journal.begin("mail.deliver", actor=box.actor, room=await self._keys.token(room, room), ref=ref)
-        thread = await self._threads.place(mail, key, room)
+        async with transaction(self._db):
+            thread = await self._threads.place(mail, key, room)
+            await self._mails.begin(key, room)
         drafts = mapping.to_drafts(
             mail,
             head=mapping.Head(who.label, who.warning, thread.number, self._answers(mail)),
@@ -149,7 +170,6 @@ class Inbound:
         drafts = scanned.shown(drafts, box.address.value)
         events: list[EventId] = []
         txns = [mapping.txn(box.address.value, mail.digest, draft.rank) for draft in drafts]
-        await self._mails.begin(key, room)
         try:
             for draft, txn in zip(drafts, txns, strict=True):
                 content = draft.content if draft.file is None else await self._uploaded(draft, txn, ghost)
@@ -162,13 +182,21 @@ class Inbound:
             await self._mails.abandon(key)
             self._journal.end(act, "refused", status=error.status)
             raise
-        await self._threads.note(thread, mail.message_id, mail.references, events[0])
         infected = await self._scanning.tell(scanned, actor=box.actor, room=await self._keys.token(room, room), ref=ref)
-        await self._mails.put(stored(key, box, mail, room, thread.id, listed=who.verified), place, ref, events)
+        kept = stored(key, box, mail, room, thread.id, listed=who.verified)
+        await self._link(kept, place, _Shown(ref, events, thread, txns))
         await self._scanning.told(infected, ref)
         self._journal.end(act, "delivered", parts=len(events))
-        await self._uploads.forget(txns)
         logs.event(logger, "mail.delivered", parts=len(events))
+
+    async def _link(self, mail: StoredMail, place: Place, shown: _Shown | None) -> None:
+        """All that is kept of a mail instead of its text, in one transaction. None: there was nothing to show."""
+        async with transaction(self._db):
+            if shown is not None:
+                await self._threads.note(shown.thread, mail.message_id, mail.references, shown.events[0])
+                await self._uploads.forget(shown.txns)
+            await self._mails.put(mail, place, shown.ref if shown else "", shown.events if shown else ())
+            await self._inbox.take_away(place)
 
     def _answers(self, mail: Mail) -> Answers:
         return answers_to(mail.sender, mail.reply_to, self._directory.whitelisted)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mautrix.util.async_db import Database
+
 from colloque.book import AttestationBook
-from colloque.bot_service import Parts
+from colloque.clock import Clock
 from colloque.directory.lookup import Directory
 from colloque_mssante.authors import Authors
 from colloque_mssante.credentials import Credentials
 from colloque_mssante.store_choices import Choices
 from colloque_mssante.teams import Teams
+from colloque_mssante.wanted import Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +26,18 @@ class Known:
     choices: Choices
     teams: Teams
     authors: Authors
+    wanted: Wanted
 
 
-async def open_known(parts: Parts, book: AttestationBook, directory: Directory, credentials: Credentials) -> Known:
+async def open_known(
+    db: Database, clock: Clock, book: AttestationBook, directory: Directory, credentials: Credentials
+) -> Known:
     """All of it, as the database has it."""
-    choices, teams = Choices(parts.db, parts.clock), Teams(parts.db, book, parts.clock)
+    choices, teams = Choices(db, clock), Teams(db, book, clock)
     await choices.load()
     await teams.load()
     authors = Authors(
-        book=book, directory=directory, credentials=credentials, choices=choices, teams=teams, clock=parts.clock
+        book=book, directory=directory, credentials=credentials, choices=choices, teams=teams, clock=clock
     )
-    return Known(book, directory, credentials, choices, teams, authors)
+    wanted = Wanted(book=book, directory=directory, credentials=credentials, choices=choices, teams=teams, clock=clock)
+    return Known(book, directory, credentials, choices, teams, authors, wanted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -12,13 +13,12 @@ from colloque.clock import Clock, from_millis, to_millis
 from colloque.identity import EventId, MssanteAddress, UserId
 from colloque.mail.message import Report
 from colloque.store.schema import transaction
+from colloque_mssante.leases import NotHeld
 from colloque_mssante.sends import ROOM, Send, read_send
 
 _BY_REPORT = {"delivered": "delivered", "failed": "failed", "error": "failed", "read": "read"}
 """What a report makes of a mail. Any other report only proves that the mail left."""
-_SHORT_TRIES = 3
-"""Deferrals (some 15 s) after which the writer is told to be patient."""
-_HELD = (
+HELD = (
     "EXISTS (SELECT 1 FROM outbox a WHERE a.thread = outbox.thread AND outbox.thread <> '' AND a.seq < outbox.seq "
     "AND a.state IN ('queued', 'deferred', 'data'))"
 )
@@ -39,8 +39,8 @@ class Outbox:
             await self._db.execute(
                 "INSERT INTO outbox "
                 "(key, caller, sender, recipients, owner, room_id, event_id, message_id, envid, ref, raw, state, "
-                "next_at, made_at, thread, target, filed) "
-                "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) "
+                "next_at, made_at, thread, target, filed, handled) "
+                "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17) "
                 "ON CONFLICT (key) DO NOTHING",
                 send.key,
                 send.caller,
@@ -99,47 +99,42 @@ class Outbox:
         )
         return [found for row in rows if (found := read_send(row))]
 
-    async def due(self) -> list[Send]:
-        """What may be tried now, oldest first: of one thread, the first that has not left."""
-        rows = await self._db.fetch(
-            "SELECT * FROM outbox WHERE state IN ('queued', 'deferred') AND next_at <= $1 AND NOT "  # noqa: S608
-            f"{_HELD} ORDER BY seq",
+    async def senders(self) -> list[MssanteAddress]:
+        """Mailboxes for which something is to be done: mails to send, to settle, to file."""
+        rows: list[Any] = await self._db.fetch(
+            "SELECT DISTINCT sender FROM outbox WHERE state IN ('queued', 'deferred', 'data', 'doubtful') "
+            "UNION SELECT DISTINCT sender FROM outbox WHERE NOT filed"
+        )
+        return [MssanteAddress(row["sender"]) for row in rows]
+
+    async def ready(self) -> list[MssanteAddress]:
+        """Mailboxes from which something may be sent now."""
+        rows: list[Any] = await self._db.fetch(
+            "SELECT DISTINCT sender FROM outbox WHERE state IN ('queued', 'deferred') AND next_at <= $1 AND NOT "  # noqa: S608
+            f"{HELD}",
             self._now(),
         )
-        return [found for row in rows if (found := read_send(row))]
+        return [MssanteAddress(row["sender"]) for row in rows]
 
-    async def held(self) -> list[Send]:
-        """Mails that wait for an earlier one of their thread, and whose writer was not shown that they do."""
+    async def due(self, sender: MssanteAddress) -> list[Send]:
+        """What may be sent from a mailbox now, oldest first: of one thread, the first that has not left."""
         rows = await self._db.fetch(
-            f"SELECT * FROM outbox WHERE state = 'queued' AND told = '' AND room_id <> '' AND {_HELD} "  # noqa: S608
-            "AND EXISTS (SELECT 1 FROM outbox b WHERE b.thread = outbox.thread AND b.seq < outbox.seq "
-            "AND b.state = 'deferred' AND b.tries > $1) ORDER BY seq",
-            _SHORT_TRIES,
+            "SELECT * FROM outbox WHERE sender = $2 AND state IN ('queued', 'deferred') AND next_at <= $1 AND NOT "  # noqa: S608
+            f"{HELD} ORDER BY seq",
+            self._now(),
+            sender.value,
         )
         return [found for row in rows if (found := read_send(row))]
 
     async def interrupted(self) -> list[Send]:
-        """Mails whose text was leaving when the process died."""
+        """Mails whose text is leaving, or was when the process died that sent them."""
         rows = await self._db.fetch("SELECT * FROM outbox WHERE state = 'data' ORDER BY seq")
-        return [found for row in rows if (found := read_send(row))]
-
-    async def to_tell(self) -> list[Send]:
-        """Mails whose writer was not shown the present state.
-
-        A doubt is told at `next_at`: a report may come first. A short wait is not told at all.
-        """
-        rows = await self._db.fetch(
-            "SELECT * FROM outbox WHERE room_id <> '' AND told <> state AND state NOT IN ('queued', 'data') "
-            "AND (state <> 'doubtful' OR next_at <= $1) AND (state <> 'deferred' OR tries > $2) ORDER BY seq",
-            self._now(),
-            _SHORT_TRIES,
-        )
         return [found for row in rows if (found := read_send(row))]
 
     async def next_time(self) -> datetime | None:
         """When something is due or to be told next; None when nothing waits."""
         value = await self._db.fetchval(
-            f"SELECT MIN(next_at) FROM outbox WHERE (state IN ('queued', 'deferred') AND NOT {_HELD}) "  # noqa: S608
+            f"SELECT MIN(next_at) FROM outbox WHERE (state IN ('queued', 'deferred') AND NOT {HELD}) "  # noqa: S608
             "OR (state = 'doubtful' AND told <> state AND room_id <> '')"
         )
         return None if value is None else from_millis(value)
@@ -152,23 +147,41 @@ class Outbox:
     async def oldest_waiting(self) -> datetime | None:
         """Since when the oldest mail that was never tried waits."""
         value = await self._db.fetchval(
-            f"SELECT MIN(next_at) FROM outbox WHERE state = 'queued' AND NOT {_HELD}"  # noqa: S608
+            f"SELECT MIN(next_at) FROM outbox WHERE state = 'queued' AND NOT {HELD}"  # noqa: S608
         )
         return None if value is None else from_millis(value)
 
-    async def move(self, key: str, state: str, *, status: str = "", next_at: datetime | None = None) -> None:
-        """Put a mail into a state of the sender's making (never over what a report already said)."""
+    async def leaving(self, send: Send) -> Send:
+        """The text of a mail is about to leave; the mail as it is then. Raises NotHeld when it is not to leave now."""
+        found = await self._db.fetchval(
+            "UPDATE outbox SET state = 'data', status = '', attempt = attempt + 1, next_at = $3 "
+            "WHERE key = $1 AND attempt = $2 AND state IN ('queued', 'deferred') RETURNING 1",
+            send.key,
+            send.attempt,
+            self._now(),
+        )
+        if found is None:
+            raise NotHeld("this mail is not to be sent now")
+        return replace(send, state="data", attempt=send.attempt + 1)
+
+    async def move(self, send: Send, state: str, *, status: str = "", next_at: datetime | None = None) -> None:
+        """Put a mail into a state of the sender's making, never over what a report already said.
+
+        What an attempt learns after another has begun changes nothing, but for this: what was taken has left.
+        """
         await self._db.execute(
-            "UPDATE outbox SET state = $2, status = $3, next_at = $4, tries = tries + $5 WHERE key = $1 "
-            "AND state NOT IN ('delivered', 'read', 'failed')",
-            key,
+            "UPDATE outbox SET state = $2, status = $3, next_at = $4, tries = tries + $5, "
+            "raw = CASE WHEN $7 AND filed THEN NULL ELSE raw END WHERE key = $1 "
+            "AND ((attempt = $6 AND state IN ('queued', 'deferred', 'data', 'doubtful')) "
+            "OR ($7 AND state NOT IN ('delivered', 'read', 'failed')))",
+            send.key,
             state,
             status,
             to_millis(next_at or self._clock.now()),
             int(state in {"deferred", "doubtful"}),
+            send.attempt,
+            state == "sent",
         )
-        if state == "sent":
-            await self._db.execute("UPDATE outbox SET raw = NULL WHERE key = $1 AND filed", key)
 
     async def again(self, key: str, *, asked_by: EventId) -> bool:
         """Queue a doubtful or refused mail again, under its own Message-ID; False when it is in another state.
@@ -183,7 +196,7 @@ class Outbox:
                 return False
             await self._db.execute(
                 "UPDATE outbox SET state = 'queued', status = '', told = '', tries = 0, next_at = $2, made_at = $2, "
-                "asked_by = $3 WHERE key = $1",
+                "asked_by = $3, attempt = attempt + 1 WHERE key = $1",
                 key,
                 self._now(),
                 asked_by,
@@ -213,12 +226,6 @@ class Outbox:
     async def filed(self, key: str) -> None:
         """The copy is there, or never will be."""
         await self._db.execute("UPDATE outbox SET filed = true, raw = NULL WHERE key = $1", key)
-
-    async def told(self, key: str, state: str, by: EventId) -> None:
-        """The writer was shown that state, by that event."""
-        await self._db.execute(
-            "UPDATE outbox SET told = $2, told_event = $3 WHERE key = $1 AND state = $2", key, state, by
-        )
 
     async def report(self, report: Report, mailbox: MssanteAddress) -> Send | None:
         """Take in what a DSN or MDN that came to `mailbox` says; the mail it speaks of, if it is one of ours."""

@@ -1,15 +1,14 @@
-"""Reading mailboxes, wired: what `app` needs to know of it."""
+"""From the inbox into rooms, wired: what `app` needs to know of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from colloque.bot_service import Parts
-from colloque.config import MssanteConfig
-from colloque_mssante.budget import Budget
 from colloque_mssante.conversations import Conversations
-from colloque_mssante.elsewhere import Elsewhere
+from colloque_mssante.delivery import Delivery
 from colloque_mssante.ghosts import Ghosts
+from colloque_mssante.giving_up import GivingUp
 from colloque_mssante.inbound import Inbound
 from colloque_mssante.known import Known
 from colloque_mssante.notices import Notices
@@ -17,32 +16,33 @@ from colloque_mssante.outbox import Outbox
 from colloque_mssante.quiet import Quiet
 from colloque_mssante.scanning import Scanning
 from colloque_mssante.store import Mailboxes
+from colloque_mssante.store_inbox import Inbox
 from colloque_mssante.store_mails import Mails, Uploads
 from colloque_mssante.store_reading import Reads
 from colloque_mssante.store_talk import Sayings
 from colloque_mssante.threads import Threads
 from colloque_mssante.twins import Twins
-from colloque_mssante.watch import Watcher
 
 
 def open_receiving(
     *,
-    config: MssanteConfig,
     parts: Parts,
     known: Known,
-    budget: Budget,
     conversations: Conversations,
     ghosts: Ghosts,
     mails: Mails,
+    mailboxes: Mailboxes,
     outbox: Outbox,
     scanning: Scanning,
     quiet: Quiet,
-    elsewhere: Elsewhere,
     notices: Notices,
     changed: Callable[[], None],
-) -> tuple[Inbound, Watcher]:
+) -> tuple[Inbound, Delivery]:
     """All of it, on the service's parts. `changed` is called when a report changed the state of a mail of ours."""
+    inbox = Inbox(parts.db, parts.clock)
     inbound = Inbound(
+        db=parts.db,
+        inbox=inbox,
         conversations=conversations,
         ghosts=ghosts,
         directory=known.directory,
@@ -55,6 +55,8 @@ def open_receiving(
         journal=parts.journal,
         quiet=quiet,
         twins=Twins(
+            db=parts.db,
+            inbox=inbox,
             mails=mails,
             outbox=outbox,
             sayings=Sayings(parts.db, parts.clock),
@@ -64,20 +66,16 @@ def open_receiving(
         ),
         changed=changed,
     )
-    watcher = Watcher(
-        config=config,
-        book=known.book,
-        directory=known.directory,
-        credentials=known.credentials,
-        mailboxes=Mailboxes(parts.db, parts.clock),
-        choices=known.choices,
-        teams=known.teams,
-        budget=budget,
+    giving_up = GivingUp(
+        inbox=inbox, notes=notices, teams=known.teams, incidents=parts.incidents, journal=parts.journal
+    )
+    delivery = Delivery(
+        db=parts.db,
+        inbox=inbox,
         inbound=inbound,
-        elsewhere=elsewhere,
-        incidents=parts.incidents,
-        notices=notices,
-        journal=parts.journal,
+        mailboxes=mailboxes,
+        wanted=known.wanted,
+        giving_up=giving_up,
         clock=parts.clock,
     )
-    return inbound, watcher
+    return inbound, delivery

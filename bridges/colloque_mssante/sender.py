@@ -1,7 +1,6 @@
-"""The outbox at work: hands mails to the operator, one mailbox's in their order, and shows what became of each.
+"""The outbox at work: hands mails to the operator, one mailbox's in their order, and keeps what became of each.
 
-One task a sending mailbox: a slow one holds nobody else. What the room shows follows the stored state, so a crash
-anywhere is repaired by the next pass.
+One task a sending mailbox: a slow one holds nobody else. What rooms show of it is the matter of `states`.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
 from colloque import logs
@@ -19,16 +18,14 @@ from colloque.config import MailServerConfig
 from colloque.errors import (
     BadInput,
     ColloqueError,
-    HomeRefused,
     LoginRefused,
     MailInDoubt,
     MailRefused,
     Tampered,
     Temporary,
 )
-from colloque.identity import EventId, MssanteAddress, digest
+from colloque.identity import MssanteAddress
 from colloque.mail.smtp import NOTIFY_ALL, submit
-from colloque.matrix.home import Home, reaction, text
 from colloque.patience import patiently
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
@@ -36,6 +33,7 @@ from colloque.store.roomkeys import RoomKeys
 from colloque_mssante import texts
 from colloque_mssante.budget import Budget
 from colloque_mssante.credentials import Credentials
+from colloque_mssante.leases import Leases, NotHeld
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.sends import CODES, RECEIPTS, Send
 
@@ -46,7 +44,7 @@ GIVE_UP = timedelta(hours=48)
 _BACK_OFF_S = (2.0, 3600.0)
 _TLS_WAIT_S = 300.0
 _SMTP_S = 60.0
-_LOOK_S = 5.0
+_LOOK_S = 1.0
 _PAUSE_S = 0.25
 _LAST_S = 2.0
 TLS_INCIDENT = "mssante.tls"
@@ -62,51 +60,69 @@ class Sender:
         self,
         *,
         server: MailServerConfig,
-        home: Home,
         outbox: Outbox,
         budget: Budget,
         credentials: Credentials,
+        leases: Leases,
         incidents: Incidents,
         journal: Journal,
         keys: RoomKeys,
         clock: Clock,
+        changed: Callable[[], None],
     ) -> None:
+        """`changed` is called when a mail's state did."""
         self._server = server
-        self._home = home
         self._outbox = outbox
         self._budget = budget
         self._credentials = credentials
+        self._leases = leases
         self._incidents = incidents
         self._journal = journal
         self._keys = keys
         self._clock = clock
+        self._changed = changed
         self._news = asyncio.Event()
         self._tasks: dict[MssanteAddress, asyncio.Task[None]] = {}
+        self._resting = False
 
     def wake(self) -> None:
-        """Something new stands in the outbox, or a state changed."""
+        """Something new stands in the outbox."""
         self._news.set()
 
     async def settle(self) -> None:
-        """At start: a mail whose text was leaving is in doubt (a code may be sent twice: it is simply sent again)."""
-        for send in await self._outbox.interrupted():
-            await self._doubt(send)
+        """At start: close the acts that a crash left open."""
         for intent in self._journal.open_intents():
             if intent.kind == "mail.send":
                 found = await self._outbox.of_ref(intent.ref)
-                self._journal.end(intent.act, found.state if found is not None else "not_done")
+                state = found.state if found is not None else "not_done"
+                self._journal.end(intent.act, "interrupted" if state == "data" else state)
+
+    async def take_over(self, mailboxes: Collection[MssanteAddress]) -> None:
+        """From whoever worked for them: what was leaving is in doubt (a code may come twice: it is sent again)."""
+        for send in await self._outbox.interrupted():
+            if send.sender in mailboxes:
+                await self._doubt(send)
+
+    def busy(self, mailbox: MssanteAddress) -> bool:
+        """Whether something is being sent from it."""
+        return mailbox in self._tasks
+
+    async def rest(self, within_s: float) -> None:
+        """Begin nothing any more; returns when what was begun has ended and is kept, or after that time."""
+        self._resting = True
+        if tasks := set(self._tasks.values()):
+            await asyncio.wait(tasks, timeout=within_s)
 
     async def run(self) -> None:
-        """Send what is due and show what became of it, for ever."""
+        """Send what is due, for ever."""
         try:
             while True:
                 self._news.clear()
-                for send in await self._outbox.due():
-                    if send.sender not in self._tasks:
-                        task = asyncio.create_task(self._drain(send.sender))
-                        self._tasks[send.sender] = task
-                        task.add_done_callback(self._done(send.sender))
-                await self._tell_all()
+                for mailbox in await self._outbox.ready():
+                    if mailbox not in self._tasks and self._may(mailbox):
+                        task = asyncio.create_task(self._drain(mailbox))
+                        self._tasks[mailbox] = task
+                        task.add_done_callback(self._done(mailbox))
                 await self._sleep()
         finally:
             left = set(self._tasks.values())
@@ -134,9 +150,12 @@ class Sender:
                 await self._news.wait()
 
     async def _drain(self, sender: MssanteAddress) -> None:
-        for send in await self._outbox.due():
-            if send.sender == sender:
+        for send in await self._outbox.due(sender):
+            if self._may(sender):
                 await self.attempt(send)
+
+    def _may(self, mailbox: MssanteAddress) -> bool:
+        return self._leases.holds(mailbox) and not self._resting
 
     async def attempt(self, send: Send) -> None:
         """Try to hand over one mail, and keep what became of it."""
@@ -153,8 +172,11 @@ class Sender:
         if auth is None or send.raw is None:
             return await self._refuse(send, "login")
 
+        leaving = send
+
         async def before_data() -> None:
-            await self._outbox.move(send.key, "data")
+            nonlocal leaving
+            leaving = await self._leave(send)
 
         try:
             async with self._budget.sending():
@@ -172,12 +194,17 @@ class Sender:
                     revocation=self._credentials.revocation,
                 )
         except ColloqueError as error:
-            return await self._failed(send, error)
-        await self._note(send, "sent")
+            return await self._failed(leaving, error)
+        await self._note(leaving, "sent")
         await self._incidents.close(TLS_INCIDENT)
         if _is_services(send):
             await self._incidents.close(SENDER_INCIDENT)
         return "sent"
+
+    async def _leave(self, send: Send) -> Send:
+        """The last moment at which it may still stay: whoever lost the mailbox does not send from it."""
+        async with self._leases.holding(send.sender):
+            return await self._outbox.leaving(send)
 
     async def _failed(self, send: Send, error: ColloqueError) -> str:
         match error:
@@ -192,6 +219,8 @@ class Sender:
             case Tampered():
                 await self._incidents.open(TLS_INCIDENT, texts.INCIDENT_TLS)
                 return await self._defer(send, _TLS_WAIT_S)
+            case NotHeld():
+                return "not_held"  # whoever sends from that mailbox now says what becomes of it
             case Temporary():
                 return await self._defer(send, error.retry_after_s)
         raise error
@@ -219,58 +248,14 @@ class Sender:
     async def _note(self, send: Send, state: str, *, status: str = "", next_at: datetime | None = None) -> None:
         """Keep what became of a mail, however long the database is away: nobody else knows, and its thread waits."""
         await patiently(
-            lambda: self._outbox.move(send.key, state, status=status, next_at=next_at), for_s=math.inf, most_s=_LOOK_S
+            lambda: self._outbox.move(send, state, status=status, next_at=next_at), for_s=math.inf, most_s=_LOOK_S
         )
-
-    async def _tell_all(self) -> None:
-        """Show each writer the state of their mail: a sign on their message, or words under it."""
-        for send in (*await self._outbox.to_tell(), *await self._outbox.held()):
-            try:
-                await self._tell(send)
-            except Temporary as error:
-                logs.event(logger, "state.deferred", code=error.code)
-                return
-            except HomeRefused as error:
-                # The room is gone: nobody is left to be told.
-                logs.event(logger, "state.refused", code=error.errcode)
-                await self._outbox.told(send.key, send.state, EventId(""))
-
-    async def _tell(self, send: Send) -> None:
-        assert send.room is not None
-        assert send.event is not None
-        txn = digest(f"{send.key} {send.state} {send.status} {send.tries}")
-        sign = _SIGNS.get(send.state)
-        if sign is not None:
-            by = await self._home.send(send.room, reaction(send.event, sign), txn=txn, type_="m.reaction")
-        else:
-            by = await self._home.send(send.room, text(_words(send), reply_to=send.event), txn=txn)
-        await self._outbox.told(send.key, send.state, by)
-
-
-_SIGNS = {
-    "queued": texts.DEFERRED,
-    "sent": texts.SENT,
-    "delivered": texts.DELIVERED,
-    "read": texts.READ,
-    "deferred": texts.DEFERRED,
-}
+        self._changed()
 
 
 def _is_services(send: Send) -> bool:
     """True for what leaves from the services' own mailbox. Receipts of a shared one are nobody's either."""
     return send.owner is None and send.caller != RECEIPTS
-
-
-def _words(send: Send) -> str:
-    match send.state, send.status:
-        case "doubtful", _:
-            return texts.doubtful()
-        case "failed", status:
-            return texts.failed(status)
-        case _, "login":
-            return texts.login_refused()
-        case _, status:
-            return texts.refused(status)
 
 
 def stuck_since(oldest: datetime | None, now: datetime) -> bool:

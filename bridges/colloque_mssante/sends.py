@@ -56,6 +56,8 @@ class Send:
     made_at: datetime
     told: str
     """The state that the writer was last shown."""
+    attempt: int = 0
+    """How often its text was about to leave."""
     thread: str = ""
     """The thread it stands in; empty for a service's."""
     target: str = field(default="", repr=False)
@@ -124,6 +126,7 @@ def read_send(row: Any) -> Send | None:
         next_at=from_millis(row["next_at"]),
         made_at=from_millis(row["made_at"]),
         told=row["told"],
+        attempt=row["attempt"],
         thread=row["thread"],
         target=row["target"],
     )

@@ -1,7 +1,8 @@
-"""What the bridge remembers of mailboxes: how far each was read, and what could not be shown."""
+"""What the bridge remembers of mailboxes: how far each was read, and how that goes."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -54,17 +55,8 @@ class Place:
     uid: int
 
 
-@dataclass(frozen=True, slots=True)
-class Stuck:
-    """A mail that could not be shown although Matrix answers."""
-
-    uid: int
-    tries: int
-    next_at: datetime
-
-
 class Mailboxes:
-    """Cursors. A cursor moves last, when everything up to it is dealt with (shown, skipped or noted as stuck)."""
+    """Cursors, made here; `store_inbox.Inbox` moves them, with the mails that they pass over."""
 
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db = db
@@ -76,7 +68,7 @@ class Mailboxes:
             found = await self.get(address)
             if found is not None and found.owner == owner:
                 return found
-            await self._db.execute("DELETE FROM stuck WHERE mailbox = $1", address.value)
+            await self._db.execute("DELETE FROM inbox WHERE mailbox = $1", address.value)
             await self._db.execute(
                 "INSERT INTO mailbox (address, owner, since, uid) VALUES ($1, $2, $3, 0) "
                 "ON CONFLICT (address) DO UPDATE SET owner = excluded.owner, since = excluded.since, "
@@ -92,28 +84,7 @@ class Mailboxes:
     async def get(self, address: MssanteAddress) -> Cursor | None:
         """The cursor, None when the mailbox was never watched."""
         row: Any = await self._db.fetchrow("SELECT * FROM mailbox WHERE address = $1", address.value)
-        if row is None:
-            return None
-        return Cursor(
-            address,
-            UserId(row["owner"]),
-            from_millis(row["since"]),
-            row["uidvalidity"],
-            row["uid"],
-            row["refused"] or "",
-            row["opened"],
-        )
-
-    async def move(self, cursor: Cursor, uidvalidity: int, uid: int) -> None:
-        """Everything up to `uid` is dealt with."""
-        await self._db.execute(
-            "UPDATE mailbox SET uidvalidity = $2, uid = $3 WHERE address = $1 AND owner = $4 AND opened = $5",
-            cursor.address.value,
-            uidvalidity,
-            uid,
-            cursor.owner,
-            cursor.opened,
-        )
+        return None if row is None else read_cursor(row)
 
     async def refuse(self, address: MssanteAddress, code: str) -> bool:
         """The operator does not let us in (`""`: it does again). True when that is news."""
@@ -122,41 +93,43 @@ class Mailboxes:
             await self._db.execute("UPDATE mailbox SET refused = $2 WHERE address = $1", address.value, code or None)
         return (before or "") != code
 
-    async def stuck(self, address: MssanteAddress, uidvalidity: int) -> list[Stuck]:
-        """Mails to try again now."""
-        rows: list[Any] = await self._db.fetch(
-            "SELECT uid, tries, next_at FROM stuck WHERE mailbox = $1 AND uidvalidity = $2 AND NOT given_up "
-            "AND next_at <= $3 ORDER BY uid",
-            address.value,
-            uidvalidity,
-            to_millis(self._clock.now()),
-        )
-        return [Stuck(row["uid"], row["tries"], from_millis(row["next_at"])) for row in rows]
-
-    async def note_stuck(
-        self, address: MssanteAddress, uidvalidity: int, uid: int, next_at: datetime, *, limit: int
-    ) -> bool:
-        """One more failure of a mail; True when it is given up now, after `limit` of them."""
-        async with transaction(self._db):
-            await self._db.execute(
-                "INSERT INTO stuck (mailbox, uidvalidity, uid, tries, next_at) VALUES ($1, $2, $3, 1, $4) "
-                "ON CONFLICT (mailbox, uidvalidity, uid) "
-                "DO UPDATE SET tries = stuck.tries + 1, next_at = excluded.next_at",
-                address.value,
-                uidvalidity,
-                uid,
-                to_millis(next_at),
-            )
-            key = (address.value, uidvalidity, uid)
-            where = "mailbox = $1 AND uidvalidity = $2 AND uid = $3"
-            tries = await self._db.fetchval(f"SELECT tries FROM stuck WHERE {where}", *key)  # noqa: S608
-            if tries < limit:
-                return False
-            await self._db.execute(f"UPDATE stuck SET given_up = true WHERE {where}", *key)  # noqa: S608
-        return True
-
-    async def unstick(self, address: MssanteAddress, uidvalidity: int, uid: int) -> None:
-        """It worked, or it is gone."""
+    async def note_state(self, address: MssanteAddress, state: str, *, only_from: str = "") -> None:
+        """How its reading goes now; `only_from`: where it went otherwise, that stays."""
         await self._db.execute(
-            "DELETE FROM stuck WHERE mailbox = $1 AND uidvalidity = $2 AND uid = $3", address.value, uidvalidity, uid
+            "UPDATE mailbox SET state = $2, state_at = $3 WHERE address = $1 AND state <> $2 "
+            "AND ($4 = '' OR state = $4)",
+            address.value,
+            state,
+            to_millis(self._clock.now()),
+            only_from,
         )
+
+    async def states(self) -> dict[MssanteAddress, str]:
+        """How the reading of each goes that is read."""
+        rows: list[Any] = await self._db.fetch("SELECT address, state FROM mailbox WHERE state <> ''")
+        return {MssanteAddress(row["address"]): row["state"] for row in rows}
+
+    async def unreachable(self, since: datetime) -> bool:
+        """True when some mailbox has been out of reach since then: for health."""
+        found = await self._db.fetchval(
+            "SELECT 1 FROM mailbox WHERE state = 'waiting' AND state_at <= $1 LIMIT 1", to_millis(since)
+        )
+        return found is not None
+
+
+def read_cursor(row: Any) -> Cursor:
+    """A row of `mailbox`."""
+    return Cursor(
+        MssanteAddress(row["address"]),
+        UserId(row["owner"]),
+        from_millis(row["since"]),
+        row["uidvalidity"],
+        row["uid"],
+        row["refused"] or "",
+        row["opened"],
+    )
+
+
+def box_ref(address: MssanteAddress, *more: str) -> str:
+    """20 hex digits for the journal and for keys of incidents."""
+    return hashlib.sha256(" ".join((address.value, *more)).encode()).hexdigest()[:20]

@@ -11,6 +11,7 @@ from mautrix.util.async_db import Database
 from colloque.clock import Clock, from_millis, start_of_day_in_paris, to_millis
 from colloque.identity import MssanteAddress, UserId
 from colloque.store.schema import transaction
+from colloque_mssante.store_inbox import give_back
 
 PAUSED, OFF = "paused", "off"
 
@@ -42,8 +43,11 @@ class Choices:
         """Grows with every choice."""
 
     async def load(self) -> None:
-        """At start."""
+        """At start; and again and again where another process writes them."""
+        before = dict(self._known)
         self._note(await self._db.fetch("SELECT * FROM mailbox WHERE closed <> '' OR opened > 0"))
+        if self._known != before:
+            self.version += 1
 
     def closed(self, address: MssanteAddress, owner: UserId) -> str:
         """Empty, `paused` or `off`."""
@@ -75,13 +79,16 @@ class Choices:
         return found
 
     async def close(self, owner: UserId, how: str) -> list[Choice]:
-        """Pause or disconnect all of somebody's mailboxes; as they are then."""
-        await self._db.execute(
-            "UPDATE mailbox SET closed = $2, closed_at = $3 WHERE owner = $1 AND closed <> $2",
-            owner,
-            how,
-            to_millis(self._clock.now()),
-        )
+        """Pause or disconnect all of somebody's mailboxes; as they are then. What was not shown yet is not kept."""
+        async with transaction(self._db):
+            for box in await self.of(owner):
+                await give_back(self._db, box.address)
+            await self._db.execute(
+                "UPDATE mailbox SET closed = $2, closed_at = $3 WHERE owner = $1 AND closed <> $2",
+                owner,
+                how,
+                to_millis(self._clock.now()),
+            )
         self.version += 1
         return await self.of(owner)
 

@@ -60,7 +60,19 @@ class ShownMail:
     read: bool
     """Its owner read it in Matrix."""
     there: str
-    """What the room shows already: empty or `seen`."""
+    """What was noted already: empty or `seen`."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewsOf:
+    """What happened elsewhere to a mail, for its room."""
+
+    id: str
+    room: RoomId
+    event: EventId
+    """The first that shows it."""
+    what: str
+    """`seen` or `answered`."""
 
 
 class Reads:
@@ -146,7 +158,7 @@ class Reads:
                 row["message_id"],
                 row["subject"],
                 # Read or answered elsewhere: that program told, or was told not to.
-                "" if row["there"] in {SEEN, ANSWERED} else row["receipt_to"],
+                "" if {row["there"], row["news"]} & {SEEN, ANSWERED} else row["receipt_to"],
                 from_millis(row["read_at"]),
             )
             for row in rows
@@ -158,10 +170,11 @@ class Reads:
         Not those that stand in a room as what the other wrote: nobody is told when somebody else reads.
         """
         rows: list[Any] = await self._db.fetch(
-            "SELECT mail.id, mail.uid, mail.room_id, mail.read_at, mail.there, part.event_id "
+            "SELECT mail.id, mail.uid, mail.room_id, mail.read_at, mail.there, mail.news, part.event_id "
             "FROM mail JOIN part ON part.mail = mail.id AND part.rank = 0 "
             "WHERE mail.mailbox = $1 AND mail.uidvalidity = $2 AND mail.at >= $3 AND mail.there NOT IN ($4, $5) "
             "AND NOT EXISTS (SELECT 1 FROM draft_line WHERE draft_line.event_id = part.event_id) "
+            "AND mail.news <> $4 "
             "ORDER BY mail.uid DESC LIMIT $6",
             mailbox.value,
             uidvalidity,
@@ -177,14 +190,35 @@ class Reads:
                 RoomId(row["room_id"]),
                 EventId(row["event_id"]),
                 row["read_at"] > 0,
-                row["there"],
+                row["news"] or row["there"],
             )
             for row in rows
         ]
 
+    async def note_news(self, mail: str, what: str) -> None:
+        """That happened elsewhere, and its room is to show it."""
+        await self._db.execute("UPDATE mail SET news = $2 WHERE id = $1", mail, what)
+
+    async def news(self) -> list[NewsOf]:
+        """What rooms don't show yet."""
+        rows: list[Any] = await self._db.fetch(
+            "SELECT mail.id, mail.room_id, mail.news, part.event_id "
+            "FROM mail JOIN part ON part.mail = mail.id AND part.rank = 0 WHERE mail.news IN ($1, $2)",
+            SEEN,
+            ANSWERED,
+        )
+        return [NewsOf(row["id"], RoomId(row["room_id"]), EventId(row["event_id"]), row["news"]) for row in rows]
+
     async def happened(self, mail: str, what: str) -> None:
-        """The room shows that, or need not."""
-        await self._db.execute("UPDATE mail SET there = $2 WHERE id = $1", mail, what)
+        """The room shows that, or need not. What happened since is still to be shown."""
+        await self._db.execute(
+            "UPDATE mail SET there = CASE WHEN there IN ($3, $4) THEN there ELSE $2 END, "
+            "news = CASE WHEN news = $2 THEN '' ELSE news END WHERE id = $1",
+            mail,
+            what,
+            HERE,
+            ANSWERED,
+        )
 
     async def answered_here(self, mailbox: MssanteAddress, uidvalidity: int, uid: int) -> None:
         """A mail that was answered from Matrix: its flag is no news."""

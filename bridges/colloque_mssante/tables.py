@@ -6,6 +6,7 @@ from mautrix.util.async_db import UpgradeTable
 
 from colloque_mssante.tables_guests import register_guests
 from colloque_mssante.tables_teams import register_teams
+from colloque_mssante.tables_workers import register_workers
 from colloque_mssante.tables_writing import register, register_writing
 
 
@@ -15,6 +16,7 @@ def register_upgrades(table: UpgradeTable) -> None:
     register_writing(table)
     register_teams(table)
     register_guests(table)
+    register_workers(table)
 
 
 _FIRST = (

@@ -47,7 +47,7 @@ class Teams:
         """Grows with every change."""
 
     async def load(self) -> None:
-        """At start, and after every change."""
+        """At start, and after every change; again and again where another process makes them."""
         rows: list[Any] = await self._db.fetch("SELECT * FROM team ORDER BY mailbox, added_at, user_id, until")
         found: defaultdict[MssanteAddress, list[Member]] = defaultdict(list)
         for row in rows:
@@ -58,8 +58,9 @@ class Teams:
                 UserId(row["stands_in"]) if row["stands_in"] else None,
             )
             found[MssanteAddress(row["mailbox"])].append(member)
-        self._known = dict(found)
-        self.version += 1
+        if found != self._known:
+            self._known = dict(found)
+            self.version += 1
 
     def mailboxes(self) -> tuple[MssanteAddress, ...]:
         """Every shared mailbox."""

@@ -10,19 +10,19 @@ from colloque.bot_service import Parts, post_incidents
 from colloque.rooms.mark import ADMIN_KEY
 from colloque_mssante.notices import Notices
 from colloque_mssante.outbox import Outbox
-from colloque_mssante.watch import Watcher
+from colloque_mssante.store import Mailboxes
 
 
 class Telling:
     """One instance a process; `once` is called again and again."""
 
     def __init__(
-        self, *, parts: Parts, notices: Notices, outbox: Outbox, watcher: Watcher, registry: CollectorRegistry
+        self, *, parts: Parts, notices: Notices, outbox: Outbox, mailboxes: Mailboxes, registry: CollectorRegistry
     ) -> None:
         self._parts = parts
         self._notices = notices
         self._outbox = outbox
-        self._watcher = watcher
+        self._mailboxes = mailboxes
         self._mails = Gauge("colloque_outbox_mails", "Mails sent or to send", ["state"], registry=registry)
         self._boxes = Gauge("colloque_mailboxes", "Mailboxes watched", ["state"], registry=registry)
 
@@ -32,7 +32,7 @@ class Telling:
         for state, count in (await self._outbox.counts()).items():
             self._mails.labels(state).set(count)
         self._boxes.clear()
-        for state, count in Counter(self._watcher.states.values()).items():
+        for state, count in Counter((await self._mailboxes.states()).values()).items():
             self._boxes.labels(state).set(count)
         await self._notices.post()
         admin_room = await self._parts.rooms.get(ADMIN_KEY)

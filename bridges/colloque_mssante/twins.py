@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import logging
 
+from mautrix.util.async_db import Database
+
 from colloque import logs
 from colloque.identity import RoomId
 from colloque.mail.message import Mail
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
+from colloque.store.schema import transaction
 from colloque_mssante.ghosts import Correspondent
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.store import Place
+from colloque_mssante.store_inbox import Inbox
 from colloque_mssante.store_mails import Mails, stored
 from colloque_mssante.store_reading import Reads
 from colloque_mssante.store_talk import Sayings
@@ -23,8 +27,19 @@ class Twins:
     """One instance a process."""
 
     def __init__(
-        self, *, mails: Mails, outbox: Outbox, sayings: Sayings, reads: Reads, keys: RoomKeys, journal: Journal
+        self,
+        *,
+        db: Database,
+        inbox: Inbox,
+        mails: Mails,
+        outbox: Outbox,
+        sayings: Sayings,
+        reads: Reads,
+        keys: RoomKeys,
+        journal: Journal,
     ) -> None:
+        self._db = db
+        self._inbox = inbox
         self._mails = mails
         self._outbox = outbox
         self._sayings = sayings
@@ -52,9 +67,11 @@ class Twins:
         ref = await self._keys.token(room, key)
         act = self._journal.begin("mail.deliver", actor=box.actor, room=token, ref=ref)
         row = stored(key, box, mail, room, sent.thread, listed=who.verified)
-        await self._mails.put(row, place, ref, [sent.event])
-        if await self._sayings.was_seen(sent.event):
-            await self._reads.read_before(key)
+        async with transaction(self._db):
+            await self._mails.put(row, place, ref, [sent.event])
+            if await self._sayings.was_seen(sent.event):
+                await self._reads.read_before(key)
+            await self._inbox.take_away(place)
         self._journal.end(act, "delivered", parts=0)
         logs.event(logger, "mail.linked")
         return True

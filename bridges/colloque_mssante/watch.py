@@ -1,99 +1,105 @@
-"""Which mailboxes are read, and the reading: one task a mailbox, each from its own durable cursor.
+"""Reading mailboxes: one task for each that is wanted, from its own durable cursor into the inbox.
 
-Watched are the PER mailboxes that the directory lists for attested people and whose credentials we have, but for those
-that their owners paused or disconnected; and the ORG and CAB ones that a team shares.
+Nothing is ever moved, flagged or deleted in a mailbox here, and nothing is shown: `delivery` does that.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
+import math
 import random
-from datetime import datetime, timedelta
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
 
 from colloque import logs
-from colloque.attestation import Kind
 from colloque.audit import SYSTEM
-from colloque.book import AttestationBook
 from colloque.clock import Clock, monotonic, start_of_day_in_paris
 from colloque.config import MssanteConfig
-from colloque.directory.lookup import Directory
-from colloque.errors import AntivirusUnavailable, LoginRefused, NotFound, Tampered, Temporary
-from colloque.identity import MssanteAddress, UserId, digest
+from colloque.errors import LoginRefused, NotFound, Tampered, Temporary
+from colloque.identity import MssanteAddress, UserId
 from colloque.mail.access import Auth
 from colloque.mail.imap import Box, ImapClient
+from colloque.mail.revocation_check import Revocation
+from colloque.patience import patiently
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque_mssante import texts
-from colloque_mssante.authors import SHARABLE
 from colloque_mssante.budget import Budget
-from colloque_mssante.credentials import Credentials, fingerprint
+from colloque_mssante.credentials import fingerprint
 from colloque_mssante.elsewhere import Elsewhere
-from colloque_mssante.inbound import Inbound
-from colloque_mssante.notices import Notices
+from colloque_mssante.giving_up import STUCK_WAIT, TRIES, GivingUp
+from colloque_mssante.leases import Leases
+from colloque_mssante.notices import Notes
 from colloque_mssante.sender import TLS_INCIDENT
-from colloque_mssante.store import Cursor, Mailboxes, Place
-from colloque_mssante.store_choices import Choices
-from colloque_mssante.teams import SHARED, Teams
+from colloque_mssante.store import Cursor, Mailboxes, Place, box_ref
+from colloque_mssante.store_inbox import Inbox, Taken
+from colloque_mssante.teams import Teams
+from colloque_mssante.wanted import Key, Wanted
 
 _LOOK_S = 1.0
-_DIRECTORY_S = 30.0
-"""Between two questions to the directory for the same people."""
 _IMAP_S = 30.0
 _BACK_OFF_S = (1.0, 60.0)
 _TAMPERED_S = 300.0
-_TRIES = 3
-_STUCK_WAIT = timedelta(seconds=30)
-
-_Key = tuple[MssanteAddress, UserId, str]
-"""Address, owner (`SHARED` for a team's), fingerprint of the credential and of its owner's choice: a change of any
-starts a new task."""
+_FULL_S = 1.0
+"""Between two looks whether there is room in the inbox again."""
+_BATCH, _BATCH_BYTES = 20, 1_000_000
+"""Mails that are stored in one transaction."""
+_CONNECT = "mailbox.connect"
 
 logger = logging.getLogger(__name__)
 
 
 class Watcher:
-    """One instance a process. `states`: of each mailbox (starting, ok, waiting, unscanned, refused, tampered)."""
+    """One instance a process. `fetched` is called when something new stands in the inbox.
+
+    How it goes is kept with each mailbox: starting, ok, waiting, refused, tampered (and unscanned, by `delivery`).
+    """
 
     def __init__(
         self,
         *,
         config: MssanteConfig,
-        book: AttestationBook,
-        directory: Directory,
-        credentials: Credentials,
+        wanted: Wanted,
+        revocation: Revocation | None,
         mailboxes: Mailboxes,
-        choices: Choices,
+        inbox: Inbox,
         teams: Teams,
         budget: Budget,
-        inbound: Inbound,
+        leases: Leases,
         elsewhere: Elsewhere,
+        giving_up: GivingUp,
         incidents: Incidents,
-        notices: Notices,
+        notes: Notes,
         journal: Journal,
         clock: Clock,
+        fetched: Callable[[], None],
     ) -> None:
         self._config = config
-        self._book = book
-        self._directory = directory
-        self._credentials = credentials
+        self._wanted = wanted
+        self._revocation = revocation
         self._mailboxes = mailboxes
-        self._choices = choices
+        self._inbox = inbox
         self._teams = teams
         self._budget = budget
-        self._inbound = inbound
+        self._leases = leases
         self._elsewhere = elsewhere
+        self._giving_up = giving_up
         self._incidents = incidents
-        self._notices = notices
+        self._notes = notes
         self._journal = journal
         self._clock = clock
-        self._tasks: dict[_Key, asyncio.Task[None]] = {}
-        self._asked: tuple[int, ...] = ()
-        self._asked_at = 0.0
+        self._fetched = fetched
+        self._tasks: dict[Key, asyncio.Task[None]] = {}
         self._looking = asyncio.Lock()
-        self.states: dict[MssanteAddress, str] = {}
-        self._waiting_since: dict[MssanteAddress, float] = {}
+
+    def settle(self) -> None:
+        """At start: close the acts that a crash left open."""
+        for intent in self._journal.open_intents():
+            if intent.kind == _CONNECT:
+                self._journal.end(intent.act, "interrupted")
 
     async def run(self) -> None:
         """Follow the book of attestations, the directory and the credentials, for ever."""
@@ -107,87 +113,54 @@ class Watcher:
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
             self._tasks.clear()
 
-    def unreachable(self, after_s: float) -> bool:
-        """True when some mailbox has been out of reach for that long: for health."""
-        return any(monotonic() - since > after_s for since in self._waiting_since.values())
+    def busy(self, mailbox: MssanteAddress) -> bool:
+        """Whether that mailbox is being read."""
+        return any(address == mailbox for address, _, _ in self._tasks)
 
     async def look(self) -> None:
         """Start and stop what is to be: when this returns, no mailbox that its owner closed is read any more."""
         async with self._looking:
-            await self._look()
-
-    async def _look(self) -> None:
-        self._book.refresh()
-        self._credentials.refresh()
-        now = (self._book.edition, self._credentials.version, self._choices.version, self._teams.version)
-        if now == self._asked and monotonic() - self._asked_at < _DIRECTORY_S:
-            return
-        try:
-            wanted = self._wanted()
-        except NotFound:
-            return  # no directory yet
-        self._asked, self._asked_at = now, monotonic()
-        for key in set(self._tasks) - set(wanted):
-            task = self._tasks.pop(key)
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-            self._forget(key[0])
-        for key, (since, auth) in wanted.items():
-            if key not in self._tasks:
-                self._tasks[key] = asyncio.create_task(self._keep(key[0], key[1], since, auth))
-
-    def _wanted(self) -> dict[_Key, tuple[datetime, Auth]]:
-        """What is to be watched, and since when, where nothing was read yet."""
-        found: dict[_Key, tuple[datetime, Auth]] = {}
-        for attestation in self._book.all(self._clock.now()):
-            if attestation.kind is not Kind.PROFESSIONAL:
-                continue  # Who works under somebody bears their number, and must never get their mail.
-            person = self._directory.by_rpps(attestation.rpps)
-            for box in person.personal_mailboxes if person is not None else ():
-                auth = self._credentials.of(box.address)
-                if auth is not None and not self._choices.closed(box.address, attestation.user):
-                    opened = self._choices.opened(box.address, attestation.user)
-                    found[box.address, attestation.user, f"{opened} {fingerprint(auth)}"] = (
-                        attestation.issued_at,
-                        auth,
-                    )
-        for address in self._teams.mailboxes():
-            listed, auth = self._directory.by_mssante(address), self._credentials.of(address)
-            if listed is not None and listed.kind in SHARABLE and auth is not None and self._teams.members(address):
-                found[address, SHARED, fingerprint(auth)] = (self._teams.since(address), auth)
-        return found
+            self._wanted.refresh()
+            known = self._wanted.known
+            over = [key for key in self._tasks if key not in known or not self._leases.holds(key[0])]
+            for key in over:
+                self._tasks[key].cancel()
+            await asyncio.gather(*(self._tasks[key] for key in over), return_exceptions=True)
+            for key in over:
+                if key not in known:  # else another process reads it, and says how that goes
+                    await self._mailboxes.note_state(key[0], "")
+                del self._tasks[key]
+            for key, opening in known.items():
+                if key not in self._tasks and self._leases.holds(key[0]):
+                    self._tasks[key] = asyncio.create_task(self._keep(key[0], key[1], opening.since, opening.auth))
 
     async def _keep(self, address: MssanteAddress, owner: UserId, since: datetime, auth: Auth) -> None:
         """Read one mailbox until cancelled, through every failure but a refused login."""
-        pause = _BACK_OFF_S[0]
-        self.states[address] = "starting"
+        pause, state = _BACK_OFF_S[0], "starting"
         while True:
             began = monotonic()
             try:
                 cursor = await self._mailboxes.start(address, owner, start_of_day_in_paris(since))
                 if cursor.refused == fingerprint(auth):
-                    self.states[address] = "refused"
+                    await self._mailboxes.note_state(address, "refused")
                     return  # not even once more with the same credentials, whatever restarts come
+                await self._mailboxes.note_state(address, state)
                 async with self._budget.connection():
                     await self._session(cursor, auth)
-                pause = _BACK_OFF_S[0]  # it gave its place to another
+                pause, state = _BACK_OFF_S[0], "ok"  # it gave its place to another
             except LoginRefused:
-                await self._refused(address, owner, auth)
+                await patiently(partial(self._refused, address, owner, auth), for_s=math.inf)
                 return
             except Tampered:
-                await self._incidents.open(TLS_INCIDENT, texts.INCIDENT_TLS)
-                self.states[address] = "tampered"
-                pause = _TAMPERED_S
-            except AntivirusUnavailable as error:
-                logs.event(logger, "mailbox.waits", code=error.code)
-                self._forget(address)  # the mailbox itself answers: health names the antivirus
-                self.states[address] = "unscanned"
+                await patiently(partial(self._incidents.open, TLS_INCIDENT, texts.INCIDENT_TLS), for_s=math.inf)
+                pause, state = _TAMPERED_S, "tampered"
             except Temporary as error:
                 logs.event(logger, "mailbox.waits", code=error.code)
-                self._wait(address)
+                state = "waiting"
             except Exception:
                 logger.exception("mailbox.failed")
-                self._wait(address)
+                state = "waiting"
+            await patiently(partial(self._mailboxes.note_state, address, state), for_s=math.inf)
             if monotonic() - began > _BACK_OFF_S[1]:
                 pause = _BACK_OFF_S[0]
             await asyncio.sleep(pause * random.uniform(0.75, 1.25))  # noqa: S311 - so that not all come at once
@@ -197,11 +170,11 @@ class Watcher:
         """One connection, for as long as it lasts."""
         address = cursor.address
         first = cursor.uidvalidity is None
-        act = self._connecting(cursor) if first else ""
+        act = self._journal.begin(_CONNECT, actor=cursor.actor, ref=box_ref(address)) if first else ""
         try:
             async with self._budget.login():
                 client = await ImapClient.connect(
-                    self._config.imap, address.value, auth, timeout_s=_IMAP_S, revocation=self._credentials.revocation
+                    self._config.imap, address.value, auth, timeout_s=_IMAP_S, revocation=self._revocation
                 )
         except LoginRefused:
             if act:
@@ -213,87 +186,82 @@ class Watcher:
                 self._journal.end(act, "connected")
             await self._incidents.close(TLS_INCIDENT)
             if await self._mailboxes.refuse(address, ""):
-                await self._incidents.close(f"mssante.login.{_ref(address)}")
-            uid = cursor.uid if cursor.uidvalidity == box.uidvalidity else 0
+                await self._incidents.close(f"mssante.login.{box_ref(address)}")
+            told = False
             while True:
-                uid = await self._catch_up(client, box, cursor, uid)
-                self._forget(address)
-                self.states[address] = "ok"
+                cursor, whole = await self._catch_up(client, box, cursor)
+                if not told:
+                    await self._mailboxes.note_state(address, "ok")
+                    told = True
                 await self._elsewhere.look(client, cursor, box.uidvalidity)
-                if not await self._budget.idle(lambda: client.wait(self._config.poll_s)):
+                if not await self._budget.idle(partial(self._news, client, cursor, whole=whole)):
                     return
         finally:
             await client.close()
 
-    def _connecting(self, cursor: Cursor) -> str:
-        return self._journal.begin("mailbox.connect", actor=cursor.actor, ref=_ref(cursor.address))
+    async def _news(self, client: ImapClient, cursor: Cursor, *, whole: bool) -> None:
+        """Wait until there is something to fetch, or `_FULL_S` where only room for it was missing."""
+        if whole:
+            await client.wait(self._config.poll_s)
+        elif await self._inbox.full(cursor.address):
+            await asyncio.sleep(_FULL_S)
 
-    async def _catch_up(self, client: ImapClient, box: Box, cursor: Cursor, uid: int) -> int:
-        """Deal with everything above `uid`, then with what was stuck; the new cursor."""
-        for one in await client.uids(uid, cursor.since.date() if uid == 0 else None):
-            await self._one(client, Place(cursor, box.uidvalidity, one))
-            await self._mailboxes.move(cursor, box.uidvalidity, one)
-            uid = one
-        for stuck in await self._mailboxes.stuck(cursor.address, box.uidvalidity):
-            await self._one(client, Place(cursor, box.uidvalidity, stuck.uid))
-        return uid
+    async def _catch_up(self, client: ImapClient, box: Box, cursor: Cursor) -> tuple[Cursor, bool]:
+        """Fetch everything above the cursor that there is room for; the new cursor, and whether that was all."""
+        uid = cursor.uid if cursor.uidvalidity == box.uidvalidity else 0
+        for stuck in await self._inbox.unfetched(cursor.address, box.uidvalidity):
+            await self._again(client, Place(cursor, box.uidvalidity, stuck))
+        if await self._inbox.full(cursor.address):
+            return cursor, False
+        uids = deque(await client.uids(uid, cursor.since.date() if uid == 0 else None))
+        while uids:
+            batch: list[Taken] = []
+            size = 0
+            while uids and len(batch) < _BATCH and size < _BATCH_BYTES:
+                uid = uids.popleft()
+                taken = await self._taken(client, cursor, uid)
+                if taken is not None:
+                    batch.append(taken)
+                    size += len(taken.raw or b"")
+            async with self._leases.holding(cursor.address):
+                cursor = await self._inbox.store(cursor, box.uidvalidity, uid, batch)
+            if batch:
+                self._fetched()
+            if uids and await self._inbox.full(cursor.address):
+                return cursor, False
+        return cursor, True
 
-    async def _one(self, client: ImapClient, place: Place) -> None:
-        """Deliver one mail. Raises Temporary; a mail that fails otherwise is noted as stuck, and others go on."""
-        box, raw = place.box, b""
+    async def _taken(self, client: ImapClient, cursor: Cursor, uid: int) -> Taken | None:
+        """One mail; None where it is gone, or too old to be shown. Raises Temporary."""
         try:
-            fetched = await client.fetch(place.uid)
-            raw = fetched.raw
-            if fetched.internal_date >= box.since:
-                await self._inbound.deliver(place, raw)
+            fetched = await client.fetch(uid)
         except (Temporary, Tampered):
             raise
         except NotFound:
             logs.event(logger, "mail.gone")
+            return None
         except Exception:
-            logger.exception("mail.stuck")
-            next_at = self._clock.now() + _STUCK_WAIT
-            if await self._mailboxes.note_stuck(box.address, place.uidvalidity, place.uid, next_at, limit=_TRIES):
-                await self._inbound.give_up(box, raw)
-                await self._give_up(place)
-            return
-        await self._mailboxes.unstick(box.address, place.uidvalidity, place.uid)
+            logger.exception("mail.unfetched")
+            return Taken(uid, None)
+        return Taken(uid, fetched.raw) if fetched.internal_date >= cursor.since else None
 
-    async def _give_up(self, place: Place) -> None:
-        box = place.box
-        name = _ref(box.address, str(place.uidvalidity), str(place.uid))
-        await self._incidents.open(f"mssante.mail.{name}", texts.INCIDENT_GIVEN_UP)
-        await self._incidents.close(f"mssante.mail.{name}")  # told once, then over: there is nothing to wait for
-        await self._tell(f"given-up-{name}", box.address, box.owner, texts.mail_given_up(box.address.value))
-        self._journal.note("mail.given_up", actor=box.actor, ref=name)
-
-    async def _tell(self, key: str, address: MssanteAddress, owner: UserId, words: str) -> None:
-        """In the home room of whose mailbox it is: its owner, or everybody who shares it."""
-        if owner != SHARED:
-            await self._notices.add(key, owner, words)
-            return
-        for user in self._teams.members(address):
-            await self._notices.add(f"{key}-{digest(user)}", user, words)
+    async def _again(self, client: ImapClient, place: Place) -> None:
+        """What could not be fetched, once more."""
+        taken = await self._taken(client, place.box, place.uid)
+        if taken is None:
+            await self._inbox.take_away(place)
+        elif taken.raw is not None:
+            await self._inbox.fetched(place, taken.raw)
+            self._fetched()
+        elif await self._inbox.failed(place, self._clock.now() + STUCK_WAIT) >= TRIES:
+            await self._giving_up.give_up(place)
 
     async def _refused(self, address: MssanteAddress, owner: UserId, auth: Auth) -> None:
-        self.states[address] = "refused"
-        self._waiting_since.pop(address, None)
+        await self._mailboxes.note_state(address, "refused")
         if not await self._mailboxes.refuse(address, fingerprint(auth)):
             return
-        await self._incidents.open(f"mssante.login.{_ref(address)}", texts.INCIDENT_LOGIN)
-        name = _ref(address, fingerprint(auth))
-        await self._tell(f"refused-{name}", address, owner, texts.box_refused(address.value))
-        self._journal.note("mailbox.refused", actor=owner or SYSTEM, ref=_ref(address))
-
-    def _wait(self, address: MssanteAddress) -> None:
-        self.states[address] = "waiting"
-        self._waiting_since.setdefault(address, monotonic())
-
-    def _forget(self, address: MssanteAddress) -> None:
-        self.states.pop(address, None)
-        self._waiting_since.pop(address, None)
-
-
-def _ref(address: MssanteAddress, *more: str) -> str:
-    """20 hex digits for the journal and for keys of incidents."""
-    return hashlib.sha256(" ".join((address.value, *more)).encode()).hexdigest()[:20]
+        await self._incidents.open(f"mssante.login.{box_ref(address)}", texts.INCIDENT_LOGIN)
+        name = box_ref(address, fingerprint(auth))
+        members = self._teams.members(address)
+        await self._notes.add_for(f"refused-{name}", owner, members, texts.box_refused(address.value))
+        self._journal.note("mailbox.refused", actor=owner or SYSTEM, ref=box_ref(address))

@@ -61,6 +61,14 @@ class BudgetConfig:
     sends_per_minute: int = 600
     """Mails handed over, receipts and codes included."""
 
+    def share(self, among: int) -> BudgetConfig:
+        """What each of so many processes may do, whether or not the others run: together never more than this."""
+        return BudgetConfig(
+            max(1, self.connections // among),
+            max(1, self.logins_per_minute // among),
+            max(1, self.sends_per_minute // among),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class MssanteConfig(ServiceConfig):
@@ -86,6 +94,8 @@ class MssanteConfig(ServiceConfig):
     antivirus: AntivirusConfig | None = field(kw_only=True, default=None)
     """None: nothing is scanned."""
     budget: BudgetConfig = field(kw_only=True, default_factory=BudgetConfig)
+    workers: int = field(kw_only=True, default=0)
+    """Mail workers, each a process of its own (`--worker 1` and so on); 0: the bridge's one process does their work."""
 
 
 def mssante_checks(own: MssanteConfig) -> Iterator[Problem]:
@@ -97,6 +107,12 @@ def mssante_checks(own: MssanteConfig) -> Iterator[Problem]:
     for name in ("connections", "logins_per_minute", "sends_per_minute"):
         if not 1 <= getattr(own.budget, name) <= 100_000:
             yield Problem(f"mssante.budget.{name}", "must be between 1 and 100000")
+    if not 0 <= own.workers <= 64:
+        yield Problem("mssante.workers", "must be between 0 and 64")
+    if own.workers and own.database.startswith("sqlite:"):
+        yield Problem("mssante.workers", "needs PostgreSQL: on SQLite, one process does everything")
+    if own.workers > min(own.budget.connections, own.budget.logins_per_minute, own.budget.sends_per_minute):
+        yield Problem("mssante.workers", "must not be more than what mssante.budget allows: each needs its share")
     if own.antivirus is not None:
         yield from _antivirus_checks(own.antivirus)
 

@@ -16,9 +16,10 @@ import re
 import resource
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from aiohttp import web
@@ -62,6 +63,8 @@ class Service:
         self.name = name
         self.config = config
         self.own = own
+        self.port = own.http.port
+        """Where `/health` and `/metrics` are."""
         self.stop = asyncio.Event()
         """Set by SIGTERM and SIGINT; long loops watch it."""
         self.registry = CollectorRegistry()
@@ -93,6 +96,25 @@ class Service:
         task = asyncio.create_task(self._supervise(name, work), name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def spawn_endless(self, name: str, work: Work) -> None:
+        """`spawn` what runs for ever: it is cancelled when the service is told to stop."""
+        self.spawn(name, partial(self._until_stopped, work))
+
+    def cut(self, but: Collection[str]) -> None:
+        """Cancel every task at once, but those of these names: the process is about to end."""
+        for task in self._tasks:
+            if task.get_name() not in but:
+                task.cancel()
+
+    @contextlib.contextmanager
+    def standing_by(self) -> Iterator[None]:
+        """While `open` waits for another process to end: health says so."""
+        before, self._opening = self._opening, "standby"
+        try:
+            yield
+        finally:
+            self._opening = before
 
     async def pause(self, seconds: float) -> bool:
         """Wait; True when the service was told to stop meanwhile."""
@@ -176,6 +198,18 @@ class Service:
         except Exception:
             logger.exception("service.close_failed")
 
+    async def _until_stopped(self, work: Work) -> None:
+        working = asyncio.ensure_future(work())
+        stopping = asyncio.ensure_future(self.stop.wait())
+        try:
+            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                await working
+        finally:
+            for future in (working, stopping):
+                future.cancel()
+            await asyncio.gather(working, stopping, return_exceptions=True)
+
     async def _supervise(self, name: str, work: Work) -> None:
         life = self._lives[name]
         wait = BACK_OFF_S[0]
@@ -215,7 +249,7 @@ class Service:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        await web.TCPSite(runner, self.own.http.host, self.own.http.port).start()
+        await web.TCPSite(runner, self.own.http.host, self.port).start()
 
     async def _get_health(self, _request: web.Request) -> web.Response:
         found = await self.problems()
@@ -228,18 +262,24 @@ class Service:
         return web.Response(body=generate_latest(self.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-def main(argv: Sequence[str] | None, build: Callable[[Config], Service]) -> int:
-    """A service's `__main__`: read the configuration, run; the exit code (78 when the configuration is wrong)."""
-    parser = argparse.ArgumentParser()
+def main(
+    argv: Sequence[str] | None, build: Callable[[Config], Service], parents: Sequence[argparse.ArgumentParser] = ()
+) -> int:
+    """A service's `__main__`: read the configuration, run; the exit code (78 when the configuration is wrong).
+
+    `parents`: what the caller took out of `argv` itself, for the help.
+    """
+    parser = argparse.ArgumentParser(parents=list(parents))
     parser.add_argument("--config", type=Path, required=True, metavar="FILE")
     parser.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
+    parser.add_argument("--port", type=int, metavar="N", help="for /health and /metrics; else the configuration's")
     args = parser.parse_args(argv)
     os.umask(0o077)
     # A core dump would hold keys and texts.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         config = load(args.config)
-        return asyncio.run(_run(build, config, args.log_level))
+        return asyncio.run(_run(build, config, args.log_level, args.port))
     except ConfigError as error:
         for problem in error.problems:
             sys.stderr.write(f"{problem}\n")
@@ -249,7 +289,8 @@ def main(argv: Sequence[str] | None, build: Callable[[Config], Service]) -> int:
         return 1
 
 
-async def _run(build: Callable[[Config], Service], config: Config, level: str) -> int:
+async def _run(build: Callable[[Config], Service], config: Config, level: str, port: int | None) -> int:
     service = build(config)
+    service.port = port or service.port
     logs.setup(service.name, level)
     return await service.run()

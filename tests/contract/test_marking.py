@@ -7,7 +7,7 @@ import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pytest
 from mautrix.util.async_db import Database
@@ -25,7 +25,7 @@ from colloque.store.schema import new_upgrades, open_database
 from colloque_mssante.budget import Budget
 from colloque_mssante.credentials import Credentials
 from colloque_mssante.filing import Filing
-from colloque_mssante.handled import Handled
+from colloque_mssante.leases import Leases
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.receipts import Receipts
 from colloque_mssante.store import Cursor, Mailboxes, Place
@@ -37,7 +37,7 @@ from tests.contract.test_imap import box, deliver, mail, operator  # noqa: F401 
 from tests.contract.test_imap_filing import contents, owner, visiting
 from tests.servers.mail_suites import dovecot, sandbox  # noqa: F401 - fixtures
 from tests.servers.operator import Operator
-from tests.unit.mssante.test_store import a_send
+from tests.unit.mssante.test_store import a_send, found
 
 ANNE, ROOM = UserId("@anne:h.test"), RoomId("!room")
 
@@ -64,6 +64,16 @@ class Telling:
             raise MailDeferred("not now")
         self.told.append(read.id)
         return "queued" if read.receipt_to else "not_asked"
+
+
+class Held(Leases):
+    """Holds whatever there is."""
+
+    def holds(self, mailbox: MssanteAddress) -> bool:
+        return True
+
+    async def check(self, mailbox: MssanteAddress) -> None:
+        pass
 
 
 class Asked(Revocation):
@@ -95,15 +105,14 @@ class Boxed:
         write_private(path, f"{self.address}: {{password: '{self.operator.password(self.address).secret}'}}\n")
         credentials = Credentials(path, self.revocation)
         credentials.refresh()
-        nothing = cast("Any", None)
         return Filing(
             server=self.operator.imap,
             outbox=Outbox(self.db, self.clock),
             mails=Mails(self.db, self.clock),
             reads=Reads(self.db, self.clock),
             receipts=cast("Receipts", telling),
-            handled=Handled(db=self.db, home=nothing, authors=nothing, journal=nothing, clock=self.clock),
             budget=Budget(BudgetConfig()),
+            leases=Held(self.db, "test"),
             credentials=credentials,
             choices=self.choices,
             clock=self.clock,
@@ -201,7 +210,7 @@ async def test_a_doubt_is_settled_by_the_mail_among_the_sent_ones(boxed: Boxed) 
     message_id = raw.split(b"\r\n")[0].removeprefix(b"Message-ID: ").decode()
     for key, of in (("$there", message_id), ("$nowhere", "<nowhere@x>")):
         await outbox.put(a_send(boxed.clock, key, sender=MssanteAddress(address), message_id=of, raw=raw))
-        await outbox.move(key, "doubtful")
+        await outbox.move(await found(outbox, key), "doubtful")
     filing = boxed.filing(Telling())
     await filing.once()
     assert [send.key for send in await outbox.doubtful()] == ["$nowhere"]

@@ -12,7 +12,8 @@ import csv
 import json
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -52,7 +53,19 @@ def organisation(layout: Layout) -> str:
 @pytest.fixture(scope="session")
 async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
     """One for the whole run; each test leaves it well, with the author attested."""
-    layout = Layout(tmp_path_factory.mktemp("bridge") / "house")
+    async with a_house(tmp_path_factory.mktemp("bridge")) as made:
+        made.bridge.start()
+        try:
+            await made.well()
+            yield made
+        finally:
+            made.bridge.stop()
+
+
+@asynccontextmanager
+async def a_house(folder: Path) -> AsyncIterator[House]:
+    """One whose bridge is not started yet."""
+    layout = Layout(folder / "house")
     layout.open()
     async with AsyncExitStack() as undo:
         undo.callback(layout.close)
@@ -77,8 +90,8 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
         undo.callback(server.stop)
         await asyncio.to_thread(stack._register, server, layout, book.cast)
         session = await undo.enter_async_context(aiohttp.ClientSession())
-        folder = tmp_path_factory.mktemp("author")
-        author = await Clinician.login(session, server.url, book.cast.author, folder)
+        (folder / "author").mkdir()
+        author = await Clinician.login(session, server.url, book.cast.author, folder / "author")
         undo.push_async_callback(author.close)
         annuaire = await NioHome.open(
             session=session,
@@ -104,7 +117,4 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
         made.patient = MailProgram(made.mails, PATIENT, patient)
         made.shared = MailProgram(made.mails, shared, shared_password)
         made.attest(book.cast.author)
-        bridge.start()
-        undo.callback(bridge.stop)
-        await made.well()
         yield made

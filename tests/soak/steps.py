@@ -22,12 +22,15 @@ from colloque.matrix.api import MatrixApi
 from colloque.store.handled import Handled
 from colloque_mssante.conversations import Conversations
 from colloque_mssante.crypto import Account
+from colloque_mssante.inbound import Inbound
 from colloque_mssante.leaving import Leaving
 from colloque_mssante.outbound import Outbound
 from colloque_mssante.outbox import Outbox
-from colloque_mssante.store import Mailboxes
+from colloque_mssante.sender import Sender
 from colloque_mssante.store_drafts import Drafts
+from colloque_mssante.store_inbox import Inbox
 from colloque_mssante.store_mails import Mails, Uploads
+from colloque_mssante.store_untold import Untold
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,7 @@ def _state(state: str) -> Callable[..., bool]:
 STEPS = {
     # a mail comes in
     "mail-fetched": Step(ImapClient, "fetch"),
+    "mail-stored": Step(Inbox, "store"),
     "room-ready": Step(Conversations, "ensure"),
     "arrival-begun": Step(Mails, "begin"),
     "media-reserved": Step(MatrixApi, "reserve_media"),
@@ -55,9 +59,9 @@ STEPS = {
     "file-uploaded": Step(MatrixApi, "upload"),
     "upload-noted": Step(Uploads, "done"),
     "event-sent": Step(Account, "send"),
-    "link-to-write": Step(Mails, "put", before=True),
-    "link-written": Step(Mails, "put"),
-    "cursor-moved": Step(Mailboxes, "move"),
+    "link-to-write": Step(Inbound, "_link", before=True),
+    "link-in-transaction": Step(Mails, "put"),
+    "link-written": Step(Inbound, "_link"),
     # a message goes out
     "message-heard": Step(Outbound, "hear", before=True),
     "draft-written": Step(Drafts, "begin"),
@@ -65,13 +69,13 @@ STEPS = {
     "position-saved": Step(Handled, "save_position"),
     "row-in-transaction": Step(Outbox, "put"),
     "row-queued": Step(Leaving, "_leave"),
-    "data-to-note": Step(Outbox, "move", before=True, only=_state("data")),
-    "data-noted": Step(Outbox, "move", only=_state("data")),
+    "data-to-note": Step(Sender, "_leave", before=True),
+    "data-noted": Step(Sender, "_leave"),
     "text-sent": Step(SMTPProtocol, "write", only=lambda _self, data: bool(data.endswith(b"\r\n.\r\n"))),
     "answer-seen": Step(smtp, "_text"),
     "row-settled": Step(Outbox, "move", only=_state("sent")),
-    "sign-shown": Step(Outbox, "told", before=True),
-    "sign-noted": Step(Outbox, "told"),
+    "sign-shown": Step(Untold, "told", before=True),
+    "sign-noted": Step(Untold, "told"),
     "copy-filed": Step(FilingClient, "file"),
     "copy-noted": Step(Outbox, "filed"),
     "report-taken": Step(Outbox, "report"),
@@ -80,8 +84,8 @@ ANY = "any"
 """`any:N`: the N-th boundary that the process comes to, whichever that is."""
 
 
-def arm(where: str) -> None:
-    """This process dies (SIGKILL) when it first comes to the boundary `where`, a name of STEPS or `any:N`."""
+def arm(where: str, blow: signal.Signals = signal.SIGKILL) -> None:
+    """This process dies (or gets that signal) when it first comes to `where`: a name of STEPS, or `any:N`."""
     name, _, count = where.partition(":")
     left = int(count or 1)
 
@@ -89,7 +93,7 @@ def arm(where: str) -> None:
         nonlocal left
         left -= 1
         if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), blow)
 
     for step in STEPS.values() if name == ANY else [STEPS[name]]:
         setattr(step.owner, step.method, _watched(getattr(step.owner, step.method), step, reached))

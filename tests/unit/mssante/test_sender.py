@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -23,7 +23,7 @@ from colloque.errors import (
     Tampered,
 )
 from colloque.files import write_private
-from colloque.identity import EventId, RoomId
+from colloque.identity import EventId, MssanteAddress, RoomId
 from colloque.mail.message import Report
 from colloque.mail.revocation_check import Revocation
 from colloque.mail.smtp import Submitted
@@ -36,11 +36,14 @@ from colloque_mssante import sender as module
 from colloque_mssante import texts
 from colloque_mssante.budget import Budget
 from colloque_mssante.credentials import Credentials
+from colloque_mssante.leases import Leases
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.sender import Sender
 from colloque_mssante.sends import CODES, RECEIPTS, Send
+from colloque_mssante.states import States
+from colloque_mssante.store_untold import Untold
 from colloque_mssante.tables import register_upgrades
-from tests.unit.mssante.test_store import BOX, a_send
+from tests.unit.mssante.test_store import BOX, a_send, found
 
 REVOCATION = Revocation(Path("never-asked"), SystemClock())
 
@@ -67,6 +70,7 @@ class Desk:
     """A sender on a real store and journal; `answer` is how the operator's submission ends."""
 
     sender: Sender
+    states: States
     outbox: Outbox
     journal: Journal
     incidents: Incidents
@@ -88,14 +92,14 @@ class Desk:
         """Try the one due mail once."""
         self.answer = answer
         await self.outbox.put(a_send(self.clock, **changes))  # type: ignore[arg-type]
-        [send] = await self.outbox.due()
+        [send] = await self.outbox.due(BOX)
         await self.sender.attempt(send)
         kept = await self.outbox.get(send.key)
         assert kept is not None
         return kept
 
     async def tell(self) -> list[tuple[str, str]]:
-        await self.sender._tell_all()
+        await self.states.once()
         return self.room.said
 
 
@@ -107,18 +111,23 @@ async def desk(tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPat
     journal = Journal.open(tmp_path / "journal.jsonl", clock)
     write_private(tmp_path / "boxes.yaml", f"{BOX}: {{password: x}}\n")
     outbox, incidents, room = Outbox(db, clock), Incidents(db, clock), Room()
+    leases = Leases(db, "test")
+    await leases.begin()
+    leases.keep(await leases.take({BOX}))
     sender = Sender(
         server=MailServerConfig("localhost", 1, tmp_path / "ca.pem"),
-        home=room,  # type: ignore[arg-type]
         outbox=outbox,
         budget=Budget(BudgetConfig()),
         credentials=Credentials(tmp_path / "boxes.yaml", REVOCATION),
+        leases=leases,
         incidents=incidents,
         journal=journal,
         keys=RoomKeys(db),
         clock=clock,
+        changed=lambda: None,
     )
-    made = Desk(sender, outbox, journal, incidents, room, clock)
+    states = States(home=room, untold=Untold(db, clock), handled=cast("Any", None))  # type: ignore[arg-type]
+    made = Desk(sender, states, outbox, journal, incidents, room, clock)
     monkeypatch.setattr(module, "submit", made.submit)
     yield made
     journal.close()
@@ -159,36 +168,36 @@ async def test_refused_for_good_is_explained(desk: Desk, error: Exception, state
 async def test_deferred_comes_back_by_itself(desk: Desk, error: Exception) -> None:
     kept = await desk.attempt(error)
     assert kept.state == "deferred"
-    assert await desk.outbox.due() == []
+    assert await desk.outbox.due(BOX) == []
     assert await desk.tell() == []
     assert kept.next_at > desk.clock.now()
     desk.clock.advance(hours=1)
-    assert len(await desk.outbox.due()) == 1
+    assert len(await desk.outbox.due(BOX)) == 1
 
 
 async def test_a_deferred_mail_holds_those_behind_it_in_its_thread(desk: Desk) -> None:
     first = await desk.attempt(MailDeferred("wait"), thread="t")
     await desk.outbox.put(a_send(desk.clock, "$behind", thread="t"))
     await desk.outbox.put(a_send(desk.clock, "$elsewhere", thread="u"))
-    assert [send.key for send in await desk.outbox.due()] == ["$elsewhere"]
+    assert [send.key for send in await desk.outbox.due(BOX)] == ["$elsewhere"]
     assert await desk.tell() == []
     for _ in range(4):
         desk.clock.advance(hours=1)
-        [found] = [send for send in await desk.outbox.due() if send.key == first.key]
-        await desk.sender.attempt(found)
+        [again] = [send for send in await desk.outbox.due(BOX) if send.key == first.key]
+        await desk.sender.attempt(again)
     signs = await desk.tell()
     assert signs == [("m.reaction", texts.DEFERRED)] * 2
     assert await desk.tell() == signs
     desk.clock.advance(hours=1)
-    assert [send.key for send in await desk.outbox.due()] == [first.key, "$elsewhere"]
+    assert [send.key for send in await desk.outbox.due(BOX)] == [first.key, "$elsewhere"]
     desk.answer = None
-    await desk.sender.attempt(first)
-    assert [send.key for send in await desk.outbox.due()] == ["$behind", "$elsewhere"]
+    await desk.sender.attempt(await found(desk.outbox, first.key))
+    assert [send.key for send in await desk.outbox.due(BOX)] == ["$behind", "$elsewhere"]
 
 
 async def test_a_doubt_that_nobody_is_told_of_wakes_nobody(desk: Desk) -> None:
     await desk.outbox.put(a_send(desk.clock, "$receipt", caller=RECEIPTS, room=None, event=None))
-    await desk.outbox.move("$receipt", "doubtful")
+    await desk.outbox.move(await found(desk.outbox, "$receipt"), "doubtful")
     assert await desk.outbox.next_time() is None
     assert await desk.tell() == []
 
@@ -198,8 +207,8 @@ async def test_what_is_settled_holds_nobody(desk: Desk, end: str) -> None:
     await desk.outbox.put(a_send(desk.clock, "$first", thread="t"))
     await desk.outbox.put(a_send(desk.clock, "$behind", thread="t"))
     assert await desk.outbox.next_time() is not None
-    await desk.outbox.move("$first", end)
-    assert [send.key for send in await desk.outbox.due()] == ["$behind"]
+    await desk.outbox.move(await found(desk.outbox, "$first"), end)
+    assert [send.key for send in await desk.outbox.due(BOX)] == ["$behind"]
 
 
 async def test_the_operators_own_delay_counts(desk: Desk) -> None:
@@ -210,7 +219,7 @@ async def test_the_operators_own_delay_counts(desk: Desk) -> None:
 async def test_after_two_days_a_deferred_mail_is_given_up(desk: Desk) -> None:
     await desk.attempt(MailDeferred("wait"))
     desk.clock.advance(hours=49)
-    [send] = await desk.outbox.due()
+    [send] = await desk.outbox.due(BOX)
     await desk.sender.attempt(send)
     [(_, body)] = await desk.tell()
     assert "deux jours" in body
@@ -221,7 +230,7 @@ async def test_a_foreign_certificate_is_an_incident_until_it_is_right(desk: Desk
     assert await desk.incidents.current() == [module.TLS_INCIDENT]
     desk.clock.advance(hours=1)
     desk.answer = None
-    [send] = await desk.outbox.due()
+    [send] = await desk.outbox.due(BOX)
     await desk.sender.attempt(send)
     assert await desk.incidents.current() == []
 
@@ -235,7 +244,7 @@ async def test_a_doubt_is_never_resent_and_told_after_a_quarter_of_an_hour(desk:
     desk.clock.advance(minutes=1)
     assert await desk.tell() == [("m.room.message", texts.doubtful())]
     desk.clock.advance(days=1)
-    assert await desk.outbox.due() == []
+    assert await desk.outbox.due(BOX) == []
     told = await desk.outbox.of_event(EventId("$told1"))
     assert told is not None
     assert told.key == "$event"  # a reply to those words names the mail
@@ -251,8 +260,11 @@ async def test_a_report_settles_the_doubt_before_it_is_told(desk: Desk) -> None:
 async def test_killed_while_the_text_left_is_a_doubt(desk: Desk) -> None:
     await desk.outbox.put(a_send(desk.clock))
     act = desk.journal.begin("mail.send", ref=a_send(desk.clock).ref)
-    await desk.outbox.move("$event", "data")
+    await desk.outbox.leaving(await found(desk.outbox, "$event"))
     await desk.sender.settle()
+    await desk.sender.take_over({MssanteAddress("b@cabinet.mssante.test")})
+    assert (await found(desk.outbox, "$event")).state == "data"
+    await desk.sender.take_over({BOX})
     kept = await desk.outbox.get("$event")
     assert kept is not None
     assert kept.state == "doubtful"
@@ -267,27 +279,3 @@ async def test_a_code_in_doubt_is_simply_sent_again(desk: Desk) -> None:
 async def test_the_services_own_mailbox_refused_is_an_incident(desk: Desk) -> None:
     await desk.attempt(LoginRefused("no"), caller=CODES, owner=None, room=None, event=None)
     assert await desk.incidents.current() == [module.SENDER_INCIDENT]
-
-
-async def test_what_could_not_be_told_is_told_later(desk: Desk) -> None:
-    await desk.attempt()
-    desk.room.away = True
-    assert await desk.tell() == []
-    desk.room.away = False
-    assert await desk.tell() == [("m.reaction", texts.SENT)]
-
-
-async def test_every_state_is_told_under_a_transaction_of_its_own(desk: Desk) -> None:
-    await desk.attempt()
-    await desk.tell()
-    for kind in ("delivered", "read"):
-        await desk.outbox.report(Report(kind, "eevent", None, None, ""), BOX)  # type: ignore[arg-type]
-        await desk.tell()
-    assert [words for _, words in desk.room.said] == [texts.SENT, texts.DELIVERED, texts.READ]
-    assert len(set(desk.room.txns)) == 3
-
-
-def test_the_reason_is_found_by_class_where_the_code_is_unknown() -> None:
-    words: Callable[[str], str] = texts.refused
-    assert "code 4.9.9" in words("4.9.9")
-    assert "l'opérateur l'a refusé" in words("")

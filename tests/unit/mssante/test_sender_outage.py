@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from colloque.errors import MailDeferred, MailInDoubt, MailRefused, Temporary
+from colloque_mssante.sends import Send
 from tests.unit.mssante.test_sender import Desk, desk
 
 __all__ = ["desk"]
@@ -27,10 +28,10 @@ async def test_what_became_of_a_mail_is_kept_although_the_database_is_away_just_
     """Else its row would say for ever that its text is leaving, and hold those behind it in its thread."""
     real, away = desk.outbox.move, ["not there", "not yet"]
 
-    async def move(key: str, moved_to: str, **more: Any) -> None:
-        if moved_to != "data" and away:
+    async def move(send: Send, moved_to: str, **more: Any) -> None:
+        if away:
             raise Temporary(away.pop())
-        await real(key, moved_to, **more)
+        await real(send, moved_to, **more)
 
     monkeypatch.setattr(desk.outbox, "move", move)
     assert (await desk.attempt(answer)).state == state

@@ -1,0 +1,95 @@
+"""What keeps a mail half alive, and with its share of the mailboxes: its beats, and what it takes and gives."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+
+from colloque import logs
+from colloque.errors import Temporary
+from colloque.identity import MssanteAddress
+from colloque_mssante.filing import Filing
+from colloque_mssante.known import Known
+from colloque_mssante.leases import BEAT_S, Leases
+from colloque_mssante.outbox import Outbox
+from colloque_mssante.sender import Sender
+from colloque_mssante.store_reading import Reads
+from colloque_mssante.watch import Watcher
+
+_LAST_S = 2.0
+
+logger = logging.getLogger(__name__)
+
+
+class Heart:
+    """One instance a process. `alone`: nobody but this process writes what it knows in memory."""
+
+    def __init__(
+        self,
+        *,
+        leases: Leases,
+        watcher: Watcher,
+        sender: Sender,
+        filing: Filing,
+        known: Known,
+        outbox: Outbox,
+        reads: Reads,
+        alone: bool,
+    ) -> None:
+        self._leases = leases
+        self._watcher = watcher
+        self._sender = sender
+        self._filing = filing
+        self._known = known
+        self._outbox = outbox
+        self._reads = reads
+        self._alone = alone
+
+    @property
+    def works(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        """What runs for ever, by name."""
+        return {"beats": self.beat, "leases": self.share}
+
+    async def beat(self) -> None:
+        """Say that we live, for ever; at a stop in good order, that we don't."""
+        try:
+            while True:
+                if not await self._leases.beat():
+                    logs.event(logger, "life.begins")
+                await asyncio.sleep(BEAT_S)
+        finally:
+            with contextlib.suppress(Temporary, TimeoutError):
+                async with asyncio.timeout(2 * _LAST_S):
+                    await self._sender.rest(_LAST_S)
+                    await self._leases.end()
+
+    async def share(self) -> None:
+        """Take what is ours to take and leave what is others', for ever."""
+        while True:
+            await self.once()
+            await asyncio.sleep(BEAT_S / 2)
+
+    async def once(self) -> None:
+        """One look."""
+        if not self._leases.lives:
+            return
+        if not self._alone:
+            await self._known.choices.load()
+            await self._known.teams.load()
+        self._known.wanted.refresh()
+        taken = await self._leases.take(await self._wanted())
+        if taken:
+            await self._sender.take_over(taken)
+            self._leases.keep(taken)
+            self._sender.wake()
+            await self._watcher.look()
+        for mailbox in self._leases.leaving:
+            if not (self._watcher.busy(mailbox) or self._sender.busy(mailbox) or self._filing.busy(mailbox)):
+                await self._leases.let_go(mailbox)
+
+    async def _wanted(self) -> set[MssanteAddress]:
+        """Mailboxes for which there is something to do: to read, to send from, to file in, to mark."""
+        reading = {address for address, _, _ in self._known.wanted.known}
+        return reading | {address for address, _ in await self._reads.waiting()} | set(await self._outbox.senders())

@@ -1,0 +1,147 @@
+"""The mail half, wired: reads mailboxes into the inbox, sends what the outbox holds, tells mailboxes what was read.
+
+It knows no room, and meets the half that does in tables alone; what it is handed to wake it with only saves time.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from mautrix.util.async_db import Database
+
+from colloque.clock import Clock
+from colloque.config import MssanteConfig
+from colloque.store.incidents import Incidents
+from colloque.store.journal import Journal
+from colloque.store.roomkeys import RoomKeys
+from colloque_mssante.budget import Budget
+from colloque_mssante.elsewhere import Elsewhere
+from colloque_mssante.filing import Filing
+from colloque_mssante.giving_up import GivingUp
+from colloque_mssante.heart import Heart
+from colloque_mssante.known import Known
+from colloque_mssante.leases import Leases
+from colloque_mssante.notices import Notes
+from colloque_mssante.outbox import Outbox
+from colloque_mssante.receipts import Receipts
+from colloque_mssante.sender import Sender
+from colloque_mssante.store import Mailboxes
+from colloque_mssante.store_inbox import Inbox
+from colloque_mssante.store_mails import Mails
+from colloque_mssante.store_reading import Reads
+from colloque_mssante.watch import Watcher
+
+
+@dataclass(frozen=True, slots=True)
+class Bells:
+    """How the other half learns at once what it would find in its tables a moment later."""
+
+    fetched: Callable[[], None]
+    """Something stands in the inbox."""
+    moved: Callable[[], None]
+    """The state of a mail on its way out changed."""
+    noted: Callable[[], None]
+    """Something happened to a mail elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class MailHalf:
+    """One instance a process."""
+
+    watcher: Watcher
+    sender: Sender
+    filing: Filing
+    leases: Leases
+    heart: Heart
+
+    @property
+    def works(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        """What runs for ever, by name."""
+        return self.heart.works | {
+            "outbox": self.sender.run,
+            "copies": self.filing.run,
+            "mailboxes": self.watcher.run,
+        }
+
+    async def settle(self) -> None:
+        """At start: what a crash left open."""
+        self.watcher.settle()
+        await self.sender.settle()
+
+
+def open_mail_half(
+    *, config: MssanteConfig, db: Database, journal: Journal, known: Known, clock: Clock, bells: Bells, name: str
+) -> MailHalf:
+    """All of it. `name`: what no other living process is called (see `leases`); of a worker, its number."""
+    budget, leases = Budget(config.budget.share(config.workers or 1)), Leases(db, name)
+    outbox, inbox, mails, reads = Outbox(db, clock), Inbox(db, clock), Mails(db, clock), Reads(db, clock)
+    incidents, notes = Incidents(db, clock), Notes(db)
+    sender = Sender(
+        server=config.smtp,
+        outbox=outbox,
+        budget=budget,
+        leases=leases,
+        credentials=known.credentials,
+        incidents=incidents,
+        journal=journal,
+        keys=RoomKeys(db),
+        clock=clock,
+        changed=bells.moved,
+    )
+
+    def sent() -> None:
+        sender.wake()
+        bells.moved()
+
+    receipts = Receipts(
+        config=config,
+        authors=known.authors,
+        outbox=outbox,
+        whitelisted=known.directory.whitelisted,
+        clock=clock,
+        # Their ids need to be alike for nobody: the first receipt that is queued for a mail is the only one.
+        secret=secrets.token_bytes(32),
+    )
+    filing = Filing(
+        server=config.imap,
+        outbox=outbox,
+        mails=mails,
+        reads=reads,
+        receipts=receipts,
+        budget=budget,
+        leases=leases,
+        credentials=known.credentials,
+        choices=known.choices,
+        clock=clock,
+        sent=sent,
+    )
+    watcher = Watcher(
+        config=config,
+        wanted=known.wanted,
+        revocation=known.credentials.revocation,
+        mailboxes=Mailboxes(db, clock),
+        inbox=inbox,
+        teams=known.teams,
+        budget=budget,
+        leases=leases,
+        elsewhere=Elsewhere(reads=reads, clock=clock, noted=bells.noted),
+        giving_up=GivingUp(inbox=inbox, notes=notes, teams=known.teams, incidents=incidents, journal=journal),
+        incidents=incidents,
+        notes=notes,
+        journal=journal,
+        clock=clock,
+        fetched=bells.fetched,
+    )
+    heart = Heart(
+        leases=leases,
+        watcher=watcher,
+        sender=sender,
+        filing=filing,
+        known=known,
+        outbox=outbox,
+        reads=reads,
+        alone=not config.workers,
+    )
+    return MailHalf(watcher, sender, filing, leases, heart)

@@ -1,0 +1,100 @@
+"""Which mailboxes are to be read, and for whom.
+
+The PER mailboxes that the directory lists for attested people and whose credentials we have, but for those that their
+owners paused or disconnected; and the ORG and CAB ones that a team shares.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from colloque.attestation import Kind
+from colloque.book import AttestationBook
+from colloque.clock import Clock, monotonic
+from colloque.directory.lookup import Directory
+from colloque.errors import NotFound
+from colloque.identity import MssanteAddress, UserId
+from colloque.mail.access import Auth
+from colloque_mssante.authors import SHARABLE
+from colloque_mssante.credentials import Credentials, fingerprint
+from colloque_mssante.store_choices import Choices
+from colloque_mssante.teams import SHARED, Teams
+
+_DIRECTORY_S = 30.0
+"""Between two questions to the directory for the same people."""
+
+Key = tuple[MssanteAddress, UserId, str]
+"""Address, owner (`SHARED` for a team's), fingerprint of the credential and of its owner's choice: a change of any
+begins a new reading."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How a mailbox is to be read. `since`: what is older is not shown, where nothing was read yet."""
+
+    since: datetime
+    auth: Auth
+
+
+class Wanted:
+    """One instance a process. `known` is empty until the directory is there."""
+
+    def __init__(
+        self,
+        *,
+        book: AttestationBook,
+        directory: Directory,
+        credentials: Credentials,
+        choices: Choices,
+        teams: Teams,
+        clock: Clock,
+    ) -> None:
+        self._book = book
+        self._directory = directory
+        self._credentials = credentials
+        self._choices = choices
+        self._teams = teams
+        self._clock = clock
+        self._asked: tuple[int, ...] = ()
+        self._asked_at = 0.0
+        self.known: dict[Key, Opening] = {}
+        self._pairs: set[tuple[MssanteAddress, UserId]] = set()
+        self.complete = False
+        """False before the directory was there: nothing is known then."""
+
+    def refresh(self) -> None:
+        """Follow the attestations, the directory, the credentials and the choices. Cheap where nothing changed."""
+        self._book.refresh()
+        self._credentials.refresh()
+        now = (self._book.edition, self._credentials.version, self._choices.version, self._teams.version)
+        if now == self._asked and monotonic() - self._asked_at < _DIRECTORY_S:
+            return
+        try:
+            self.known = self._find()
+        except NotFound:
+            return  # no directory yet
+        self._asked, self._asked_at, self.complete = now, monotonic(), True
+        self._pairs = {(address, owner) for address, owner, _ in self.known}
+
+    def holds(self, address: MssanteAddress, owner: UserId) -> bool:
+        """Whether that mailbox is to be read for that person (`SHARED`: for its team)."""
+        return (address, owner) in self._pairs
+
+    def _find(self) -> dict[Key, Opening]:
+        found: dict[Key, Opening] = {}
+        for attestation in self._book.all(self._clock.now()):
+            if attestation.kind is not Kind.PROFESSIONAL:
+                continue  # Who works under somebody bears their number, and must never get their mail.
+            person = self._directory.by_rpps(attestation.rpps)
+            for box in person.personal_mailboxes if person is not None else ():
+                auth = self._credentials.of(box.address)
+                if auth is not None and not self._choices.closed(box.address, attestation.user):
+                    opened = self._choices.opened(box.address, attestation.user)
+                    key = (box.address, attestation.user, f"{opened} {fingerprint(auth)}")
+                    found[key] = Opening(attestation.issued_at, auth)
+        for address in self._teams.mailboxes():
+            listed, auth = self._directory.by_mssante(address), self._credentials.of(address)
+            if listed is not None and listed.kind in SHARABLE and auth is not None and self._teams.members(address):
+                found[address, SHARED, fingerprint(auth)] = Opening(self._teams.since(address), auth)
+        return found

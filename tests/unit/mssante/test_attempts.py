@@ -1,0 +1,110 @@
+"""Two processes and one mail: it leaves once, and what became of it is kept, whoever learns it and however late."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from mautrix.util.async_db import Database
+
+from colloque.clock import FrozenClock
+from colloque.errors import MailDeferred
+from colloque.identity import EventId
+from colloque_mssante.leases import NotHeld
+from colloque_mssante.outbox import Outbox
+from colloque_mssante.sends import CODES
+from tests.unit.mssante.test_sender import Desk, desk
+from tests.unit.mssante.test_store import BOX, a_send, db, found
+
+__all__ = ["db", "desk"]
+
+
+async def test_one_attempt_alone_comes_as_far_as_the_text(db: Database, clock: FrozenClock) -> None:
+    outbox = Outbox(db, clock)
+    send = await outbox.put(a_send(clock))
+    leaving = await outbox.leaving(send)
+    assert leaving == await found(outbox, "$event")
+    with pytest.raises(NotHeld):
+        await outbox.leaving(send)
+    with pytest.raises(NotHeld):
+        await outbox.leaving(leaving)
+
+
+@pytest.mark.parametrize("state", ["deferred", "refused", "doubtful"])
+async def test_what_an_overtaken_attempt_believes_counts_no_more(db: Database, clock: FrozenClock, state: str) -> None:
+    outbox = Outbox(db, clock)
+    send = await outbox.put(a_send(clock))
+    late = await outbox.leaving(send)
+    await outbox.move(late, "doubtful")  # by whoever took over
+    assert await outbox.again("$event", asked_by=EventId("$ask"))
+    queued = await found(outbox, "$event")
+    await outbox.move(late, state)
+    assert await found(outbox, "$event") == queued
+    now = await outbox.leaving(queued)
+    await outbox.move(send, state)
+    assert (await found(outbox, "$event")).state == "data"
+    await outbox.move(now, state)
+    assert (await found(outbox, "$event")).state == state
+
+
+async def test_what_was_taken_has_left_whoever_says_so(db: Database, clock: FrozenClock) -> None:
+    outbox = Outbox(db, clock)
+    late = await outbox.leaving(await outbox.put(a_send(clock)))
+    await outbox.move(late, "doubtful")
+    await outbox.again("$event", asked_by=EventId("$ask"))
+    await outbox.move(late, "sent")
+    assert (await found(outbox, "$event")).state == "sent"
+    assert await outbox.ready() == []  # it is not sent a second time
+
+
+async def test_a_report_that_came_first_is_not_undone(db: Database, clock: FrozenClock) -> None:
+    outbox = Outbox(db, clock)
+    send = await outbox.put(a_send(clock))
+    await outbox.move(await outbox.leaving(send), "doubtful")
+    assert await outbox.found("$event")
+    for state in ("deferred", "refused", "doubtful"):
+        await outbox.move(await found(outbox, "$event"), state)
+    assert (await found(outbox, "$event")).state == "sent"
+
+
+async def test_who_lost_the_mailbox_does_not_send_from_it(desk: Desk) -> None:
+    send = await desk.outbox.put(a_send(desk.clock))
+    await desk.sender._leases.let_go(BOX)
+    await desk.sender.attempt(send)
+    assert len(desk.seen) == 1  # as far as the text, and no further
+    assert await found(desk.outbox, "$event") == send
+    assert not desk.journal.open_intents()
+    assert await desk.outbox.ready() == [BOX]
+
+
+async def test_who_was_overtaken_does_not_send_again(desk: Desk) -> None:
+    send = await desk.outbox.put(a_send(desk.clock))
+    await desk.outbox.leaving(send)
+    await desk.sender.attempt(send)
+    assert (await found(desk.outbox, "$event")).state == "data"
+    await desk.sender.take_over({BOX})
+    await desk.sender.attempt(send)
+    assert (await found(desk.outbox, "$event")).state == "doubtful"
+
+
+async def test_a_code_that_was_leaving_is_sent_again(desk: Desk) -> None:
+    code = a_send(desk.clock, caller=CODES, owner=None, room=None, event=None)
+    await desk.outbox.leaving(await desk.outbox.put(code))
+    await desk.sender.take_over({BOX})
+    assert (await found(desk.outbox, "$event")).state == "deferred"
+
+
+async def test_nothing_is_begun_by_who_is_about_to_end(desk: Desk) -> None:
+    await desk.outbox.put(a_send(desk.clock))
+    await desk.sender.rest(1.0)
+    await desk.sender._drain(BOX)
+    assert desk.seen == []
+
+
+async def test_the_attempts_of_one_mail_are_told_apart(desk: Desk) -> None:
+    first = await desk.attempt(MailDeferred("wait"))
+    assert first.attempt == 1
+    desk.clock.advance(hours=1)
+    desk.answer = None
+    await desk.sender.attempt(first)
+    assert replace(await found(desk.outbox, "$event"), raw=None).attempt == 2
