@@ -140,7 +140,8 @@ class Watcher:
         while True:
             began = monotonic()
             try:
-                cursor = await self._mailboxes.start(address, owner, start_of_day_in_paris(since))
+                async with self._leases.holding(address):
+                    cursor = await self._mailboxes.start(address, owner, start_of_day_in_paris(since))
                 if cursor.refused == fingerprint(auth):
                     await self._mailboxes.note_state(address, "refused")
                     return  # not even once more with the same credentials, whatever restarts come
