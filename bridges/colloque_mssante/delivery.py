@@ -96,7 +96,7 @@ class Delivery:
             if not task.cancelled() and (error := task.exception()) is not None:
                 self._pause(address)
                 if isinstance(error, Temporary):
-                    logs.event(logger, "mail.waits", code=error.code)
+                    logs.event(logger, "mailbox.waits", code=error.code)
                 else:
                     logger.error("delivery.failed", exc_info=error)
             self._news.set()

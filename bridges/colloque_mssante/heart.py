@@ -19,6 +19,7 @@ from colloque_mssante.store_reading import Reads
 from colloque_mssante.watch import Watcher
 
 _LAST_S = 2.0
+_SHARE_S = 1.0
 
 logger = logging.getLogger(__name__)
 
@@ -56,20 +57,27 @@ class Heart:
         """Say that we live, for ever; at a stop in good order, that we don't."""
         try:
             while True:
-                if not await self._leases.beat():
-                    logs.event(logger, "life.begins")
+                try:
+                    if not await self._leases.beat():
+                        logs.event(logger, "life.begins")
+                except Temporary as error:
+                    logs.event(logger, "life.untold", code=error.code)
                 await asyncio.sleep(BEAT_S)
-        finally:
+        except asyncio.CancelledError:
             with contextlib.suppress(Temporary, TimeoutError):
                 async with asyncio.timeout(2 * _LAST_S):
                     await self._sender.rest(_LAST_S)
                     await self._leases.end()
+            raise
 
     async def share(self) -> None:
         """Take what is ours to take and leave what is others', for ever."""
         while True:
-            await self.once()
-            await asyncio.sleep(BEAT_S / 2)
+            try:
+                await self.once()
+            except Temporary as error:
+                logs.event(logger, "leases.wait", code=error.code)
+            await asyncio.sleep(_SHARE_S)
 
     async def once(self) -> None:
         """One look."""

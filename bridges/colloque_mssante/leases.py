@@ -23,7 +23,7 @@ from colloque.store.schema import transaction
 
 LEASE_S = 10.0
 """A life that was silent for that long is over."""
-BEAT_S = 2.0
+BEAT_S = 3.0
 
 
 class NotHeld(Temporary):
@@ -41,6 +41,7 @@ class Leases:
         self._lease_ms = int(lease_s * 1000)
         self._life = ""
         self._sure_until = 0.0
+        self._settled: object = None
         self._held: frozenset[MssanteAddress] = frozenset()
         self._leaving: frozenset[MssanteAddress] = frozenset()
         sqlite = db.scheme is Scheme.SQLITE
@@ -120,6 +121,9 @@ class Leases:
     async def take(self, wanted: Collection[MssanteAddress]) -> set[MssanteAddress]:
         """Take what is our share and free of these; what was taken, for `keep`. What others should have: `leaving`."""
         names = await self.living()
+        now = (self._life, frozenset(names), frozenset(wanted))
+        if now == self._settled:
+            return set()
         share = {mailbox for mailbox in wanted if _chosen(names, mailbox) == self._name}
         rows: list[Any] = await self._db.fetch("SELECT mailbox FROM lease WHERE life = $1", self._life)
         self._held &= {MssanteAddress(row["mailbox"]) for row in rows}
@@ -129,6 +133,8 @@ class Leases:
             for mailbox in sorted(share - self._held, key=lambda each: each.value):
                 if await self._taken(mailbox):
                     taken.add(mailbox)
+        # Nobody takes what a life holds that goes on: there is nothing to look for until something changes.
+        self._settled = now if share == self._held else None
         return taken
 
     async def _taken(self, mailbox: MssanteAddress) -> bool:

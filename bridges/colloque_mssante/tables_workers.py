@@ -23,14 +23,15 @@ _LEASES = (
 _INBOX = (
     # One row a mail that was fetched and is not shown yet; it goes away with the link that says that it is. `raw` is
     # NULL while the mail could not be fetched, by a defect of ours: it is fetched again at `next_at`.
+    # It stands last: what comes after it could not be looked at without reading it.
     """CREATE TABLE inbox (
         mailbox     TEXT NOT NULL,
         uidvalidity BIGINT NOT NULL,
         uid         BIGINT NOT NULL,
-        raw         BYTEA,
         size        BIGINT NOT NULL,
         tries       INTEGER NOT NULL DEFAULT 0,
         next_at     BIGINT NOT NULL,
+        raw         BYTEA,
         PRIMARY KEY (mailbox, uidvalidity, uid)
     )""",
     """INSERT INTO inbox (mailbox, uidvalidity, uid, raw, size, tries, next_at)

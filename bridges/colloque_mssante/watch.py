@@ -6,11 +6,12 @@ Nothing is ever moved, flagged or deleted in a mailbox here, and nothing is show
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -31,7 +32,7 @@ from colloque_mssante.budget import Budget
 from colloque_mssante.credentials import fingerprint
 from colloque_mssante.elsewhere import Elsewhere
 from colloque_mssante.giving_up import STUCK_WAIT, TRIES, GivingUp
-from colloque_mssante.leases import Leases
+from colloque_mssante.leases import Leases, NotHeld
 from colloque_mssante.notices import Notes
 from colloque_mssante.sender import TLS_INCIDENT
 from colloque_mssante.store import Cursor, Mailboxes, Place, box_ref
@@ -140,11 +141,12 @@ class Watcher:
         while True:
             began = monotonic()
             try:
-                cursor = await self._mailboxes.start(address, owner, start_of_day_in_paris(since))
+                async with self._leases.holding(address):
+                    cursor = await self._mailboxes.start(address, owner, start_of_day_in_paris(since))
                 if cursor.refused == fingerprint(auth):
-                    await self._mailboxes.note_state(address, "refused")
+                    await self._note(address, "refused")
                     return  # not even once more with the same credentials, whatever restarts come
-                await self._mailboxes.note_state(address, state)
+                await self._note(address, state)
                 async with self._budget.connection():
                     await self._session(cursor, auth)
                 pause, state = _BACK_OFF_S[0], "ok"  # it gave its place to another
@@ -160,11 +162,17 @@ class Watcher:
             except Exception:
                 logger.exception("mailbox.failed")
                 state = "waiting"
-            await patiently(partial(self._mailboxes.note_state, address, state), for_s=math.inf)
+            await patiently(partial(self._note, address, state), for_s=math.inf)
             if monotonic() - began > _BACK_OFF_S[1]:
                 pause = _BACK_OFF_S[0]
             await asyncio.sleep(pause * random.uniform(0.75, 1.25))  # noqa: S311 - so that not all come at once
             pause = min(pause * 2, max(_BACK_OFF_S[1], pause))
+
+    async def _note(self, address: MssanteAddress, state: str) -> None:
+        """Say how reading goes, unless another process reads it by now, and says so itself."""
+        with contextlib.suppress(NotHeld):
+            async with self._leases.holding(address):
+                await self._mailboxes.note_state(address, state)
 
     async def _session(self, cursor: Cursor, auth: Auth) -> None:
         """One connection, for as long as it lasts."""
@@ -191,7 +199,7 @@ class Watcher:
             while True:
                 cursor, whole = await self._catch_up(client, box, cursor)
                 if not told:
-                    await self._mailboxes.note_state(address, "ok")
+                    await self._note(address, "ok")
                     told = True
                 await self._elsewhere.look(client, cursor, box.uidvalidity)
                 if not await self._budget.idle(partial(self._news, client, cursor, whole=whole)):
@@ -223,13 +231,17 @@ class Watcher:
                 if taken is not None:
                     batch.append(taken)
                     size += len(taken.raw or b"")
-            async with self._leases.holding(cursor.address):
-                cursor = await self._inbox.store(cursor, box.uidvalidity, uid, batch)
-            if batch:
-                self._fetched()
+            cursor = await self._store(cursor, box.uidvalidity, uid, batch)
             if uids and await self._inbox.full(cursor.address):
                 return cursor, False
         return cursor, True
+
+    async def _store(self, cursor: Cursor, uidvalidity: int, upto: int, batch: Sequence[Taken]) -> Cursor:
+        async with self._leases.holding(cursor.address):
+            moved = await self._inbox.store(cursor, uidvalidity, upto, batch)
+        if batch:
+            self._fetched()
+        return moved
 
     async def _taken(self, client: ImapClient, cursor: Cursor, uid: int) -> Taken | None:
         """One mail; None where it is gone, or too old to be shown. Raises Temporary."""
@@ -257,8 +269,12 @@ class Watcher:
             await self._giving_up.give_up(place)
 
     async def _refused(self, address: MssanteAddress, owner: UserId, auth: Auth) -> None:
-        await self._mailboxes.note_state(address, "refused")
-        if not await self._mailboxes.refuse(address, fingerprint(auth)):
+        fresh = False
+        with contextlib.suppress(NotHeld):
+            async with self._leases.holding(address):
+                await self._mailboxes.note_state(address, "refused")
+                fresh = await self._mailboxes.refuse(address, fingerprint(auth))
+        if not fresh:
             return
         await self._incidents.open(f"mssante.login.{box_ref(address)}", texts.INCIDENT_LOGIN)
         name = box_ref(address, fingerprint(auth))

@@ -107,8 +107,8 @@ def mssante_checks(own: MssanteConfig) -> Iterator[Problem]:
     for name in ("connections", "logins_per_minute", "sends_per_minute"):
         if not 1 <= getattr(own.budget, name) <= 100_000:
             yield Problem(f"mssante.budget.{name}", "must be between 1 and 100000")
-    if not 0 <= own.workers <= 64:
-        yield Problem("mssante.workers", "must be between 0 and 64")
+    if own.workers > 64:
+        yield Problem("mssante.workers", "must be at most 64")
     if own.workers and own.database.startswith("sqlite:"):
         yield Problem("mssante.workers", "needs PostgreSQL: on SQLite, one process does everything")
     if own.workers > min(own.budget.connections, own.budget.logins_per_minute, own.budget.sends_per_minute):

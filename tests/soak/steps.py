@@ -31,6 +31,7 @@ from colloque_mssante.store_drafts import Drafts
 from colloque_mssante.store_inbox import Inbox
 from colloque_mssante.store_mails import Mails, Uploads
 from colloque_mssante.store_untold import Untold
+from colloque_mssante.watch import Watcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,8 @@ def _state(state: str) -> Callable[..., bool]:
 STEPS = {
     # a mail comes in
     "mail-fetched": Step(ImapClient, "fetch"),
-    "mail-stored": Step(Inbox, "store"),
+    "mail-in-transaction": Step(Inbox, "store"),
+    "mail-stored": Step(Watcher, "_store"),
     "room-ready": Step(Conversations, "ensure"),
     "arrival-begun": Step(Mails, "begin"),
     "media-reserved": Step(MatrixApi, "reserve_media"),

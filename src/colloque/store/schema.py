@@ -78,7 +78,7 @@ async def open_database(url: str, upgrades: UpgradeTable, owner: str) -> Databas
         await db.start()
     except BaseException as error:
         await db.stop()
-        known = _explain(error)
+        known = explain(error)
         if known is None:
             raise
         raise known from None
@@ -121,7 +121,7 @@ def _postgres(url: str, upgrades: UpgradeTable, owner: str) -> Database:
     )
 
 
-def _explain(error: BaseException) -> Exception | None:
+def explain(error: BaseException) -> Exception | None:
     """What a failed start means; None when it says enough by itself. Never repeats the URL (it may hold a secret)."""
     match error:
         case DatabaseNotOwned():

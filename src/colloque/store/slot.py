@@ -20,6 +20,7 @@ from typing import Any
 import asyncpg  # type: ignore[import-untyped]
 
 from colloque.errors import Temporary
+from colloque.store.schema import explain
 
 _LOOK_S = 0.5
 _PROBE_S = 1.0
@@ -27,7 +28,7 @@ _ANSWER_S = 5.0
 """A server that does not answer for that long has let the lock go, as far as we know."""
 _DOOR = -1
 _DOOR_S = 60.0
-_HOLDS = "hashtext(current_schema() || $1)"
+_HOLDS = "hashtext(COALESCE(current_schema(), '') || $1)"
 _DEAD_PEERS = ("tcp_keepalives_idle = 5", "tcp_keepalives_interval = 2", "tcp_keepalives_count = 3")
 """By these, PostgreSQL notices soon that the machine of whoever holds the lock is gone."""
 
@@ -48,11 +49,11 @@ class Slot:
         self._watching: asyncio.Task[None] | None = None
 
     async def take(self) -> None:
-        """Wait until the place is ours. Raises Temporary when the database can't be reached."""
+        """Wait until the place is ours. Raises Temporary when the database can't be reached, ConfigError."""
         await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True, mode=0o700)
         self._fd = os.open(self._folder / "slot.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         await _patiently(self._locked)
-        if self._url.startswith("sqlite:"):
+        if not self._url.startswith(("postgres://", "postgresql://")):
             return
         with _translated():
             self._conn = await asyncpg.connect(self._url, timeout=_ANSWER_S, command_timeout=_ANSWER_S)
@@ -125,4 +126,4 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
-        raise Temporary(f"the database can't be reached: {type(error).__name__}") from None
+        raise (explain(error) or Temporary(f"the database does not answer: {type(error).__name__}")) from None

@@ -112,3 +112,9 @@ async def test_logins_and_mails_are_spread_over_time() -> None:
     began = monotonic()
     await asyncio.gather(*(send() for _ in range(7)))
     assert monotonic() - began >= 0.4
+
+
+def test_each_process_has_its_part_and_together_they_have_no_more() -> None:
+    limits = BudgetConfig(connections=10, logins_per_minute=7, sends_per_minute=1)
+    assert limits.share(1) == limits
+    assert limits.share(3) == BudgetConfig(3, 2, 1)
