@@ -15,6 +15,7 @@ from colloque_mssante.known import Known
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.reading import Reading
 from colloque_mssante.receipts import Receipts
+from colloque_mssante.store_flags import FlagMarks
 from colloque_mssante.store_mails import Mails
 from colloque_mssante.store_reading import Reads
 
@@ -66,5 +67,5 @@ def open_keeping(
     return Keeping(
         Reading(home=parts.home, reads=reads, mails=mails),
         filing,
-        Elsewhere(home=parts.home, reads=reads, clock=parts.clock),
+        Elsewhere(home=parts.home, reads=reads, marks=FlagMarks(parts.db), clock=parts.clock),
     )

@@ -60,6 +60,8 @@ class ShownMail:
     """Its owner read it in Matrix."""
     there: str
     """What the room shows already: empty or `seen`."""
+    looked: bool
+    """Its flags are known up to the mark of its mailbox."""
 
 
 class Reads:
@@ -145,9 +147,10 @@ class Reads:
     async def shown(self, mailbox: MssanteAddress, uidvalidity: int, since: datetime, count: int) -> list[ShownMail]:
         """The newest mails of a mailbox, shown since then, of which something may still happen elsewhere."""
         rows: list[Any] = await self._db.fetch(
-            "SELECT mail.id, mail.uid, mail.room_id, mail.read_at, mail.there, part.event_id "
+            "SELECT mail.id, mail.uid, mail.room_id, mail.read_at, mail.there, mail.looked, part.event_id "
             "FROM mail JOIN part ON part.mail = mail.id AND part.rank = 0 "
             "WHERE mail.mailbox = $1 AND mail.uidvalidity = $2 AND mail.at >= $3 AND mail.there NOT IN ($4, $5) "
+            "AND NOT mail.gone "
             "ORDER BY mail.uid DESC LIMIT $6",
             mailbox.value,
             uidvalidity,
@@ -164,6 +167,7 @@ class Reads:
                 EventId(row["event_id"]),
                 row["read_at"] > 0,
                 row["there"],
+                bool(row["looked"]),
             )
             for row in rows
         ]

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from colloque.errors import MailDeferred, Tampered
 from colloque.mail.access import refusal
+from colloque.mail.imap_answers import Response
 from colloque.mail.revocation_check import Revocation
 
 LINE_LIMIT = 1 << 20
@@ -20,9 +21,6 @@ _PAUSE = 512 << 10
 
 _LITERAL = re.compile(rb"\{(\d{1,10})\}\Z")
 _CODE = re.compile(rb"\A(?:OK|NO|BAD|BYE) \[([A-Z0-9-]{1,40})")
-
-Response = list[bytes]
-"""One response: text and literals in turn, the first and last always text (without its line end)."""
 
 
 class CommandRefused(Exception):
