@@ -15,6 +15,8 @@ from colloque.commands import Owner
 from colloque.config import Config
 from colloque.directory.open import open_directory
 from colloque.identity import UserId
+from colloque.mail.access import Way
+from colloque.mail.discovery import Discovery
 from colloque.mail.revocation_check import Revocation
 from colloque.matrix.home import Incoming
 from colloque.rights import Rights
@@ -75,9 +77,10 @@ class MssanteService(Service):
         mails = Mails(parts.db, parts.clock)
         known = await open_known(parts, book, directory, credentials)
         notices = Notices(parts.db, parts.rooms, parts.home)
-        budget = Budget(own.budget)
+        budget, discovery = Budget(own.budget), Discovery()
+        imap = Way(own.imap, discovery)
         sender = Sender(
-            server=own.smtp,
+            server=Way(own.smtp, discovery),
             home=parts.home,
             outbox=outbox,
             budget=budget,
@@ -126,6 +129,7 @@ class MssanteService(Service):
         )
         keeping = open_keeping(
             config=own,
+            imap=imap,
             parts=parts,
             known=known,
             handled=sharing.handled,
@@ -137,6 +141,7 @@ class MssanteService(Service):
         )
         inbound, watcher = open_receiving(
             config=own,
+            imap=imap,
             parts=parts,
             known=known,
             budget=budget,

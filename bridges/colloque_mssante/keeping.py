@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from colloque.bot_service import Parts
 from colloque.config import MssanteConfig
+from colloque.mail.access import Way
 from colloque_mssante.budget import Budget
 from colloque_mssante.elsewhere import Elsewhere
 from colloque_mssante.filing import Filing
@@ -32,6 +33,7 @@ class Keeping:
 def open_keeping(
     *,
     config: MssanteConfig,
+    imap: Way,
     parts: Parts,
     known: Known,
     handled: Handled,
@@ -52,7 +54,7 @@ def open_keeping(
         secret=secret,
     )
     filing = Filing(
-        server=config.imap,
+        server=imap,
         outbox=outbox,
         mails=mails,
         reads=reads,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from colloque.bot_service import Parts
 from colloque.config import MssanteConfig
+from colloque.mail.access import Way
 from colloque_mssante.budget import Budget
 from colloque_mssante.conversations import Conversations
 from colloque_mssante.elsewhere import Elsewhere
@@ -25,6 +26,7 @@ from colloque_mssante.watch import Watcher
 def open_receiving(
     *,
     config: MssanteConfig,
+    imap: Way,
     parts: Parts,
     known: Known,
     budget: Budget,
@@ -54,7 +56,8 @@ def open_receiving(
         changed=changed,
     )
     watcher = Watcher(
-        config=config,
+        imap=imap,
+        poll_s=config.poll_s,
         book=known.book,
         directory=known.directory,
         credentials=known.credentials,

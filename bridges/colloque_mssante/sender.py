@@ -27,6 +27,7 @@ from colloque.errors import (
     Temporary,
 )
 from colloque.identity import EventId, MssanteAddress, digest
+from colloque.mail.access import Way
 from colloque.mail.smtp import NOTIFY_ALL, submit
 from colloque.matrix.home import Home, reaction, text
 from colloque.patience import patiently
@@ -61,7 +62,7 @@ class Sender:
     def __init__(
         self,
         *,
-        server: MailServerConfig,
+        server: MailServerConfig | Way,
         home: Home,
         outbox: Outbox,
         budget: Budget,

@@ -17,11 +17,10 @@ from colloque.attestation import Kind
 from colloque.audit import SYSTEM
 from colloque.book import AttestationBook
 from colloque.clock import Clock, monotonic, start_of_day_in_paris
-from colloque.config import MssanteConfig
 from colloque.directory.lookup import Directory
 from colloque.errors import AntivirusUnavailable, LoginRefused, NotFound, Tampered, Temporary
 from colloque.identity import MssanteAddress, UserId, digest
-from colloque.mail.access import Auth
+from colloque.mail.access import Auth, Way
 from colloque.mail.imap import Box, ImapClient
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
@@ -47,8 +46,7 @@ _TRIES = 3
 _STUCK_WAIT = timedelta(seconds=30)
 
 _Key = tuple[MssanteAddress, UserId, str]
-"""Address, owner (`SHARED` for a team's), fingerprint of the credential and of its owner's choice: a change of any
-starts a new task."""
+"""Address, owner (`SHARED` for a team's), fingerprint of credential and owner's choice: another key is another task."""
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +57,8 @@ class Watcher:
     def __init__(
         self,
         *,
-        config: MssanteConfig,
+        imap: Way,
+        poll_s: float,
         book: AttestationBook,
         directory: Directory,
         credentials: Credentials,
@@ -74,7 +73,8 @@ class Watcher:
         journal: Journal,
         clock: Clock,
     ) -> None:
-        self._config = config
+        self._imap = imap
+        self._poll_s = poll_s
         self._book = book
         self._directory = directory
         self._credentials = credentials
@@ -201,7 +201,7 @@ class Watcher:
         try:
             async with self._budget.login():
                 client = await ImapClient.connect(
-                    self._config.imap, address.value, auth, timeout_s=_IMAP_S, revocation=self._credentials.revocation
+                    self._imap, address.value, auth, timeout_s=_IMAP_S, revocation=self._credentials.revocation
                 )
         except LoginRefused:
             if act:
@@ -220,7 +220,7 @@ class Watcher:
                 self._forget(address)
                 self.states[address] = "ok"
                 await self._elsewhere.look(client, cursor, box.uidvalidity)
-                if not await self._budget.idle(lambda: client.wait(self._config.poll_s)):
+                if not await self._budget.idle(lambda: client.wait(self._poll_s)):
                     return
         finally:
             await client.close()

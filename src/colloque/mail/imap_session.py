@@ -14,7 +14,7 @@ from colloque.clock import monotonic
 from colloque.config import MailServerConfig
 from colloque.errors import LoginRefused, MailDeferred, Tampered
 from colloque.mail import imap_answers as answers
-from colloque.mail.access import Auth, tls_context
+from colloque.mail.access import Auth, Way
 from colloque.mail.imap_answers import Response
 from colloque.mail.imap_wire import CommandRefused, ImapWire
 from colloque.mail.revocation_check import Revocation
@@ -38,21 +38,28 @@ class ImapSession:
 
     @classmethod
     async def connect(
-        cls, server: MailServerConfig, user: str, auth: Auth, *, timeout_s: float, revocation: Revocation | None = None
+        cls,
+        server: MailServerConfig | Way,
+        user: str,
+        auth: Auth,
+        *,
+        timeout_s: float,
+        revocation: Revocation | None = None,
     ) -> Self:
         """Connect, secure, log in. `timeout_s` bounds each exchange.
 
         Raises LoginRefused; MailDeferred (unreachable, overloaded, lost); Tampered (certificate not accepted or
         revoked, STARTTLS not offered, clear text after it): nothing secret was sent then; ConfigError without a CA.
         """
-        context = tls_context(server, auth)
-        implicit = server.tls == "implicit"
-        wire = await ImapWire.open(server.host, server.port, context if implicit else None, timeout_s)
+        way = Way.of(server)
+        context = way.context(auth)
+        sock = await way.connect("imap", timeout_s)
+        wire = await ImapWire.open(sock, way.name, context if way.implicit else None, timeout_s)
         client = cls(wire, timeout_s)
         try:
             await client._greeting()
-            if not implicit:
-                await client._secure(server.host, context)
+            if not way.implicit:
+                await client._secure(way.name, context)
             if revocation is not None:
                 await wire.check(revocation)
             await client._read_capabilities()
@@ -133,7 +140,7 @@ class ImapSession:
         if not head.startswith(b"* OK"):
             raise MailDeferred("what answers is not an IMAP server")
 
-    async def _secure(self, host: str, context: ssl.SSLContext) -> None:
+    async def _secure(self, name: str, context: ssl.SSLContext) -> None:
         await self._read_capabilities()
         if "STARTTLS" not in self._capabilities:
             raise Tampered("the mail server does not offer STARTTLS")
@@ -141,7 +148,7 @@ class ImapSession:
             await self._wire.command(b"STARTTLS")
         except CommandRefused:
             raise Tampered("the mail server refused STARTTLS") from None
-        await self._wire.start_tls(host, context)
+        await self._wire.start_tls(name, context)
         self._capabilities = frozenset()  # what was said in clear counts no more
 
     async def _read_capabilities(self) -> None:

@@ -103,18 +103,20 @@ class ImapWire:
         """Sees every untagged response, asked for or not."""
 
     @classmethod
-    async def open(cls, host: str, port: int, context: ssl.SSLContext | None, timeout_s: float) -> ImapWire:
-        """Connect, with implicit TLS when a context is given. Raises MailDeferred, Tampered."""
+    async def open(cls, sock: socket.socket, name: str, context: ssl.SSLContext | None, timeout_s: float) -> ImapWire:
+        """On a connected socket, with implicit TLS when a context is given. Raises MailDeferred, Tampered."""
         loop = asyncio.get_running_loop()
         try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             async with asyncio.timeout(timeout_s):
                 transport, stream = await loop.create_connection(
-                    _Stream, host, port, ssl=context, server_hostname=host if context else None
+                    _Stream, sock=sock, ssl=context, server_hostname=name if context else None
                 )
-        except OSError as error:  # time-outs and TLS errors are OSErrors too
-            raise refusal(error) from None
-        sock = transport.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        except BaseException as error:
+            sock.close()
+            if isinstance(error, OSError):  # time-outs and TLS errors are OSErrors too
+                raise refusal(error) from None
+            raise
         return cls(transport, stream, timeout_s)
 
     async def start_tls(self, host: str, context: ssl.SSLContext) -> None:
