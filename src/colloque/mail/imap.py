@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 
 from colloque.errors import MailDeferred, NotFound
 from colloque.mail import imap_answers as answers
@@ -20,7 +21,7 @@ from colloque.mail.imap_wire import CommandRefused
 
 __all__ = ["Box", "Changes", "Fetched", "ImapClient", "Password", "XOAuth2"]
 
-CHUNK = 1 << 20
+CHUNK = 4 << 20
 """Bytes asked for at once: a 25 MB mail never stands twice in memory."""
 _MAX_UID = 0xFFFFFFFF
 ANSWERED, SEEN = "\\Answered", "\\Seen"
@@ -87,21 +88,29 @@ class ImapClient(ImapSession):
         when = f" SINCE {day.day}-{MONTHS[day.month - 1]}-{day.year}" if day else ""
         found = await self._ask(f"UID SEARCH UID {after_uid + 1}:*{when}".encode())
         # `n:*` always holds the last message, even when its UID is below n (RFC 3501 section 9, seq-range).
-        return sorted({uid for uid in answers.searched(found) if uid > after_uid})
+        listed = sorted({uid for uid in answers.searched(found) if uid > after_uid})
+        self._after = dict(pairwise(listed))
+        return listed
 
     async def fetch(self, uid: int) -> Fetched:
-        """One message, whole, in pieces of `CHUNK`. Raises NotFound when it is not there any more."""
+        """One message, whole, in pieces of `CHUNK`. Raises NotFound when it is not there any more.
+
+        The one that `uids` listed after it is on its way then, while the caller deals with this one.
+        """
         raw = bytearray()
         at: datetime | None = None
         while True:
             piece, at = await self._piece(uid, len(raw), at)
-            raw += piece
             if len(piece) != CHUNK:  # shorter: the end; longer: a server that does not cut
-                return Fetched(uid, at, bytes(raw))
+                break
+            raw += piece
+        following = self._after.pop(uid, None)
+        if following is not None:
+            self._wire.ahead(_asks(following, 0))
+        return Fetched(uid, at, bytes(raw + piece) if raw else piece)
 
     async def _piece(self, uid: int, offset: int, at: datetime | None) -> tuple[bytes, datetime]:
-        what = f"UID FETCH {uid} (UID INTERNALDATE BODY.PEEK[]<{offset}.{CHUNK}>)"
-        for parts in await self._ask(what.encode()):
+        for parts in await self._ask(_asks(uid, offset)):
             piece = answers.piece(parts)
             if piece is not None and piece.uid == uid:
                 at = at or piece.internal_date
@@ -127,3 +136,7 @@ class ImapClient(ImapSession):
         found = await self._ask(asked.encode())
         told, wanted = answers.flags(found), set(uids)
         return Changes({uid: told[uid] for uid in told.keys() & wanted}, answers.vanished(found, wanted))
+
+
+def _asks(uid: int, offset: int) -> bytes:
+    return f"UID FETCH {uid} (UID INTERNALDATE BODY.PEEK[]<{offset}.{CHUNK}>)".encode()

@@ -34,6 +34,8 @@ class ImapSession:
         self._modseq = 0
         self._qresync = False
         self._news = False
+        self._after: dict[int, int] = {}
+        """Which UID will be asked for after which."""
         wire.on_untagged = self._note
 
     @classmethod
@@ -107,6 +109,7 @@ class ImapSession:
             raise MailDeferred(f"the mail server ended IDLE ({refused})") from None
 
     async def _start_idle(self) -> bytes:
+        await self._wire.settle()
         tag = self._wire.begin(b"IDLE")
         async with self._wire.guard():
             while not (head := (await self._wire.untagged())[0]).startswith(b"+"):

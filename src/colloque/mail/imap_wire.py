@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import socket
 import ssl
@@ -36,6 +37,8 @@ class ImapWire:
         self._stream = stream
         self._timeout_s = timeout_s
         self._count = 0
+        self._ahead: tuple[bytes, bytes] | None = None
+        """A command that was sent before its time, and its tag."""
         self.on_untagged: Callable[[Response], None] = lambda _: None
         """Sees every untagged response, asked for or not."""
 
@@ -132,8 +135,23 @@ class ImapWire:
         raise CommandRefused(code_of(head[len(tag) + 1 :]))
 
     async def command(self, command: bytes, *, answer: Callable[[bytes], bytes] | None = None) -> list[Response]:
-        """Send, and wait for the end."""
+        """Send, and wait for the end. What was sent `ahead` is waited for; anything else is asked for after it."""
+        if self._ahead is not None and self._ahead[0] == command:
+            (_, tag), self._ahead = self._ahead, None
+            return await self.finish(tag)
+        await self.settle()
         return await self.finish(self.begin(command), answer=answer)
+
+    def ahead(self, command: bytes) -> None:
+        """Send the command that will come next, for the server to work meanwhile. Its answer waits, mostly unread."""
+        self._ahead = (command, self.begin(command))
+
+    async def settle(self) -> None:
+        """Nobody will ask for what was sent `ahead`."""
+        if self._ahead is not None:
+            (_, tag), self._ahead = self._ahead, None
+            with contextlib.suppress(CommandRefused):
+                await self.finish(tag)
 
     def guard(self, timeout_s: float | None = None) -> _Guard:
         """Within it, any failure closes the connection; losses and time-outs become MailDeferred."""
