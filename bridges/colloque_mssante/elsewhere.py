@@ -17,6 +17,7 @@ from colloque.mail.imap import ImapClient
 from colloque.matrix.home import Home, reaction
 from colloque_mssante import texts
 from colloque_mssante.store import Cursor
+from colloque_mssante.store_flags import FlagMarks
 from colloque_mssante.store_reading import ANSWERED, SEEN, NewsOf, Reads, ShownMail
 
 _DAYS = timedelta(days=30)
@@ -31,21 +32,34 @@ logger = logging.getLogger(__name__)
 class Elsewhere:
     """One instance a process. Knows mailboxes, and no room. `noted` is called when there is something to show."""
 
-    def __init__(self, *, reads: Reads, clock: Clock, noted: Callable[[], None]) -> None:
+    def __init__(self, *, reads: Reads, marks: FlagMarks, clock: Clock, noted: Callable[[], None]) -> None:
         self._reads = reads
+        self._marks = marks
         self._clock = clock
         self._noted = noted
 
     async def look(self, client: ImapClient, cursor: Cursor, uidvalidity: int) -> None:
         """Compare a mailbox with what its rooms show. Raises Temporary."""
-        since = self._clock.now() - _DAYS
-        shown = await self._reads.shown(cursor.address, uidvalidity, since, _MAILS)
-        flags = await client.flags([mail.uid for mail in shown])
+        box, upto = cursor.address, client.modseq
+        mark = await self._marks.get(box, uidvalidity)
+        if mark > upto:  # the server keeps no count any more, or began another
+            await self._marks.forget(box)
+            mark = 0
+        shown = await self._reads.shown(box, uidvalidity, self._clock.now() - _DAYS, _MAILS)
+        fresh = [mail for mail in shown if not mark or not mail.looked]
+        flags = await client.flags([mail.uid for mail in fresh])
+        if mark:
+            changes = await client.changes([mail.uid for mail in shown if mail.looked], mark)
+            flags |= changes.flags
+            await self._marks.gone(box, uidvalidity, changes.gone)
         for mail in shown:
             what = _news(mail, flags.get(mail.uid, frozenset()))
             if what:
                 await self._reads.note_news(mail.id, what)
                 self._noted()
+        if upto and (fresh or upto != mark):
+            lowest = shown[-1].uid if len(shown) == _MAILS else 0
+            await self._marks.move(box, uidvalidity, upto, fresh=[mail.id for mail in fresh], lowest=lowest)
 
 
 class There:

@@ -20,7 +20,7 @@ from colloque.clock import Clock, monotonic
 from colloque.config import MailServerConfig
 from colloque.errors import BadInput, LoginRefused, MailRefused, Tampered, Temporary
 from colloque.identity import MssanteAddress, UserId
-from colloque.mail.access import Auth
+from colloque.mail.access import Auth, Way
 from colloque.mail.imap import ANSWERED, SEEN
 from colloque.mail.imap_filing import TOLD, FilingClient
 from colloque_mssante.budget import Budget
@@ -60,7 +60,7 @@ class Filing:
     def __init__(
         self,
         *,
-        server: MailServerConfig,
+        server: MailServerConfig | Way,
         outbox: Outbox,
         mails: Mails,
         reads: Reads,

@@ -13,6 +13,8 @@ from mautrix.util.async_db import Database
 
 from colloque.clock import Clock
 from colloque.config import MssanteConfig
+from colloque.mail.access import Way
+from colloque.mail.discovery import Discovery
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
@@ -28,6 +30,7 @@ from colloque_mssante.outbox import Outbox
 from colloque_mssante.receipts import Receipts
 from colloque_mssante.sender import Sender
 from colloque_mssante.store import Mailboxes
+from colloque_mssante.store_flags import FlagMarks
 from colloque_mssante.store_inbox import Inbox
 from colloque_mssante.store_mails import Mails
 from colloque_mssante.store_reading import Reads
@@ -77,9 +80,11 @@ def open_mail_half(
     """All of it. `name`: what no other living process is called (see `leases`); of a worker, its number."""
     budget, leases = Budget(config.budget.share(config.workers or 1)), Leases(db, name)
     outbox, inbox, mails, reads = Outbox(db, clock), Inbox(db, clock), Mails(db, clock), Reads(db, clock)
+    discovery = Discovery()
+    imap = Way(config.imap, discovery)
     incidents, notes = Incidents(db, clock), Notes(db)
     sender = Sender(
-        server=config.smtp,
+        server=Way(config.smtp, discovery),
         outbox=outbox,
         budget=budget,
         leases=leases,
@@ -105,7 +110,7 @@ def open_mail_half(
         secret=secrets.token_bytes(32),
     )
     filing = Filing(
-        server=config.imap,
+        server=imap,
         outbox=outbox,
         mails=mails,
         reads=reads,
@@ -118,7 +123,8 @@ def open_mail_half(
         sent=sent,
     )
     watcher = Watcher(
-        config=config,
+        imap=imap,
+        poll_s=config.poll_s,
         wanted=known.wanted,
         revocation=known.credentials.revocation,
         mailboxes=Mailboxes(db, clock),
@@ -126,7 +132,7 @@ def open_mail_half(
         teams=known.teams,
         budget=budget,
         leases=leases,
-        elsewhere=Elsewhere(reads=reads, clock=clock, noted=bells.noted),
+        elsewhere=Elsewhere(reads=reads, marks=FlagMarks(db), clock=clock, noted=bells.noted),
         giving_up=GivingUp(inbox=inbox, notes=notes, teams=known.teams, incidents=incidents, journal=journal),
         incidents=incidents,
         notes=notes,

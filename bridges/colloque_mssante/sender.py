@@ -25,6 +25,7 @@ from colloque.errors import (
     Temporary,
 )
 from colloque.identity import MssanteAddress
+from colloque.mail.access import Way
 from colloque.mail.smtp import NOTIFY_ALL, submit
 from colloque.patience import patiently
 from colloque.store.incidents import Incidents
@@ -59,7 +60,7 @@ class Sender:
     def __init__(
         self,
         *,
-        server: MailServerConfig,
+        server: MailServerConfig | Way,
         outbox: Outbox,
         budget: Budget,
         credentials: Credentials,

@@ -61,6 +61,8 @@ class ShownMail:
     """Its owner read it in Matrix."""
     there: str
     """What was noted already: empty or `seen`."""
+    looked: bool
+    """Its flags are known up to the mark of its mailbox."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,11 +172,11 @@ class Reads:
         Not those that stand in a room as what the other wrote: nobody is told when somebody else reads.
         """
         rows: list[Any] = await self._db.fetch(
-            "SELECT mail.id, mail.uid, mail.room_id, mail.read_at, mail.there, mail.news, part.event_id "
+            "SELECT mail.id, mail.uid, mail.room_id, mail.read_at, mail.there, mail.news, mail.looked, part.event_id "
             "FROM mail JOIN part ON part.mail = mail.id AND part.rank = 0 "
             "WHERE mail.mailbox = $1 AND mail.uidvalidity = $2 AND mail.at >= $3 AND mail.there NOT IN ($4, $5) "
             "AND NOT EXISTS (SELECT 1 FROM draft_line WHERE draft_line.event_id = part.event_id) "
-            "AND mail.news <> $4 "
+            "AND mail.news <> $4 AND NOT mail.gone "
             "ORDER BY mail.uid DESC LIMIT $6",
             mailbox.value,
             uidvalidity,
@@ -191,6 +193,7 @@ class Reads:
                 EventId(row["event_id"]),
                 row["read_at"] > 0,
                 row["news"] or row["there"],
+                bool(row["looked"]),
             )
             for row in rows
         ]

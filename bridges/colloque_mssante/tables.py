@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mautrix.util.async_db import UpgradeTable
 
+from colloque_mssante.tables_flags import register_flags
 from colloque_mssante.tables_guests import register_guests
 from colloque_mssante.tables_teams import register_teams
 from colloque_mssante.tables_workers import register_workers
@@ -17,6 +18,7 @@ def register_upgrades(table: UpgradeTable) -> None:
     register_teams(table)
     register_guests(table)
     register_workers(table)
+    register_flags(table)
 
 
 _FIRST = (

@@ -18,10 +18,9 @@ from functools import partial
 from colloque import logs
 from colloque.audit import SYSTEM
 from colloque.clock import Clock, monotonic, start_of_day_in_paris
-from colloque.config import MssanteConfig
 from colloque.errors import LoginRefused, NotFound, Tampered, Temporary
 from colloque.identity import MssanteAddress, UserId
-from colloque.mail.access import Auth
+from colloque.mail.access import Auth, Way
 from colloque.mail.imap import Box, ImapClient
 from colloque.mail.revocation_check import Revocation
 from colloque.patience import patiently
@@ -62,7 +61,8 @@ class Watcher:
     def __init__(
         self,
         *,
-        config: MssanteConfig,
+        imap: Way,
+        poll_s: float,
         wanted: Wanted,
         revocation: Revocation | None,
         mailboxes: Mailboxes,
@@ -78,7 +78,8 @@ class Watcher:
         clock: Clock,
         fetched: Callable[[], None],
     ) -> None:
-        self._config = config
+        self._imap = imap
+        self._poll_s = poll_s
         self._wanted = wanted
         self._revocation = revocation
         self._mailboxes = mailboxes
@@ -182,7 +183,7 @@ class Watcher:
         try:
             async with self._budget.login():
                 client = await ImapClient.connect(
-                    self._config.imap, address.value, auth, timeout_s=_IMAP_S, revocation=self._revocation
+                    self._imap, address.value, auth, timeout_s=_IMAP_S, revocation=self._revocation
                 )
         except LoginRefused:
             if act:
@@ -210,7 +211,7 @@ class Watcher:
     async def _news(self, client: ImapClient, cursor: Cursor, *, whole: bool) -> None:
         """Wait until there is something to fetch, or `_FULL_S` where only room for it was missing."""
         if whole:
-            await client.wait(self._config.poll_s)
+            await client.wait(self._poll_s)
         elif await self._inbox.full(cursor.address):
             await asyncio.sleep(_FULL_S)
 

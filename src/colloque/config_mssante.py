@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Literal
 from colloque.config_service import ServiceConfig
 from colloque.errors import Problem
 from colloque.identity import MssanteAddress
+
+_DOMAIN = re.compile(r"(?=.{1,200}\Z)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,18 @@ class MailServerConfig:
     port: int
     ca: Path
     """Trust anchors (PEM): nothing else is trusted."""
+    tls: Literal["starttls", "implicit"] = "starttls"
+
+
+@dataclass(frozen=True, slots=True)
+class MailSideConfig:
+    """The same, as the file says it: `host` and `port`, or the `domain` whose DNS names them."""
+
+    ca: Path
+    host: str = ""
+    port: int = 0
+    domain: str = ""
+    """The operator's certificates hold for it; DNS (SRV, RFC 6186) says where its servers are."""
     tls: Literal["starttls", "implicit"] = "starttls"
 
 
@@ -74,8 +89,8 @@ class BudgetConfig:
 class MssanteConfig(ServiceConfig):
     """The MSSanté bridge."""
 
-    imap: MailServerConfig = field(kw_only=True)
-    smtp: MailServerConfig = field(kw_only=True)
+    imap: MailSideConfig = field(kw_only=True)
+    smtp: MailSideConfig = field(kw_only=True)
     mailboxes: Path = field(kw_only=True)
     """YAML file (0600): `address: {password: …}`, `{xoauth2: …}` or `{certificate: path, key: path}`."""
     sender: MssanteAddress = field(kw_only=True)
@@ -113,8 +128,23 @@ def mssante_checks(own: MssanteConfig) -> Iterator[Problem]:
         yield Problem("mssante.workers", "needs PostgreSQL: on SQLite, one process does everything")
     if own.workers > min(own.budget.connections, own.budget.logins_per_minute, own.budget.sends_per_minute):
         yield Problem("mssante.workers", "must not be more than what mssante.budget allows: each needs its share")
+    yield from _side_checks("mssante.imap", own.imap)
+    yield from _side_checks("mssante.smtp", own.smtp)
     if own.antivirus is not None:
         yield from _antivirus_checks(own.antivirus)
+
+
+def _side_checks(where: str, own: MailSideConfig) -> Iterator[Problem]:
+    if own.domain:
+        if own.host or own.port:
+            yield Problem(where, "must give host and port, or domain, and not both")
+        if not _DOMAIN.match(own.domain):
+            yield Problem(f"{where}.domain", "must be a domain's name")
+        return
+    if not own.host:
+        yield Problem(f"{where}.host", "is missing")
+    if not 0 < own.port < 65536:
+        yield Problem(f"{where}.port", "must be between 1 and 65535" if own.port else "is missing")
 
 
 def _antivirus_checks(own: AntivirusConfig) -> Iterator[Problem]:

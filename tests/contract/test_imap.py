@@ -109,7 +109,7 @@ def _flags(operator: Operator, box: str) -> bytes:
         return b"".join(other.fetch("1", "(FLAGS)")[1])
 
 
-@pytest.mark.parametrize("size", [0, CHUNK - 300, CHUNK, 3_000_000])
+@pytest.mark.parametrize("size", [0, 3_000_000, CHUNK - 300, CHUNK, 2 * CHUNK + 7])
 async def test_any_size_comes_whole(operator: Operator, box: str, size: int):
     line = secrets.token_hex(36) + "\r\n"
     raw = mail("".join([line] * (size // len(line))))
@@ -128,6 +128,24 @@ async def test_awkward_mail_comes_byte_for_byte(operator: Operator, box: str):
         uids = await client.uids(0)
         for uid, raw in zip(uids, raws, strict=True):
             assert (await client.fetch(uid)).raw.endswith(raw)
+
+
+async def test_what_was_listed_may_be_read_in_any_order_or_not_at_all(operator: Operator, box: str):
+    raws = [mail(f"n{i}") for i in range(4)]
+    await deliver(operator, box, *raws)
+    async with opened(operator, box) as client:
+        await client.examine()
+        one, two, three, four = uids = await client.uids(0)
+        for uid in (one, two, four, three, three, one):
+            assert (await client.fetch(uid)).raw.endswith(raws[uids.index(uid)])
+        await client.uids(0)
+        await client.fetch(one)
+        assert (await client.flags([two])).keys() == {two}
+        await client.uids(0)
+        await client.fetch(two)
+        await deliver(operator, box, mail())
+        assert await client.wait(10)
+        assert len(await client.uids(four)) == 1
 
 
 async def test_what_is_not_there_is_not_found(operator: Operator, box: str):

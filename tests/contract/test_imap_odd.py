@@ -43,6 +43,7 @@ async def scripted(folder: Path, greeting: str = "* OK\r\n", **answers: str) -> 
         while line := (await reader.readline()).decode().split():
             tag, verb = (line[0], line[1]) if len(line) > 1 else ("", line[0] if line[0] == "DONE" else "secret")
             verb = "FETCH" if "FETCH" in line else "SEARCH" if "SEARCH" in line else verb
+            verb = "CONDSTORE" if line[-1] == "(CONDSTORE)" else verb
             answer = says.get(verb, "{tag} BAD\r\n").replace("{tag}", tag)
             writer.write(answer.encode("latin-1"))
             if "* BYE" in answer or verb == "LOGOUT":
@@ -157,3 +158,62 @@ async def test_no_uidvalidity_is_no_mailbox(tmp_path: Path):
     async with scripted(tmp_path, EXAMINE="* 1 EXISTS\r\n{tag} OK\r\n") as connect:
         with pytest.raises(MailDeferred):
             await connect()
+
+
+SYNCS = {
+    "CAPABILITY": "* CAPABILITY IMAP4rev1 IDLE ENABLE CONDSTORE QRESYNC AUTH=PLAIN\r\n{tag} OK\r\n",
+    "ENABLE": "* ENABLED QRESYNC\r\n{tag} OK\r\n",
+    "EXAMINE": "* 5 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n* OK [HIGHESTMODSEQ 90] x\r\n{tag} OK [READ-ONLY] x\r\n",
+    "DONE": "C6 OK\r\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("push", "new"),
+    [
+        ("* VANISHED 3,7:8\r\n* 2 EXISTS\r\n", False),
+        ("* VANISHED 3,7:8\r\n* 3 EXISTS\r\n", True),
+        ("* VANISHED (EARLIER) 1:4000000000\r\n* 5 EXISTS\r\n", False),
+        ("* VANISHED 8:\r\n* VANISHED x\r\n* 6 EXISTS\r\n", True),
+    ],
+)
+async def test_what_vanished_is_not_counted(tmp_path: Path, push: str, new: bool):
+    async with scripted(tmp_path, **{**SYNCS, "IDLE": "+ idling\r\n" + push}) as connect:
+        assert await (await connect()).wait(0.3) is new
+
+
+async def test_the_newest_change_heard_of(tmp_path: Path):
+    push = (
+        "* 1 FETCH (UID 3 MODSEQ (95) FLAGS (\\Seen))\r\n* 2 FETCH (FLAGS () MODSEQ (93))\r\n"
+        # What a sender wrote says nothing of the mailbox.
+        '* 3 FETCH (UID 9 BODY[TEXT] "MODSEQ (4000)")\r\n* 3 FETCH (UID 9 BODY[] {13}\r\nMODSEQ (4000))\r\n'
+    )
+    async with scripted(tmp_path, **{**SYNCS, "IDLE": "+ idling\r\n" + push}) as connect:
+        client = await connect()
+        assert client.modseq == 90
+        await client.wait(0.3)
+        assert client.modseq == 95
+
+
+async def test_changes_that_nobody_asked_for_are_left_out(tmp_path: Path):
+    fetch = (
+        "* VANISHED (EARLIER) 1:5,40\r\n* 1 FETCH (UID 8 FLAGS (\\Seen) MODSEQ (91))\r\n"
+        "* 2 FETCH (UID 80 FLAGS (\\Seen) MODSEQ (92))\r\n{tag} OK\r\n"
+    )
+    async with scripted(tmp_path, **{**SYNCS, "FETCH": fetch}) as connect:
+        client = await connect()
+        found = await client.changes([4, 7, 8, 40, 41], 90)
+    assert (found.flags, found.gone) == ({8: frozenset({"\\seen"})}, {4, 40})
+
+
+@pytest.mark.parametrize(
+    ("offers", "modseq"), [("IDLE", 0), ("CONDSTORE", 5), ("CONDSTORE QRESYNC", 5), ("CONDSTORE QRESYNC ENABLE", 5)]
+)
+async def test_a_server_is_asked_to_count_changes_as_it_can(tmp_path: Path, offers: str, modseq: int):
+    says = {
+        "CAPABILITY": f"* CAPABILITY IMAP4rev1 {offers} AUTH=PLAIN\r\n{{tag}} OK\r\n",
+        "CONDSTORE": USUAL["EXAMINE"].replace("* OK [UIDN", "* OK [HIGHESTMODSEQ 5] x\r\n* OK [UIDN"),
+        "ENABLE": "{tag} NO\r\n",
+    }
+    async with scripted(tmp_path, **says) as connect:
+        assert (await connect()).modseq == modseq

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import random
+import socket
 import ssl
 import stat
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Self
 
-from colloque.config import MailServerConfig
+from colloque.config_mssante import MailServerConfig, MailSideConfig
 from colloque.errors import ConfigError, MailDeferred, Problem, Tampered
+from colloque.mail.discovery import Discovery
+from colloque.mail.srv import in_order
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +80,96 @@ class ClientCertificate:
 Auth = Password | XOAuth2 | ClientCertificate
 
 
-def tls_context(server: MailServerConfig, auth: Auth) -> ssl.SSLContext:
+class Way:
+    """How one of the operator's servers is reached. One instance a process and server: its mailboxes share it."""
+
+    def __init__(self, server: MailServerConfig | MailSideConfig, discovery: Discovery | None = None) -> None:
+        """`discovery` is needed where `server` names a domain only."""
+        self._server = server
+        self._discovery = discovery
+        self.implicit = server.tls == "implicit"
+        """TLS begins at once."""
+        self._contexts: dict[bytes, tuple[object, ssl.SSLContext]] = {}
+
+    @classmethod
+    def of(cls, server: MailServerConfig | Way) -> Way:
+        """A way of one's own to a server that is named."""
+        return server if isinstance(server, Way) else cls(server)
+
+    @property
+    def name(self) -> str:
+        """What the server's certificate must hold for: what the configuration says, never what DNS says.
+
+        For a domain that is the domain itself (RFC 6186 section 6, RFC 7817 section 3): the name to which unsigned DNS
+        leads proves nothing.
+        """
+        return _domain(self._server) or self._server.host
+
+    async def connect(self, service: str, timeout_s: float) -> socket.socket:
+        """A connection in clear to the first server of that `service` (`imap` or `submission`) that is there.
+
+        `timeout_s` is for each of them. Raises MailDeferred when none is, or when DNS does not say where they are.
+        """
+        trouble: OSError | None = None
+        for host, port in await self._places(service):
+            try:
+                async with asyncio.timeout(timeout_s):
+                    return await _connected(host, port)
+            except OSError as error:  # time-outs too
+                trouble = error
+        raise MailDeferred(f"the mail server can't be reached ({type(trouble).__name__})")
+
+    async def _places(self, service: str) -> list[tuple[str, int]]:
+        domain = _domain(self._server)
+        if not domain:
+            return [(self._server.host, self._server.port)]
+        assert self._discovery is not None
+        found = await self._discovery.servers(service + "s" * self.implicit, domain)
+        return [(one.target, one.port) for one in in_order(found, partial(random.randint, 0))]
+
+    def context(self, auth: Auth) -> ssl.SSLContext:
+        """As `tls_context`; shared by all who show the same, for as long as the file of trust anchors stays."""
+        shown = auth.digest if isinstance(auth, ClientCertificate) else b""
+        mark, held = _mark(self._server.ca), self._contexts.get(shown)
+        if held is None or held[0] != mark:
+            held = self._contexts[shown] = (mark, tls_context(self._server, auth))
+        return held[1]
+
+
+def _domain(server: MailServerConfig | MailSideConfig) -> str:
+    return server.domain if isinstance(server, MailSideConfig) else ""
+
+
+def _mark(path: Path) -> object:
+    """Changes when the file is replaced; None while there is none."""
+    try:
+        info = path.stat()
+    except OSError:
+        return None
+    return info.st_ino, info.st_mtime_ns, info.st_size
+
+
+async def _connected(host: str, port: int) -> socket.socket:
+    """The first of the host's addresses that answers. Raises OSError."""
+    loop = asyncio.get_running_loop()
+    trouble: OSError = ConnectionRefusedError()
+    for family, kind, protocol, _, address in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        found = socket.socket(family, kind, protocol)
+        try:
+            found.setblocking(False)
+            await loop.sock_connect(found, address)
+        except OSError as error:
+            found.close()
+            trouble = error
+        except BaseException:
+            found.close()
+            raise
+        else:
+            return found
+    raise trouble
+
+
+def tls_context(server: MailServerConfig | MailSideConfig, auth: Auth) -> ssl.SSLContext:
     """Trusts `server.ca` and nothing else; checks the host name; TLS 1.2 at least; shows the certificate in `auth`.
 
     Raises ConfigError without a CA, MailDeferred while the two files of a certificate are being replaced.

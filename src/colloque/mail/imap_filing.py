@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from colloque.errors import BadInput, MailDeferred, MailRefused
-from colloque.mail.imap import MONTHS, UIDVALIDITY, ImapClient
-from colloque.mail.imap_wire import CommandRefused, Response
+from colloque.mail import imap_answers as answers
+from colloque.mail.imap import ImapClient
+from colloque.mail.imap_answers import MONTHS, Response
+from colloque.mail.imap_wire import CommandRefused
 
 TOLD = "$MDNSent"
 """Keyword of mails whose author was told that they were read, by whatever program (RFC 3503)."""
@@ -56,19 +58,16 @@ class FilingClient(ImapClient):
         if not _MESSAGE_ID.match(message_id):
             raise BadInput("a Message-ID is malformed")
         await self._ask(b"SELECT " + _quoted(folder))
-        searched = await self._ask(f'UID SEARCH HEADER Message-ID "{message_id}"'.encode())
-        return any(parts[0].split()[2:] for parts in searched if parts[0].upper().startswith(b"* SEARCH"))
+        return bool(answers.searched(await self._ask(f'UID SEARCH HEADER Message-ID "{message_id}"'.encode())))
 
     async def flag(self, uidvalidity: int, uids: Sequence[int], flag: str) -> dict[int, frozenset[str]]:
         """Set a flag of mails of INBOX; all flags, in small letters, of those that are still there.
 
         A keyword that the server does not keep is not set: the flags tell.
         """
-        heads = [parts[0] for parts in await self._ask(b"SELECT INBOX")]
-        if next((int(m[1]) for head in heads if (m := UIDVALIDITY.search(head))), None) != uidvalidity:
+        if answers.uidvalidity(await self._ask(b"SELECT INBOX")) != uidvalidity:
             return {}
-        listed = ",".join(map(str, sorted(uids)))
-        await self._ask(f"UID STORE {listed} +FLAGS.SILENT ({flag})".encode())
+        await self._ask(f"UID STORE {answers.sequence_set(uids)} +FLAGS.SILENT ({flag})".encode())
         return await self.flags(uids)  # asked for: of a flag that was there before, some servers answer nothing
 
 

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import socket
 import ssl
 from collections.abc import Callable
 
-from colloque.errors import MailDeferred, Tampered
+from colloque.errors import MailDeferred
 from colloque.mail.access import refusal
+from colloque.mail.imap_answers import Response
+from colloque.mail.imap_stream import Stream
 from colloque.mail.revocation_check import Revocation
 
-LINE_LIMIT = 1 << 20
-"""Bytes of one line: a SEARCH answer of some 100,000 UIDs."""
 LITERAL_LIMIT = 64 << 20
 """Bytes of one literal; we ask for pieces far smaller."""
-_PAUSE = 512 << 10
 
 _LITERAL = re.compile(rb"\{(\d{1,10})\}\Z")
 _CODE = re.compile(rb"\A(?:OK|NO|BAD|BYE) \[([A-Z0-9-]{1,40})")
-
-Response = list[bytes]
-"""One response: text and literals in turn, the first and last always text (without its line end)."""
 
 
 class CommandRefused(Exception):
@@ -33,111 +30,38 @@ class CommandRefused(Exception):
         super().__init__(code or "no code")
 
 
-class _Stream(asyncio.Protocol):
-    """Received bytes, waited for by one reader. A new one is made for TLS: nothing read in clear can survive it."""
-
-    def __init__(self) -> None:
-        self.buffer = bytearray()
-        self.lost: BaseException | None = None
-        self._waiter: asyncio.Future[None] | None = None
-        self.transport: asyncio.Transport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        self.buffer += data
-        if len(self.buffer) > _PAUSE and self.transport:
-            self.transport.pause_reading()
-        self._wake()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.lost = exc or ConnectionResetError("connection closed")
-        self._wake()
-
-    def _wake(self) -> None:
-        if self._waiter and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    async def more(self) -> None:
-        """Wait for at least one more byte. Raises the reason when the connection is lost."""
-        if self.lost:
-            raise self.lost
-        if self.transport and not self.transport.is_closing():
-            self.transport.resume_reading()
-        self._waiter = asyncio.get_running_loop().create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
-
-    async def line(self) -> bytes:
-        """Up to the next line end, which is left out."""
-        start = 0
-        while (end := self.buffer.find(b"\n", start)) < 0:
-            start = len(self.buffer)
-            if start > LINE_LIMIT:
-                raise MailDeferred("the mail server's line is too long")
-            await self.more()
-        found = bytes(self.buffer[:end])
-        del self.buffer[: end + 1]
-        return found.removesuffix(b"\r")
-
-    async def exactly(self, count: int) -> bytes:
-        """`count` bytes."""
-        while len(self.buffer) < count:
-            await self.more()
-        found = bytes(self.buffer[:count])
-        del self.buffer[:count]
-        return found
-
-
 class ImapWire:
     """One connection. Any failure (time-out, loss, cancellation) closes it: half an exchange can't be resumed."""
 
-    def __init__(self, transport: asyncio.Transport, stream: _Stream, timeout_s: float) -> None:
-        self._transport = transport
+    def __init__(self, stream: Stream, timeout_s: float) -> None:
         self._stream = stream
         self._timeout_s = timeout_s
         self._count = 0
+        self._ahead: tuple[bytes, bytes] | None = None
+        """A command that was sent before its time, and its tag."""
         self.on_untagged: Callable[[Response], None] = lambda _: None
         """Sees every untagged response, asked for or not."""
 
     @classmethod
-    async def open(cls, host: str, port: int, context: ssl.SSLContext | None, timeout_s: float) -> ImapWire:
-        """Connect, with implicit TLS when a context is given. Raises MailDeferred, Tampered."""
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(timeout_s):
-                transport, stream = await loop.create_connection(
-                    _Stream, host, port, ssl=context, server_hostname=host if context else None
-                )
-        except OSError as error:  # time-outs and TLS errors are OSErrors too
-            raise refusal(error) from None
-        sock = transport.get_extra_info("socket")
+    async def open(cls, sock: socket.socket, name: str, context: ssl.SSLContext | None, timeout_s: float) -> ImapWire:
+        """On a connected socket, with implicit TLS when a context is given. Raises MailDeferred, Tampered."""
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        return cls(transport, stream, timeout_s)
+        _, stream = await asyncio.get_running_loop().create_connection(Stream, sock=sock)
+        wire = cls(stream, timeout_s)
+        if context is not None:
+            await wire.start_tls(name, context)
+        return wire
 
-    async def start_tls(self, host: str, context: ssl.SSLContext) -> None:
-        """Handshake after STARTTLS was accepted. Raises Tampered when clear text came along (RFC 9051 section 11.1)."""
-        self._transport.pause_reading()
-        if self._stream.buffer:
-            self.abort()
-            raise Tampered("the mail server sent clear text after STARTTLS")
-        stream = _Stream()
+    async def start_tls(self, name: str, context: ssl.SSLContext) -> None:
+        """Handshake; after STARTTLS was accepted, or at once. Raises Tampered, MailDeferred."""
         try:
             async with asyncio.timeout(self._timeout_s):
-                secure = await asyncio.get_running_loop().start_tls(
-                    self._transport, stream, context, server_hostname=host
-                )
-        except OSError as error:
+                await self._stream.secure(name, context)
+        except BaseException as error:
             self.abort()
-            raise refusal(error) from None
-        if secure is None:
-            raise MailDeferred("the mail server closed the connection")
-        stream.connection_made(secure)
-        self._transport, self._stream = secure, stream
+            if isinstance(error, OSError):  # time-outs and TLS errors too
+                raise refusal(error) from None
+            raise
 
     async def response(self) -> Response:
         """The next response, whatever it is. Waits as long as it takes: callers set the time-out."""
@@ -166,7 +90,7 @@ class ImapWire:
     async def readable(self, timeout_s: float) -> bool:
         """Wait for bytes, at most `timeout_s`; False when none came. Raises MailDeferred on a lost connection."""
         stream = self._stream
-        if stream.buffer:
+        if stream.pending:
             return True
         try:
             async with asyncio.timeout(timeout_s):
@@ -180,7 +104,7 @@ class ImapWire:
 
     def send(self, text: bytes) -> None:
         """Write one line."""
-        self._transport.write(text + b"\r\n")
+        self._stream.write(text + b"\r\n")
 
     def begin(self, command: bytes) -> bytes:
         """Send a command and return its tag; `finish` waits for its end."""
@@ -211,8 +135,23 @@ class ImapWire:
         raise CommandRefused(code_of(head[len(tag) + 1 :]))
 
     async def command(self, command: bytes, *, answer: Callable[[bytes], bytes] | None = None) -> list[Response]:
-        """Send, and wait for the end."""
+        """Send, and wait for the end. What was sent `ahead` is waited for; anything else is asked for after it."""
+        if self._ahead is not None and self._ahead[0] == command:
+            (_, tag), self._ahead = self._ahead, None
+            return await self.finish(tag)
+        await self.settle()
         return await self.finish(self.begin(command), answer=answer)
+
+    def ahead(self, command: bytes) -> None:
+        """Send the command that will come next, for the server to work meanwhile. Its answer waits, mostly unread."""
+        self._ahead = (command, self.begin(command))
+
+    async def settle(self) -> None:
+        """Nobody will ask for what was sent `ahead`."""
+        if self._ahead is not None:
+            (_, tag), self._ahead = self._ahead, None
+            with contextlib.suppress(CommandRefused):
+                await self.finish(tag)
 
     def guard(self, timeout_s: float | None = None) -> _Guard:
         """Within it, any failure closes the connection; losses and time-outs become MailDeferred."""
@@ -220,11 +159,12 @@ class ImapWire:
 
     async def check(self, revocation: Revocation) -> None:
         """That nothing in the chain of this TLS connection was revoked. Raises Tampered, MailDeferred."""
-        await revocation.check(self._transport.get_extra_info("ssl_object"))
+        assert self._stream.tls is not None
+        await revocation.check(self._stream.tls)
 
     def abort(self) -> None:
         """Close at once."""
-        self._transport.abort()
+        self._stream.transport.abort()
 
 
 class _Guard:

@@ -22,7 +22,7 @@ from aiosmtplib import (
 
 from colloque.config import MailServerConfig
 from colloque.errors import BadInput, LoginRefused, MailDeferred, MailInDoubt, MailRefused, Tampered
-from colloque.mail.access import Auth, ClientCertificate, Password, XOAuth2, refusal, tls_context
+from colloque.mail.access import Auth, ClientCertificate, Password, Way, XOAuth2, refusal
 from colloque.mail.parties import is_address
 from colloque.mail.revocation_check import Revocation
 
@@ -47,7 +47,7 @@ class Submitted:
 
 
 async def submit(
-    server: MailServerConfig,
+    server: MailServerConfig | Way,
     user: str,
     auth: Auth,
     *,
@@ -72,18 +72,20 @@ async def submit(
     """
     envelope = _Envelope(sender, tuple(recipients), len(data), envid, notify)
     _check(envelope, data)
+    way = Way.of(server)
+    context = way.context(auth)
     client = SMTP(
-        hostname=server.host,
-        port=server.port,
+        hostname=way.name,
+        sock=await way.connect("submission", timeout_s),
         local_hostname="localhost",
         timeout=timeout_s,
-        use_tls=server.tls == "implicit",
+        use_tls=way.implicit,
         start_tls=False,
-        tls_context=tls_context(server, auth),
+        tls_context=context,
     )
     try:
         with _translated():
-            await _enter(client, server, user, auth, revocation)
+            await _enter(client, way, user, auth, revocation)
             dsn = await _announce(client, envelope)
         await before_data()
         with _translated():
@@ -118,16 +120,16 @@ def _check(envelope: _Envelope, data: bytes) -> None:
         raise BadInput("a mail's lines end with CRLF")
 
 
-async def _enter(client: SMTP, server: MailServerConfig, user: str, auth: Auth, revocation: Revocation | None) -> None:
+async def _enter(client: SMTP, way: Way, user: str, auth: Auth, revocation: Revocation | None) -> None:
     """Connect, secure, log in: nothing secret before TLS stands."""
     await client.connect()
     await client.ehlo()
-    if server.tls == "starttls":
+    if not way.implicit:
         if not client.supports_extension("starttls"):
             raise Tampered("the mail server does not offer STARTTLS")
         try:
             # aiosmtplib drops clear text that follows the 220 and forgets the first EHLO.
-            await client.starttls(server_hostname=server.host)
+            await client.starttls(server_hostname=way.name)
         except SMTPResponseException as answer:
             if answer.code // 100 == 4:
                 raise

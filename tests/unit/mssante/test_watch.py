@@ -14,12 +14,12 @@ from mautrix.util.async_db import Database
 from colloque.attestation import Attestation, Kind, Method, snapshot
 from colloque.book import AttestationBook
 from colloque.clock import FrozenClock
-from colloque.config import MailServerConfig, MssanteConfig
+from colloque.config import MailServerConfig
 from colloque.config_mssante import BudgetConfig
 from colloque.errors import LoginRefused, NotFound
 from colloque.files import write_private
 from colloque.identity import MssanteAddress, RoomId, UserId
-from colloque.mail.access import Password
+from colloque.mail.access import Password, Way
 from colloque.mail.imap import Box, Fetched, ImapClient
 from colloque.mail.parse import parse_mail
 from colloque.mail.revocation_check import Revocation
@@ -248,8 +248,7 @@ async def test_a_server_is_looked_at_before_a_mailbox_is_opened(
     monkeypatch.setattr(ImapClient, "connect", connect)
     watcher = object.__new__(Watcher)
     watcher._budget, watcher._revocation = Budget(BudgetConfig()), revocation
-    watcher._config = object.__new__(MssanteConfig)
-    object.__setattr__(watcher._config, "imap", MailServerConfig("localhost", 1, tmp_path / "ca.pem"))
+    watcher._imap = Way(MailServerConfig("localhost", 1, tmp_path / "ca.pem"))
     box = Cursor(BOX, ANNE, clock.now(), 1, 0, "")
     with pytest.raises(LoginRefused):
         await watcher._session(box, Password("x"))
