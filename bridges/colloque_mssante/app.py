@@ -32,6 +32,7 @@ from colloque_mssante.keeping import open_keeping
 from colloque_mssante.known import Known, open_known
 from colloque_mssante.listener import Listener
 from colloque_mssante.notices import Notices
+from colloque_mssante.opening_parts import open_opening, open_sessions
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.quiet import Quiet
 from colloque_mssante.receiving import open_receiving
@@ -64,15 +65,15 @@ class MssanteService(Service):
         upgrades = new_upgrades()
         register_upgrades(upgrades)
         parts = await open_parts(self, stack, config.bot("mssante"), upgrades)
-        credentials = Credentials(own.mailboxes, Revocation(own.state_dir / "revocation", parts.clock))
         directory = open_directory(config.annuaire.directory, parts.clock)
         stack.callback(directory.close)
+        revocation, sessions = Revocation(own.state_dir / "revocation", parts.clock), open_sessions(config, directory)
+        credentials = Credentials(own.mailboxes, revocation, sessions)
         book = AttestationBook(config.annuaire.snapshot, read_secret(config.secrets.snapshot))
         rights = Rights(config.admin.users, book, parts.clock)
         accounts = self._accounts(parts, secret := read_secret(config.secrets.identity))
         ghosts = Ghosts(parts.db, accounts, parts.admin, secret, self._ghost)
-        outbox = Outbox(parts.db, parts.clock)
-        mails = Mails(parts.db, parts.clock)
+        outbox, mails = Outbox(parts.db, parts.clock), Mails(parts.db, parts.clock)
         known = await open_known(parts, book, directory, credentials)
         notices = Notices(parts.db, parts.rooms, parts.home)
         budget = Budget(own.budget)
@@ -162,6 +163,8 @@ class MssanteService(Service):
             wake=sender.wake,
         )
 
+        opening = await open_opening(parts=parts, known=known, outbox=outbox, states=watcher.states, opened=sender.wake)
+
         async def listen(said: Incoming, _reply: Reply) -> None:
             await listener.answer(said)
 
@@ -171,7 +174,7 @@ class MssanteService(Service):
             config=config,
             is_attested=rights.is_verified,
             administers=rights.administers,
-            handlers={**commands.table, **writing.commands.table, **sharing.table},
+            handlers={**commands.table, **writing.commands.table, **sharing.table, **opening.words.table},
             handled=parts.handled,
             listen=listen,
         )
@@ -186,6 +189,7 @@ class MssanteService(Service):
             quiet=quiet,
             handled=sharing.handled,
             team_rooms=sharing.rooms,
+            opening=opening.words,
             is_ours=self._is_ours,
         )
         mail = ServiceMail(
@@ -208,6 +212,7 @@ class MssanteService(Service):
         self.spawn("outbox", partial(self._until_stopped, sender.run))
         self.spawn("copies", partial(self._until_stopped, keeping.filing.run))
         self.spawn("mailboxes", partial(self._until_stopped, watcher.run))
+        self.spawn("openings", partial(self._until_stopped, opening.run))
         self.spawn("teams", partial(self._until_stopped, sharing.rooms.run))
         telling = Telling(parts=parts, notices=notices, outbox=outbox, watcher=watcher, registry=self.registry)
         self.spawn("alerts", partial(self._again, telling.once, _POST_S))
@@ -248,6 +253,8 @@ class MssanteService(Service):
         self.check("outbox", stuck)
         self.check("mailboxes", lambda: "mailbox.unreachable" if watcher.unreachable(UNREACHABLE_S) else "")
         self.check("credentials", lambda: known.credentials.problem)
+        if (sessions := known.credentials.sessions) is not None:
+            self.check("keeper", lambda: sessions.problem)
         self.check("attestations", lambda: "attestations.unusable" if known.book.problem else "")
 
     async def _again(self, work: Callable[[], Awaitable[None]], pause_s: float) -> None:

@@ -134,6 +134,7 @@ class Commands:
         await reply(
             texts.admin_state(
                 boxes_ok=states.count("ok"),
+                boxes_closed=states.count("closed"),
                 boxes_waiting=sum(state in {"waiting", "starting", "unscanned"} for state in states),
                 boxes_stopped=states.count("refused") + states.count("tampered"),
                 queue=sum(counts.get(state, 0) for state in OPEN),

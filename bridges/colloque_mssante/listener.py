@@ -16,6 +16,7 @@ from colloque_mssante.conversations import Conversations
 from colloque_mssante.crypto import Accounts
 from colloque_mssante.handled import Handled
 from colloque_mssante.mapping import is_edit
+from colloque_mssante.opening_words import OpeningWords
 from colloque_mssante.outbound import Outbound
 from colloque_mssante.quiet import Quiet
 from colloque_mssante.reading import Reading
@@ -40,6 +41,7 @@ class Listener:
         quiet: Quiet,
         handled: Handled,
         team_rooms: TeamRooms,
+        opening: OpeningWords,
         is_ours: Callable[[UserId], bool],
     ) -> None:
         self._accounts = accounts
@@ -52,6 +54,7 @@ class Listener:
         self._quiet = quiet
         self._handled = handled
         self._team_rooms = team_rooms
+        self._opening = opening
         self._is_ours = is_ours
 
     async def hear(self, heard: Heard) -> None:
@@ -83,6 +86,7 @@ class Listener:
         mark = await self._home.mark_of(heard.room)
         if mark is None:
             return
+        await self._opening.hear(heard, mark)
         if mark.kind is not RoomKind.MAIL:
             await self._bot.hear(heard)
         elif isinstance(heard, Unreadable):

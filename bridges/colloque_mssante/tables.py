@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mautrix.util.async_db import UpgradeTable
 
+from colloque_mssante.store_opening import register_opening
 from colloque_mssante.tables_teams import register_teams
 from colloque_mssante.tables_writing import register, register_writing
 
@@ -13,6 +14,7 @@ def register_upgrades(table: UpgradeTable) -> None:
     register(table, "Ghosts, mailboxes, mails, outbox", _FIRST)
     register_writing(table)
     register_teams(table)
+    register_opening(table)
 
 
 _FIRST = (

@@ -80,7 +80,7 @@ _STATES = {
     "sent": "envoyé",
     "delivered": "remis",
     "read": "lu par votre correspondant",
-    "deferred": "en attente : l'opérateur demande de patienter",
+    "deferred": "en attente : la boîte est fermée, ou l'opérateur demande de patienter",
     "refused": "refusé par l'opérateur",
     "failed": "non remis",
     "doubtful": "incertain",
@@ -92,6 +92,7 @@ _REFUSALS = {
     "5.2.2": "cette boîte est pleine",
     "5.3.4": "le message est trop volumineux",
     "4.4.7": "l'opérateur ne l'a pas pris en deux jours",
+    "closed": "cette boîte MSSanté est restée fermée deux jours",
     "5.6.0": "ce message ne peut pas s'écrire comme un mail",
     "5.7.1": "l'opérateur n'autorise pas cet envoi",
 }
@@ -256,13 +257,21 @@ def mail_given_up(address: str) -> str:
 
 
 def admin_state(
-    *, boxes_ok: int, boxes_waiting: int, boxes_stopped: int, queue: int, doubtful: int, problems: Sequence[str]
+    *,
+    boxes_ok: int,
+    boxes_closed: int,
+    boxes_waiting: int,
+    boxes_stopped: int,
+    queue: int,
+    doubtful: int,
+    problems: Sequence[str],
 ) -> str:
     """Answer to `!etat` in the admin room."""
     return "\n".join(
         [
             "Ma boîte (automate)",
-            f"• Boîtes relevées : {boxes_ok} ; injoignables : {boxes_waiting} ; arrêtées : {boxes_stopped}",
+            f"• Boîtes relevées : {boxes_ok} ; fermées : {boxes_closed}",
+            f"• Boîtes injoignables : {boxes_waiting} ; arrêtées : {boxes_stopped}",
             f"• Envois en attente : {queue} ; incertains : {doubtful}",
             f"• Problèmes en cours : {' ; '.join(dict.fromkeys(problems)) or 'aucun'}",
         ]

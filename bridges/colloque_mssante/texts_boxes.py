@@ -24,6 +24,7 @@ _STATES = {
     "refused": "arrêtée : l'opérateur refuse l'accès",
     "tampered": "arrêtée : le certificat de l'opérateur n'est pas reconnu",
     "starting": "connexion en cours",
+    "closed": "fermée : votre e-CPS l'ouvre (« !boite ouvrir »), ce qui arrive y reste",
     PAUSED: "en pause",
     OFF: "déconnectée",
 }

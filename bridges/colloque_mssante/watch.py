@@ -21,18 +21,18 @@ from colloque.config import MssanteConfig
 from colloque.directory.lookup import Directory
 from colloque.errors import AntivirusUnavailable, LoginRefused, NotFound, Tampered, Temporary
 from colloque.identity import MssanteAddress, UserId, digest
-from colloque.mail.access import Auth
 from colloque.mail.imap import Box, ImapClient
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque_mssante import texts
 from colloque_mssante.authors import SHARABLE
 from colloque_mssante.budget import Budget
-from colloque_mssante.credentials import Credentials, fingerprint
+from colloque_mssante.credentials import Credential, Credentials, fingerprint
 from colloque_mssante.elsewhere import Elsewhere
 from colloque_mssante.inbound import Inbound
 from colloque_mssante.notices import Notices
 from colloque_mssante.sender import TLS_INCIDENT
+from colloque_mssante.sessions import MailboxClosed
 from colloque_mssante.store import Cursor, Mailboxes, Place
 from colloque_mssante.store_choices import Choices
 from colloque_mssante.teams import SHARED, Teams
@@ -54,7 +54,7 @@ logger = logging.getLogger(__name__)
 
 
 class Watcher:
-    """One instance a process. `states`: of each mailbox (starting, ok, waiting, unscanned, refused, tampered)."""
+    """One instance a process. `states`: of mailboxes (starting, ok, waiting, unscanned, closed, refused, tampered)."""
 
     def __init__(
         self,
@@ -136,9 +136,9 @@ class Watcher:
             if key not in self._tasks:
                 self._tasks[key] = asyncio.create_task(self._keep(key[0], key[1], since, auth))
 
-    def _wanted(self) -> dict[_Key, tuple[datetime, Auth]]:
+    def _wanted(self) -> dict[_Key, tuple[datetime, Credential]]:
         """What is to be watched, and since when, where nothing was read yet."""
-        found: dict[_Key, tuple[datetime, Auth]] = {}
+        found: dict[_Key, tuple[datetime, Credential]] = {}
         for attestation in self._book.all(self._clock.now()):
             if attestation.kind is not Kind.PROFESSIONAL:
                 continue  # Who works under somebody bears their number, and must never get their mail.
@@ -157,7 +157,7 @@ class Watcher:
                 found[address, SHARED, fingerprint(auth)] = (self._teams.since(address), auth)
         return found
 
-    async def _keep(self, address: MssanteAddress, owner: UserId, since: datetime, auth: Auth) -> None:
+    async def _keep(self, address: MssanteAddress, owner: UserId, since: datetime, auth: Credential) -> None:
         """Read one mailbox until cancelled, through every failure but a refused login."""
         pause = _BACK_OFF_S[0]
         self.states[address] = "starting"
@@ -174,6 +174,10 @@ class Watcher:
             except LoginRefused:
                 await self._refused(address, owner, auth)
                 return
+            except MailboxClosed:
+                self._forget(address)
+                self.states[address] = "closed"
+                return  # a session is another credential, and begins another task
             except Tampered:
                 await self._incidents.open(TLS_INCIDENT, texts.INCIDENT_TLS)
                 self.states[address] = "tampered"
@@ -193,16 +197,14 @@ class Watcher:
             await asyncio.sleep(pause * random.uniform(0.75, 1.25))  # noqa: S311 - so that not all come at once
             pause = min(pause * 2, max(_BACK_OFF_S[1], pause))
 
-    async def _session(self, cursor: Cursor, auth: Auth) -> None:
+    async def _session(self, cursor: Cursor, auth: Credential) -> None:
         """One connection, for as long as it lasts."""
         address = cursor.address
         first = cursor.uidvalidity is None
-        act = self._connecting(cursor) if first else ""
+        act = self._journal.begin("mailbox.connect", actor=cursor.actor, ref=_ref(address)) if first else ""
         try:
             async with self._budget.login():
-                client = await ImapClient.connect(
-                    self._config.imap, address.value, auth, timeout_s=_IMAP_S, revocation=self._credentials.revocation
-                )
+                client = await self._credentials.open(ImapClient, self._config.imap, address, auth, timeout_s=_IMAP_S)
         except LoginRefused:
             if act:
                 self._journal.end(act, "refused")
@@ -224,9 +226,6 @@ class Watcher:
                     return
         finally:
             await client.close()
-
-    def _connecting(self, cursor: Cursor) -> str:
-        return self._journal.begin("mailbox.connect", actor=cursor.actor, ref=_ref(cursor.address))
 
     async def _catch_up(self, client: ImapClient, box: Box, cursor: Cursor, uid: int) -> int:
         """Deal with everything above `uid`, then with what was stuck; the new cursor."""
@@ -275,7 +274,7 @@ class Watcher:
         for user in self._teams.members(address):
             await self._notices.add(f"{key}-{digest(user)}", user, words)
 
-    async def _refused(self, address: MssanteAddress, owner: UserId, auth: Auth) -> None:
+    async def _refused(self, address: MssanteAddress, owner: UserId, auth: Credential) -> None:
         self.states[address] = "refused"
         self._waiting_since.pop(address, None)
         if not await self._mailboxes.refuse(address, fingerprint(auth)):

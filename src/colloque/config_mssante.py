@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from colloque.config_psc import PscConfig
 from colloque.config_service import ServiceConfig
 from colloque.errors import Problem
 from colloque.identity import MssanteAddress
+
+_DOMAIN = re.compile(r"(?!-)[a-z0-9-]+(\.(?!-)[a-z0-9-]+)+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,10 @@ class MssanteConfig(ServiceConfig):
     antivirus: AntivirusConfig | None = field(kw_only=True, default=None)
     """None: nothing is scanned."""
     budget: BudgetConfig = field(kw_only=True, default_factory=BudgetConfig)
+    psc: PscConfig | None = field(kw_only=True, default=None)
+    """Read by the keeper, which alone needs its secret. None: only what `mailboxes` names opens."""
+    psc_domains: tuple[str, ...] = field(kw_only=True, default=())
+    """Domains whose PER mailboxes stand at our operator, and open by their holders' Pro Santé Connect sessions."""
 
 
 def mssante_checks(own: MssanteConfig) -> Iterator[Problem]:
@@ -99,6 +107,18 @@ def mssante_checks(own: MssanteConfig) -> Iterator[Problem]:
             yield Problem(f"mssante.budget.{name}", "must be between 1 and 100000")
     if own.antivirus is not None:
         yield from _antivirus_checks(own.antivirus)
+    yield from _session_checks(own)
+
+
+def _session_checks(own: MssanteConfig) -> Iterator[Problem]:
+    if own.psc is not None and own.psc.ciba is None:
+        yield Problem("mssante.psc.ciba", "is missing: people are asked by it to open their mailbox")
+    if (own.psc is None) != (not own.psc_domains):
+        yield Problem("mssante.psc_domains", "goes with mssante.psc: the domains whose personal mailboxes it opens")
+    for domain in own.psc_domains:
+        if not _DOMAIN.fullmatch(domain):
+            yield Problem("mssante.psc_domains", "must be domains in lower case, such as medecin.mssante.fr")
+            return
 
 
 def _antivirus_checks(own: AntivirusConfig) -> Iterator[Problem]:

@@ -1,0 +1,69 @@
+"""Mailboxes that open by their holders' word, wired: what `app` needs to know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from colloque.bot_service import Parts
+from colloque.config import Config
+from colloque.directory.lookup import Directory
+from colloque.identity import MssanteAddress
+from colloque.sockets import Client
+from colloque_mssante.keeper import KEEPER
+from colloque_mssante.known import Known
+from colloque_mssante.opening import Opener
+from colloque_mssante.opening_words import OpeningWords
+from colloque_mssante.outbox import Outbox
+from colloque_mssante.sessions import Sessions
+from colloque_mssante.store_opening import Openings
+
+
+@dataclass(frozen=True, slots=True)
+class OpeningParts:
+    """What people say of it, and what follows their sessions."""
+
+    words: OpeningWords
+    opener: Opener | None
+
+    async def run(self) -> None:
+        """For ever; returns at once where no mailbox opens so."""
+        if self.opener is not None:
+            await self.opener.run()
+
+
+def open_sessions(config: Config, directory: Directory) -> Sessions | None:
+    """The keeper as the bridge knows it; None where there is none."""
+    if config.mssante.psc is None:
+        return None
+    return Sessions(Client(config.socket(KEEPER), "mssante"), directory, config.mssante.psc_domains)
+
+
+async def open_opening(
+    *,
+    parts: Parts,
+    known: Known,
+    outbox: Outbox,
+    states: Mapping[MssanteAddress, str],
+    opened: Callable[[], None],
+) -> OpeningParts:
+    """All of it, as the database has it. `states`: the watcher's; `opened`: called when deferred mail may leave."""
+    if (sessions := known.credentials.sessions) is None:
+        return OpeningParts(OpeningWords(parts.home, None), None)
+    opener = Opener(
+        sessions=sessions,
+        openings=Openings(parts.db),
+        credentials=known.credentials,
+        book=known.book,
+        directory=known.directory,
+        choices=known.choices,
+        outbox=outbox,
+        home=parts.home,
+        rooms=parts.rooms,
+        journal=parts.journal,
+        clock=parts.clock,
+        states=states,
+        opened=opened,
+    )
+    await opener.load()
+    return OpeningParts(OpeningWords(parts.home, opener), opener)
