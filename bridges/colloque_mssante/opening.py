@@ -182,7 +182,7 @@ class Opener:
                     await self._outbox.hurry(address)
                 self._opened()
                 self._journal.note("mailbox.opened", actor=holder.user)
-                await self._change(one, stage=Stage.OPEN, opened_at=now)
+                await self._change(one, stage=Stage.OPEN, opened_at=now, asked=())
             elif one.stage is Stage.OPEN:
                 await self._count(one, holder)
             return
@@ -196,7 +196,8 @@ class Opener:
             reason = asked.reason if asked is not None and asked.id == one.question else No.GONE.value
             self._journal.note("mailbox.not_opened", actor=holder.user, reason=reason)
             one = await self._change(one, stage=Stage.REFUSED, reason=reason)
-        if one.stage is not Stage.ASKING and is_hour(one.hours, one.asked, now):
+        last = (*one.asked, one.opened_at) if one.opened_at is not None else one.asked
+        if one.stage is not Stage.ASKING and is_hour(one.hours, last, now):
             await self._ask_at_hour(holder)
 
     async def _count(self, one: Opening, holder: Holder) -> None:

@@ -16,7 +16,7 @@ MOST_HOURS = 4
 SLOT = timedelta(minutes=30)
 """How long after a chosen hour its question may still be asked, where something was down."""
 PER_HOUR = 6
-"""Questions to one person, however they come: who is asked all the time approves without looking."""
+"""Questions that opened nothing, however they came: who is asked all the time approves without looking."""
 _REST = timedelta(minutes=10)
 _HOUR = re.compile(r"([0-9]{1,2})(?:[:h.]([0-9]{2})?)?")
 _NONE = {"non", "aucune", "jamais", "off", "none"}
@@ -34,7 +34,7 @@ class Why(StrEnum):
 
 
 def may_ask(asked: Sequence[datetime], why: Why, now: datetime) -> bool:
-    """Whether another question may go to somebody who got those, where none is open.
+    """Whether another question may go to somebody whose mailbox those did not open, where none is open.
 
     Who writes on without approving is not asked at each message, but each time that they bid it.
     """
@@ -43,12 +43,12 @@ def may_ask(asked: Sequence[datetime], why: Why, now: datetime) -> bool:
     return why is not Why.WROTE or all(now - each >= _REST for each in asked)
 
 
-def is_hour(hours: Sequence[time], asked: Sequence[datetime], now: datetime) -> bool:
-    """True when a chosen hour (of Paris) has come, and nobody was asked since."""
+def is_hour(hours: Sequence[time], last: Sequence[datetime], now: datetime) -> bool:
+    """True when a chosen hour (of Paris) has come, and nothing of `last` (asked, opened) was since."""
     local = now.astimezone(PARIS)
     for hour in hours:
         begins = datetime.combine(local.date(), hour, PARIS)
-        if begins <= local < begins + SLOT and all(each < begins for each in asked):
+        if begins <= local < begins + SLOT and all(each < begins for each in last):
             return True
     return False
 

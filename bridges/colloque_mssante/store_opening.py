@@ -53,7 +53,7 @@ class Opening:
     hours: tuple[time, ...] = ()
     """When they want to be asked, in Paris."""
     asked: tuple[datetime, ...] = ()
-    """When they were asked, the last times."""
+    """When they were asked without opening it, the last times."""
     notice: EventId | None = None
     """The message about this closure; None until it is sent."""
     version: int = 0

@@ -28,6 +28,7 @@ const questions = new Map();
 const calls = [];
 
 const grants = [];
+const issued = [];
 
 async function answer(id, how, as) {
   const { request, person: asked } = questions.get(id);
@@ -124,6 +125,7 @@ provider.use(async (ctx, next) => {
   }
   await next();
   if (ctx.body?.auth_req_id) ctx.body.interval = POLLED_S;
+  issued.push(...[ctx.body?.access_token, ctx.body?.refresh_token].filter(Boolean));
   if (ctx.body?.refresh_token) ctx.body.refresh_expires_in = settings.refresh_s;
   return undefined;
 });
@@ -169,7 +171,7 @@ async function control(req, res) {
   else if (req.method === 'POST') Object.assign(state, asked);
   const open = [...questions].map(([id, { national, binding }]) => ({ id, national, binding }));
   res.writeHead(200, { 'Content-Type': 'application/json' });
-  res.end(JSON.stringify({ questions: open, calls }));
+  res.end(JSON.stringify({ questions: open, calls, issued }));
 }
 
 const serve = provider.callback();
