@@ -153,6 +153,7 @@ class MssanteService(Service):
         )
         commands = Commands(
             watcher=watcher,
+            credentials=credentials,
             choices=known.choices,
             teams=known.teams,
             handled=sharing.handled,

@@ -71,6 +71,11 @@ class Credentials:
         found = self._known.get(address)
         return found if found is not None or self.sessions is None else self.sessions.opens(address)
 
+    def waits(self, address: MssanteAddress) -> bool:
+        """True while that mailbox's holder must approve first: there is nothing to show. Raises as `of`."""
+        found = self.of(address)
+        return isinstance(found, OnApproval) and found.session == ""
+
     async def login(self, credential: Credential, connect: Callable[[Auth], Awaitable[T]]) -> T:
         """`connect` with what there is to show. A token that a server refuses is renewed once: it may have ended early.
 
@@ -124,11 +129,6 @@ class Credentials:
         self._seen = marks
         self._version += 1
         return found
-
-
-def is_closed(credential: Credential) -> bool:
-    """True while its holder's word is waited for: there is nothing to show."""
-    return isinstance(credential, OnApproval) and credential.session == ""
 
 
 def fingerprint(auth: Credential) -> str:

@@ -23,7 +23,7 @@ from colloque.identity import MssanteAddress, UserId
 from colloque.mail.imap import ANSWERED, SEEN
 from colloque.mail.imap_filing import TOLD, FilingClient
 from colloque_mssante.budget import Budget
-from colloque_mssante.credentials import Credential, Credentials, fingerprint, is_closed
+from colloque_mssante.credentials import Credential, Credentials, fingerprint
 from colloque_mssante.handled import Handled
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.receipts import Receipts
@@ -124,7 +124,7 @@ class Filing:
     def _may_visit(self, address: MssanteAddress, auth: Credential) -> bool:
         until, _ = self._pauses.get(address, (0.0, 0.0))
         refused = self._refused.get(address) == fingerprint(auth)
-        return monotonic() >= until and not refused and not is_closed(auth)
+        return monotonic() >= until and not refused and not self._credentials.waits(address)
 
     async def _visit(self, address: MssanteAddress, auth: Credential, errand: _Errand) -> None:
         try:

@@ -17,26 +17,28 @@ from colloque.attestation import Kind
 from colloque.book import AttestationBook
 from colloque.clock import Clock, monotonic
 from colloque.directory.lookup import Directory
-from colloque.errors import ColloqueError, HomeRefused, NotFound, Refused, Temporary
+from colloque.errors import HomeRefused, NotFound, Refused, Temporary
 from colloque.identity import EventId, MssanteAddress, Rpps, UserId, digest
 from colloque.matrix.home import Home, edit, reaction, text
 from colloque.psc.claims import No
 from colloque.rooms.mark import home_key
+from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque.store.rooms import Rooms
 from colloque_mssante import texts_opening as texts
 from colloque_mssante.credentials import Credentials
 from colloque_mssante.opening_rules import Why, is_hour, may_ask
 from colloque_mssante.outbox import Outbox
-from colloque_mssante.sessions import Asked, OnApproval, Sessions
+from colloque_mssante.sessions import AWAY_S, Asked, OnApproval, Sessions
 from colloque_mssante.store_choices import OFF, Choices
 from colloque_mssante.store_opening import Opening, Openings, Stage
 
 LOOK_S = 1.0
+INCIDENT = "mssante.keeper"
 _PEOPLE_S = 30.0
 """Between two questions to the directory for the same people."""
 _AGAIN_S = 60.0
-"""Before an hour's question that could not be asked is tried again."""
+"""Before a question that could not be asked is tried again, unless they bid it."""
 _UNSETTLED = {"starting", "closed", "waiting", None}
 """States of a mailbox in which nobody knows yet how much has come."""
 
@@ -72,6 +74,7 @@ class Opener:
         outbox: Outbox,
         home: Home,
         rooms: Rooms,
+        incidents: Incidents,
         journal: Journal,
         clock: Clock,
         states: Mapping[MssanteAddress, str],
@@ -86,6 +89,7 @@ class Opener:
         self._outbox = outbox
         self._home = home
         self._rooms = rooms
+        self._incidents = incidents
         self._journal = journal
         self._clock = clock
         self._states = states
@@ -96,6 +100,8 @@ class Opener:
         self._seen: tuple[int, int] = (-1, -1)
         self._seen_at = 0.0
         self._rest_until: dict[UserId, float] = {}
+        self._trouble_since: float | None = None
+        self._reported = True  # as a process before this one may have left it
 
     async def load(self) -> None:
         """At start."""
@@ -111,6 +117,7 @@ class Opener:
     async def once(self) -> None:
         """One pass over everybody. Raises Temporary: the rest comes at the next."""
         await self._sessions.update()
+        await self._report()
         if not self._sessions.known or not self._look():
             return
         await self._sessions.keep_only({holder.rpps for holder in self._holders.values()})
@@ -123,6 +130,19 @@ class Opener:
                 raise
             except Exception:
                 logger.exception("opening.failed")  # one person's; the others go on
+
+    async def _report(self) -> None:
+        """Trouble that lasts is for the admin room."""
+        if not self._sessions.problem:
+            self._trouble_since = None
+            if self._reported:
+                await self._incidents.close(INCIDENT)
+                self._reported = False
+            return
+        self._trouble_since = self._trouble_since or monotonic()
+        if monotonic() - self._trouble_since > AWAY_S:
+            await self._incidents.open(INCIDENT, texts.TROUBLE)
+            self._reported = True
 
     def holder(self, user: UserId) -> Holder | None:
         """Somebody's mailboxes that open so, those apart that they disconnected; None when they have none."""
@@ -197,35 +217,37 @@ class Opener:
             self._journal.note("mailbox.not_opened", actor=holder.user, reason=reason)
             one = await self._change(one, stage=Stage.REFUSED, reason=reason)
         last = (*one.asked, one.opened_at) if one.opened_at is not None else one.asked
-        if one.stage is not Stage.ASKING and is_hour(one.hours, last, now):
-            await self._ask_at_hour(holder)
+        if one.stage is not Stage.ASKING and self._read(holder) and is_hour(one.hours, last, now):
+            try:
+                await self._ask(holder, Why.HOUR)
+            except (Refused, Temporary) as error:
+                logs.event(logger, "mailbox.not_asked", level=logging.DEBUG, code=error.code)
+
+    def _read(self, holder: Holder) -> list[MssanteAddress]:
+        """Those that they did not pause."""
+        return [box for box in holder.addresses if not self._choices.closed(box, holder.user)]
 
     async def _count(self, one: Opening, holder: Holder) -> None:
-        read = [box for box in holder.addresses if not self._choices.closed(box, holder.user)]
+        read = self._read(holder)
         if any(self._states.get(box) in _UNSETTLED for box in read):
             return
         assert one.opened_at is not None
         mails = await self._openings.mails_since(holder.user, read, one.opened_at)
         await self._change(one, stage=Stage.DONE, mails=mails)
 
-    async def _ask_at_hour(self, holder: Holder) -> None:
-        if monotonic() < self._rest_until.get(holder.user, 0.0):
-            return
-        try:
-            await self._ask(holder, Why.HOUR)
-        except ColloqueError as error:
-            self._rest_until[holder.user] = monotonic() + _AGAIN_S
-            logs.event(logger, "mailbox.not_asked", code=error.code)
-
     async def _ask(self, holder: Holder, why: Why) -> Opening:
         one, now = self.of(holder.user), self._clock.now()
         if one.stage is Stage.ASKING or not one.is_closed:
             return one
-        if not may_ask(one.asked, why, now):
+        resting = why is not Why.BID and monotonic() < self._rest_until.get(holder.user, 0.0)
+        if resting or not may_ask(one.asked, why, now):
             raise Refused("too_often")
         self._journal.note("mailbox.asked", actor=holder.user, reason=why.value)
         try:
             asked = await self._sessions.ask(holder.rpps)
+        except Temporary:
+            self._rest_until[holder.user] = monotonic() + _AGAIN_S
+            raise
         except Refused as no:
             return await self._change(one, stage=Stage.REFUSED, reason=no.reason, asked=(*one.asked, now))
         return await self._asking(one, asked)

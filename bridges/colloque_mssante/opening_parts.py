@@ -60,6 +60,7 @@ async def open_opening(
         outbox=outbox,
         home=parts.home,
         rooms=parts.rooms,
+        incidents=parts.incidents,
         journal=parts.journal,
         clock=parts.clock,
         states=states,

@@ -11,7 +11,7 @@ from colloque import logs
 from colloque.calls import JsonDict
 from colloque.clock import from_millis, monotonic
 from colloque.directory.lookup import Directory
-from colloque.errors import Inconsistent, MailDeferred, NotFound, Refused, ServiceUnavailable, Temporary
+from colloque.errors import Final, Inconsistent, MailDeferred, NotFound, Refused, ServiceUnavailable, Temporary
 from colloque.identity import MssanteAddress, Rpps
 from colloque.mail.access import XOAuth2
 from colloque.professional import MailboxKind
@@ -20,6 +20,7 @@ from colloque_mssante.token_keeper import CLOSED, digest_of
 
 AWAY_S = 60.0
 """When the keeper was silent for that long, no session counts any more: nobody knows whether it goes on."""
+AWAY = "keeper.unavailable"
 
 logger = logging.getLogger(__name__)
 
@@ -97,14 +98,15 @@ class Sessions:
     async def update(self) -> None:
         """Learn what changed. Whether the keeper answers stands in `problem`."""
         try:
-            told = await self._keeper.call("state")
+            told = await self._call("state")
             found = {Rpps(rpps): str(session) for rpps, session in told["sessions"].items()}
             self._questions = {Rpps(rpps): _asked(raw) for rpps, raw in told["questions"].items()}
             self.problem = str(told["problem"])
             self._heard_at = monotonic()
-        except Temporary as error:
-            self.problem = "keeper.unavailable"
-            logs.event(logger, "keeper.unavailable", code=error.code)
+        except (Temporary, Refused) as error:
+            if self.problem != AWAY:
+                logs.event(logger, AWAY, level=logging.WARNING, code=error.code)
+            self.problem = AWAY
             if self._open is None or monotonic() - self._heard_at < AWAY_S:
                 return
             found = None
@@ -116,25 +118,31 @@ class Sessions:
         """What to show a mail server now; another than the one that was `refused`. Raises MailboxClosed, Temporary."""
         if auth.session is None:
             raise ServiceUnavailable("the keeper was not heard yet")
+        digest = digest_of(refused.token) if refused is not None else ""
         try:
-            found = await self._keeper.call(
-                "token", rpps=auth.rpps.value, refused=digest_of(refused.token) if refused is not None else ""
-            )
+            found = await self._call("token", rpps=auth.rpps.value, refused=digest)
         except Refused as no:
             if no.reason != CLOSED:
-                raise
+                raise ServiceUnavailable("the keeper does not hear us") from None
             raise MailboxClosed("its holder has no session") from None
         return XOAuth2(str(found["token"]))
 
     async def ask(self, rpps: Rpps) -> Asked:
         """Put the question on somebody's phone, once. Raises Refused (`psc.claims.No`), Temporary."""
-        found = self._questions[rpps] = _asked(await self._keeper.call("ask", rpps=rpps.value))
+        found = self._questions[rpps] = _asked(await self._call("ask", rpps=rpps.value))
         return found
 
     async def keep_only(self, wanted: Collection[Rpps]) -> None:
         """Let go of everybody else's. Raises Temporary."""
         for rpps in {*(self._open or {}), *self._questions} - set(wanted):
-            await self._keeper.call("drop", rpps=rpps.value)
+            await self._call("drop", rpps=rpps.value)
+
+    async def _call(self, verb: str, **args: object) -> JsonDict:
+        """What only an operator can mend (our name at Pro Santé Connect, say) stands in `problem`: it may be mended."""
+        try:
+            return await self._keeper.call(verb, **args)
+        except Final as error:
+            raise ServiceUnavailable(f"the keeper can't do it ({error.code})") from None
 
 
 def _asked(raw: JsonDict) -> Asked:

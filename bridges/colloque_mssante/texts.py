@@ -257,21 +257,13 @@ def mail_given_up(address: str) -> str:
 
 
 def admin_state(
-    *,
-    boxes_ok: int,
-    boxes_closed: int,
-    boxes_waiting: int,
-    boxes_stopped: int,
-    queue: int,
-    doubtful: int,
-    problems: Sequence[str],
+    *, boxes_ok: int, boxes_waiting: int, boxes_stopped: int, queue: int, doubtful: int, problems: Sequence[str]
 ) -> str:
     """Answer to `!etat` in the admin room."""
     return "\n".join(
         [
             "Ma boîte (automate)",
-            f"• Boîtes relevées : {boxes_ok} ; fermées : {boxes_closed}",
-            f"• Boîtes injoignables : {boxes_waiting} ; arrêtées : {boxes_stopped}",
+            f"• Boîtes relevées : {boxes_ok} ; injoignables : {boxes_waiting} ; arrêtées : {boxes_stopped}",
             f"• Envois en attente : {queue} ; incertains : {doubtful}",
             f"• Problèmes en cours : {' ; '.join(dict.fromkeys(problems)) or 'aucun'}",
         ]
@@ -285,6 +277,7 @@ def incident(key: str) -> str:
         "mssante.sender": "boîte d'envoi du service refusée",
         "mssante.login": "boîte refusée par l'opérateur",
         "mssante.infected": "pièce jointe infectée retenue",
+        "mssante.keeper": "sessions Pro Santé Connect indisponibles",
         "mssante.antivirus": "signatures de l'antivirus trop anciennes",
     }
     return next((found for start, found in words.items() if key.startswith(start)), key)

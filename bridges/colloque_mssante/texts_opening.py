@@ -21,6 +21,10 @@ UNAVAILABLE = (
     "Votre boîte MSSanté ne peut pas être ouverte pour l'instant : Pro Santé Connect, ou le service qui lui parle, ne "
     "répond pas. Réessayez dans quelques minutes."
 )
+TROUBLE = (
+    "Les boîtes MSSanté personnelles ne peuvent pas être ouvertes : Pro Santé Connect, ou le processus qui garde les "
+    "sessions (colloque_mssante.keeper), ne répond pas comme il faut. À vérifier : ce processus, et mssante.psc."
+)
 TOO_OFTEN = "Votre téléphone a été interrogé trop souvent. Réessayez dans une heure."
 HOURS_HOW = (
     "Rien n'est changé. Écrivez les heures auxquelles votre téléphone peut vous demander d'ouvrir votre boîte, "

@@ -86,7 +86,13 @@ class TokenKeeper:
             found = self._questions.get(who)
             if found is None or found.reason:
                 binding = f"{secrets.randbelow(100):02d}"
-                pending = await self._provider.start(who, binding)
+                try:
+                    pending = await self._provider.start(who, binding)
+                except Refused:
+                    raise
+                except ColloqueError as error:
+                    self._meet(error)
+                    raise
                 wait = timedelta(seconds=pending.interval_s)
                 found = self._questions[who] = _Question(pending, binding, self._clock.now() + wait)
                 self._problem = ""
