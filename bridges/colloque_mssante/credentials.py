@@ -18,7 +18,7 @@ from ruamel.yaml.error import YAMLError
 
 from colloque.config import MailServerConfig
 from colloque.errors import BadIdentifier, ConfigError, LoginRefused, Problem
-from colloque.identity import MssanteAddress
+from colloque.identity import MssanteAddress, UserId
 from colloque.mail.access import Auth, ClientCertificate, Password, XOAuth2
 from colloque.mail.imap import ImapClient
 from colloque.mail.revocation_check import Revocation
@@ -66,10 +66,13 @@ class Credentials:
         except ConfigError:
             self.problem = "credentials.unusable"
 
-    def of(self, address: MssanteAddress) -> Credential | None:
-        """What opens that mailbox; None when we have nothing. Raises Temporary (see `Sessions.opens`)."""
+    def of(self, address: MssanteAddress, user: UserId | None = None) -> Credential | None:
+        """What opens that mailbox; None when we have nothing. Raises Temporary (see `Sessions.opens`).
+
+        `user`: for whose act; a session is its holder's alone.
+        """
         found = self._known.get(address)
-        return found if found is not None or self.sessions is None else self.sessions.opens(address)
+        return found if found is not None or self.sessions is None else self.sessions.opens(address, user)
 
     def waits(self, address: MssanteAddress) -> bool:
         """True while that mailbox's holder must approve first: there is nothing to show. Raises as `of`."""

@@ -114,7 +114,7 @@ class Filing:
                 waiting[send.sender].doubts.append(send)
                 waiting[send.sender].owner = send.owner
         for address, errand in waiting.items():
-            auth = self._credentials.of(address)
+            auth = self._credentials.of(address, errand.owner or None)  # a shared one's is empty
             if errand.owner is not None and self._choices.closed(address, errand.owner) == OFF:
                 continue
             if auth is not None and self._may_visit(address, auth):

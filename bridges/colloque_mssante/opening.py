@@ -39,7 +39,7 @@ _PEOPLE_S = 30.0
 """Between two questions to the directory for the same people."""
 _AGAIN_S = 60.0
 """Before a question that could not be asked is tried again, unless they bid it."""
-_UNSETTLED = {"starting", "closed", "waiting", None}
+_UNSETTLED = {"starting", "closed", "waiting", "refused", "tampered", None}
 """States of a mailbox in which nobody knows yet how much has come."""
 
 logger = logging.getLogger(__name__)
@@ -179,7 +179,7 @@ class Opener:
             for attestation in self._book.all(self._clock.now()):
                 person = self._directory.by_rpps(attestation.rpps) if attestation.kind is Kind.PROFESSIONAL else None
                 boxes = [box.address for box in person.personal_mailboxes] if person is not None else []
-                mine = tuple(box for box in boxes if self._is_his(box, attestation.user, attestation.rpps))
+                mine = tuple(box for box in boxes if self._is_his(box, attestation.user))
                 if mine:
                     found[attestation.user] = Holder(attestation.user, attestation.rpps, mine)
         except NotFound:
@@ -187,9 +187,9 @@ class Opener:
         self._holders, self._seen, self._seen_at = found, now, monotonic()
         return True
 
-    def _is_his(self, box: MssanteAddress, user: UserId, rpps: Rpps) -> bool:
-        auth = self._credentials.of(box)
-        return isinstance(auth, OnApproval) and auth.rpps == rpps and self._choices.closed(box, user) != OFF
+    def _is_his(self, box: MssanteAddress, user: UserId) -> bool:
+        auth = self._credentials.of(box, user)
+        return isinstance(auth, OnApproval) and self._choices.closed(box, user) != OFF
 
     # following
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from colloque.attestation import Kind
+from colloque.book import AttestationBook
 from colloque.bot_service import Parts
+from colloque.clock import Clock
 from colloque.config import Config
 from colloque.directory.lookup import Directory
-from colloque.identity import MssanteAddress
+from colloque.identity import MssanteAddress, Rpps, UserId
 from colloque.sockets import Client
 from colloque_mssante.keeper import KEEPER
 from colloque_mssante.known import Known
@@ -32,11 +35,16 @@ class OpeningParts:
             await self.opener.run()
 
 
-def open_sessions(config: Config, directory: Directory) -> Sessions | None:
+def open_sessions(config: Config, directory: Directory, book: AttestationBook, clock: Clock) -> Sessions | None:
     """The keeper as the bridge knows it; None where there is none."""
     if config.mssante.psc is None:
         return None
-    return Sessions(Client(config.socket(KEEPER), "mssante"), directory, config.mssante.psc_domains)
+
+    def holds(user: UserId, rpps: Rpps) -> bool:
+        held = book.of(user, clock.now())
+        return held is not None and held.kind is Kind.PROFESSIONAL and held.rpps == rpps
+
+    return Sessions(Client(config.socket(KEEPER), "mssante"), directory, config.mssante.psc_domains, holds)
 
 
 async def open_opening(

@@ -152,6 +152,8 @@ class Sender:
     async def _submitted(self, send: Send) -> str:
         """The state that the mail is in after the attempt."""
         raw = send.raw
+        if raw is None:
+            return await self._refuse(send, "login")
 
         async def before_data() -> None:
             await self._outbox.move(send.key, "data")
@@ -163,7 +165,7 @@ class Sender:
                 auth,
                 sender="" if send.caller == RECEIPTS else send.sender.value,
                 recipients=send.recipients,
-                data=raw or b"",
+                data=raw,
                 envid=send.envid,
                 notify="NEVER" if send.caller == RECEIPTS else NOTIFY_ALL,
                 before_data=before_data,
@@ -172,8 +174,8 @@ class Sender:
             )
 
         try:
-            credential = self._credentials.of(send.sender)
-            if credential is None or raw is None:
+            credential = self._credentials.of(send.sender, send.owner)
+            if credential is None:
                 return await self._refuse(send, "login")
             async with self._budget.sending():
                 await self._credentials.login(credential, handed_over)

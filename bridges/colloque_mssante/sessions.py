@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from colloque.calls import JsonDict
 from colloque.clock import from_millis, monotonic
 from colloque.directory.lookup import Directory
 from colloque.errors import Final, Inconsistent, MailDeferred, NotFound, Refused, ServiceUnavailable, Temporary
-from colloque.identity import MssanteAddress, Rpps
+from colloque.identity import MssanteAddress, Rpps, UserId
 from colloque.mail.access import XOAuth2
 from colloque.professional import MailboxKind
 from colloque.sockets import Client
@@ -57,11 +57,14 @@ class Asked:
 class Sessions:
     """One instance a process. `update` is called again and again."""
 
-    def __init__(self, keeper: Client, directory: Directory, domains: Collection[str]) -> None:
-        """`domains`: those whose PER mailboxes open so."""
+    def __init__(
+        self, keeper: Client, directory: Directory, domains: Collection[str], holds: Callable[[UserId, Rpps], bool]
+    ) -> None:
+        """`domains`: those whose PER mailboxes open so. `holds`: is that account verified as that number's today?"""
         self._keeper = keeper
         self._directory = directory
         self._domains = frozenset(domains)
+        self._holds = holds
         self._open: dict[Rpps, str] | None = None
         self._questions: dict[Rpps, Asked] = {}
         self._heard_at = monotonic()
@@ -75,8 +78,11 @@ class Sessions:
         """False before the keeper ever answered, and while it has been silent for too long."""
         return self._open is not None
 
-    def opens(self, address: MssanteAddress) -> OnApproval | None:
-        """What opens a mailbox, where that is a session. Raises Temporary while the directory can't say whose it is."""
+    def opens(self, address: MssanteAddress, user: UserId | None) -> OnApproval | None:
+        """What opens a mailbox, where that is a session: never for another `user` than its holder.
+
+        Raises Temporary while the directory can't say whose it is.
+        """
         if address.domain not in self._domains:
             return None
         try:
@@ -84,6 +90,8 @@ class Sessions:
         except (NotFound, Inconsistent) as error:
             raise Temporary("the directory does not say whose the mailbox is") from error
         if box is None or box.kind is not MailboxKind.PER or box.rpps is None:
+            return None
+        if user is not None and not self._holds(user, box.rpps):
             return None
         return OnApproval(box.rpps, None if self._open is None else self._open.get(box.rpps, ""))
 

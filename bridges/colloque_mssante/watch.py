@@ -144,7 +144,7 @@ class Watcher:
                 continue  # Who works under somebody bears their number, and must never get their mail.
             person = self._directory.by_rpps(attestation.rpps)
             for box in person.personal_mailboxes if person is not None else ():
-                auth = self._credentials.of(box.address)
+                auth = self._credentials.of(box.address, attestation.user)
                 if auth is not None and not self._choices.closed(box.address, attestation.user):
                     opened = self._choices.opened(box.address, attestation.user)
                     found[box.address, attestation.user, f"{opened} {fingerprint(auth)}"] = (

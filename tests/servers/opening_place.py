@@ -14,7 +14,7 @@ from colloque.book import AttestationBook
 from colloque.clock import PARIS, FrozenClock, to_millis
 from colloque.errors import Refused
 from colloque.files import write_private
-from colloque.identity import EventId, MssanteAddress, RoomId, UserId
+from colloque.identity import EventId, MssanteAddress, RoomId, Rpps, UserId
 from colloque.snapshot import SnapshotWriter
 from colloque.sockets import Client, Server
 from colloque.store.incidents import Incidents
@@ -133,7 +133,7 @@ class Place:
         self.choices = Choices(self.db, self.clock)
         await self.choices.load()
         self.rooms, self.incidents = Rooms(self.db), Incidents(self.db, self.clock)
-        self.sessions = Sessions(Client(self.tmp / "keeper.sock", "mssante"), self.directory, ["m.test"])
+        self.sessions = Sessions(Client(self.tmp / "keeper.sock", "mssante"), self.directory, ["m.test"], self.holds)
         self.credentials = Credentials(self.tmp / "boxes.yaml", sessions=self.sessions)
         self.outbox = Outbox(self.db, self.clock)
 
@@ -157,6 +157,10 @@ class Place:
             opened=hurry,
         )
         await self.opener.load()
+
+    def holds(self, user: UserId, number: Rpps) -> bool:
+        held = self.book.of(user, self.clock.now())
+        return held is not None and held.rpps == number
 
     async def look(self, **later: float) -> str:
         self.clock.advance(**later)

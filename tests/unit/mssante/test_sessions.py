@@ -11,7 +11,7 @@ import pytest
 
 from colloque.errors import LoginRefused, MailDeferred, Refused, ServiceUnavailable, Temporary
 from colloque.files import write_private
-from colloque.identity import MssanteAddress
+from colloque.identity import MssanteAddress, Rpps, UserId
 from colloque.mail.access import Auth, Password, XOAuth2
 from colloque.professional import Mailbox, MailboxKind
 from colloque.sockets import Client, Server
@@ -21,6 +21,7 @@ from colloque_mssante.token_keeper import CLOSED, digest_of
 from tests.servers.annuaire import Shelf, doctor, rpps
 
 BOX, NAMED, TEAM = (MssanteAddress(f"{name}@m.test") for name in ("anne", "paul", "accueil"))
+ANNE, PAUL = UserId("@anne:h.test"), UserId("@paul:h.test")
 OPEN = OnApproval(rpps(1), "s1")
 
 
@@ -55,6 +56,10 @@ class Operator:
         return "in"
 
 
+def holds(user: UserId, number: Rpps) -> bool:
+    return (user, number) == (ANNE, rpps(1))
+
+
 @pytest.fixture
 async def keeper(tmp: Path) -> AsyncIterator[Keeper]:
     made = Keeper()
@@ -70,7 +75,7 @@ async def credentials(tmp: Path, keeper: Keeper) -> Credentials:
     write_private(tmp / "boxes.yaml", f"{NAMED}: {{password: p}}")
     team = Mailbox(TEAM, MailboxKind.ORG)
     directory = Shelf(doctor(1, "MARTIN", "Anne", mail=[BOX.value, NAMED.value]), others=[team])
-    sessions = Sessions(Client(tmp / "keeper.sock", "mssante"), directory, ["m.test"])
+    sessions = Sessions(Client(tmp / "keeper.sock", "mssante"), directory, ["m.test"], holds)
     await sessions.update()
     return Credentials(tmp / "boxes.yaml", sessions=sessions)
 
@@ -79,6 +84,13 @@ def test_what_the_file_names_opens_as_it_says_and_shared_mailboxes_never_by_a_se
     assert credentials.of(BOX) == OPEN
     assert credentials.of(NAMED) == Password("p")
     assert credentials.of(TEAM) is None
+
+
+def test_a_session_is_used_for_its_holder_alone(credentials: Credentials) -> None:
+    """What somebody wrote from a mailbox that has become another's must not leave by the other's word."""
+    assert credentials.of(BOX, ANNE) == OPEN
+    assert credentials.of(BOX, PAUL) is None
+    assert credentials.of(NAMED, PAUL) == Password("p"), "that is the administrator's word"
 
 
 def test_each_session_is_another_credential_and_none_waits() -> None:
