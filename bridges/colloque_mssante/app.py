@@ -31,6 +31,7 @@ from colloque_mssante.known import Known, open_known
 from colloque_mssante.leases import Leases
 from colloque_mssante.mailing import Bells, open_mail_half
 from colloque_mssante.notices import Notices
+from colloque_mssante.opening_parts import open_opening, open_sessions
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.quiet import Quiet
 from colloque_mssante.reading import Reading
@@ -71,15 +72,15 @@ class MssanteService(Service):
         slot = await ending.slot(stack, own.database, own.state_dir, 0)
         async with slot.door():
             parts = await open_parts(self, stack, config.bot("mssante"), upgrades)
-        credentials = Credentials(own.mailboxes, Revocation(own.state_dir / "revocation", parts.clock))
         directory = open_directory(config.annuaire.directory, parts.clock)
         stack.callback(directory.close)
         book = AttestationBook(config.annuaire.snapshot, read_secret(config.secrets.snapshot))
+        sessions = open_sessions(config, directory, book, parts.clock)
+        credentials = Credentials(own.mailboxes, Revocation(own.state_dir / "revocation", parts.clock), sessions)
         rights = Rights(config.admin.users, book, parts.clock)
         accounts = self._accounts(parts, secret := read_secret(config.secrets.identity))
         ghosts = Ghosts(parts.db, accounts, parts.admin, secret, self._ghost)
-        outbox = Outbox(parts.db, parts.clock)
-        mails = Mails(parts.db, parts.clock)
+        outbox, mails = Outbox(parts.db, parts.clock), Mails(parts.db, parts.clock)
         mailboxes = Mailboxes(parts.db, parts.clock)
         known = await open_known(parts.db, parts.clock, book, directory, credentials)
         notices = Notices(parts.db, parts.rooms, parts.home)
@@ -159,6 +160,7 @@ class MssanteService(Service):
             writing=writing,
             notices=notices,
         )
+        opening = await open_opening(parts=parts, known=known, outbox=outbox, states=mailboxes.states, opened=wake)
         listener = open_hearing(
             config=config,
             parts=parts,
@@ -173,6 +175,7 @@ class MssanteService(Service):
             meeting=meeting,
             quiet=quiet,
             reading=reading,
+            opening=opening.words,
             is_ours=self._is_ours,
             wake=wake,
             look=half.watcher.look if half is not None else _soon,
@@ -199,6 +202,7 @@ class MssanteService(Service):
             "states": states.run,
             "elsewhere": there.run,
             "inbox": delivery.run,
+            "openings": opening.run,
             "guests": meeting.hosting.run,
             "teams": sharing.rooms.run,
             **(half.works if half is not None else {}),
@@ -253,6 +257,8 @@ class MssanteService(Service):
 
         self.check("workers", missing)
         self.check("credentials", lambda: known.credentials.problem)
+        if (sessions := known.credentials.sessions) is not None:
+            self.check("keeper", lambda: sessions.problem)
         self.check("attestations", lambda: "attestations.unusable" if known.book.problem else "")
 
     async def _again(self, work: Callable[[], Awaitable[None]], pause_s: float) -> None:

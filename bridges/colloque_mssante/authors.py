@@ -48,7 +48,7 @@ class Authors:
     def mailboxes(self, user: UserId) -> tuple[MssanteAddress, ...]:
         """Somebody's own mailboxes that we can send from."""
         mine = (box.address for box in self._own(user))
-        return tuple(a for a in mine if self._credentials.of(a) and self._choices.closed(a, user) != OFF)
+        return tuple(a for a in mine if self._credentials.of(a, user) and self._choices.closed(a, user) != OFF)
 
     def sender(self, user: UserId, mailbox: MssanteAddress) -> Party:
         """How the sender of a mail is written, where that person may send it from there."""

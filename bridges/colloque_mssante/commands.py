@@ -13,6 +13,7 @@ from colloque.numbers import day_in_paris
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque_mssante import texts, texts_boxes, texts_teams
+from colloque_mssante.credentials import Credentials
 from colloque_mssante.handled import Handled
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.sends import OPEN
@@ -32,6 +33,7 @@ class Commands:
         self,
         *,
         mailboxes: Mailboxes,
+        credentials: Credentials,
         choices: Choices,
         teams: Teams,
         handled: Handled,
@@ -44,6 +46,7 @@ class Commands:
     ) -> None:
         self._mailboxes = mailboxes
         self._look = look
+        self._credentials = credentials
         self._choices = choices
         self._teams = teams
         self._handled = handled
@@ -97,7 +100,9 @@ class Commands:
         await self._look()
         self._journal.note("mailbox.opened", actor=said.sender)
         resumed = {box.address: box.at for box in before if box.closed == PAUSED and since is None}
-        await reply(texts_boxes.opened([(box.address.value, box.since, resumed.get(box.address)) for box in after]))
+        said_so = texts_boxes.opened([(box.address.value, box.since, resumed.get(box.address)) for box in after])
+        shut = any(self._credentials.waits(box.address) for box in after)
+        await reply(f"{said_so}\n{texts_boxes.TO_OPEN}" if shut else said_so)
 
     async def box_pause(self, _call: Call, said: Incoming, reply: Reply) -> None:
         """`!boite pause`."""
@@ -144,4 +149,5 @@ class Commands:
                 doubtful=counts.get("doubtful", 0),
                 problems=[texts.incident(key) for key in await self._incidents.current()],
             )
+            + texts_boxes.unopened(states.count("closed"))
         )

@@ -20,11 +20,11 @@ from colloque.clock import Clock, monotonic
 from colloque.config import MailServerConfig
 from colloque.errors import BadInput, LoginRefused, MailRefused, Tampered, Temporary
 from colloque.identity import MssanteAddress, UserId
-from colloque.mail.access import Auth, Way
+from colloque.mail.access import Way
 from colloque.mail.imap import ANSWERED, SEEN
 from colloque.mail.imap_filing import TOLD, FilingClient
 from colloque_mssante.budget import Budget
-from colloque_mssante.credentials import Credentials, fingerprint
+from colloque_mssante.credentials import Credential, Credentials, fingerprint
 from colloque_mssante.leases import Leases
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.receipts import Receipts
@@ -100,11 +100,10 @@ class Filing:
     async def once(self) -> None:
         """One pass over every mailbox that has something to learn."""
         for address, errand in (await self._errands()).items():
-            auth = self._credentials.of(address)
-            until, _ = self._pauses.get(address, (0.0, 0.0))
+            auth = self._credentials.of(address, errand.owner or None)  # a shared one's is empty
             if errand.owner is not None and self._choices.closed(address, errand.owner) == OFF:
                 continue
-            if auth is not None and monotonic() >= until and self._refused.get(address) != fingerprint(auth):
+            if auth is not None and self._may_visit(address, auth):
                 self._visiting = address
                 try:
                     if self._leases.holds(address):
@@ -136,12 +135,15 @@ class Filing:
         """Whether that mailbox is being told something."""
         return mailbox == self._visiting
 
-    async def _visit(self, address: MssanteAddress, auth: Auth, errand: _Errand) -> None:
+    def _may_visit(self, address: MssanteAddress, auth: Credential) -> bool:
+        until, _ = self._pauses.get(address, (0.0, 0.0))
+        refused = self._refused.get(address) == fingerprint(auth)
+        return monotonic() >= until and not refused and not self._credentials.waits(address)
+
+    async def _visit(self, address: MssanteAddress, auth: Credential, errand: _Errand) -> None:
         try:
             async with self._budget.login():
-                client = await FilingClient.connect(
-                    self._server, address.value, auth, timeout_s=_IMAP_S, revocation=self._credentials.revocation
-                )
+                client = await self._credentials.open(FilingClient, self._server, address, auth, timeout_s=_IMAP_S)
             try:
                 folder = await client.sent_folder() if errand.sends or errand.doubts else None
                 if folder is not None:

@@ -17,6 +17,7 @@ from colloque_mssante.crypto import Accounts
 from colloque_mssante.hosting import Meeting
 from colloque_mssante.known import Known
 from colloque_mssante.listener import Listener
+from colloque_mssante.opening_words import OpeningWords
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.quiet import Quiet
 from colloque_mssante.reading import Reading
@@ -40,6 +41,7 @@ def open_hearing(
     meeting: Meeting,
     quiet: Quiet,
     reading: Reading,
+    opening: OpeningWords,
     is_ours: Callable[[UserId], bool],
     wake: Callable[[], None],
     look: Callable[[], Awaitable[None]],
@@ -47,6 +49,7 @@ def open_hearing(
     """All of it, on the service's parts. `wake`: something changed in the outbox; `look`: in what is to be read."""
     commands = Commands(
         mailboxes=mailboxes,
+        credentials=known.credentials,
         choices=known.choices,
         teams=known.teams,
         handled=sharing.handled,
@@ -67,7 +70,7 @@ def open_hearing(
         config=config,
         is_attested=rights.is_verified,
         administers=rights.administers,
-        handlers={**commands.table, **writing.commands.table, **sharing.table, **meeting.table},
+        handlers={**commands.table, **writing.commands.table, **sharing.table, **meeting.table, **opening.table},
         handled=parts.handled,
         listen=listen,
     )
@@ -84,6 +87,7 @@ def open_hearing(
         team_rooms=sharing.rooms,
         hosting=meeting.hosting,
         talk=meeting.talk,
+        opening=opening,
         is_ours=is_ours,
     )
     return listener

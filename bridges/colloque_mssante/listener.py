@@ -17,6 +17,7 @@ from colloque_mssante.crypto import Accounts
 from colloque_mssante.guests import Hosting
 from colloque_mssante.handled import Handled
 from colloque_mssante.mapping import is_edit
+from colloque_mssante.opening_words import OpeningWords
 from colloque_mssante.outbound import Outbound
 from colloque_mssante.quiet import Quiet
 from colloque_mssante.reading import Reading
@@ -44,6 +45,7 @@ class Listener:
         team_rooms: TeamRooms,
         hosting: Hosting,
         talk: Talk,
+        opening: OpeningWords,
         is_ours: Callable[[UserId], bool],
     ) -> None:
         self._accounts = accounts
@@ -58,6 +60,7 @@ class Listener:
         self._team_rooms = team_rooms
         self._hosting = hosting
         self._talk = talk
+        self._opening = opening
         self._is_ours = is_ours
 
     async def hear(self, heard: Heard) -> None:
@@ -89,6 +92,7 @@ class Listener:
         mark = await self._home.mark_of(heard.room)
         if mark is None:
             return
+        await self._opening.hear(heard, mark)
         if mark.kind is not RoomKind.MAIL:
             await self._bot.hear(heard)
         elif isinstance(heard, Unreadable):

@@ -126,7 +126,7 @@ def open_mail_half(
         imap=imap,
         poll_s=config.poll_s,
         wanted=known.wanted,
-        revocation=known.credentials.revocation,
+        credentials=known.credentials,
         mailboxes=Mailboxes(db, clock),
         inbox=inbox,
         teams=known.teams,

@@ -203,6 +203,12 @@ class Outbox:
             )
         return True
 
+    async def hurry(self, sender: MssanteAddress) -> None:
+        """What was deferred in a mailbox that is open again need not wait any longer."""
+        await self._db.execute(
+            "UPDATE outbox SET next_at = $2 WHERE sender = $1 AND state = 'deferred'", sender.value, self._now()
+        )
+
     async def doubtful(self) -> list[Send]:
         """Mails in doubt, oldest first."""
         rows = await self._db.fetch("SELECT * FROM outbox WHERE state = 'doubtful' ORDER BY seq")

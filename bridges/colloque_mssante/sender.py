@@ -25,7 +25,7 @@ from colloque.errors import (
     Temporary,
 )
 from colloque.identity import MssanteAddress
-from colloque.mail.access import Way
+from colloque.mail.access import Auth, Way
 from colloque.mail.smtp import NOTIFY_ALL, submit
 from colloque.patience import patiently
 from colloque.store.incidents import Incidents
@@ -37,6 +37,7 @@ from colloque_mssante.credentials import Credentials
 from colloque_mssante.leases import Leases, NotHeld
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.sends import CODES, RECEIPTS, Send
+from colloque_mssante.sessions import MailboxClosed
 
 DOUBT = timedelta(minutes=15)
 """How long a report may take to settle a doubt before the writer is asked."""
@@ -169,8 +170,8 @@ class Sender:
 
     async def _submitted(self, send: Send) -> str:
         """The state that the mail is in after the attempt."""
-        auth = self._credentials.of(send.sender)
-        if auth is None or send.raw is None:
+        raw = send.raw
+        if raw is None:
             return await self._refuse(send, "login")
 
         leaving = send
@@ -179,21 +180,27 @@ class Sender:
             nonlocal leaving
             leaving = await self._leave(send)
 
+        async def handed_over(auth: Auth) -> None:
+            await submit(
+                self._server,
+                send.sender.value,
+                auth,
+                sender="" if send.caller == RECEIPTS else send.sender.value,
+                recipients=send.recipients,
+                data=raw,
+                envid=send.envid,
+                notify="NEVER" if send.caller == RECEIPTS else NOTIFY_ALL,
+                before_data=before_data,
+                timeout_s=_SMTP_S,
+                revocation=self._credentials.revocation,
+            )
+
         try:
+            credential = self._credentials.of(send.sender, send.owner)
+            if credential is None:
+                return await self._refuse(send, "login")
             async with self._budget.sending():
-                await submit(
-                    self._server,
-                    send.sender.value,
-                    auth,
-                    sender="" if send.caller == RECEIPTS else send.sender.value,
-                    recipients=send.recipients,
-                    data=send.raw,
-                    envid=send.envid,
-                    notify="NEVER" if send.caller == RECEIPTS else NOTIFY_ALL,
-                    before_data=before_data,
-                    timeout_s=_SMTP_S,
-                    revocation=self._credentials.revocation,
-                )
+                await self._credentials.login(credential, handed_over)
         except ColloqueError as error:
             return await self._failed(leaving, error)
         await self._note(leaving, "sent")
@@ -222,6 +229,8 @@ class Sender:
                 return await self._defer(send, _TLS_WAIT_S)
             case NotHeld():
                 return "not_held"  # whoever sends from that mailbox now says what becomes of it
+            case MailboxClosed():
+                return await self._defer(send, None, late="closed")
             case Temporary():
                 return await self._defer(send, error.retry_after_s)
         raise error
@@ -232,10 +241,10 @@ class Sender:
         await self._note(send, "doubtful", next_at=self._clock.now() + DOUBT)
         return "doubtful"
 
-    async def _defer(self, send: Send, asked_s: float | None) -> str:
+    async def _defer(self, send: Send, asked_s: float | None, *, late: str = "4.4.7") -> str:
         now = self._clock.now()
         if now - send.made_at > GIVE_UP:
-            return await self._refuse(send, "4.4.7")
+            return await self._refuse(send, late)
         pause = max(min(_BACK_OFF_S[0] * 2**send.tries, _BACK_OFF_S[1]), asked_s or 0.0)
         await self._note(send, "deferred", next_at=now + timedelta(seconds=pause))
         return "deferred"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mautrix.util.async_db import UpgradeTable
 
+from colloque_mssante.store_opening import register_opening
 from colloque_mssante.tables_flags import register_flags
 from colloque_mssante.tables_guests import register_guests
 from colloque_mssante.tables_teams import register_teams
@@ -19,6 +20,7 @@ def register_upgrades(table: UpgradeTable) -> None:
     register_guests(table)
     register_workers(table)
     register_flags(table)
+    register_opening(table)
 
 
 _FIRST = (

@@ -80,7 +80,7 @@ _STATES = {
     "sent": "envoyé",
     "delivered": "remis",
     "read": "lu par votre correspondant",
-    "deferred": "en attente : l'opérateur demande de patienter",
+    "deferred": "en attente : la boîte est fermée, ou l'opérateur demande de patienter",
     "refused": "refusé par l'opérateur",
     "failed": "non remis",
     "doubtful": "incertain",
@@ -92,6 +92,7 @@ _REFUSALS = {
     "5.2.2": "cette boîte est pleine",
     "5.3.4": "le message est trop volumineux",
     "4.4.7": "l'opérateur ne l'a pas pris en deux jours",
+    "closed": "cette boîte MSSanté est restée fermée deux jours",
     "5.6.0": "ce message ne peut pas s'écrire comme un mail",
     "5.7.1": "l'opérateur n'autorise pas cet envoi",
 }
@@ -276,6 +277,7 @@ def incident(key: str) -> str:
         "mssante.sender": "boîte d'envoi du service refusée",
         "mssante.login": "boîte refusée par l'opérateur",
         "mssante.infected": "pièce jointe infectée retenue",
+        "mssante.keeper": "sessions Pro Santé Connect indisponibles",
         "mssante.antivirus": "signatures de l'antivirus trop anciennes",
     }
     return next((found for start, found in words.items() if key.startswith(start)), key)

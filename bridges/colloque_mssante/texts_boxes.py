@@ -17,6 +17,7 @@ OPEN_ALREADY = (
     "Votre boîte MSSanté est déjà relevée. Pour voir aussi des messages plus anciens, ajoutez un jour : "
     "« !boite connecter 01/10/2026 »."
 )
+TO_OPEN = "Elle est fermée pour l'instant : « !boite ouvrir » l'ouvre par votre e-CPS."
 _STATES = {
     "ok": "relevée en continu",
     "waiting": "momentanément injoignable, nouvel essai en cours",
@@ -24,6 +25,7 @@ _STATES = {
     "refused": "arrêtée : l'opérateur refuse l'accès",
     "tampered": "arrêtée : le certificat de l'opérateur n'est pas reconnu",
     "starting": "connexion en cours",
+    "closed": "fermée : votre e-CPS l'ouvre (« !boite ouvrir »), ce qui arrive y reste",
     PAUSED: "en pause",
     OFF: "déconnectée",
 }
@@ -41,6 +43,11 @@ def boxes(lines: Sequence[tuple[str, str, datetime | None]]) -> str:
 def state_of(code: str) -> str:
     """What a mailbox's state is called; of one that nobody reads, too."""
     return _STATES.get(code, "non relevée")
+
+
+def unopened(count: int) -> str:
+    """One more line of the answer to `!etat`: boxes whose holders did not open them; empty when there are none."""
+    return f"\n• Boîtes qui attendent l'e-CPS de leur titulaire : {count}" if count else ""
 
 
 def closed(addresses: Sequence[str], how: str) -> str:

@@ -15,9 +15,8 @@ from colloque.clock import Clock, monotonic
 from colloque.directory.lookup import Directory
 from colloque.errors import NotFound
 from colloque.identity import MssanteAddress, UserId
-from colloque.mail.access import Auth
 from colloque_mssante.authors import SHARABLE
-from colloque_mssante.credentials import Credentials, fingerprint
+from colloque_mssante.credentials import Credential, Credentials, fingerprint
 from colloque_mssante.store_choices import Choices
 from colloque_mssante.teams import SHARED, Teams
 
@@ -34,7 +33,7 @@ class Opening:
     """How a mailbox is to be read. `since`: what is older is not shown, where nothing was read yet."""
 
     since: datetime
-    auth: Auth
+    auth: Credential
 
 
 class Wanted:
@@ -88,7 +87,7 @@ class Wanted:
                 continue  # Who works under somebody bears their number, and must never get their mail.
             person = self._directory.by_rpps(attestation.rpps)
             for box in person.personal_mailboxes if person is not None else ():
-                auth = self._credentials.of(box.address)
+                auth = self._credentials.of(box.address, attestation.user)
                 if auth is not None and not self._choices.closed(box.address, attestation.user):
                     opened = self._choices.opened(box.address, attestation.user)
                     key = (box.address, attestation.user, f"{opened} {fingerprint(auth)}")

@@ -20,20 +20,20 @@ from colloque.audit import SYSTEM
 from colloque.clock import Clock, monotonic, start_of_day_in_paris
 from colloque.errors import LoginRefused, NotFound, Tampered, Temporary
 from colloque.identity import MssanteAddress, UserId
-from colloque.mail.access import Auth, Way
+from colloque.mail.access import Way
 from colloque.mail.imap import Box, ImapClient
-from colloque.mail.revocation_check import Revocation
 from colloque.patience import patiently
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque_mssante import texts
 from colloque_mssante.budget import Budget
-from colloque_mssante.credentials import fingerprint
+from colloque_mssante.credentials import Credential, Credentials, fingerprint
 from colloque_mssante.elsewhere import Elsewhere
 from colloque_mssante.giving_up import STUCK_WAIT, TRIES, GivingUp
 from colloque_mssante.leases import Leases, NotHeld
 from colloque_mssante.notices import Notes
 from colloque_mssante.sender import TLS_INCIDENT
+from colloque_mssante.sessions import MailboxClosed
 from colloque_mssante.store import Cursor, Mailboxes, Place, box_ref
 from colloque_mssante.store_inbox import Inbox, Taken
 from colloque_mssante.teams import Teams
@@ -55,7 +55,8 @@ logger = logging.getLogger(__name__)
 class Watcher:
     """One instance a process. `fetched` is called when something new stands in the inbox.
 
-    How it goes is kept with each mailbox: starting, ok, waiting, refused, tampered (and unscanned, by `delivery`).
+    How it goes is kept with each mailbox: starting, ok, waiting, closed, refused, tampered (and unscanned, by
+    `delivery`).
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Watcher:
         imap: Way,
         poll_s: float,
         wanted: Wanted,
-        revocation: Revocation | None,
+        credentials: Credentials,
         mailboxes: Mailboxes,
         inbox: Inbox,
         teams: Teams,
@@ -81,7 +82,7 @@ class Watcher:
         self._imap = imap
         self._poll_s = poll_s
         self._wanted = wanted
-        self._revocation = revocation
+        self._credentials = credentials
         self._mailboxes = mailboxes
         self._inbox = inbox
         self._teams = teams
@@ -136,7 +137,7 @@ class Watcher:
                 if key not in self._tasks and self._leases.holds(key[0]):
                     self._tasks[key] = asyncio.create_task(self._keep(key[0], key[1], opening.since, opening.auth))
 
-    async def _keep(self, address: MssanteAddress, owner: UserId, since: datetime, auth: Auth) -> None:
+    async def _keep(self, address: MssanteAddress, owner: UserId, since: datetime, auth: Credential) -> None:
         """Read one mailbox until cancelled, through every failure but a refused login."""
         pause, state = _BACK_OFF_S[0], "starting"
         while True:
@@ -154,6 +155,9 @@ class Watcher:
             except LoginRefused:
                 await patiently(partial(self._refused, address, owner, auth), for_s=math.inf)
                 return
+            except MailboxClosed:
+                await patiently(partial(self._note, address, "closed"), for_s=math.inf)
+                return  # a session is another credential, and begins another task
             except Tampered:
                 await patiently(partial(self._incidents.open, TLS_INCIDENT, texts.INCIDENT_TLS), for_s=math.inf)
                 pause, state = _TAMPERED_S, "tampered"
@@ -175,16 +179,14 @@ class Watcher:
             async with self._leases.holding(address):
                 await self._mailboxes.note_state(address, state)
 
-    async def _session(self, cursor: Cursor, auth: Auth) -> None:
+    async def _session(self, cursor: Cursor, auth: Credential) -> None:
         """One connection, for as long as it lasts."""
         address = cursor.address
         first = cursor.uidvalidity is None
         act = self._journal.begin(_CONNECT, actor=cursor.actor, ref=box_ref(address)) if first else ""
         try:
             async with self._budget.login():
-                client = await ImapClient.connect(
-                    self._imap, address.value, auth, timeout_s=_IMAP_S, revocation=self._revocation
-                )
+                client = await self._credentials.open(ImapClient, self._imap, address, auth, timeout_s=_IMAP_S)
         except LoginRefused:
             if act:
                 self._journal.end(act, "refused")
@@ -269,7 +271,7 @@ class Watcher:
         elif await self._inbox.failed(place, self._clock.now() + STUCK_WAIT) >= TRIES:
             await self._giving_up.give_up(place)
 
-    async def _refused(self, address: MssanteAddress, owner: UserId, auth: Auth) -> None:
+    async def _refused(self, address: MssanteAddress, owner: UserId, auth: Credential) -> None:
         fresh = False
         with contextlib.suppress(NotHeld):
             async with self._leases.holding(address):

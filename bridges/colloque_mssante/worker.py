@@ -22,6 +22,7 @@ from colloque_mssante.credentials import Credentials
 from colloque_mssante.ending import Ending
 from colloque_mssante.known import open_known
 from colloque_mssante.mailing import Bells, open_mail_half
+from colloque_mssante.opening_parts import open_sessions
 from colloque_mssante.tables import register_upgrades
 
 logger = logging.getLogger(__name__)
@@ -57,10 +58,11 @@ class MailWorker(Service):
         stack.push_async_callback(db.stop)
         journal = Journal.open(folder / "journal.jsonl", clock)
         stack.callback(journal.close)
-        credentials = Credentials(own.mailboxes, Revocation(folder / "revocation", clock))
         directory = open_directory(config.annuaire.directory, clock)
         stack.callback(directory.close)
         book = AttestationBook(config.annuaire.snapshot, read_secret(config.secrets.snapshot))
+        sessions = open_sessions(config, directory, book, clock)
+        credentials = Credentials(own.mailboxes, Revocation(folder / "revocation", clock), sessions)
         known = await open_known(db, clock, book, directory, credentials)
         half = open_mail_half(
             config=own,
@@ -72,6 +74,10 @@ class MailWorker(Service):
             name=str(self._number),
         )
         ending.half = half
+        if sessions is not None:
+            await sessions.update()
+            self.spawn_endless("sessions", sessions.run)
+            self.check("keeper", lambda: sessions.problem)
         await half.settle()
         self._held.set_function(lambda: half.leases.count)
         self.check("journal", lambda: "journal.broken" if journal.problem else "")

@@ -25,6 +25,8 @@ INACTIVE_WARNING_DAYS = 30
 def cross_checks(config: Config) -> list[Problem]:
     """Every problem."""
     out = [*mssante_checks(config.mssante)]
+    if config.mssante.psc is not None:
+        out += psc_checks(config.mssante.psc, "mssante.psc", partial(_keeps_key, test=config.test))
     out += _annuaire_checks(config)
     life = config.salles.lifetime
     if life.notice_s >= life.idle_s:
@@ -60,7 +62,7 @@ def _annuaire_checks(config: Config) -> list[Problem]:
     if own.entry is not None:
         out += entry_checks(own.entry, partial(_keeps_key, test=config.test))
     if own.psc is not None:
-        out += psc_checks(own.psc, partial(_keeps_key, test=config.test))
+        out += psc_checks(own.psc, "annuaire.psc", partial(_keeps_key, test=config.test))
     if own.federation is not None:
         out += _federation_checks(own.federation)
     return out

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from colloque.config_psc import PscConfig
 from colloque.config_service import ServiceConfig
 from colloque.errors import Problem
 from colloque.identity import MssanteAddress
@@ -111,6 +112,10 @@ class MssanteConfig(ServiceConfig):
     budget: BudgetConfig = field(kw_only=True, default_factory=BudgetConfig)
     workers: int = field(kw_only=True, default=0)
     """Mail workers, each a process of its own (`--worker 1` and so on); 0: the bridge's one process does their work."""
+    psc: PscConfig | None = field(kw_only=True, default=None)
+    """Read by the keeper, which alone needs its secret. None: only what `mailboxes` names opens."""
+    psc_domains: tuple[str, ...] = field(kw_only=True, default=())
+    """Domains whose PER mailboxes stand at our operator, and open by their holders' Pro Santé Connect sessions."""
 
 
 def mssante_checks(own: MssanteConfig) -> Iterator[Problem]:
@@ -132,6 +137,18 @@ def mssante_checks(own: MssanteConfig) -> Iterator[Problem]:
     yield from _side_checks("mssante.smtp", own.smtp)
     if own.antivirus is not None:
         yield from _antivirus_checks(own.antivirus)
+    yield from _session_checks(own)
+
+
+def _session_checks(own: MssanteConfig) -> Iterator[Problem]:
+    if own.psc is not None and own.psc.ciba is None:
+        yield Problem("mssante.psc.ciba", "is missing: people are asked by it to open their mailbox")
+    if (own.psc is None) != (not own.psc_domains):
+        yield Problem("mssante.psc_domains", "goes with mssante.psc: the domains whose personal mailboxes it opens")
+    for domain in own.psc_domains:
+        if domain != domain.lower() or not _DOMAIN.match(domain):
+            yield Problem("mssante.psc_domains", "must be domains in lower case, such as medecin.mssante.fr")
+            return
 
 
 def _side_checks(where: str, own: MailSideConfig) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""The configuration's section about Pro Santé Connect, `annuaire.psc`, and what must be true of it."""
+"""The configuration about Pro Santé Connect, `annuaire.psc` and `mssante.psc`, and what must be true of it."""
 
 from __future__ import annotations
 
@@ -35,9 +35,8 @@ class PscConfig:
     """Trust anchors (PEM), and then nothing else is trusted; None: the system's."""
 
 
-def psc_checks(own: PscConfig, is_safe: Callable[[str], bool]) -> Iterator[Problem]:
-    """Every problem. `is_safe`: may our secret and people's tokens travel to that URL?"""
-    where = "annuaire.psc"
+def psc_checks(own: PscConfig, where: str, is_safe: Callable[[str], bool]) -> Iterator[Problem]:
+    """Every problem of the section `where`. `is_safe`: may our secret and people's tokens travel to that URL?"""
     for name in ("issuer", "authorization", "token", "userinfo", "jwks", "ciba"):
         url: str | None = getattr(own, name)
         if url is not None and not is_safe(url):

@@ -34,6 +34,7 @@ from colloque_demo.people import Cast, Person
 from tests.clients.mailbox import MailProgram
 from tests.servers.nio import Ear, listening
 from tests.servers.process import Process
+from tests.servers.psc import Psc
 from tests.waiting import until
 
 WAIT_S = 60.0
@@ -76,6 +77,9 @@ class House:
     """A patient's own mail program."""
     shared: MailProgram = field(init=False)
     """An organisation's mailbox, whose password the bridge has."""
+    psc: Psc = field(init=False)
+    """Where mailboxes open by their holders' sessions: Pro Santé Connect, and who keeps these."""
+    keeper: Process = field(init=False)
 
     def attest(self, *people: Person, days: int = 365) -> None:
         self.serial += 1

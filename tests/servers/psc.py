@@ -105,9 +105,19 @@ class Psc:
     """As an async context manager; `start` and `stop` again and again keep port, keys and people, and forget logins."""
 
     def __init__(
-        self, folder: Path, *, people: Sequence[Json], redirects: Sequence[str] = (), ciba_s: int = 120
+        self,
+        folder: Path,
+        *,
+        people: Sequence[Json],
+        redirects: Sequence[str] = (),
+        ciba_s: int = 120,
+        access_s: int = 120,
+        refresh_s: int = 0,
     ) -> None:
-        """`redirects`: every address that a browser may be sent back to. `ciba_s`: how long a phone is asked."""
+        """`redirects`: every address that a browser may be sent back to. `ciba_s`: how long a phone is asked.
+
+        `access_s`, `refresh_s`: how long tokens live; without refresh tokens, a session is over with its access token.
+        """
         self.port = free_port()
         self.origin = f"http://127.0.0.1:{self.port}"
         secret = folder / "psc.client_secret"
@@ -133,6 +143,8 @@ class Psc:
                 }
             ],
             "ciba_s": ciba_s,
+            "access_s": access_s,
+            "refresh_s": refresh_s,
             "cookie_key": secrets.token_hex(16),
         }
         self._log = folder / "psc.log"
@@ -186,10 +198,14 @@ class Psc:
         """What phones show and nobody answered: `{"id", "national", "binding"}`, oldest first."""
         return list((await self.control())["questions"])
 
-    async def answer(self, national: str, how: str) -> None:
-        """`approve` or `deny` the oldest question on that phone."""
+    async def answer(self, national: str, how: str, *, by: str | None = None) -> None:
+        """`approve` or `deny` the oldest question on that phone; `by` another person than whose it is."""
         asked = next(q for q in await self.questions() if q["national"] == national)
-        await self.control("/ciba", id=asked["id"], answer=how)
+        await self.control("/ciba", id=asked["id"], answer=how, **({"as": by} if by else {}))
+
+    async def end(self, national: str) -> None:
+        """That person's sessions are over."""
+        await self.control("/end", national=national)
 
     async def browse(self, url: str) -> str:
         """Follow a login as a browser does, by redirects alone; where it leaves this server's pages for."""

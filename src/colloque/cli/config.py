@@ -63,10 +63,11 @@ def file_problems(config: Config) -> list[Problem]:
         secrets["annuaire.fhir.key"] = fhir.key
         if fhir.ca is not None:
             anchors["annuaire.fhir.ca"] = fhir.ca
-    if (psc := config.annuaire.psc) is not None:
-        secrets["annuaire.psc.client_secret"] = psc.client_secret
-        if psc.ca is not None:
-            anchors["annuaire.psc.ca"] = psc.ca
+    for name, psc in (("annuaire", config.annuaire.psc), ("mssante", config.mssante.psc)):
+        if psc is not None:
+            secrets[f"{name}.psc.client_secret"] = psc.client_secret
+            if psc.ca is not None:
+                anchors[f"{name}.psc.ca"] = psc.ca
     if (federation := config.annuaire.federation) is not None:
         secrets["annuaire.federation.key"] = federation.key
         if federation.ca is not None:

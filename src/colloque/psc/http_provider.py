@@ -1,4 +1,4 @@
-"""Logins and questions at Pro Santé Connect. A token lives as long as its call; none is kept, none logged."""
+"""Logins and questions at Pro Santé Connect. Tokens go to whoever asks for them; none is kept here, none logged."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from colloque.psc.authorize import ACR, SCOPE, Begun, Pending, begun
 from colloque.psc.claims import Identity, No, identity
 from colloque.psc.http_wire import TIMEOUT_S, PscClientRefused, PscUnavailable, Wire
 from colloque.psc.id_token import Expected, Keys, UnknownKey, check, read_keys
+from colloque.psc.tokens import Tokens, read_tokens
 
 BUDGET_S = 15.0
 """How long what follows a used-up code (keys, userinfo) is tried again: the code can't be used twice."""
@@ -87,7 +88,7 @@ class Provider:
         status, told = await self._wire.post(self._config.token, form)
         if status != 200:
             raise _refusal(status, told)
-        return await self._who(told, begun.nonce)
+        return (await self._who(told, begun.nonce))[0]
 
     # on the phone (CIBA, poll mode)
 
@@ -111,6 +112,19 @@ class Provider:
 
     async def poll(self, pending: Pending) -> Identity | Pending:
         """Who answered; or what to poll next, while nobody did. The answer is given once: keep it before anything."""
+        told = await self._answer(pending)
+        return told if isinstance(told, Pending) else (await self._who_answered(pending, told))[0]
+
+    async def poll_tokens(self, pending: Pending) -> Tokens | Pending:
+        """The same, for who is known already and needs what their approval opens."""
+        asked_at = self._clock.now()
+        told = await self._answer(pending)
+        if isinstance(told, Pending):
+            return told
+        _, sub = await self._who_answered(pending, told)
+        return read_tokens(told, sub, asked_at)
+
+    async def _answer(self, pending: Pending) -> JsonDict | Pending:
         status, told = await self._wire.post(
             self._config.token, {"grant_type": CIBA_GRANT, "auth_req_id": pending.auth_req_id}
         )
@@ -121,14 +135,40 @@ class Provider:
                 case "slow_down":
                     return replace(pending, interval_s=min(pending.interval_s + SLOWER_S, INTERVAL_MAX_S))
             raise _refusal(status, told)
-        who = await self._who(told, None)
+        return told
+
+    async def _who_answered(self, pending: Pending, told: JsonDict) -> tuple[Identity, str]:
+        who, sub = await self._who(told, None)
         if who.rpps != pending.rpps:
             raise Refused(No.OTHER_PERSON)
-        return who
+        return who, sub
+
+    # a session that goes on
+
+    async def renew(self, tokens: Tokens) -> Tokens:
+        """The next ones: keep them at once (the old may be worth nothing now), and show them to nobody before `owner`.
+
+        Refused: the session is over.
+        """
+        asked_at = self._clock.now()
+        status, told = await self._wire.post(
+            self._config.token, {"grant_type": "refresh_token", "refresh_token": tokens.refresh}
+        )
+        if status != 200:
+            raise _refusal(status, told)
+        return read_tokens(told, tokens.sub, asked_at)
+
+    async def owner(self, tokens: Tokens) -> Rpps:
+        """Whose they are, asked anew. Raises Tampered where that is not who they were given to."""
+        info = await self._userinfo(tokens.access)
+        if info.get("sub") != tokens.sub:
+            raise Tampered("psc: a renewed token is another person's")
+        return identity(info, test=self._test).rpps
 
     # both
 
-    async def _who(self, told: JsonDict, nonce: str | None) -> Identity:
+    async def _who(self, told: JsonDict, nonce: str | None) -> tuple[Identity, str]:
+        """With the name (`sub`) that Pro Santé Connect gives them."""
         expected = Expected(self._config.issuer, self._config.client_id, nonce)
         token, access = told.get("id_token"), told.get("access_token")
         kind = told.get("token_type")
@@ -138,7 +178,7 @@ class Provider:
         info = await patiently(lambda: self._userinfo(access), for_s=self._budget_s)
         if info.get("sub") != claims["sub"]:
             raise Tampered("psc: the token and the person's data are of two people")
-        return identity(info, test=self._test)
+        return identity(info, test=self._test), str(claims["sub"])
 
     async def _checked(self, token: object, expected: Expected) -> JsonDict:
         keys = await self._known_keys()

@@ -102,4 +102,4 @@ def _trust(ca: Path | None) -> Any:
     try:
         return ssl.create_default_context(cafile=ca)
     except OSError:
-        raise ConfigError([Problem("annuaire.psc.ca", f"{ca}: holds no trust anchors")]) from None
+        raise ConfigError([Problem("psc.ca", f"{ca}: holds no trust anchors")]) from None

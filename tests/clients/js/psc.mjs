@@ -5,7 +5,9 @@
 //   {"auto": "8…"|null}       who is logged in without a page; null: the page asks
 //   {"ciba": {"8…": "approve"|"deny"}}   how questions on that phone are answered from now on; unnamed: nobody answers
 //   {"slow_down": n}, {"fail": n, "status": 503}, {"delay_ms": n}    trouble for what we call
-// GET /control/ciba lists the questions that nobody answered yet; POST /control/ciba {"id", "answer"} answers one.
+// GET /control/ciba lists the questions that nobody answered yet; POST /control/ciba {"id", "answer"} answers one, with
+// "as": "8…" as another person would. POST /control/end {"national"} ends that person's sessions.
+// Access tokens live for `access_s`, refresh tokens (each good for one use) for `refresh_s`; none where that is 0.
 import http from 'node:http';
 import { createInterface } from 'node:readline';
 import { Provider, errors } from 'oidc-provider';
@@ -25,8 +27,13 @@ const state = { auto: null, ciba: {}, slow_down: 0, fail: 0, status: 503, delay_
 const questions = new Map();
 const calls = [];
 
-async function answer(id, how) {
-  const { request, person } = questions.get(id);
+const grants = [];
+const issued = [];
+
+async function answer(id, how, as) {
+  const { request, person: asked } = questions.get(id);
+  const person = people.get(as) ?? asked;
+  request.accountId = person.userinfo.sub;
   questions.delete(id);
   if (how === 'deny') {
     await provider.backchannelResult(request, new errors.AccessDenied());
@@ -34,8 +41,15 @@ async function answer(id, how) {
   }
   const grant = new provider.Grant({ accountId: person.userinfo.sub, clientId: request.clientId });
   grant.addOIDCScope('openid scope_all');
-  await grant.save();
+  grants.push([person.userinfo.SubjectNameID, await grant.save()]);
   await provider.backchannelResult(request, grant, { acr: person.acr });
+}
+
+async function end(national) {
+  for (const [, id] of grants.filter(([whose]) => whose === national)) {
+    await provider.AccessToken.revokeByGrantId(id);
+    await provider.RefreshToken.revokeByGrantId(id);
+  }
 }
 
 const claimNames = [...new Set(settings.people.flatMap((person) => Object.keys(person.userinfo)))];
@@ -43,18 +57,20 @@ const provider = new Provider(`${origin}${REALM}`, {
   clients: settings.clients.map((client) => ({
     ...client,
     response_types: client.redirect_uris.length ? ['code'] : [],
-    grant_types: ['authorization_code', 'urn:openid:params:grant-type:ciba'],
+    grant_types: ['authorization_code', 'refresh_token', 'urn:openid:params:grant-type:ciba'],
     token_endpoint_auth_method: 'client_secret_basic',
     backchannel_token_delivery_mode: 'poll',
   })),
   scopes: ['openid', 'scope_all'],
   claims: { openid: ['sub'], scope_all: claimNames.filter((name) => name !== 'sub'), acr: null },
   acrValues: ['eidas1', 'eidas2', 'eidas3'],
+  issueRefreshToken: async () => settings.refresh_s > 0,
+  rotateRefreshToken: true,
   pkce: { required: () => true },
   cookies: { keys: [settings.cookie_key] },
   jwks: { keys: settings.keys },
   ttl: {
-    AccessToken: 120, AuthorizationCode: 60, BackchannelAuthenticationRequest: settings.ciba_s, Grant: 600, IdToken: 300,
+    AccessToken: settings.access_s, RefreshToken: settings.refresh_s || 1, AuthorizationCode: 60, BackchannelAuthenticationRequest: settings.ciba_s, Grant: 600, IdToken: 300,
     Interaction: 600, Session: 600,
   },
   routes: {
@@ -109,6 +125,8 @@ provider.use(async (ctx, next) => {
   }
   await next();
   if (ctx.body?.auth_req_id) ctx.body.interval = POLLED_S;
+  issued.push(...[ctx.body?.access_token, ctx.body?.refresh_token].filter(Boolean));
+  if (ctx.body?.refresh_token) ctx.body.refresh_expires_in = settings.refresh_s;
   return undefined;
 });
 
@@ -148,11 +166,12 @@ async function login(req, res) {
 
 async function control(req, res) {
   const asked = req.method === 'POST' ? JSON.parse(await body(req)) : {};
-  if (req.url === '/control/ciba' && req.method === 'POST') await answer(asked.id, asked.answer);
+  if (req.url === '/control/ciba' && req.method === 'POST') await answer(asked.id, asked.answer, asked.as);
+  else if (req.url === '/control/end') await end(asked.national);
   else if (req.method === 'POST') Object.assign(state, asked);
   const open = [...questions].map(([id, { national, binding }]) => ({ id, national, binding }));
   res.writeHead(200, { 'Content-Type': 'application/json' });
-  res.end(JSON.stringify({ questions: open, calls }));
+  res.end(JSON.stringify({ questions: open, calls, issued }));
 }
 
 const serve = provider.callback();

@@ -132,7 +132,7 @@ def local(tmp_path: Path) -> Path:
         file.parent.mkdir(exist_ok=True)
         file.write_text("x", encoding="utf-8")
         file.chmod(0o600)
-    assert len(set(named)) == 18
+    assert len(set(named)) == 19
     return path
 
 
