@@ -13,7 +13,7 @@ from colloque.attestation import Kind
 from colloque.book import AttestationBook
 from colloque.clock import Clock, monotonic
 from colloque.directory.lookup import Directory
-from colloque.errors import NotFound
+from colloque.errors import NotFound, Temporary
 from colloque.identity import MssanteAddress, UserId
 from colloque_mssante.authors import SHARABLE
 from colloque_mssante.credentials import Credential, Credentials, fingerprint
@@ -71,8 +71,8 @@ class Wanted:
             return
         try:
             self.known = self._find()
-        except NotFound:
-            return  # no directory yet
+        except (NotFound, Temporary):
+            return  # no directory yet, or none that can be read
         self._asked, self._asked_at, self.complete = now, monotonic(), True
         self._pairs = {(address, owner) for address, owner, _ in self.known}
 

@@ -16,9 +16,8 @@ async def test_a_closed_mailbox_defers_what_leaves_until_it_opens_or_two_days_pa
         send = await desk.attempt(MailboxClosed("no session"))
     assert send.next_at > desk.clock.now()
     await desk.outbox.hurry(BOX)
-    assert [each.key for each in await desk.outbox.due()] == [send.key]
+    assert [each.key for each in await desk.outbox.due(BOX)] == [send.key]
     desk.clock.advance(hours=33)
     send = await desk.attempt(MailboxClosed("no session"))
     assert (send.state, send.status) == ("refused", "closed")
-    await desk.sender._tell_all()
-    assert "restée fermée deux jours" in desk.room.said[-1][1]
+    assert "restée fermée deux jours" in (await desk.tell())[-1][1]
