@@ -62,7 +62,7 @@ async def post(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Post]:
 async def test_a_code_is_queued_once_as_a_machines_mail(post: Post) -> None:
     assert await post.send() == {"state": "queued"}
     assert await post.send(text="another") == {"state": "queued"}
-    [send] = await post.outbox.due()
+    [send] = await post.outbox.due(CONFIG.sender)
     assert send.raw is not None
     mail = parse_mail(send.raw)
     assert (mail.text.strip(), mail.subject, mail.automatic) == ("123456", "Votre code", True)
@@ -74,7 +74,7 @@ async def test_a_code_is_queued_once_as_a_machines_mail(post: Post) -> None:
 async def test_two_services_do_not_share_keys(post: Post) -> None:
     await post.send()
     await post.mail.send("salles", key="code-1", to=OWN.value, subject="s", text="t")
-    assert len(await post.outbox.due()) == 2
+    assert len(await post.outbox.due(CONFIG.sender)) == 2
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ async def test_strangers_are_not_written_to(post: Post, changes: dict[str, str],
     with pytest.raises(Refused) as refused:
         await post.send(**changes)
     assert refused.value.reason == reason
-    assert await post.outbox.due() == []
+    assert await post.outbox.due(CONFIG.sender) == []
 
 
 @pytest.mark.parametrize(
