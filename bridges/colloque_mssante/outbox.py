@@ -18,6 +18,8 @@ from colloque_mssante.sends import ROOM, Send, read_send
 
 _BY_REPORT = {"delivered": "delivered", "failed": "failed", "error": "failed", "read": "read"}
 """What a report makes of a mail. Any other report only proves that the mail left."""
+LEFT = "state NOT IN ('queued', 'deferred', 'data', 'doubtful', 'refused')"
+"""It left, whatever came of it. (Said so that no index over states is preferred to one over what is to be done.)"""
 HELD = (
     "EXISTS (SELECT 1 FROM outbox a WHERE a.thread = outbox.thread AND outbox.thread <> '' AND a.seq < outbox.seq "
     "AND a.state IN ('queued', 'deferred', 'data'))"
@@ -225,7 +227,7 @@ class Outbox:
     async def to_file(self) -> list[Send]:
         """Mails that left and whose copy is still to be put into their mailbox, oldest first."""
         rows = await self._db.fetch(
-            "SELECT * FROM outbox WHERE NOT filed AND state IN ('sent', 'delivered', 'read', 'failed') ORDER BY seq"
+            f"SELECT * FROM outbox WHERE NOT filed AND {LEFT} ORDER BY seq"  # noqa: S608
         )
         return [found for row in rows if (found := read_send(row))]
 

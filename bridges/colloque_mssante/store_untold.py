@@ -6,7 +6,7 @@ from mautrix.util.async_db import Database
 
 from colloque.clock import Clock, to_millis
 from colloque.identity import EventId
-from colloque_mssante.outbox import HELD
+from colloque_mssante.outbox import HELD, LEFT
 from colloque_mssante.sends import Send, read_send
 
 _SHORT_TRIES = 3
@@ -46,7 +46,7 @@ class Untold:
     async def to_handle(self) -> list[Send]:
         """Mails that left and of which it is still to be said that their writer dealt with what they answer."""
         rows = await self._db.fetch(
-            "SELECT * FROM outbox WHERE NOT handled AND state IN ('sent', 'delivered', 'read', 'failed') ORDER BY seq"
+            f"SELECT * FROM outbox WHERE NOT handled AND {LEFT} ORDER BY seq"  # noqa: S608
         )
         return [found for row in rows if (found := read_send(row))]
 

@@ -46,7 +46,8 @@ _INBOX = (
     # False while what a mail of ours answers is still to be said to be dealt with.
     "ALTER TABLE outbox ADD COLUMN handled BOOLEAN NOT NULL DEFAULT true",
     "UPDATE outbox SET handled = filed",
-    # What is still to be done about mails that left; these stay small, the outbox does not.
+    # What is still to be done, looked for every second: these stay small, the tables do not.
+    "CREATE INDEX mail_unmarked ON mail (read_at) WHERE NOT marked",
     "CREATE INDEX outbox_untold ON outbox (seq) WHERE room_id <> '' AND told <> state",
     "CREATE INDEX outbox_unfiled ON outbox (seq) WHERE NOT filed",
     "CREATE INDEX outbox_unhandled ON outbox (seq) WHERE NOT handled",

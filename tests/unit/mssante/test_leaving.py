@@ -121,7 +121,7 @@ async def test_what_is_due_stands_in_the_outbox_once(desk: Desk) -> None:
     for _ in range(3):
         await desk.leaving.once()
     assert await desk.state() == states.GONE
-    assert len(await desk.outbox.due()) == 1
+    assert len(await desk.outbox.due(BOX)) == 1
 
 
 async def test_while_a_file_cant_be_fetched_it_waits(desk: Desk) -> None:

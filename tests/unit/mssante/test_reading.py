@@ -118,7 +118,7 @@ async def test_the_author_is_told_once_when_it_was_read(db: Database, clock: Fro
     assert await receipts(db, clock, Reader()).tell(read) == "queued"
     clock.advance(hours=1)
     assert await receipts(db, clock, Reader()).tell(read) == "queued"
-    [send] = await Outbox(db, clock).due()
+    [send] = await Outbox(db, clock).due(BOX)
     assert (send.caller, send.sender, send.recipients, send.room) == (RECEIPTS, BOX, (ASKED,), None)
     assert send.raw is not None
     mail = parse_mail(send.raw)
@@ -144,7 +144,7 @@ async def test_nobody_else_is_told(
     outcome: str,
 ) -> None:
     assert await receipts(db, clock, authors).tell(a_read(clock, asked)) == outcome
-    assert await Outbox(db, clock).due() == []
+    assert await Outbox(db, clock).due(BOX) == []
 
 
 async def test_without_message_id_or_directory(db: Database, clock: FrozenClock) -> None:  # noqa: F811
