@@ -52,7 +52,7 @@ class Elsewhere:
             what = _news(mail, flags.get(mail.uid, frozenset()))
             if what:
                 await self._show(mail, what)
-        if upto and (fresh or upto != mark):
+        if shown and upto and (fresh or upto != mark):
             lowest = shown[-1].uid if len(shown) == _MAILS else 0
             await self._marks.move(box, uidvalidity, upto, fresh=[mail.id for mail in fresh], lowest=lowest)
 

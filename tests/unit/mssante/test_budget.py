@@ -9,7 +9,7 @@ import pytest
 
 from colloque.clock import monotonic
 from colloque.config_mssante import BudgetConfig
-from colloque_mssante.budget import Budget
+from colloque_mssante.budget import LOGINS_AT_ONCE, Budget
 from tests.waiting import until
 
 
@@ -112,3 +112,17 @@ async def test_logins_and_mails_are_spread_over_time() -> None:
     began = monotonic()
     await asyncio.gather(*(send() for _ in range(7)))
     assert monotonic() - began >= 0.4
+
+
+async def test_not_all_log_in_together() -> None:
+    budget, operator = Budget(BudgetConfig(logins_per_minute=1000)), Operator()
+
+    async def login(who: int) -> None:
+        async with budget.login():
+            operator.enter(who)
+            await asyncio.sleep(0)
+            operator.open -= 1
+
+    await asyncio.gather(*(login(who) for who in range(200)))
+    assert operator.most == LOGINS_AT_ONCE
+    assert operator.seen == list(range(200))
