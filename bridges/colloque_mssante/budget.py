@@ -15,6 +15,8 @@ from colloque.config_mssante import BudgetConfig
 from colloque.directory.throttle import Throttle
 
 _MINUTE_S = 60.0
+LOGINS_AT_ONCE = 32
+"""Thousands of mailboxes that come back together would wait for each other's handshakes until all time out."""
 
 
 class Budget:
@@ -24,6 +26,7 @@ class Budget:
         """`minute_s`: how long a minute is."""
         self._places = asyncio.Semaphore(limits.connections)
         self._logins = Throttle(limits.logins_per_minute, minute_s)
+        self._entering = asyncio.Semaphore(LOGINS_AT_ONCE)
         self._sends = Throttle(limits.sends_per_minute, minute_s)
         self._waiting = 0
         self._idle: dict[asyncio.Event, None] = {}
@@ -47,7 +50,7 @@ class Budget:
     @asynccontextmanager
     async def login(self) -> AsyncIterator[None]:
         """Wait for the turn to log in, and hold it until the operator has answered."""
-        async with self._logins.turn(math.inf):
+        async with self._entering, self._logins.turn(math.inf):
             yield
 
     @asynccontextmanager

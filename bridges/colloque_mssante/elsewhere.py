@@ -57,7 +57,7 @@ class Elsewhere:
             if what:
                 await self._reads.note_news(mail.id, what)
                 self._noted()
-        if upto and (fresh or upto != mark):
+        if shown and upto and (fresh or upto != mark):
             lowest = shown[-1].uid if len(shown) == _MAILS else 0
             await self._marks.move(box, uidvalidity, upto, fresh=[mail.id for mail in fresh], lowest=lowest)
 

@@ -90,8 +90,12 @@ class Mailboxes:
         """The operator does not let us in (`""`: it does again). True when that is news."""
         async with transaction(self._db):
             before = await self._db.fetchval("SELECT refused FROM mailbox WHERE address = $1", address.value)
-            await self._db.execute("UPDATE mailbox SET refused = $2 WHERE address = $1", address.value, code or None)
-        return (before or "") != code
+            news = (before or "") != code
+            if news:  # thousands of mailboxes come back together: each write is waited for by the disk
+                await self._db.execute(
+                    "UPDATE mailbox SET refused = $2 WHERE address = $1", address.value, code or None
+                )
+        return news
 
     async def note_state(self, address: MssanteAddress, state: str, *, only_from: str = "") -> None:
         """How its reading goes now; `only_from`: where it went otherwise, that stays."""

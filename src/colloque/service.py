@@ -262,6 +262,12 @@ class Service:
         return web.Response(body=generate_latest(self.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
+def raise_file_limit() -> None:
+    """Open as many files as the system lets us: the usual soft limit, 1024, is less than an operator's mailboxes."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def main(
     argv: Sequence[str] | None, build: Callable[[Config], Service], parents: Sequence[argparse.ArgumentParser] = ()
 ) -> int:
@@ -277,6 +283,7 @@ def main(
     os.umask(0o077)
     # A core dump would hold keys and texts.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    raise_file_limit()
     try:
         config = load(args.config)
         return asyncio.run(_run(build, config, args.log_level, args.port))

@@ -118,10 +118,13 @@ async def test_a_domain_without_the_service(records: list[str] | None):
             await Way(SIDE, Discovery(dns.resolver)).connect("imap", 1.0)
 
 
-async def test_nobody_is_there():
+@pytest.mark.parametrize(
+    ("target", "why"), [("localhost.", "ConnectionRefusedError"), ("\\255" * 30 + ".example.", "UnicodeError")]
+)
+async def test_nobody_is_there(target: str, why: str):
     async with Dns() as dns:
-        dns.records[IMAP] = [f"{n} 0 {free_port()} localhost." for n in (1, 2)]
-        with pytest.raises(MailDeferred, match="ConnectionRefusedError"):
+        dns.records[IMAP] = [f"{n} 0 {free_port()} {target}" for n in (1, 2)]
+        with pytest.raises(MailDeferred, match=why):
             await Way(SIDE, Discovery(dns.resolver)).connect("imap", 1.0)
 
 

@@ -146,6 +146,11 @@ async def test_what_was_listed_may_be_read_in_any_order_or_not_at_all(operator: 
         await deliver(operator, box, mail())
         assert await client.wait(10)
         assert len(await client.uids(four)) == 1
+        client._capabilities -= {"IDLE"}
+        await client.uids(0)
+        await client.fetch(one)
+        assert not await client.wait(0.5)
+        assert (await client.fetch(two)).raw.endswith(raws[1])
 
 
 async def test_what_is_not_there_is_not_found(operator: Operator, box: str):

@@ -166,3 +166,12 @@ async def test_implicit_tls(dovecot: tuple[Dovecot, Operator], tmp_path: Path): 
         )
     with pytest.raises(Tampered):  # a server that speaks in clear where TLS was agreed
         await ImapClient.connect(replace(operator.imap, tls="implicit"), box, Password("x"), timeout_s=TIMEOUT_S)
+
+
+async def test_a_record_that_was_altered_ends_the_connection(operator: Operator, box: str):
+    async with Proxy(operator.imap.port) as proxy, opened(operator, box, via(proxy, operator)) as client:
+        await client.examine()
+        proxy.to_client = lambda data: data[:-1] + bytes([data[-1] ^ 1])
+        for _ in range(2):
+            with pytest.raises(MailDeferred):
+                await client.uids(0)

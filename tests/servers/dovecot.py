@@ -34,7 +34,7 @@ instance_name = {name}
 listen = 127.0.0.1
 protocols = imap lmtp
 first_valid_uid = {uid}
-last_valid_uid = {uid}
+last_valid_uid = {last_uid}
 mail_location = sdbox:~/mail
 disable_plaintext_auth = yes
 auth_failure_delay = 0
@@ -121,6 +121,8 @@ class Dovecot:
         self._process: subprocess.Popen[bytes] | None = None
         self.more = ""
         """Settings of one test, after all others."""
+        self.uids = 1
+        """System users that the mailboxes are spread over: each may watch so many files (inotify)."""
         self.imap = self.imaps = self.lmtp = self.sasl = 0
 
     def start(self) -> Operator:
@@ -162,12 +164,14 @@ class Dovecot:
         home = self.folder / "home"
         home.mkdir(exist_ok=True)
         os.chown(home, UID, UID)
+        home.chmod(0o770)
         users = "".join(
-            f"{name}:{a['password']}:{UID}:{UID}::{home}/{name.partition('@')[0]}::\n"
-            for name, a in self.accounts.items()
+            f"{name}:{a['password']}:{UID + n % self.uids}:{UID}::{home}/{name.partition('@')[0]}::\n"
+            for n, (name, a) in enumerate(self.accounts.items())
         )
         config = CONFIG.format(
-            folder=self.folder, name=self.folder.name, uid=UID, cert=self.pki.cert, key=self.pki.key,
+            folder=self.folder, name=self.folder.name, uid=UID, last_uid=UID + self.uids,
+            cert=self.pki.cert, key=self.pki.key,
             imap=self.imap, imaps=self.imaps, lmtp=self.lmtp, sasl=self.sasl,
         )  # fmt: skip
         for name, text in (

@@ -110,12 +110,12 @@ class Way:
 
         `timeout_s` is for each of them. Raises MailDeferred when none is, or when DNS does not say where they are.
         """
-        trouble: OSError | None = None
+        trouble: Exception | None = None
         for host, port in await self._places(service):
             try:
                 async with asyncio.timeout(timeout_s):
                     return await _connected(host, port)
-            except OSError as error:  # time-outs too
+            except (OSError, UnicodeError) as error:  # time-outs too, and names that can't be
                 trouble = error
         raise MailDeferred(f"the mail server can't be reached ({type(trouble).__name__})")
 

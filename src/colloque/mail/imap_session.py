@@ -93,6 +93,7 @@ class ImapSession:
         return news
 
     async def _watch(self, timeout_s: float) -> None:
+        await self._wire.settle()
         tag = await self._start_idle() if "IDLE" in self._capabilities else None
         until = monotonic() + timeout_s
         while not self._news and (left := until - monotonic()) > 0:
@@ -109,7 +110,6 @@ class ImapSession:
             raise MailDeferred(f"the mail server ended IDLE ({refused})") from None
 
     async def _start_idle(self) -> bytes:
-        await self._wire.settle()
         tag = self._wire.begin(b"IDLE")
         async with self._wire.guard():
             while not (head := (await self._wire.untagged())[0]).startswith(b"+"):

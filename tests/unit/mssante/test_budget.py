@@ -9,7 +9,7 @@ import pytest
 
 from colloque.clock import monotonic
 from colloque.config_mssante import BudgetConfig
-from colloque_mssante.budget import Budget
+from colloque_mssante.budget import LOGINS_AT_ONCE, Budget
 from tests.waiting import until
 
 
@@ -118,3 +118,17 @@ def test_each_process_has_its_part_and_together_they_have_no_more() -> None:
     limits = BudgetConfig(connections=10, logins_per_minute=7, sends_per_minute=1)
     assert limits.share(1) == limits
     assert limits.share(3) == BudgetConfig(3, 2, 1)
+
+
+async def test_not_all_log_in_together() -> None:
+    budget, operator = Budget(BudgetConfig(logins_per_minute=1000)), Operator()
+
+    async def login(who: int) -> None:
+        async with budget.login():
+            operator.enter(who)
+            await asyncio.sleep(0)
+            operator.open -= 1
+
+    await asyncio.gather(*(login(who) for who in range(200)))
+    assert operator.most == LOGINS_AT_ONCE
+    assert operator.seen == list(range(200))
