@@ -30,6 +30,7 @@ from colloque import logs
 from colloque.clock import monotonic
 from colloque.config import Config, ServiceConfig, load
 from colloque.errors import ColloqueError, ConfigError, Temporary
+from colloque.limits import raise_file_limit
 
 Check = Callable[[], str | Awaitable[str]]
 """Says what is wrong as a stable code (`home.unavailable`), or "" when all is well."""
@@ -260,12 +261,6 @@ class Service:
     async def _get_metrics(self, _request: web.Request) -> web.Response:
         await self.problems()
         return web.Response(body=generate_latest(self.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-
-def raise_file_limit() -> None:
-    """Open as many files as the system lets us: the usual soft limit, 1024, is less than an operator's mailboxes."""
-    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def main(

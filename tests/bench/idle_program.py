@@ -1,7 +1,7 @@
 """The bridge's readers alone, without Synapse: `python -m tests.bench.idle_program FOLDER`.
 
-Everything that keeps a mailbox open is the product's (watcher, client, budget, database, journal, directory, flags seen
-elsewhere). Left out is what a mail goes into: a line on standard output says which mailbox it came to, and when.
+All of the mail half is the product's (`colloque_mssante.mailing`). Left out is what an inbox is emptied by: a line on
+standard output says which mailbox a mail came to, and when.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 from mautrix.util.async_db import Database
@@ -17,25 +18,17 @@ from mautrix.util.async_db import Database
 from colloque import logs
 from colloque.book import AttestationBook
 from colloque.clock import SystemClock, monotonic, to_millis
-from colloque.config_mssante import BudgetConfig, MailSideConfig
+from colloque.config_mssante import BudgetConfig, MailSideConfig, MssanteConfig
 from colloque.directory.open import open_directory
-from colloque.mail.access import Way
+from colloque.limits import raise_file_limit
 from colloque.mail.revocation_check import Revocation
-from colloque.service import raise_file_limit
-from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque.store.schema import new_upgrades, open_database, transaction
-from colloque_mssante.budget import Budget
 from colloque_mssante.credentials import Credentials
-from colloque_mssante.elsewhere import Elsewhere
-from colloque_mssante.inbound import Inbound
-from colloque_mssante.store import Mailboxes, Place
-from colloque_mssante.store_choices import Choices
-from colloque_mssante.store_flags import FlagMarks
-from colloque_mssante.store_reading import Reads
+from colloque_mssante.known import open_known
+from colloque_mssante.mailing import Bells, open_mail_half
+from colloque_mssante.store import Mailboxes
 from colloque_mssante.tables import register_upgrades
-from colloque_mssante.teams import Teams
-from colloque_mssante.watch import Watcher
 from tests.waiting import until
 
 KEY = b"k" * 32
@@ -44,55 +37,58 @@ _POLL_S = 600.0
 """Between two probes: RFC 2177 asks for one in 29 minutes."""
 
 
-class Seen(Inbound):
-    """Says what came."""
-
-    def __init__(self) -> None:
-        """Needs nothing of what rooms need."""
-
-    async def deliver(self, place: Place, raw: bytes) -> None:
-        """See the module."""
-        assert raw
-        print("seen", place.box.address.value, monotonic(), flush=True)
-
-
 async def run(folder: Path) -> None:
     """Read every mailbox that `folder` names, for ever; a line when all are open."""
     told = json.loads((folder / "told.json").read_text(encoding="utf-8"))
     clock, upgrades = SystemClock(), new_upgrades()
     register_upgrades(upgrades)
     db = await open_database(f"sqlite:{folder}/bridge.db", upgrades, "colloque_mssante")
-    book = AttestationBook(folder / "snapshot", KEY)
-    nothing = cast("Any", None)
-    watcher = Watcher(
-        imap=Way(MailSideConfig(Path(told["ca"]), told["host"], told["port"])),
-        poll_s=_POLL_S,
-        book=book,
-        directory=open_directory(folder / "directory.sqlite", clock),
-        credentials=Credentials(folder / "mailboxes.yaml", Revocation(folder / "revocation", clock)),
-        mailboxes=Mailboxes(db, clock),
-        choices=Choices(db, clock),
-        teams=Teams(db, book, clock),
-        budget=Budget(BudgetConfig(connections=len(told["addresses"]) + 1, logins_per_minute=100_000)),
-        inbound=Seen(),
-        elsewhere=Elsewhere(home=nothing, reads=Reads(db, clock), marks=FlagMarks(db), clock=clock),
-        incidents=Incidents(db, clock),
-        notices=nothing,
+    directory = open_directory(folder / "directory.sqlite", clock)
+    credentials = Credentials(folder / "mailboxes.yaml", Revocation(folder / "revocation", clock))
+    known = await open_known(db, clock, AttestationBook(folder / "snapshot", KEY), directory, credentials)
+    server = MailSideConfig(Path(told["ca"]), told["host"], told["port"])
+    budget = BudgetConfig(connections=len(told["addresses"]) + 1, logins_per_minute=100_000)
+    config = SimpleNamespace(imap=server, smtp=server, poll_s=_POLL_S, budget=budget, workers=0)
+    fetched = asyncio.Event()
+    half = open_mail_half(
+        config=cast("MssanteConfig", config),
+        db=db,
         journal=Journal.open(folder / "journal", clock),
+        known=known,
         clock=clock,
+        bells=Bells(fetched=fetched.set, moved=_nobody, noted=_nobody),
+        name="bench",
     )
     logs.setup("idle", "WARNING")
     await _as_known(db, told["addresses"])
-    working = asyncio.create_task(watcher.run())
+    works = [asyncio.ensure_future(work()) for work in half.works.values()]
+    mailboxes = Mailboxes(db, clock)
 
     async def all_open() -> bool:
-        if working.done():
-            await working
-        return list(watcher.states.values()).count("ok") == len(told["addresses"])
+        for work in works:
+            if work.done():
+                await work
+        return list((await mailboxes.states()).values()).count("ok") == len(told["addresses"])
 
     await until(all_open, "every mailbox open", within=_OPEN_S)
     print("ready", monotonic(), flush=True)
-    await working
+    await asyncio.gather(_say(db, fetched), *works)
+
+
+async def _say(db: Database, fetched: asyncio.Event) -> None:
+    """What came, for ever: at the moment in which the other half is woken."""
+    while True:
+        await fetched.wait()
+        at = monotonic()
+        fetched.clear()
+        rows: list[Any] = await db.fetch("SELECT mailbox, uid FROM inbox")
+        for row in rows:
+            await db.execute("DELETE FROM inbox WHERE mailbox = $1 AND uid = $2", row["mailbox"], row["uid"])
+            print("seen", row["mailbox"], at, flush=True)
+
+
+def _nobody() -> None:
+    """There is no other half."""
 
 
 async def _as_known(db: Database, addresses: list[str]) -> None:
