@@ -247,7 +247,7 @@ async def test_a_server_is_looked_at_before_a_mailbox_is_opened(
 
     monkeypatch.setattr(ImapClient, "connect", connect)
     watcher = object.__new__(Watcher)
-    watcher._budget, watcher._revocation = Budget(BudgetConfig()), revocation
+    watcher._budget, watcher._credentials = Budget(BudgetConfig()), Credentials(boxes, revocation)
     watcher._imap = Way(MailServerConfig("localhost", 1, tmp_path / "ca.pem"))
     box = Cursor(BOX, ANNE, clock.now(), 1, 0, "")
     with pytest.raises(LoginRefused):
