@@ -1,4 +1,4 @@
-"""`!ecrire`, `!objet`, `!repondre-tous`: mails that answer none, their subject, and answers to everybody."""
+"""`!ecrire`, `!transferer`, `!objet`, `!repondre-tous`: mails that answer none, their subject, answers to everybody."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from colloque.commands import Call
 from colloque.directory.lookup import Directory
 from colloque.errors import BadIdentifier, NotFound, Refused, Temporary
 from colloque.identity import Adeli, MssanteAddress, Rpps
+from colloque.mail.message import Party
 from colloque.matrix.home import Incoming
 from colloque.professional import Professional
 from colloque.sockets import Client
@@ -24,7 +25,9 @@ from colloque_mssante.drafts import Draft, Option
 from colloque_mssante.ghosts import Ghosts, correspondent
 from colloque_mssante.outbound import Outbound
 from colloque_mssante.store_drafts import Drafts
-from colloque_mssante.targets import Whitelisted, listed_address
+from colloque_mssante.store_mails import Mails
+from colloque_mssante.store_originals import Originals
+from colloque_mssante.targets import Whitelisted, forward, listed_address
 from colloque_mssante.teams import SHARED, Teams
 from colloque_mssante.whereto import WhereTo
 
@@ -43,6 +46,8 @@ class WritingCommands:
         conversations: Conversations,
         ghosts: Ghosts,
         drafts: Drafts,
+        mails: Mails,
+        originals: Originals,
         where_to: WhereTo,
         outbound: Outbound,
         clock: Clock,
@@ -56,12 +61,15 @@ class WritingCommands:
         self._conversations = conversations
         self._ghosts = ghosts
         self._drafts = drafts
+        self._mails = mails
+        self._originals = originals
         self._where_to = where_to
         self._outbound = outbound
         self._clock = clock
         self._wake = wake
         self.table: Mapping[str, Handler] = {
             "ecrire": self.write,
+            "transferer": self.forward,
             "objet": self.subject,
             "repondre tous": self.answer_all,
             "sans reponse": self.last,
@@ -87,6 +95,31 @@ class WritingCommands:
         room, _ = await self._conversations.ensure(SHARED if team else said.sender, who, team=team)
         pairs = await self._where_to.pairs(room, said.sender, address.value if "@" in call.rest else "")
         await self._begin(replace(said, room=room), pairs, "")
+        await reply(texts.opened(who.label, homonyms, f"https://matrix.to/#/{room}"))
+
+    async def forward(self, call: Call, said: Incoming, reply: Reply) -> None:
+        """`!transferer <adresse|numéro>`, as a reply to a mail: the correspondent's room, a draft in it."""
+        try:
+            mail = await self._mails.shown_by(said.reply_to) if said.reply_to is not None else None
+            if mail is None or mail.room != said.room or not mail.came_to(said.sender):
+                raise Refused("what", texts.FORWARD_WHAT)
+            address, homonyms = await self._address(call, said, how=texts.FORWARD_WHAT)
+            self._authors.sender(said.sender, mail.mailbox)
+            if address == mail.mailbox:
+                raise Refused("self", texts.WRITE_SELF)
+        except Refused as refusal:
+            await reply(str(refusal))
+            return
+        except (NotFound, Temporary):
+            await reply(texts.WRITE_LATER)
+            return
+        who = await self._ghosts.settled(correspondent(address.value, self._directory))
+        team = mail.mailbox if mail.owner == SHARED else None
+        room, _ = await self._conversations.ensure(mail.owner, who, team=team)
+        target = forward(mail, Party("", address.value), listed=who.verified)
+        async with self._drafts.whole():
+            await self._begin(replace(said, room=room), (Option("", target),), "")
+            await self._originals.ask(said.event, mail.id)
         await reply(texts.opened(who.label, homonyms, f"https://matrix.to/#/{room}"))
 
     async def subject(self, call: Call, said: Incoming, reply: Reply) -> None:
@@ -162,18 +195,18 @@ class WritingCommands:
         )
         self._wake()
 
-    async def _address(self, call: Call, said: Incoming) -> tuple[MssanteAddress, int]:
+    async def _address(self, call: Call, said: Incoming, *, how: str = texts.WRITE_HOW) -> tuple[MssanteAddress, int]:
         """An address of whoever is meant, and how many in the list bore their name. Raises Refused, Temporary."""
         if "@" in call.rest:
             try:
                 address = MssanteAddress.parse(call.rest.strip(" <>.,;"))
             except BadIdentifier:
-                raise Refused("how", texts.WRITE_HOW) from None
+                raise Refused("how", how) from None
             if listed_address(address.value, self._whitelisted) is None:
                 raise Refused("not_listed", texts.WRITE_NOT_LISTED)
             return address, 0
         if len(call.words) != 1 or not call.words[0].isdecimal():
-            raise Refused("how", texts.WRITE_HOW)
+            raise Refused("how", how)
         found = await self._annuaire.call("result", user=said.sender, n=int(call.words[0]))
         person = self._person(found)
         if person is None:

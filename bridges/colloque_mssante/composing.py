@@ -10,7 +10,7 @@ from typing import Protocol
 from colloque.clock import Clock, from_millis
 from colloque.config import MssanteConfig
 from colloque.directory.lookup import Directory
-from colloque.errors import BadIdentifier, BadInput, HomeRefused, Refused, Tampered
+from colloque.errors import BadIdentifier, BadInput, HomeRefused, Refused, Tampered, Temporary
 from colloque.identity import MssanteAddress, UserId
 from colloque.mail.bodies import escaped
 from colloque.mail.compose import compose, encoded_size, envid, message_id
@@ -18,12 +18,13 @@ from colloque.mail.message import Attachment, Outgoing, Party
 from colloque.mail.mss import headers, shown_subject
 from colloque.matrix.home import Home, JsonDict
 from colloque.store.roomkeys import RoomKeys
-from colloque_mssante import enclosing, texts, texts_writing
+from colloque_mssante import enclosing, forwarding, texts, texts_writing
 from colloque_mssante.authors import Authors
 from colloque_mssante.drafts import Draft, Line
 from colloque_mssante.enclosing import Enclosed
 from colloque_mssante.scanning import Scanning
 from colloque_mssante.sends import ROOM, Send, queued
+from colloque_mssante.store_originals import Originals
 from colloque_mssante.targets import Target, Whitelisted, listed_address
 
 GONE_FROM_DIRECTORY = "address_gone"
@@ -50,6 +51,7 @@ class Composer:
         directory: Directory,
         whitelisted: Whitelisted,
         scanning: Scanning,
+        originals: Originals,
         keys: RoomKeys,
         clock: Clock,
         secret: bytes,
@@ -60,6 +62,7 @@ class Composer:
         self._directory = directory
         self._whitelisted = whitelisted
         self._scanning = scanning
+        self._originals = originals
         self._keys = keys
         self._clock = clock
         self._secret = secret
@@ -90,6 +93,9 @@ class Composer:
         self.check_size(target, lines)
         words, rich = self._words(draft, target, lines)
         files = [await self._file(line.file) for line in lines if line.file is not None]
+        if target.forwards:
+            below, beside = await self._forwarded(draft)
+            words, rich, files = f"{words}\n\n{below}", "", [*files, *beside]
         await self._scanning.check(files)
         enclosed = await asyncio.to_thread(enclosing.enclosed, files) if files else Enclosed(())
         named = texts_writing.subject(
@@ -145,6 +151,14 @@ class Composer:
             return words, ""
         rich = "<br>\n".join(line.html or escaped(line.words) for line in said)
         return words, "<br><br>\n".join(filter(None, (escaped(above), rich, escaped(below))))
+
+    async def _forwarded(self, draft: Draft) -> tuple[str, tuple[Attachment, ...]]:
+        found = await self._originals.of(draft.id)
+        if found is None or found.gone:
+            raise Refused("original_gone", texts_writing.FORWARD_GONE)
+        if found.raw is None:
+            raise Temporary("the mail to forward was not fetched yet")
+        return await asyncio.to_thread(forwarding.forwarded, found.raw)
 
     def _may_get(self, party: Party, target: Target) -> None:
         try:

@@ -31,6 +31,7 @@ from colloque_mssante.receipts import Receipts
 from colloque_mssante.sends import ROOM, Send
 from colloque_mssante.store_choices import OFF, Choices
 from colloque_mssante.store_mails import Mails
+from colloque_mssante.store_originals import Asked, Originals
 from colloque_mssante.store_reading import ReadMail, Reads
 from colloque_mssante.targets import Target
 
@@ -52,6 +53,7 @@ class _Errand:
     owner: UserId | None = None
     sends: list[Send] = field(default_factory=list)
     doubts: list[Send] = field(default_factory=list)
+    originals: list[Asked] = field(default_factory=list)
 
 
 class Filing:
@@ -65,6 +67,7 @@ class Filing:
         mails: Mails,
         reads: Reads,
         receipts: Receipts,
+        originals: Originals,
         budget: Budget,
         leases: Leases,
         credentials: Credentials,
@@ -77,6 +80,7 @@ class Filing:
         self._mails = mails
         self._reads = reads
         self._receipts = receipts
+        self._originals = originals
         self._budget = budget
         self._leases = leases
         self._visiting: MssanteAddress | None = None
@@ -129,6 +133,10 @@ class Filing:
             if send.caller == ROOM and self._leases.holds(send.sender) and self._may_look(send):
                 waiting[send.sender].doubts.append(send)
                 waiting[send.sender].owner = send.owner
+        await self._originals.sweep()
+        for asked in await self._originals.asked():
+            waiting[asked.mailbox].originals.append(asked)
+            waiting[asked.mailbox].owner = asked.owner
         return waiting
 
     def busy(self, mailbox: MssanteAddress) -> bool:
@@ -145,6 +153,8 @@ class Filing:
             async with self._budget.login():
                 client = await self._credentials.open(FilingClient, self._server, address, auth, timeout_s=_IMAP_S)
             try:
+                for asked in errand.originals:
+                    await self._originals.found(asked.draft, await client.again(asked.uidvalidity, asked.uid))
                 folder = await client.sent_folder() if errand.sends or errand.doubts else None
                 if folder is not None:
                     for send in errand.doubts:

@@ -33,6 +33,7 @@ from colloque_mssante.store import Mailboxes
 from colloque_mssante.store_flags import FlagMarks
 from colloque_mssante.store_inbox import Inbox
 from colloque_mssante.store_mails import Mails
+from colloque_mssante.store_originals import Originals
 from colloque_mssante.store_reading import Reads
 from colloque_mssante.watch import Watcher
 
@@ -115,6 +116,7 @@ def open_mail_half(
         mails=mails,
         reads=reads,
         receipts=receipts,
+        originals=Originals(db),
         budget=budget,
         leases=leases,
         credentials=known.credentials,

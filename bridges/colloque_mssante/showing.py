@@ -29,7 +29,11 @@ def notice(draft: Draft, lines: Sequence[Line], thread: Thread | None, writer: s
             return texts.to_all(to, target.left_out)
         case states.OPEN, Target():
             return texts.to_be_written(
-                target.sender.value, to, _subject(draft, target, writer), patient=_of_patient(target)
+                target.sender.value,
+                to,
+                _subject(draft, target, writer),
+                patient=_of_patient(target),
+                forwards=bool(target.forwards),
             )
         case states.CONFIRMING, Target(replaces=replaced) if replaced:
             return texts.confirming_replacement(to)
@@ -50,6 +54,7 @@ def notice(draft: Draft, lines: Sequence[Line], thread: Thread | None, writer: s
                 lines=len(lines),
                 files=files,
                 patient=_of_patient(target),
+                forwards=bool(target.forwards),
             )
         case states.GONE, _:
             return texts.GONE

@@ -105,6 +105,12 @@ class Drafts:
             await self._db.execute("UPDATE draft_line SET words = '', html = '', file = '' WHERE draft = $1", draft.id)
 
     @asynccontextmanager
+    async def whole(self) -> AsyncIterator[None]:
+        """Within it, what is kept of a draft is kept whole or not at all."""
+        async with transaction(self._db):
+            yield
+
+    @asynccontextmanager
     async def answered(self, draft: Draft, by: EventId | None) -> AsyncIterator[None]:
         """Within it a choice is kept; `by` is the message that made it: heard again, it is no part of the mail."""
         async with transaction(self._db):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mautrix.util.async_db import UpgradeTable
 
 from colloque_mssante.store_opening import register_opening
+from colloque_mssante.store_originals import register_originals
 from colloque_mssante.tables_flags import register_flags
 from colloque_mssante.tables_guests import register_guests
 from colloque_mssante.tables_teams import register_teams
@@ -21,6 +22,7 @@ def register_upgrades(table: UpgradeTable) -> None:
     register_workers(table)
     register_flags(table)
     register_opening(table)
+    register_originals(table)
 
 
 _FIRST = (

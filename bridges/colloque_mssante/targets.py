@@ -13,7 +13,7 @@ from typing import Any
 from colloque.errors import BadIdentifier, Refused
 from colloque.identity import MssanteAddress
 from colloque.mail.message import Party
-from colloque.mail.threading import reply_headers, reply_subject
+from colloque.mail.threading import forward_subject, reply_headers, reply_subject
 from colloque_mssante import texts
 from colloque_mssante.store_mails import StoredMail
 
@@ -40,6 +40,8 @@ class Target:
     """When the mail that it replaces left, in milliseconds since the epoch; 0: it replaces none."""
     last: bool = False
     """The patient who gets it can't answer."""
+    forwards: str = ""
+    """The mail that goes with it (`mapping.mail_key`); empty: none."""
 
     @property
     def recipients(self) -> tuple[Party, ...]:
@@ -53,12 +55,13 @@ class Target:
 
     def goes_with(self, other: Target) -> bool:
         """Whether messages for both go into one mail: same ends, same thread."""
-        return (self.sender, self.recipients, self.thread, self.everyone, self.replaces) == (
+        return (self.sender, self.recipients, self.thread, self.everyone, self.replaces, self.forwards) == (
             other.sender,
             other.recipients,
             other.thread,
             other.everyone,
             other.replaces,
+            other.forwards,
         )
 
     def dump(self) -> str:
@@ -77,6 +80,7 @@ class Target:
                 "left_out": self.left_out,
                 "replaces": self.replaces,
                 "last": self.last,
+                "forwards": self.forwards,
             }
         )
 
@@ -219,6 +223,11 @@ def answer_to_ours(sent: Target, message_id: str, thread: str, mine: MssanteAddr
     )
 
 
+def forward(mail: StoredMail, to: Party, *, listed: bool) -> Target:
+    """A new mail that takes another one along, from the address that got it."""
+    return Target(sender=mail.mailbox, to=(to,), subject=forward_subject(mail.subject), listed=listed, forwards=mail.id)
+
+
 def follow(before: Target, message_id: str, thread: str) -> Target:
     """One more mail after one of ours, to the same people."""
     in_reply_to, references = reply_headers(message_id, before.references)
@@ -231,4 +240,5 @@ def follow(before: Target, message_id: str, thread: str) -> Target:
         left_out=(),
         replaces=0,
         last=False,
+        forwards="",
     )

@@ -30,6 +30,12 @@ PATIENT_READS = "🧑 Le patient lira ce message."
 PATIENT_LAST = "🧑 Le patient lira ce message, et ne pourra pas y répondre."
 LAST_HOW = "Écrivez d'abord votre message au patient ; puis, avant qu'il parte, « !sans-reponse »."
 LAST_DONE = "Noté : le patient ne pourra pas répondre à ce message."
+FORWARD_WHAT = (
+    "Répondez au message à transférer par « !transferer » suivi d'une adresse MSSanté ou d'un numéro de résultat, "
+    "par exemple : « !transferer 3 »."
+)
+FORWARDS = "↪️ Le message transféré et ses pièces jointes partiront avec."
+FORWARD_GONE = "Rien n'est parti : le message à transférer n'est plus dans votre boîte MSSanté."
 REPLACES = "[Annule et remplace]"
 
 WRITE_HOW = "Écrivez l'adresse MSSanté ou le numéro d'un résultat à la suite, par exemple : « !ecrire 3 »."
@@ -109,7 +115,18 @@ def asking(options: Sequence[str], *, written: bool) -> str:
     return "\n".join([head, *lines, "Touchez un chiffre sous ce message, ou répondez par ce chiffre. ❌ annule."])
 
 
-def to_be_written(sender: str, to: Sequence[str], title: str, *, patient: str) -> str:
+def forwarded(*, author: str, to: Sequence[str], cc: Sequence[str], title: str, at: datetime | None, words: str) -> str:
+    """A mail below the one that forwards it."""
+    lines = ["---------- Message transféré ----------", f"De : {author}"]
+    if at is not None:
+        lines.append(f"Date : {at.astimezone(PARIS):%d/%m/%Y à %H:%M}")
+    lines.append(f"À : {', '.join(to)}")
+    if cc:
+        lines.append(f"Copie : {', '.join(cc)}")
+    return "\n".join([*lines, f"Objet : {title or NO_SUBJECT}", "", words]).rstrip()
+
+
+def to_be_written(sender: str, to: Sequence[str], title: str, *, patient: str, forwards: bool) -> str:
     """A new mail without a word yet."""
     return "\n".join(
         [
@@ -118,6 +135,7 @@ def to_be_written(sender: str, to: Sequence[str], title: str, *, patient: str) -
             f"À : {', '.join(to)}",
             *([patient] if patient else []),
             f"Objet : {title}",
+            *([FORWARDS] if forwards else []),
             "Écrivez-le dans ce salon. « !objet » suivi d'un objet le change. ❌ annule.",
         ]
     )
@@ -131,7 +149,17 @@ def to_all(to: Sequence[str], left_out: Sequence[str]) -> str:
     return "\n".join([*lines, "Répondez à ce message-ci pour leur écrire à tous. ❌ annule."])
 
 
-def waiting(at: datetime, sender: str, to: Sequence[str], where: str, *, lines: int, files: int, patient: str) -> str:
+def waiting(
+    at: datetime,
+    sender: str,
+    to: Sequence[str],
+    where: str,
+    *,
+    lines: int,
+    files: int,
+    patient: str,
+    forwards: bool,
+) -> str:
     """A draft that is about to leave."""
     return "\n".join(
         [
@@ -140,6 +168,7 @@ def waiting(at: datetime, sender: str, to: Sequence[str], where: str, *, lines: 
             f"À : {', '.join(to)}",
             *([patient] if patient else []),
             f"{where} · {_count(lines, files)}",
+            *([FORWARDS] if forwards else []),
             "✅ envoie maintenant, ❌ annule.",
         ]
     )

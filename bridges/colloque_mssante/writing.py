@@ -22,6 +22,7 @@ from colloque_mssante.outbox import Outbox
 from colloque_mssante.scanning import Scanning
 from colloque_mssante.store_drafts import Drafts
 from colloque_mssante.store_mails import Mails
+from colloque_mssante.store_originals import Originals
 from colloque_mssante.threads import Threads
 from colloque_mssante.whereto import WhereTo
 
@@ -63,6 +64,7 @@ def open_writing(
         directory=known.directory,
         whitelisted=known.directory.whitelisted,
         scanning=scanning,
+        originals=(originals := Originals(parts.db)),
         keys=parts.keys,
         clock=parts.clock,
         secret=secret,
@@ -113,6 +115,8 @@ def open_writing(
         conversations=conversations,
         ghosts=ghosts,
         drafts=drafts,
+        mails=mails,
+        originals=originals,
         where_to=where_to,
         outbound=outbound,
         clock=parts.clock,

@@ -113,6 +113,8 @@ COMMANDS: tuple[Command, ...] = (
             "nom.", ("patient lead",)),
     Command("ecrire", _MSSANTE, _ATTESTED, _in("home", "mail"), "!ecrire 3",
             "Écrit par MSSanté au résultat 3, ou à une adresse.", ("write", "compose")),
+    Command("transferer", _MSSANTE, _ATTESTED, _in("mail"), "!transferer 3",
+            "Transfère un message reçu au résultat 3, ou à une adresse (en réponse à ce message).", ("forward",)),
     Command("objet", _MSSANTE, _ATTESTED, _in("mail"), "!objet Demande d'avis",
             "Donne son objet à votre nouveau message, ou en commence un.", ("subject",)),
     Command("repondre tous", _MSSANTE, _ATTESTED, _in("mail"), "!repondre-tous",

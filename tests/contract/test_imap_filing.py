@@ -50,6 +50,21 @@ def contents(imap: imaplib.IMAP4, folder: str) -> list[bytes]:
     return [b"".join(b"".join(p) if isinstance(p, tuple) else p for p in parts) for parts in fetched]
 
 
+async def test_a_mail_is_fetched_once_more(operator: Operator, box: str) -> None:  # noqa: F811
+    await deliver(operator, box, mail("Avis"))
+    async with visiting(operator, box) as client:
+        here = await client.examine()
+        [uid] = await client.uids(0)
+    async with visiting(operator, box) as client:
+        raw = await client.again(here.uidvalidity, uid)
+        assert raw is not None
+        assert raw.endswith(b"Avis\r\n")
+        assert await client.again(here.uidvalidity, uid + 1) is None
+        assert await client.again(here.uidvalidity + 1, uid) is None
+        flags = await client.flags([uid])
+    assert SEEN.lower() not in flags.get(uid, ())
+
+
 async def test_a_sent_mail_is_filed_once(operator: Operator, box: str) -> None:  # noqa: F811
     raw = mail("Filed") + "é\r\n".encode() * 50_000
     message_id = raw.split(b"\r\n")[0].removeprefix(b"Message-ID: ").decode()

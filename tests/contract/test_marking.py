@@ -21,6 +21,7 @@ from colloque.mail.imap import ANSWERED, SEEN
 from colloque.mail.imap_filing import TOLD
 from colloque.mail.message import Party
 from colloque.mail.revocation_check import Revocation
+from colloque.matrix.home import Read
 from colloque.store.schema import new_upgrades, open_database
 from colloque_mssante.budget import Budget
 from colloque_mssante.credentials import Credentials
@@ -31,6 +32,7 @@ from colloque_mssante.receipts import Receipts
 from colloque_mssante.store import Cursor, Mailboxes, Place
 from colloque_mssante.store_choices import OFF, Choices
 from colloque_mssante.store_mails import Mails, StoredMail
+from colloque_mssante.store_originals import Originals
 from colloque_mssante.store_reading import ReadMail, Reads
 from colloque_mssante.tables import register_upgrades
 from tests.contract.test_imap import box, deliver, mail, operator  # noqa: F401 - fixtures
@@ -111,6 +113,7 @@ class Boxed:
             mails=Mails(self.db, self.clock),
             reads=Reads(self.db, self.clock),
             receipts=cast("Receipts", telling),
+            originals=Originals(self.db),
             budget=Budget(BudgetConfig()),
             leases=Held(self.db, "test"),
             credentials=credentials,
@@ -144,7 +147,7 @@ async def test_marks_and_tells_once(boxed: Boxed) -> None:
     for uid, asked in ((one, "b@x"), (two, "b@x"), (three, ""), (four, "b@x")):
         await boxed.shown(found.uidvalidity, uid, asked)
     reads, telling = Reads(boxed.db, boxed.clock), Telling(troubles=1)
-    await reads.read(ROOM, "", EventId(f"${three}"), EventId(f"${three}"))
+    await reads.read(Read(ROOM, EventId(f"${three}"), ANNE), EventId(f"${three}"))
     await boxed.filing(telling).once()
     assert telling.told == []
     assert len(await reads.to_mark(MssanteAddress(boxed.address))) == 3
@@ -172,7 +175,7 @@ async def test_a_mailbox_that_its_owner_disconnected_is_left_alone(boxed: Boxed)
     await boxed.shown(found.uidvalidity, uid, "b@x")
     await Mailboxes(boxed.db, boxed.clock).start(MssanteAddress(box), ANNE, boxed.clock.now())
     reads, telling = Reads(boxed.db, boxed.clock), Telling()
-    await reads.read(ROOM, "", EventId(f"${uid}"), EventId(f"${uid}"))
+    await reads.read(Read(ROOM, EventId(f"${uid}"), ANNE), EventId(f"${uid}"))
     await boxed.choices.close(ANNE, OFF)
     await boxed.filing(telling).once()
     assert telling.told == []
@@ -192,7 +195,7 @@ async def test_a_mail_that_is_gone_holds_nobody(boxed: Boxed) -> None:
     await boxed.shown(found.uidvalidity + 1, uid, "")
     await boxed.shown(found.uidvalidity, uid + 5, "b@x")
     reads, telling = Reads(boxed.db, boxed.clock), Telling()
-    await reads.read(ROOM, "", EventId(f"${uid + 5}"), EventId(f"${uid + 5}"))
+    await reads.read(Read(ROOM, EventId(f"${uid + 5}"), ANNE), EventId(f"${uid + 5}"))
     await boxed.filing(telling).once()
     assert await reads.to_mark(MssanteAddress(boxed.address)) == []
     assert f"m{uid + 5}" in telling.told

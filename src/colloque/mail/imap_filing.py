@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from colloque.errors import BadInput, MailDeferred, MailRefused
+from colloque.errors import BadInput, MailDeferred, MailRefused, NotFound
 from colloque.mail import imap_answers as answers
 from colloque.mail.imap import ImapClient
 from colloque.mail.imap_answers import MONTHS, Response
@@ -59,6 +59,15 @@ class FilingClient(ImapClient):
             raise BadInput("a Message-ID is malformed")
         await self._ask(b"SELECT " + _quoted(folder))
         return bool(answers.searched(await self._ask(f'UID SEARCH HEADER Message-ID "{message_id}"'.encode())))
+
+    async def again(self, uidvalidity: int, uid: int) -> bytes | None:
+        """A mail of INBOX that was read before; None when it is not there any more."""
+        if (await self.examine()).uidvalidity != uidvalidity:
+            return None
+        try:
+            return (await self.fetch(uid)).raw
+        except NotFound:
+            return None
 
     async def flag(self, uidvalidity: int, uids: Sequence[int], flag: str) -> dict[int, frozenset[str]]:
         """Set a flag of mails of INBOX; all flags, in small letters, of those that are still there.

@@ -12,6 +12,8 @@ REFERENCES_LIMIT = 20
 
 _REPLY = re.compile(r"^(?:\s*(?:re|r[ée]p|aw|sv|antw)\s*(?:\[\d+\])?\s*[:\uff1a])+\s*", re.IGNORECASE)
 
+_FORWARD = re.compile(r"^(?:\s*(?:tr|fwd?|wg)\s*[:\uff1a])+\s*", re.IGNORECASE)
+
 
 def reply_headers(
     parent_message_id: str | None, parent_references: Sequence[str]
@@ -33,6 +35,11 @@ def bounded(references: Sequence[str]) -> tuple[str, ...]:
 def reply_subject(subject: str) -> str:
     """`Re: ` once, whatever the parent already carried (`RE:`, `Re :`, `Rép:`, `Re[2]:`); `TR:` and `Fwd:` stay."""
     return "Re: " + _REPLY.sub("", subject)
+
+
+def forward_subject(subject: str) -> str:
+    """`TR: ` once, in the place of what the mail already carried of it (`Fwd:`, `Tr :`)."""
+    return "TR: " + _FORWARD.sub("", subject)
 
 
 def parents(mail: Mail) -> tuple[str, ...]:

@@ -170,8 +170,8 @@ def test_each_person_sees_what_they_may_use() -> None:
     assert names(set(), "home") == ["aide", "inscription", "code", "sessions"]
     assert names({Right.ATTESTED}, "patient") == ["patient salon", "patient terminer", "patient referent"]
     assert names({Right.ATTESTED}, "mail") == [
-        "ecrire", "objet", "repondre tous", "sans reponse", *_BOX, "traite", "a traiter", "inviter", "inviter fin",
-        "envoyer par mail", "envois", "renvoyer",
+        "ecrire", "transferer", "objet", "repondre tous", "sans reponse", *_BOX, "traite", "a traiter", "inviter",
+        "inviter fin", "envoyer par mail", "envois", "renvoyer",
     ]  # fmt: skip
     assert names({Right.ADMIN}, "admin") == [
         "aide", "etat", "revoquer", "retablir", "administrateurs", "administrateur ajouter", "administrateur retirer",

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from colloque.mail.parse import parse_mail
-from colloque.mail.threading import REFERENCES_LIMIT, bounded, parents, reply_headers, reply_subject
+from colloque.mail.threading import REFERENCES_LIMIT, bounded, forward_subject, parents, reply_headers, reply_subject
 
 IDS = st.integers(0, 30).map(lambda n: f"<{n}@x>")
 
@@ -31,6 +31,20 @@ IDS = st.integers(0, 30).map(lambda n: f"<{n}@x>")
 def test_the_subject_of_an_answer(subject: str, expected: str):
     assert reply_subject(subject) == expected
     assert reply_subject(expected) == expected
+
+
+@pytest.mark.parametrize(
+    ("subject", "expected"),
+    [
+        ("Avis", "TR: Avis"),
+        ("Tr : Fwd: Avis", "TR: Avis"),
+        ("Re: Avis", "TR: Re: Avis"),
+        ("Trauma", "TR: Trauma"),
+        ("", "TR: "),
+    ],
+)
+def test_the_subject_of_what_is_forwarded(subject: str, expected: str):
+    assert forward_subject(subject) == expected
 
 
 def test_the_headers_of_an_answer():
