@@ -92,7 +92,8 @@ class Listener:
         mark = await self._home.mark_of(heard.room)
         if mark is None:
             return
-        await self._opening.hear(heard, mark)
+        if mark.kind is not RoomKind.MAIL or not await self._talk.shares(heard.room):
+            await self._opening.hear(heard, mark)  # what two people say to each other needs no mailbox
         if mark.kind is not RoomKind.MAIL:
             await self._bot.hear(heard)
         elif isinstance(heard, Unreadable):

@@ -76,8 +76,7 @@ class Talk:
             return showing.is_sign(meant.key, texts_guests.BY_MAIL) and await self._tapped(said, meant.on)
         if isinstance(meant, Struck | Changed):
             return await self._changed(said, meant)
-        guest = await self._guests.of(said.room)
-        if guest is None or not guest.joined or not (said.encrypted and said.device_signed):
+        if not await self.shares(said.room) or not (said.encrypted and said.device_signed):
             return False
         if isinstance(meant, No):
             return meant is No.NOT_SENDABLE  # a sticker, a place: the other has it, and it is no mail's business
@@ -86,6 +85,11 @@ class Talk:
                 return False
             await self._sayings.put(said.room, said.sender, meant)
         return True
+
+    async def shares(self, room: RoomId) -> bool:
+        """True for a room in which the correspondent is, too."""
+        guest = await self._guests.of(room)
+        return guest is not None and guest.joined
 
     async def read(self, read: Read) -> None:
         """One of the two read up to an event. Raises Temporary, HomeRefused."""
