@@ -31,6 +31,7 @@ SOAKS: dict[str, Callable[[Ledger, Path], Coroutine[Any, Any, None]]] = {
     "house": _house,
     "bridge": partial(bridge.at_random, postgres=False),
     "bridge-postgres": partial(bridge.at_random, postgres=True),
+    "bridge-workers": partial(bridge.at_random, postgres=True, workers=3),
     "bridge-steps": partial(bridge.at_steps, postgres=False),
 }
 

@@ -1,4 +1,4 @@
-"""Against the bridge alone: kills at random (`bridge`, `bridge-postgres`), and at each boundary (`bridge-steps`)."""
+"""Against the bridge alone: kills at random (`bridge`, `bridge-postgres`, `bridge-workers`), and at each boundary."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ STEPS_A_BATCH = 29
 
 
 @asynccontextmanager
-async def world_of(folder: Path, *, postgres: bool) -> AsyncIterator[tuple[World, BridgePeople]]:
+async def world_of(folder: Path, *, postgres: bool, workers: int = 0) -> AsyncIterator[tuple[World, BridgePeople]]:
     """Everything up; it is kept in `folder` until the next run."""
-    world = World(fresh(folder), postgres=postgres)
+    world = World(fresh(folder), postgres=postgres, workers=workers)
     print("the servers start …", flush=True)
     try:
         await world.start()
@@ -41,10 +41,10 @@ async def world_of(folder: Path, *, postgres: bool) -> AsyncIterator[tuple[World
         await world.stop()
 
 
-async def at_random(ledger: Ledger, folder: Path, *, postgres: bool) -> None:
+async def at_random(ledger: Ledger, folder: Path, *, postgres: bool, workers: int = 0) -> None:
     """What is left of the plan: kills at random points, then a count, batch by batch."""
     plan = ledger.plan
-    async with world_of(folder, postgres=postgres) as (world, people):
+    async with world_of(folder, postgres=postgres, workers=workers) as (world, people):
         left = batches(
             plan["seed"],
             kills=plan["kills"],
@@ -102,7 +102,7 @@ async def _die(world: World, people: BridgePeople, names: list[str], key: str) -
 
 
 def _by_itself(world: World) -> None:
-    """Say how often the bridge ended without having been killed: its supervisor then starts it again."""
+    """Say how often what is ours ended without having been killed: its supervisor then starts it again."""
     codes = [code for code in world.ended if code != -9]
     print(f"the bridge ended by itself {len(codes)} times {sorted(set(codes)) or ''}", flush=True)
 

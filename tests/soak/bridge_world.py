@@ -19,6 +19,7 @@ from colloque.attestation import Attestation, Method, snapshot
 from colloque.book import read_secret
 from colloque.clock import SystemClock
 from colloque.config import Config
+from colloque.files import free_port
 from colloque.snapshot import SnapshotWriter
 from colloque_demo import settings, stack
 from colloque_demo.homeserver import Homeserver
@@ -42,16 +43,20 @@ class World:
         folder: Path,
         *,
         postgres: bool = False,
+        workers: int = 0,
         program: str = "tests.soak.bridge_program",
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        """`program`: the module that runs the bridge; `environment`: what it finds there besides."""
+        """`workers`: mail workers beside the bridge. `program`: the module that runs them all; `environment`: what it
+        finds there besides."""
         self._folder = folder
         self._program = program
         self._environment = dict(environment or {})
         self._postgres = self._database() if postgres else None
+        self._workers = workers
         self._undo = ExitStack()
-        self._bridge: subprocess.Popen[bytes] | None = None
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        """Of ours, by name."""
         self.deaths: list[str] = []
         """Boundaries (see `steps`) at which the bridge's next processes die, one each, in this order."""
         self.died_at: list[str] = []
@@ -59,12 +64,17 @@ class World:
         self._locks = {name: asyncio.Lock() for name in self.victims}
         self._keeper: asyncio.Task[None] | None = None
         self.ended: list[int] = []
-        """How the bridge's processes ended, as their exit codes: -9 after a kill."""
+        """How processes of ours ended, as their exit codes: -9 after a kill."""
 
     @property
     def victims(self) -> tuple[str, ...]:
         """What can be killed. The bridge stands there twice: it is what this is about."""
-        return ("bridge", "bridge", "synapse", "dovecot", "postfix", *(("database",) if self._postgres else ()))
+        database = ("database",) if self._postgres else ()
+        return ("bridge", "bridge", "synapse", "dovecot", "postfix", *database, *self._ours[1:])
+
+    @property
+    def _ours(self) -> tuple[str, ...]:
+        return ("bridge", *(f"worker-{number}" for number in range(1, self._workers + 1)))
 
     async def start(self) -> None:
         """Everything up and the bridge well."""
@@ -74,7 +84,7 @@ class World:
         book = await stack.prepare(self._layout)
         self.cast = book.cast
         await self._serve()
-        self._bridge = self._run_bridge()
+        self._running = {name: self._run(name) for name in self._ours}
         self._keeper = asyncio.create_task(self._keep())
 
     async def stop(self) -> None:
@@ -82,9 +92,10 @@ class World:
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
-        if self._bridge is not None and self._bridge.poll() is None:
-            self._bridge.kill()
-            self._bridge.wait(20)
+        for process in self._running.values():
+            if process.poll() is None:
+                process.kill()
+                process.wait(20)
         await asyncio.to_thread(self._undo.close)
 
     @property
@@ -104,18 +115,17 @@ class World:
     @property
     def bridge_pid(self) -> int:
         """Of the bridge's process."""
-        assert self._bridge is not None
-        return self._bridge.pid
+        return self._running["bridge"].pid
 
     def deliver(self, to: Person, raw: bytes) -> None:
         """By LMTP, as Postfix does. Blocks."""
         self._postfix.dovecot.deliver(to.address.value, raw)
 
     async def slay(self, victim: str) -> None:
-        """SIGKILL. What it was is started again at once; the bridge by `_keep`."""
+        """SIGKILL. What it was is started again at once; what is ours by `_keep`."""
         async with self._locks[victim]:
-            if victim == "bridge":
-                await self._slay_bridge()
+            if victim in self._ours:
+                await self._slay_ours(victim)
                 return
             kill, again = self._hands[victim]
             await asyncio.to_thread(kill)
@@ -177,6 +187,7 @@ class World:
         raw = yaml.load(self._layout.config)
         raw["mssante"]["imap"]["port"], raw["mssante"]["smtp"]["port"] = imap, smtp
         raw["mssante"]["database"] = database
+        raw["mssante"]["workers"] = self._workers
         raw["mssante"]["budget"] = {"logins_per_minute": 100_000, "sends_per_minute": 100_000}
         yaml.dump(raw, self._layout.config)
 
@@ -190,39 +201,44 @@ class World:
         writer = SnapshotWriter(config.annuaire.snapshot, read_secret(config.secrets.snapshot))
         writer.publish(snapshot(1, now, entries))
 
-    # the bridge
+    # the bridge and its workers
 
-    def _run_bridge(self) -> subprocess.Popen[bytes]:
-        self._where = self.deaths.pop(0) if self.deaths else ""
+    def _run(self, name: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", self._program, "--config", str(self._layout.config)]
+        die_at = ""
+        if name == "bridge":
+            die_at = self._where = self.deaths.pop(0) if self.deaths else ""
+        else:
+            command += ["--worker", name.removeprefix("worker-"), "--port", str(free_port())]
         with (self._layout.logs / "mssante.log").open("ab") as out:
             return subprocess.Popen(
-                command, stdout=out, stderr=out, env=os.environ | self._environment | {DIE_AT: self._where}
+                command, stdout=out, stderr=out, env=os.environ | self._environment | {DIE_AT: die_at}
             )
 
-    async def _slay_bridge(self) -> None:
+    async def _slay_ours(self, name: str) -> None:
         """SIGKILL, and wait until it is started again."""
-        before = self._bridge
-        assert before is not None
-        self._where = ""  # what kills it now is not its boundary
+        before = self._running[name]
+        if name == "bridge":
+            self._where = ""  # what kills it now is not its boundary
         before.send_signal(signal.SIGKILL)
 
         async def again() -> bool:
-            return self._bridge is not before
+            return self._running[name] is not before
 
-        await until(again, "the bridge is started again")
+        await until(again, f"{name} is started again")
 
     async def _keep(self) -> None:
         while True:
-            assert self._bridge is not None
-            code = self._bridge.poll()
-            if code is not None:
+            for name, process in self._running.items():
+                code = process.poll()
+                if code is None:
+                    continue
                 self.ended.append(code)
-                if self._where and code == -signal.SIGKILL:
+                if name == "bridge" and self._where and code == -signal.SIGKILL:
                     self.died_at.append(self._where)
                 else:
                     await asyncio.sleep(START_AGAIN_S)
-                self._bridge = self._run_bridge()
+                self._running[name] = self._run(name)
             await asyncio.sleep(0.02)
 
 
