@@ -47,6 +47,8 @@ _FULL_S = 1.0
 """Between two looks whether there is room in the inbox again."""
 _BATCH, _BATCH_BYTES = 20, 1_000_000
 """Mails that are stored in one transaction."""
+_AT_ONCE = 16
+"""Mailboxes that fetch at the same time: what was fetched stands in memory until it is stored."""
 _CONNECT = "mailbox.connect"
 
 logger = logging.getLogger(__name__)
@@ -97,6 +99,7 @@ class Watcher:
         self._fetched = fetched
         self._tasks: dict[Key, asyncio.Task[None]] = {}
         self._looking = asyncio.Lock()
+        self._places = asyncio.Semaphore(_AT_ONCE)
 
     def settle(self) -> None:
         """At start: close the acts that a crash left open."""
@@ -226,15 +229,16 @@ class Watcher:
             return cursor, False
         uids = deque(await client.uids(uid, cursor.since.date() if uid == 0 else None))
         while uids:
-            batch: list[Taken] = []
-            size = 0
-            while uids and len(batch) < _BATCH and size < _BATCH_BYTES:
-                uid = uids.popleft()
-                taken = await self._taken(client, cursor, uid)
-                if taken is not None:
-                    batch.append(taken)
-                    size += len(taken.raw or b"")
-            cursor = await self._store(cursor, box.uidvalidity, uid, batch)
+            async with self._places:
+                batch: list[Taken] = []
+                size = 0
+                while uids and len(batch) < _BATCH and size < _BATCH_BYTES:
+                    uid = uids.popleft()
+                    taken = await self._taken(client, cursor, uid)
+                    if taken is not None:
+                        batch.append(taken)
+                        size += len(taken.raw or b"")
+                cursor = await self._store(cursor, box.uidvalidity, uid, batch)
             if uids and await self._inbox.full(cursor.address):
                 return cursor, False
         return cursor, True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -183,7 +184,7 @@ async def _watcher(db: Database, tmp_path: Path, clock: FrozenClock, journal: Jo
     await leases.begin()
     leases.keep(await leases.take({BOX}))
     watcher = object.__new__(Watcher)
-    watcher._leases = leases
+    watcher._leases, watcher._places = leases, asyncio.Semaphore(1)
     watcher._clock, watcher._inbox, watcher._fetched = clock, Inbox(db, clock), lambda: None
     watcher._giving_up = _giving_up(db, tmp_path, clock, journal)
     return watcher
