@@ -35,7 +35,7 @@ BOXES = [Mailbox(DESK, MailboxKind.ORG, structure="Hôpital du Lac"), Mailbox(LA
 class Keys:
     """Every mailbox has a password."""
 
-    def of(self, _address: MssanteAddress) -> object:
+    def of(self, _address: MssanteAddress, _user: UserId | None = None) -> object:
         return object()
 
 

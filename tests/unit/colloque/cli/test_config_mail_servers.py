@@ -11,10 +11,11 @@ from colloque.errors import ConfigError
 from tests.unit.colloque.cli.test_config_antivirus import changed
 
 HOST, PORT = r"(?m)^    host: imap\.operator\.example$", r"(?m)^    port: 143$"
+DOMAIN = (r'(?s)^(.*?\n  imap:\n.*?)    domain: ""\n', r"\1")
 
 
 def test_a_domain_instead_of_host_and_port(tmp_path: Path) -> None:
-    imap = load(changed(tmp_path, (HOST, "    domain: operator.example"), (PORT, ""))).mssante.imap
+    imap = load(changed(tmp_path, DOMAIN, (HOST, "    domain: operator.example"), (PORT, ""))).mssante.imap
     assert (imap.domain, imap.host, imap.port) == ("operator.example", "", 0)
 
 
@@ -34,5 +35,5 @@ def test_a_domain_instead_of_host_and_port(tmp_path: Path) -> None:
 )
 def test_what_is_neither(tmp_path: Path, host: str, port: str, where: list[str]) -> None:
     with pytest.raises(ConfigError) as caught:
-        load(changed(tmp_path, (HOST, host), (PORT, port)))
+        load(changed(tmp_path, DOMAIN, (HOST, host), (PORT, port)))
     assert [problem.path for problem in caught.value.problems] == [f"mssante.imap{each}" for each in where]
