@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import time
+from datetime import datetime, time
 
 from colloque import logs
 from colloque.attestation import Kind
@@ -61,7 +61,7 @@ class Holder:
 class Opener:
     """One instance a process.
 
-    `states`: how the reading of each mailbox goes; `opened`: called when deferred mail may leave.
+    `states`: how the reading of each mailbox goes, as noted since then; `opened`: called when deferred mail may leave.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Opener:
         incidents: Incidents,
         journal: Journal,
         clock: Clock,
-        states: Callable[[], Awaitable[Mapping[MssanteAddress, str]]],
+        states: Callable[[datetime | None], Awaitable[Mapping[MssanteAddress, str]]],
         opened: Callable[[], None],
     ) -> None:
         self._sessions = sessions
@@ -231,7 +231,7 @@ class Opener:
 
     async def _count(self, one: Opening, holder: Holder) -> None:
         read = self._read(holder)
-        states = await self._states()
+        states = await self._states(one.closed_at)  # "ok" of before it closed says nothing
         if any(states.get(box) in _UNSETTLED for box in read) or await self._openings.arriving(read):
             return
         assert one.opened_at is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from colloque.attestation import Kind
 from colloque.book import AttestationBook
@@ -52,7 +53,7 @@ async def open_opening(
     parts: Parts,
     known: Known,
     outbox: Outbox,
-    states: Callable[[], Awaitable[Mapping[MssanteAddress, str]]],
+    states: Callable[[datetime | None], Awaitable[Mapping[MssanteAddress, str]]],
     opened: Callable[[], None],
 ) -> OpeningParts:
     """All of it, as the database has it. `states` and `opened`: see `Opener`."""

@@ -108,9 +108,11 @@ class Mailboxes:
             only_from,
         )
 
-    async def states(self) -> dict[MssanteAddress, str]:
-        """How the reading of each goes that is read."""
-        rows: list[Any] = await self._db.fetch("SELECT address, state FROM mailbox WHERE state <> ''")
+    async def states(self, since: datetime | None = None) -> dict[MssanteAddress, str]:
+        """How the reading of each goes that is read; with `since`, only what was noted from then on."""
+        rows: list[Any] = await self._db.fetch(
+            "SELECT address, state FROM mailbox WHERE state <> '' AND state_at >= $1", to_millis(since) if since else 0
+        )
         return {MssanteAddress(row["address"]): row["state"] for row in rows}
 
     async def unreachable(self, since: datetime) -> bool:

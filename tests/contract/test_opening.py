@@ -86,7 +86,9 @@ async def test_it_says_how_many_had_come(place: Place) -> None:
     place.keeper.sessions.clear()
     await place.look(minutes=1)
     place.keeper.approve("s2")
-    place.states[BOX] = "closed"
+    place.states[BOX], place.old = "ok", {BOX}
+    assert "La relève est en cours." in await place.look()
+    place.states[BOX], place.old = "closed", set()
     await place.look(hours=2)
     for n, room in enumerate(("!a", "!b", "")):
         await place.db.execute(

@@ -132,6 +132,8 @@ async def test_both_ways_by_mail_too_in_one_thread_and_once(two: Two) -> None:
     await two.writes(guest, author, f"du cabinet {tag}", in_reply_to=first)
     mine, theirs = await two.hears(author, f"de chez moi {tag}"), await two.hears(author, f"du cabinet {tag}")
     assert mine.sender != theirs.sender
+    for words in ("de chez moi", "du cabinet"):
+        await two.hears(guest, f"{words} {tag}")
     number = next(line for line in two.mail.body.splitlines() if "fil " in line).split("fil ")[1].split()[0]
     for shown in (mine, theirs):
         assert shown.room == two.room

@@ -111,6 +111,7 @@ class Place:
         self.tmp, self._opened, self.clock = tmp, opened, clock
         self.keeper, self.chat = Script(clock), Chat()
         self.states: dict[MssanteAddress, str] = {}
+        self.old: set[MssanteAddress] = set()
         self.hurried = 0
         self.directory = Shelf(doctor(1, "MARTIN", "Anne", mail=[BOX.value, OTHER.value]))
         self.journal = Journal.open(tmp / "journal.jsonl", clock)
@@ -158,8 +159,9 @@ class Place:
         )
         await self.opener.load()
 
-    async def told_states(self) -> dict[MssanteAddress, str]:
-        return self.states
+    async def told_states(self, since: datetime | None) -> dict[MssanteAddress, str]:
+        """Those of `old` were noted before it closed."""
+        return {box: state for box, state in self.states.items() if since is None or box not in self.old}
 
     def holds(self, user: UserId, number: Rpps) -> bool:
         held = self.book.of(user, self.clock.now())
