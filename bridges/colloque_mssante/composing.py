@@ -29,6 +29,8 @@ from colloque_mssante.targets import Target, Whitelisted, listed_address
 
 GONE_FROM_DIRECTORY = "address_gone"
 """Reason of a refusal: the directory no longer lists the recipient."""
+_FETCH_TRIES = 580
+"""How often a mail that is forwarded is asked for: some two days, as long as other mail is held back."""
 
 
 class FileHome(Home, Protocol):
@@ -156,6 +158,8 @@ class Composer:
         found = await self._originals.of(draft.id)
         if found is None or found.gone:
             raise Refused("original_gone", texts_writing.FORWARD_GONE)
+        if found.raw is None and draft.tries > _FETCH_TRIES:
+            raise Refused("original_unreached", texts_writing.FORWARD_UNREACHED)
         if found.raw is None:
             raise Temporary("the mail to forward was not fetched yet")
         return await asyncio.to_thread(forwarding.forwarded, found.raw)

@@ -7,7 +7,6 @@ again later, at last given up, and never in others' way.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import random
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from colloque import logs
 from colloque.clock import Clock, monotonic
 from colloque.errors import AntivirusUnavailable, Temporary
 from colloque.identity import MssanteAddress
+from colloque_mssante.bell import Bell
 from colloque_mssante.giving_up import STUCK_WAIT, TRIES, GivingUp
 from colloque_mssante.inbound import Inbound
 from colloque_mssante.store import Mailboxes
@@ -53,7 +53,7 @@ class Delivery:
         self._wanted = wanted
         self._giving_up = giving_up
         self._clock = clock
-        self._news = asyncio.Event()
+        self._news = Bell()
         self._tasks: dict[MssanteAddress, asyncio.Task[None]] = {}
         self._pauses: dict[MssanteAddress, tuple[float, float]] = {}
         """Until when (monotonic) a mailbox waits, and for how long it did."""
@@ -61,17 +61,15 @@ class Delivery:
 
     def wake(self) -> None:
         """Something new stands in the inbox."""
-        self._news.set()
+        self._news.ring()
 
     async def run(self) -> None:
         """Show what waits, for ever."""
         try:
             while True:
-                self._news.clear()
+                self._news.hush()
                 await self._look()
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_LOOK_S):
-                        await self._news.wait()
+                await self._news.heard(_LOOK_S)
         finally:
             tasks = set(self._tasks.values())
             for task in tasks:
@@ -99,7 +97,7 @@ class Delivery:
                     logs.event(logger, "mailbox.waits", code=error.code)
                 else:
                     logger.error("delivery.failed", exc_info=error)
-            self._news.set()
+            self._news.ring()
 
         return forget
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
 from collections.abc import Callable
 from datetime import timedelta
@@ -16,6 +14,7 @@ from colloque.mail import imap
 from colloque.mail.imap import ImapClient
 from colloque.matrix.home import Home, reaction
 from colloque_mssante import texts
+from colloque_mssante.bell import Bell
 from colloque_mssante.store import Cursor
 from colloque_mssante.store_flags import FlagMarks
 from colloque_mssante.store_reading import ANSWERED, SEEN, NewsOf, Reads, ShownMail
@@ -68,20 +67,18 @@ class There:
     def __init__(self, *, home: Home, reads: Reads) -> None:
         self._home = home
         self._reads = reads
-        self._news = asyncio.Event()
+        self._news = Bell()
 
     def wake(self) -> None:
         """Something is to be shown."""
-        self._news.set()
+        self._news.ring()
 
     async def run(self) -> None:
         """Show what was noted, for ever."""
         while True:
-            self._news.clear()
+            self._news.hush()
             await self.once()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_S):
-                    await self._news.wait()
+            await self._news.heard(_LOOK_S)
 
     async def once(self) -> None:
         """One pass. What can't be shown now comes again at the next."""

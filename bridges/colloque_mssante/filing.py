@@ -51,7 +51,6 @@ class _Errand:
     """What one mailbox has to learn."""
 
     owner: UserId | None = None
-    sends: list[Send] = field(default_factory=list)
     doubts: list[Send] = field(default_factory=list)
     originals: list[Asked] = field(default_factory=list)
 
@@ -118,13 +117,10 @@ class Filing:
 
     async def _errands(self) -> dict[MssanteAddress, _Errand]:
         waiting: defaultdict[MssanteAddress, _Errand] = defaultdict(_Errand)
-        for send in await self._outbox.to_file():
-            if self._clock.now() - send.made_at > GIVE_UP or send.raw is None:
-                logs.event(logger, "copy.given_up", level=logging.WARNING)
-                await self._outbox.filed(send.key)
-            else:
-                waiting[send.sender].sends.append(send)
-                waiting[send.sender].owner = send.owner
+        if lost := await self._outbox.unfilable(self._clock.now() - GIVE_UP):
+            logs.event(logger, "copy.given_up", level=logging.WARNING, mails=lost)
+        for address, owner in await self._outbox.unfiled():
+            waiting[address].owner = owner
         if lost := await self._reads.give_up(self._clock.now() - GIVE_UP):
             logs.event(logger, "mail.read.given_up", level=logging.WARNING, mails=lost)
         for address, owner in await self._reads.waiting():
@@ -155,11 +151,12 @@ class Filing:
             try:
                 for asked in errand.originals:
                     await self._originals.found(asked.draft, await client.again(asked.uidvalidity, asked.uid))
-                folder = await client.sent_folder() if errand.sends or errand.doubts else None
+                sends = await self._outbox.to_file(address)
+                folder = await client.sent_folder() if sends or errand.doubts else None
                 if folder is not None:
                     for send in errand.doubts:
                         await self._settle(client, folder, send)
-                for send in errand.sends:
+                for send in sends:
                     await self._file(client, folder, send)
                 # Last: where flags can't be set, copies are filed all the same.
                 await self._mark(client, await self._reads.to_mark(address))

@@ -63,14 +63,14 @@ def correspondent(address: str, directory: Directory) -> Correspondent:
     except NotFound:
         raise Temporary("the directory was not imported yet") from None
     if person is not None:
-        today = [f"rpps:{person.rpps.value}"] if person.rpps else []
-        before = [f"adeli:{number.value}" for number in dict.fromkeys((person.adeli, *person.former)) if number]
+        keys = keys_of(person)
+        before = [key for key in keys if key.startswith("adeli:")]
         return Correspondent(
-            (before or today)[0],
+            (before or keys)[0],
             person.display_name + texts.GHOST_SUFFIX,
             verified=True,
             label=f"{person.full_name} <{parsed}>",
-            others=(*today, *before) if before else (),
+            others=keys if before else (),
         )
     key = f"address:{parsed}"
     if parsed.is_patient:
@@ -80,6 +80,13 @@ def correspondent(address: str, directory: Directory) -> Correspondent:
         return Correspondent(key, box.structure + texts.GHOST_SUFFIX, verified=True, label=label)
     domain = "" if contains_ins(parsed.domain) else f" · {parsed.domain}"
     return Correspondent(key, texts.GHOST_UNVERIFIED + domain, verified=box is not None, label=str(parsed))
+
+
+def keys_of(person: Professional) -> tuple[str, ...]:
+    """Every key under which somebody may be known as a correspondent: their number of today, then their former ones."""
+    today = [f"rpps:{person.rpps.value}"] if person.rpps else []
+    before = [f"adeli:{number.value}" for number in dict.fromkeys((person.adeli, *person.former)) if number]
+    return (*today, *before)
 
 
 def _owner(box: Mailbox | None, directory: Directory) -> Professional | None:

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
 
 from colloque import logs
-from colloque.attestation import Attestation, Kind
+from colloque.attestation import Kind
 from colloque.book import AttestationBook
 from colloque.clock import Clock, monotonic
 from colloque.directory.lookup import Directory
 from colloque.errors import HomeRefused, NotFound, Refused, Temporary
-from colloque.identity import Adeli, RoomId, Rpps, UserId, digest, server_of
+from colloque.identity import RoomId, UserId, digest
 from colloque.matrix.home import Home, MemberChange, text
 from colloque.professional import Professional
 from colloque.store.journal import Journal
@@ -25,25 +24,17 @@ from colloque_mssante import texts_guests as texts
 from colloque_mssante.authors import Authors
 from colloque_mssante.conversations import Conversations
 from colloque_mssante.ghosts import Ghosts, correspondent
+from colloque_mssante.hints import Hints
+from colloque_mssante.neighbours import Neighbours
 from colloque_mssante.notices import Notices
 from colloque_mssante.store_guests import Guest, Guests
 from colloque_mssante.store_talk import Sayings
 from colloque_mssante.talk import Talk
 
 _LOOK_S = 2.0
-_HINTS_S = 30.0
 _PAUSE_S = 5.0
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A correspondent who can be brought in."""
-
-    person: Professional
-    account: Attestation
-    rpps: Rpps
 
 
 class Hosting:
@@ -55,6 +46,8 @@ class Hosting:
         home: Home,
         guests: Guests,
         talk: Talk,
+        hints: Hints,
+        neighbours: Neighbours,
         sayings: Sayings,
         conversations: Conversations,
         ghosts: Ghosts,
@@ -69,6 +62,8 @@ class Hosting:
         self._home = home
         self._guests = guests
         self._talk = talk
+        self._hints = hints
+        self._neighbours = neighbours
         self._sayings = sayings
         self._conversations = conversations
         self._ghosts = ghosts
@@ -83,14 +78,13 @@ class Hosting:
         self._settled: set[RoomId] = set()
         """Rooms whose guest is known to be invited or in them."""
         self._later: dict[RoomId, float] = {}
-        self._hints_at, self._hinted = 0.0, -1
 
     async def bring(self, room: RoomId, owner: UserId) -> str:
         """Invite the correspondent of a room; what to tell its owner. Raises Refused, NotFound, Temporary."""
         conversation = await self._conversations.of(room, owner)
         if conversation is None or conversation.owner != owner:
             raise Refused("where", texts.BRING_TEAM if conversation and conversation.team else texts.BRING_WHERE)
-        found = self._account(conversation.who)
+        found = self._neighbours.account(conversation.who)
         if found is None or found.account.user == owner:
             raise Refused("nobody", texts.BRING_NOBODY)
         guest = found.account.user
@@ -107,7 +101,11 @@ class Hosting:
         name = self._authors.name(owner)
         if there is None:
             self._journal.note("guest.invited", actor=owner, room=await self._keys.token(room, room))
-        await self._settle_one(room)
+        try:
+            await self._settle_one(room)
+        except HomeRefused:
+            await self._guests.forget(room)  # what was said to have failed does not happen later
+            raise
         invited = await self._guests.of(room)
         if invited is not None:
             proposal = texts.proposal(name, self._name_of_room(found.person, owner))
@@ -134,10 +132,11 @@ class Hosting:
         return True
 
     async def run(self) -> None:
-        """Follow attestations, invitations and what stayed unread, for ever."""
+        """Follow attestations, invitations, what stayed unread and what is to be hinted at, for ever."""
         while True:
             await self.once()
             await self._talk.once()
+            await self._hints.once()
             await asyncio.sleep(_LOOK_S)
 
     async def once(self) -> None:
@@ -156,9 +155,6 @@ class Hosting:
                 # Not to be invited yet: Synapse may read who is verified a moment after us.
                 logs.event(logger, "guest.refused", level=logging.WARNING, errcode=error.errcode)
                 self._later[guest.room] = monotonic() + _PAUSE_S
-        if monotonic() >= self._hints_at or self._hinted != self._book.edition:
-            self._hints_at, self._hinted = monotonic() + _HINTS_S, self._book.edition
-            await self._hint()
 
     async def _settle_one(self, room: RoomId) -> None:
         """Whoever is to be there is invited; who came or left while we did not listen is noticed."""
@@ -211,35 +207,6 @@ class Hosting:
         self._settled.discard(room)
         self._conversations.changed(room)
         self._journal.note("guest.left", actor=guest.user, room=await self._keys.token(room, room))
-
-    async def _hint(self) -> None:
-        """Say once in each conversation whose correspondent has an account that they can be brought in."""
-        for room, owner, who in await self._guests.to_hint():
-            try:
-                found = self._account(who)
-                if found is None or found.account.user == owner:
-                    continue
-                words = texts.hint(found.person.full_name)
-                await self._home.send(room, text(words, notice=True), txn=digest(f"{room} hint"))
-                await self._guests.hinted(room)
-            except (Temporary, NotFound) as error:
-                logs.event(logger, "hint.deferred", code=error.code)
-                return
-            except HomeRefused:
-                await self._guests.hinted(room)  # the room is gone
-
-    def _account(self, who: str) -> _Found | None:
-        """The correspondent of that key and their account here, where both are verified today. Raises NotFound."""
-        kind, _, value = who.partition(":")
-        if kind not in {"rpps", "adeli"}:
-            return None
-        person = self._directory.by_rpps(Rpps(value)) if kind == "rpps" else self._directory.by_adeli(Adeli(value))
-        if person is None or person.rpps is None:
-            return None
-        held = self._book.of_rpps(person.rpps, self._clock.now())
-        if held is None or held.frozen or server_of(held.user) != server_of(self._home.user):
-            return None
-        return _Found(person, held, person.rpps)
 
     def _is_welcome(self, guest: Guest) -> bool:
         """Both are still who they were, and neither refuses the other."""

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 from colloque.bot import Handler
 from colloque.bot_service import Parts
+from colloque.identity import server_of
 from colloque_mssante.commands_guests import GuestCommands
 from colloque_mssante.conversations import Conversations
 from colloque_mssante.ghosts import Ghosts
 from colloque_mssante.guests import Hosting
+from colloque_mssante.hints import Hints
 from colloque_mssante.known import Known
+from colloque_mssante.neighbours import Neighbours
 from colloque_mssante.notices import Notices
 from colloque_mssante.store_guests import Guests
 from colloque_mssante.store_talk import Sayings
@@ -52,10 +55,13 @@ def open_hosting(
         show=writing.leaving.show,
         wake=writing.leaving.wake,
     )
+    neighbours = Neighbours(known.book, known.directory, parts.clock, server_of(parts.home.user))
     hosting = Hosting(
         home=parts.home,
         guests=guests,
         talk=talk,
+        hints=Hints(parts.home, guests, neighbours),
+        neighbours=neighbours,
         sayings=sayings,
         conversations=conversations,
         ghosts=ghosts,

@@ -5,7 +5,6 @@ What the room shows follows the stored state, so a crash anywhere is repaired by
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
@@ -22,6 +21,7 @@ from colloque.store.schema import transaction
 from colloque_mssante import drafts as states
 from colloque_mssante import showing, texts
 from colloque_mssante.authors import Authors
+from colloque_mssante.bell import Bell, wait_for
 from colloque_mssante.composing import GONE_FROM_DIRECTORY, Composer
 from colloque_mssante.conversations import Conversations
 from colloque_mssante.drafts import Draft, Line, RoomLocks
@@ -70,16 +70,16 @@ class Leaving:
         self._locks = locks
         self._hold = hold
         self._sent = sent
-        self._news = asyncio.Event()
+        self._news = Bell()
 
     def wake(self) -> None:
         """Something changed in a draft."""
-        self._news.set()
+        self._news.ring()
 
     async def run(self) -> None:
         """Show and send what is due, for ever."""
         while True:
-            self._news.clear()
+            self._news.hush()
             await self.once()
             await self._sleep()
 
@@ -130,11 +130,8 @@ class Leaving:
         await self._drafts.settled(draft)
 
     async def _sleep(self) -> None:
-        next_time = await self._drafts.next_time()
-        left = _LOOK_S if next_time is None else (next_time - self._clock.now()).total_seconds()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(max(min(left, _LOOK_S), _PAUSE_S)):
-                await self._news.wait()
+        next_at, now = await self._drafts.next_time(), self._clock.now()
+        await self._news.heard(wait_for(next_at, now, least_s=_PAUSE_S, most_s=_LOOK_S))
 
     # leaving
 

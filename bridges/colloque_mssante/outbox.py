@@ -224,12 +224,32 @@ class Outbox:
             await self._db.execute("UPDATE outbox SET state = 'sent', status = '' WHERE key = $1", key)
         return True
 
-    async def to_file(self) -> list[Send]:
-        """Mails that left and whose copy is still to be put into their mailbox, oldest first."""
+    async def unfiled(self) -> list[tuple[MssanteAddress, UserId]]:
+        """Mailboxes, with whose mails they are (empty: a team's), that still lack copies of what left."""
+        rows: list[Any] = await self._db.fetch(
+            f"SELECT DISTINCT sender, owner FROM outbox WHERE NOT filed AND {LEFT}"  # noqa: S608
+        )
+        return [(MssanteAddress(row["sender"]), UserId(row["owner"])) for row in rows]
+
+    async def to_file(self, mailbox: MssanteAddress) -> list[Send]:
+        """Mails that left a mailbox and whose copy is still to be put there, oldest first."""
         rows = await self._db.fetch(
-            f"SELECT * FROM outbox WHERE NOT filed AND {LEFT} ORDER BY seq"  # noqa: S608
+            f"SELECT * FROM outbox WHERE NOT filed AND sender = $1 AND {LEFT} ORDER BY seq",  # noqa: S608
+            mailbox.value,
         )
         return [found for row in rows if (found := read_send(row))]
+
+    async def unfilable(self, before: datetime) -> int:
+        """Copies of what was made before then can't be filed any more, nor those without a text; how many."""
+        async with transaction(self._db):
+            where = f"NOT filed AND {LEFT} AND (made_at < $1 OR raw IS NULL)"
+            count = await self._db.fetchval(f"SELECT COUNT(*) FROM outbox WHERE {where}", to_millis(before))  # noqa: S608
+            if count:
+                await self._db.execute(
+                    f"UPDATE outbox SET filed = true, raw = NULL WHERE {where}",  # noqa: S608
+                    to_millis(before),
+                )
+        return int(count)
 
     async def filed(self, key: str) -> None:
         """The copy is there, or never will be."""

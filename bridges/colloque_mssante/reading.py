@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
 
 from colloque import logs
@@ -11,6 +9,7 @@ from colloque.errors import HomeRefused, Temporary
 from colloque.identity import EventId, RoomId
 from colloque.matrix.home import Read
 from colloque.matrix.nio_home import NioHome
+from colloque_mssante.bell import Bell
 from colloque_mssante.store_mails import Mails
 from colloque_mssante.store_reading import Reads
 
@@ -28,21 +27,19 @@ class Reading:
         self._home = home
         self._reads = reads
         self._mails = mails
-        self._news = asyncio.Event()
+        self._news = Bell()
 
     async def hear(self, read: Read) -> None:
         """Somebody who takes part in a mail room read up to an event."""
         await self._reads.hear(read)
-        self._news.set()
+        self._news.ring()
 
     async def run(self) -> None:
         """Make out what was read, for ever."""
         while True:
-            self._news.clear()
+            self._news.hush()
             await self.once()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_S):
-                    await self._news.wait()
+            await self._news.heard(_LOOK_S)
 
     async def once(self) -> None:
         """One pass. What can't be made out now comes again at the next."""

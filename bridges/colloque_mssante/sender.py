@@ -6,7 +6,6 @@ One task a sending mailbox: a slow one holds nobody else. What rooms show of it 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import math
 from collections.abc import Callable, Collection
@@ -32,6 +31,7 @@ from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque_mssante import texts
+from colloque_mssante.bell import Bell, wait_for
 from colloque_mssante.budget import Budget
 from colloque_mssante.credentials import Credentials
 from colloque_mssante.leases import Leases, NotHeld
@@ -83,13 +83,13 @@ class Sender:
         self._keys = keys
         self._clock = clock
         self._changed = changed
-        self._news = asyncio.Event()
+        self._news = Bell()
         self._tasks: dict[MssanteAddress, asyncio.Task[None]] = {}
         self._resting = False
 
     def wake(self) -> None:
         """Something new stands in the outbox."""
-        self._news.set()
+        self._news.ring()
 
     async def settle(self) -> None:
         """At start: close the acts that a crash left open."""
@@ -119,7 +119,7 @@ class Sender:
         """Send what is due, for ever."""
         try:
             while True:
-                self._news.clear()
+                self._news.hush()
                 for mailbox in await self._outbox.ready():
                     if mailbox not in self._tasks and self._may(mailbox):
                         task = asyncio.create_task(self._drain(mailbox))
@@ -139,17 +139,14 @@ class Sender:
             self._tasks.pop(sender, None)
             if not task.cancelled() and (error := task.exception()) is not None:
                 logger.error("sender.failed", exc_info=error)
-            self._news.set()
+            self._news.ring()
 
         return forget
 
     async def _sleep(self) -> None:
         """Until there is news, or the next time comes; a look every few seconds costs little and forgives all."""
-        next_time = await self._outbox.next_time()
-        left = _LOOK_S if next_time is None else (next_time - self._clock.now()).total_seconds()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(max(min(left, _LOOK_S), _PAUSE_S)):
-                await self._news.wait()
+        next_at, now = await self._outbox.next_time(), self._clock.now()
+        await self._news.heard(wait_for(next_at, now, least_s=_PAUSE_S, most_s=_LOOK_S))
 
     async def _drain(self, sender: MssanteAddress) -> None:
         for send in await self._outbox.due(sender):
@@ -166,7 +163,7 @@ class Sender:
         outcome = await self._submitted(send)
         self._journal.end(act, outcome)
         logs.event(logger, "mail.sent", outcome=outcome)
-        self._news.set()
+        self._news.ring()
 
     async def _submitted(self, send: Send) -> str:
         """The state that the mail is in after the attempt."""

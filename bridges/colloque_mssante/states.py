@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
 
 from colloque import logs
@@ -11,6 +9,7 @@ from colloque.errors import HomeRefused, Temporary
 from colloque.identity import EventId, digest
 from colloque.matrix.home import Home, reaction, text
 from colloque_mssante import texts
+from colloque_mssante.bell import Bell
 from colloque_mssante.handled import Handled
 from colloque_mssante.sends import Send
 from colloque_mssante.store_untold import Untold
@@ -28,21 +27,19 @@ class States:
         self._home = home
         self._untold = untold
         self._handled = handled
-        self._news = asyncio.Event()
+        self._news = Bell()
 
     def wake(self) -> None:
         """A state changed."""
-        self._news.set()
+        self._news.ring()
 
     async def run(self) -> None:
         """Show every state, for ever."""
         while True:
-            self._news.clear()
+            self._news.hush()
             await self.once()
             await self._handle()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_S):
-                    await self._news.wait()
+            await self._news.heard(_LOOK_S)
 
     async def _handle(self) -> None:
         """An answer that left a shared mailbox deals with what it answers."""

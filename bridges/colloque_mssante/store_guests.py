@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,6 +11,8 @@ from mautrix.util.async_db import Database
 
 from colloque.clock import Clock, from_millis, to_millis
 from colloque.identity import MssanteAddress, RoomId, Rpps, UserId
+
+_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +113,20 @@ class Guests:
             seconds,
         )
 
-    async def to_hint(self) -> list[tuple[RoomId, UserId, str]]:
-        """`(room, owner, correspondent's key)` of people's own conversations where nothing was said of it yet."""
-        rows: list[Any] = await self._db.fetch(
-            "SELECT room_id, conversation.owner, who FROM conversation JOIN bot_room ON bot_room.room = room_id "
-            "WHERE team = '' AND NOT hinted AND (who LIKE 'rpps:%' OR who LIKE 'adeli:%')"
-        )
+    async def to_hint(self, keys: Sequence[str]) -> list[tuple[RoomId, UserId, str]]:
+        """`(room, owner, key)` of people's own conversations with these correspondents where nothing was said of it.
+
+        Found by the few who have an account, not by the many conversations.
+        """
+        rows: list[Any] = []
+        for begin in range(0, len(keys), _AT_ONCE):
+            some = keys[begin : begin + _AT_ONCE]
+            places = ", ".join(f"${number}" for number in range(1, len(some) + 1))
+            rows += await self._db.fetch(
+                "SELECT room_id, conversation.owner, who FROM conversation "  # noqa: S608
+                f"JOIN bot_room ON bot_room.room = room_id WHERE team = '' AND NOT hinted AND who IN ({places})",
+                *some,
+            )
         return [(RoomId(row["room_id"]), UserId(row["owner"]), row["who"]) for row in rows]
 
     async def hinted(self, room: RoomId) -> None:

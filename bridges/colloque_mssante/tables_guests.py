@@ -48,8 +48,9 @@ _TABLES = (
         settled  BOOLEAN NOT NULL DEFAULT false
     )""",
     "CREATE INDEX said_in_room ON said (room_id, seq)",
-    # The correspondent was told, or need not be, that their account could be brought in.
+    # Its owner was told that the correspondent has an account and can be brought in.
     "ALTER TABLE conversation ADD COLUMN hinted BOOLEAN NOT NULL DEFAULT false",
+    "CREATE INDEX conversation_by_who ON conversation (who)",
     # Of several people in a room, each reads for themselves; '': whoever of a team.
     """CREATE TABLE read_up_to (
         room_id  TEXT NOT NULL,

@@ -35,6 +35,10 @@ FORWARD_WHAT = (
     "par exemple : « !transferer 3 »."
 )
 FORWARDS = "↪️ Le message transféré et ses pièces jointes partiront avec."
+FORWARD_UNREACHED = (
+    "Rien n'est parti : le message à transférer n'a pas pu être relu dans votre boîte MSSanté. "
+    "« !boite etat » dit pourquoi."
+)
 FORWARD_GONE = "Rien n'est parti : le message à transférer n'est plus dans votre boîte MSSanté."
 REPLACES = "[Annule et remplace]"
 

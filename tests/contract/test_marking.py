@@ -218,6 +218,6 @@ async def test_a_doubt_is_settled_by_the_mail_among_the_sent_ones(boxed: Boxed) 
     await filing.once()
     assert [send.key for send in await outbox.doubtful()] == ["$nowhere"]
     await filing.once()
-    assert await outbox.to_file() == []
+    assert await outbox.unfiled() == []
     with owner(boxed.operator, address) as imap:
         assert len(contents(imap, "Sent")) == 1

@@ -159,16 +159,27 @@ async def test_what_left_keeps_no_text(db: Database, clock: FrozenClock) -> None
     await outbox.put(a_send(clock))
     await outbox.leaving(await found(outbox, "$event"))
     assert [s.key for s in await outbox.interrupted()] == ["$event"]
-    assert await outbox.to_file() == []
+    assert await outbox.to_file(BOX) == []
     await outbox.move(await found(outbox, "$event"), "sent")
     assert await outbox.interrupted() == []
-    [waiting] = await outbox.to_file()
+    [waiting] = await outbox.to_file(BOX)
     assert (waiting.raw, waiting.state) == (b"mail", "sent"), "its copy is to be filed in the mailbox first"
+    assert await outbox.unfiled() == [(waiting.sender, waiting.owner)]
+    assert await outbox.unfilable(clock.now()) == 0
     await outbox.filed("$event")
     kept = await outbox.get("$event")
     assert kept is not None
     assert (kept.raw, kept.state) == (None, "sent")
-    assert await outbox.to_file() == []
+    assert await outbox.to_file(BOX) == []
+
+
+async def test_a_copy_that_could_not_be_filed_for_long_is_given_up(db: Database, clock: FrozenClock) -> None:
+    outbox = Outbox(db, clock)
+    await outbox.put(a_send(clock))
+    await outbox.move(await found(outbox, "$event"), "sent")
+    clock.advance(days=1)
+    assert (await outbox.unfilable(clock.now()), await outbox.unfilable(clock.now())) == (1, 0)
+    assert (await outbox.unfiled(), await outbox.to_file(BOX)) == ([], [])
 
 
 async def test_a_code_is_not_filed(db: Database, clock: FrozenClock) -> None:
@@ -178,7 +189,7 @@ async def test_a_code_is_not_filed(db: Database, clock: FrozenClock) -> None:
     kept = await outbox.get("$event")
     assert kept is not None
     assert kept.raw is None
-    assert await outbox.to_file() == []
+    assert await outbox.to_file(BOX) == []
 
 
 def a_report(kind: str, **changes: object) -> Report:
