@@ -8,7 +8,7 @@ from colloque_mssante.tables_writing import register
 
 
 def register_guests(table: UpgradeTable) -> None:
-    """Add this family's migrations after those of teams."""
+    """Add this family's migrations after the teams'."""
     register(table, "Correspondents in the room", _TABLES)
 
 

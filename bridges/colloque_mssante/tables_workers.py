@@ -8,7 +8,7 @@ from colloque_mssante.tables_writing import register
 
 
 def register_workers(table: UpgradeTable) -> None:
-    """Add this family's migrations after the teams'."""
+    """Add this family's migrations after the guests'."""
     register(table, "Mails on their way in", _INBOX)
     register(table, "Who works for which mailbox", _LEASES)
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from mautrix.util.async_db import Database
 
 from colloque.clock import FrozenClock
-from colloque.identity import EventId, MssanteAddress
+from colloque.errors import Refused, Temporary
+from colloque.identity import EventId
 from colloque.mail.message import Party
 from colloque_mssante import drafts as states
+from colloque_mssante.composing import Composer
 from colloque_mssante.drafts import Draft, Line
 from colloque_mssante.forwarding import forwarded
 from colloque_mssante.store import Cursor, Place
@@ -87,4 +91,22 @@ async def test_it_is_kept_until_its_draft_has_ended(db: Database, clock: FrozenC
     await drafts.strike(EventId("$b"))
     await originals.sweep()
     assert await originals.of("b") is None
-    assert MssanteAddress(BOX.value) == BOX
+
+
+async def test_a_mail_leaves_with_what_it_forwards_or_not_at_all(db: Database, clock: FrozenClock) -> None:  # noqa: F811
+    originals, composer = Originals(db), object.__new__(Composer)
+    composer._originals = originals
+    draft = Draft("a", ROOM, ANNE, states.WAITING, forward(MAIL, TO, listed=True), next_at=clock.now())
+    with pytest.raises(Refused, match="n'est plus dans votre boîte"):
+        await composer._forwarded(draft)
+    await originals.ask("a", MAIL.id)
+    with pytest.raises(Temporary):
+        await composer._forwarded(draft)
+    with pytest.raises(Refused, match="n'a pas pu être relu"):
+        await composer._forwarded(replace(draft, tries=1000))
+    await originals.found("a", RAW)
+    words, files = await composer._forwarded(replace(draft, tries=1000))
+    assert ("Votre avis ?" in words, len(files)) == (True, 1)
+    await originals.found("a", None)
+    with pytest.raises(Refused, match="n'est plus dans votre boîte"):
+        await composer._forwarded(draft)

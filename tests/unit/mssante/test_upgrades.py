@@ -1,0 +1,51 @@
+"""What stood in the database of the last release is there after an upgrade: on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from colloque.clock import FrozenClock
+from colloque.identity import EventId, MssanteAddress, RoomId, UserId
+from colloque.matrix.home import Read
+from colloque.store.schema import new_upgrades, open_database
+from colloque_mssante import tables
+from colloque_mssante.store_inbox import Inbox
+from colloque_mssante.store_reading import Reads
+from colloque_mssante.tables_teams import register_teams
+from colloque_mssante.tables_writing import register, register_writing
+from tests.servers.postgres import PostgresServer
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+async def test_receipts_become_their_readers_and_what_was_stuck_is_fetched(
+    engine: str, tmp_path: Path, clock: FrozenClock, request: pytest.FixtureRequest
+) -> None:
+    """A person's own room, a quiet one, a team's."""
+    url = f"sqlite:{tmp_path}/b.db"
+    if engine == "postgres":
+        server: PostgresServer = request.getfixturevalue("postgres_server")
+        url = await server.new_database()
+    before = new_upgrades()
+    register(before, "Ghosts, mailboxes, mails, outbox", tables._FIRST)
+    register_writing(before)
+    register_teams(before)
+    db = await open_database(url, before, "colloque_mssante")
+    await db.execute("INSERT INTO conversation (room_id, owner, who) VALUES ('!a', '@anne:h', 'rpps:1')")
+    await db.execute("INSERT INTO conversation (room_id, owner, who, team) VALUES ('!t', '', 'rpps:1', 's@h')")
+    await db.execute("INSERT INTO document_room (room_id, owner) VALUES ('!d', '@bruno:h')")
+    for room in ("!a", "!t", "!d"):
+        await db.execute("INSERT INTO receipt (room_id, thread, event_id) VALUES ($1, 'main', 'e1')", room)
+    await db.execute("INSERT INTO stuck (mailbox, uidvalidity, uid, tries, next_at) VALUES ('a@h.test', 1, 7, 2, 0)")
+    await db.stop()
+    after = new_upgrades()
+    tables.register_upgrades(after)
+    db = await open_database(url, after, "colloque_mssante")
+    heard = await Reads(db, clock).heard()
+    assert await Inbox(db, clock).unfetched(MssanteAddress("a@h.test"), 1) == [7], "what could not be shown is fetched"
+    await db.stop()
+    readers = {"!a": "@anne:h", "!t": "", "!d": "@bruno:h"}
+    assert sorted(heard, key=lambda read: read.room) == [
+        Read(RoomId(room), EventId("e1"), UserId(user), "main") for room, user in sorted(readers.items())
+    ]
