@@ -15,6 +15,7 @@ from colloque_mssante.known import Known
 from colloque_mssante.leases import BEAT_S, Leases
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.sender import Sender
+from colloque_mssante.store_originals import Originals
 from colloque_mssante.store_reading import Reads
 from colloque_mssante.watch import Watcher
 
@@ -37,6 +38,7 @@ class Heart:
         known: Known,
         outbox: Outbox,
         reads: Reads,
+        originals: Originals,
         alone: bool,
     ) -> None:
         self._leases = leases
@@ -46,6 +48,7 @@ class Heart:
         self._known = known
         self._outbox = outbox
         self._reads = reads
+        self._originals = originals
         self._alone = alone
 
     @property
@@ -98,6 +101,8 @@ class Heart:
                 await self._leases.let_go(mailbox)
 
     async def _wanted(self) -> set[MssanteAddress]:
-        """Mailboxes for which there is something to do: to read, to send from, to file in, to mark."""
+        """Mailboxes for which there is something to do: to read, to send from, to file in, to mark, to forward from."""
         reading = {address for address, _, _ in self._known.wanted.known}
-        return reading | {address for address, _ in await self._reads.waiting()} | set(await self._outbox.senders())
+        marking = {address for address, _ in await self._reads.waiting()}
+        forwarding = {asked.mailbox for asked in await self._originals.asked()}
+        return reading | marking | forwarding | set(await self._outbox.senders())

@@ -83,7 +83,7 @@ def open_mail_half(
     outbox, inbox, mails, reads = Outbox(db, clock), Inbox(db, clock), Mails(db, clock), Reads(db, clock)
     discovery = Discovery()
     imap = Way(config.imap, discovery)
-    incidents, notes = Incidents(db, clock), Notes(db)
+    incidents, notes, originals = Incidents(db, clock), Notes(db), Originals(db)
     sender = Sender(
         server=Way(config.smtp, discovery),
         outbox=outbox,
@@ -116,7 +116,7 @@ def open_mail_half(
         mails=mails,
         reads=reads,
         receipts=receipts,
-        originals=Originals(db),
+        originals=originals,
         budget=budget,
         leases=leases,
         credentials=known.credentials,
@@ -150,6 +150,7 @@ def open_mail_half(
         known=known,
         outbox=outbox,
         reads=reads,
+        originals=originals,
         alone=not config.workers,
     )
     return MailHalf(watcher, sender, filing, leases, heart)

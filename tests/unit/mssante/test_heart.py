@@ -26,7 +26,8 @@ class Half:
         self.leases = leases
         self.done: list[str] = []
         self.at_work = True
-        known = SimpleNamespace(wanted=SimpleNamespace(known={(BOX, "", ""): None}, refresh=lambda: None))
+        self.forwarding: list[object] = []
+        known = self.known = SimpleNamespace(wanted=SimpleNamespace(known={(BOX, "", ""): None}, refresh=lambda: None))
         self.heart = Heart(
             leases=leases,
             watcher=cast("Any", self),
@@ -35,6 +36,7 @@ class Half:
             known=cast("Any", known),
             outbox=cast("Any", self),
             reads=cast("Any", self),
+            originals=cast("Any", self),
             alone=True,
         )
 
@@ -42,6 +44,9 @@ class Half:
         return []
 
     waiting = senders
+
+    async def asked(self) -> list[object]:
+        return self.forwarding
 
     async def take_over(self, taken: object) -> None:
         assert not self.leases.holds(BOX)
@@ -70,6 +75,17 @@ async def test_what_is_taken_is_settled_before_anything_is_done_for_it(db: Datab
     assert half.done == ["settled", "woken", "read"]
     await half.heart.once()
     assert len(half.done) == 3
+
+
+async def test_a_mailbox_that_nobody_reads_is_held_for_what_is_forwarded(db: Database) -> None:
+    half = Half(Leases(db, "1"))
+    half.known.wanted.known.clear()
+    await half.leases.beat()
+    await half.heart.once()
+    assert not half.leases.holds(BOX)
+    half.forwarding = [SimpleNamespace(mailbox=BOX)]
+    await half.heart.once()
+    assert half.leases.holds(BOX)
 
 
 async def test_what_others_should_have_is_left_when_nothing_is_under_way(db: Database) -> None:
