@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import datetime
+
 from colloque.attestation import Attestation, Kind
 from colloque.book import AttestationBook
 from colloque.clock import Clock
@@ -17,6 +20,19 @@ from colloque_mssante.teams import SHARED, Teams
 
 SHARABLE = {MailboxKind.ORG, MailboxKind.CAB}
 """Kinds of mailboxes that a team may share."""
+
+
+def personal(
+    book: AttestationBook, directory: Directory, now: datetime
+) -> Iterator[tuple[Attestation, tuple[Mailbox, ...]]]:
+    """Who is verified as a professional, and their own mailboxes, as the directory lists them. Raises NotFound.
+
+    Who works under somebody bears their number, and must never get their mail.
+    """
+    for held in book.all(now):
+        person = directory.by_rpps(held.rpps) if held.kind is Kind.PROFESSIONAL else None
+        if person is not None:
+            yield held, person.personal_mailboxes
 
 
 class Authors:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, time
 
 from colloque import logs
-from colloque.attestation import Kind
 from colloque.book import AttestationBook
 from colloque.clock import Clock, monotonic
 from colloque.directory.lookup import Directory
@@ -26,6 +25,7 @@ from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque.store.rooms import Rooms
 from colloque_mssante import texts_opening as texts
+from colloque_mssante.authors import personal
 from colloque_mssante.credentials import Credentials
 from colloque_mssante.opening_rules import Why, is_hour, may_ask
 from colloque_mssante.outbox import Outbox
@@ -178,10 +178,8 @@ class Opener:
             return True
         found: dict[UserId, Holder] = {}
         try:
-            for attestation in self._book.all(self._clock.now()):
-                person = self._directory.by_rpps(attestation.rpps) if attestation.kind is Kind.PROFESSIONAL else None
-                boxes = [box.address for box in person.personal_mailboxes] if person is not None else []
-                mine = tuple(box for box in boxes if self._is_his(box, attestation.user))
+            for attestation, boxes in personal(self._book, self._directory, self._clock.now()):
+                mine = tuple(box.address for box in boxes if self._is_his(box.address, attestation.user))
                 if mine:
                     found[attestation.user] = Holder(attestation.user, attestation.rpps, mine)
         except NotFound:

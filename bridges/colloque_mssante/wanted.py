@@ -9,13 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from colloque.attestation import Kind
 from colloque.book import AttestationBook
 from colloque.clock import Clock, monotonic
 from colloque.directory.lookup import Directory
 from colloque.errors import NotFound, Temporary
 from colloque.identity import MssanteAddress, UserId
-from colloque_mssante.authors import SHARABLE
+from colloque_mssante.authors import SHARABLE, personal
 from colloque_mssante.credentials import Credential, Credentials, fingerprint
 from colloque_mssante.store_choices import Choices
 from colloque_mssante.teams import SHARED, Teams
@@ -82,11 +81,8 @@ class Wanted:
 
     def _find(self) -> dict[Key, Opening]:
         found: dict[Key, Opening] = {}
-        for attestation in self._book.all(self._clock.now()):
-            if attestation.kind is not Kind.PROFESSIONAL:
-                continue  # Who works under somebody bears their number, and must never get their mail.
-            person = self._directory.by_rpps(attestation.rpps)
-            for box in person.personal_mailboxes if person is not None else ():
+        for attestation, boxes in personal(self._book, self._directory, self._clock.now()):
+            for box in boxes:
                 auth = self._credentials.of(box.address, attestation.user)
                 if auth is not None and not self._choices.closed(box.address, attestation.user):
                     opened = self._choices.opened(box.address, attestation.user)
