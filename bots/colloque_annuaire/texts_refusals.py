@@ -56,6 +56,10 @@ _REASONS = {
         "{other} dépend d'un professionnel qui n'est pas dans ce salon de patient.",
         "Invitez d'abord ce professionnel.",
     ),
+    "held": (
+        "L'effacement de ce salon est suspendu par son équipe : rien n'y est supprimé.",
+        "Si le motif a disparu, tapez dans le salon : !patient reprendre-effacement",
+    ),
     "not_available": (
         "{other} n'est pas disponible.",
         "Écrivez par MSSanté, ou invitez un autre confrère.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 from colloque.book import AttestationBook, read_secret
 from colloque.bot import Bot
@@ -21,20 +22,24 @@ from colloque.rooms.lifecycle import LifetimeRule
 from colloque.rooms.mark import ADMIN_KEY, RoomKind, home_key
 from colloque.service import Service
 from colloque.sockets import Server
-from colloque.store.schema import new_upgrades
 from colloque_salles import texts
+from colloque_salles.care_team import CareTeam
 from colloque_salles.commands import Commands
 from colloque_salles.erase import Eraser
 from colloque_salles.evicting import Evicting
 from colloque_salles.expire import Sweep
 from colloque_salles.hearing import Ledger
+from colloque_salles.holding import Holding
 from colloque_salles.jobs import Jobs
 from colloque_salles.leading import Leading
 from colloque_salles.opening import Opening
+from colloque_salles.prolonging import Prolonging
 from colloque_salles.receipts import Signer
 from colloque_salles.returning import Returning
-from colloque_salles.store import PatientRooms, register_upgrades
-from colloque_salles.store_evicted import Evicted, register_evicted
+from colloque_salles.store import PatientRooms
+from colloque_salles.store_evicted import Evicted
+from colloque_salles.store_life import RoomLife
+from colloque_salles.tables import salles_upgrades
 
 STUCK_S = 600.0
 """An erasure that has not moved for that long is an incident."""
@@ -53,19 +58,24 @@ class SallesService(Service):
     async def open(self, stack: AsyncExitStack) -> None:
         """Connect everything, then listen and sweep."""
         config, own = self.config, self.config.salles
-        upgrades = new_upgrades()
-        register_upgrades(upgrades)
-        register_evicted(upgrades)
-        parts = await open_parts(self, stack, config.bot("salles"), upgrades)
-        patients, jobs = PatientRooms(parts.db), Jobs(parts.db)
+        parts = await open_parts(self, stack, config.bot("salles"), salles_upgrades())
+        patients, life, jobs = PatientRooms(parts.db), RoomLife(parts.db), Jobs(parts.db)
         book = AttestationBook(config.annuaire.snapshot, read_secret(config.secrets.snapshot))
         rights = Rights(config.admin.users, book, parts.clock)
-        life = own.lifetime
+        terms = own.lifetime
         rule = LifetimeRule(
-            idle=timedelta(seconds=life.idle_s),
-            notice=timedelta(seconds=life.notice_s),
-            linger=timedelta(seconds=life.linger_s),
+            idle=timedelta(seconds=terms.idle_s),
+            notice=timedelta(seconds=terms.notice_s),
+            linger=timedelta(seconds=terms.linger_s),
+            reminder=timedelta(seconds=terms.reminder_s),
         )
+        common: dict[str, Any] = {
+            "home": parts.home,
+            "patients": patients,
+            "keys": parts.keys,
+            "journal": parts.journal,
+            "clock": parts.clock,
+        }
         eraser = Eraser(
             admin=parts.admin,
             patients=patients,
@@ -80,25 +90,19 @@ class SallesService(Service):
             still_served=partial(_still_served, parts),
             config=config,
         )
+        holding = Holding(life=life, book=book, rule=rule, lasts=timedelta(seconds=terms.hold_s), **common)
+        prolonging = Prolonging(life=life, book=book, rule=rule, **common)
         sweep = Sweep(
-            home=parts.home,
-            patients=patients,
+            life=life,
+            holding=holding,
             jobs=jobs,
-            keys=parts.keys,
-            journal=parts.journal,
-            clock=parts.clock,
+            incidents=parts.incidents,
             rule=rule,
+            many_share=terms.many_share,
             eraser=eraser,
+            **common,
         )
-        opening = Opening(
-            home=parts.home,
-            rooms=parts.rooms,
-            patients=patients,
-            keys=parts.keys,
-            journal=parts.journal,
-            clock=parts.clock,
-            rule=rule,
-        )
+        opening = Opening(rooms=parts.rooms, rule=rule, **common)
         evicted = Evicted(parts.db)
         evicting = Evicting(
             home=parts.home,
@@ -111,28 +115,21 @@ class SallesService(Service):
             journal=parts.journal,
             clock=parts.clock,
         )
-        returning = Returning(
-            home=parts.home,
-            patients=patients,
-            evicted=evicted,
-            book=book,
-            keys=parts.keys,
-            journal=parts.journal,
-            clock=parts.clock,
-        )
-        leading = Leading(
-            home=parts.home,
-            patients=patients,
-            book=book,
-            keys=parts.keys,
-            journal=parts.journal,
-            clock=parts.clock,
-        )
+        returning = Returning(evicted=evicted, book=book, **common)
+        leading = Leading(book=book, **common)
+        care_team = CareTeam(home=parts.home, patients=patients, life=life, book=book, clock=parts.clock)
         await sweep.settle()
         await evicting.settle()
         await leading.settle()
         commands = Commands(
-            opening=opening, patients=patients, jobs=jobs, sweep=sweep, book=book, clock=parts.clock, rule=rule
+            opening=opening,
+            patients=patients,
+            jobs=jobs,
+            sweep=sweep,
+            holding=holding,
+            book=book,
+            clock=parts.clock,
+            rule=rule,
         )
         bot = Bot(
             me=Owner.SALLES,
@@ -140,10 +137,11 @@ class SallesService(Service):
             config=config,
             is_attested=rights.is_verified,
             administers=rights.administers,
-            handlers={**commands.table, **leading.table},
+            handlers={**commands.table, **leading.table, **care_team.table, **holding.table, **prolonging.table},
             handled=parts.handled,
+            listen=prolonging.tapped,
         )
-        ledger = Ledger(patients, parts.home.user)
+        ledger = Ledger(patients, life, parts.home.user)
 
         async def hear(heard: Heard) -> None:
             await ledger.hear(heard)

@@ -13,9 +13,10 @@ from colloque.identity import RoomId, UserId
 from colloque.matrix.home import Incoming
 from colloque.rooms.lifecycle import LifetimeRule, end_of
 from colloque.rooms.patient_room import RoomState
-from colloque_salles import texts
+from colloque_salles import texts, texts_life
 from colloque_salles.admitting import refusals
 from colloque_salles.expire import Sweep
+from colloque_salles.holding import Holding
 from colloque_salles.jobs import Jobs
 from colloque_salles.opening import Opening
 from colloque_salles.store import Kept, PatientRooms
@@ -32,6 +33,7 @@ class Commands:
         patients: PatientRooms,
         jobs: Jobs,
         sweep: Sweep,
+        holding: Holding,
         book: AttestationBook,
         clock: Clock,
         rule: LifetimeRule,
@@ -40,6 +42,7 @@ class Commands:
         self._patients = patients
         self._jobs = jobs
         self._sweep = sweep
+        self._holding = holding
         self._book = book
         self._clock = clock
         self._rule = rule
@@ -53,6 +56,7 @@ class Commands:
             "patient salon": self.room,
             "patient terminer": self.end,
             "etat": self.state,
+            "salons confirmer": self.confirm,
         }
 
     async def open(self, call: Call, message: Incoming, reply: Reply) -> None:
@@ -93,8 +97,9 @@ class Commands:
             return
         events, _ = await self._patients.counts(message.room)
         files = await self._patients.files(message.room)
-        end = end_of(kept.room, self._rule)
-        await reply(texts.room_state(kept, end=end, now=self._clock.now(), events=events, files=len(files)))
+        end, held = end_of(kept.room, self._rule), await self._holding.said_held(message.room)
+        words = texts.room_state(kept, end=end, now=self._clock.now(), events=events, files=len(files), held=held)
+        await reply(words)
 
     async def end(self, call: Call, message: Incoming, reply: Reply) -> None:  # noqa: ARG002
         """Close now; only its opener may."""
@@ -105,6 +110,8 @@ class Commands:
             await reply(texts.NOT_THE_OPENER)
         elif kept.room.state in {RoomState.CLOSED, RoomState.ERASING}:
             await reply(texts.ALREADY_CLOSED)
+        elif held := await self._holding.said_held(message.room):
+            await reply(held)
         else:
             await reply(texts.ending())
             await self._sweep.close(kept, actor=message.sender)
@@ -115,6 +122,11 @@ class Commands:
         erasing = len(await self._jobs.under_way())
         serial, _ = await self._jobs.last()
         await reply(texts.state(rooms=len(rooms) - erasing, erasing=erasing, receipts=serial))
+
+    async def confirm(self, call: Call, message: Incoming, reply: Reply) -> None:  # noqa: ARG002
+        """`!salons confirmer` in the admin room: many rooms may end at once."""
+        count = await self._sweep.allow_many()
+        await reply(texts_life.many_confirmed(count) if count else texts_life.NOTHING_MANY)
 
     def _concerns(self, kept: Kept, user: UserId) -> bool:
         return user == kept.room.opener or user in kept.room.members

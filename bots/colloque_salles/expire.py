@@ -3,20 +3,39 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from functools import partial
 
 from colloque.clock import Clock, to_millis
 from colloque.errors import ColloqueError, HomeRefused, Temporary
-from colloque.identity import digest
+from colloque.identity import RoomId, digest
 from colloque.logs import event as log_event
 from colloque.matrix.home import Home, text
-from colloque.rooms.lifecycle import Close, Erase, LifetimeRule, Warn, next_step
+from colloque.rooms.lifecycle import (
+    Close,
+    Erase,
+    LifetimeRule,
+    Postpone,
+    Remind,
+    Warn,
+    ends_by_itself,
+    next_step,
+    too_many,
+)
+from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
-from colloque_salles import texts
+from colloque_salles import texts, texts_life
 from colloque_salles.erase import Eraser
+from colloque_salles.holding import Holding
 from colloque_salles.jobs import Jobs
+from colloque_salles.prolonging import STEP, announce
 from colloque_salles.store import Kept, PatientRooms
+from colloque_salles.store_life import RoomLife
 
+MANY = "rooms.many"
+"""The incident of too many rooms that would end at once."""
 log = logging.getLogger(__name__)
 
 _SILENT = 100
@@ -31,32 +50,74 @@ class Sweep:
         *,
         home: Home,
         patients: PatientRooms,
+        life: RoomLife,
+        holding: Holding,
         jobs: Jobs,
+        incidents: Incidents,
         keys: RoomKeys,
         journal: Journal,
         clock: Clock,
         rule: LifetimeRule,
+        many_share: float,
         eraser: Eraser,
     ) -> None:
         self._home = home
         self._patients = patients
+        self._life = life
+        self._holding = holding
         self._jobs = jobs
+        self._incidents = incidents
         self._keys = keys
         self._journal = journal
         self._clock = clock
         self._rule = rule
+        self._many_share = many_share
         self._eraser = eraser
 
     async def once(self) -> None:
         """One pass: due steps, then one move of every erasure under way."""
-        for kept in await self._patients.all():
-            try:
-                await self._step(kept)
-            except Temporary as error:
-                log_event(log, "sweep.deferred", code=error.code)
-            except ColloqueError as error:
-                log_event(log, "sweep.failed", code=error.code)
+        await self._guarded(self._holding.once)
+        rooms = await self._patients.all()
+        waiting = {kept.room.room for kept in await self._stopped(rooms)}
+        for kept in rooms:
+            if kept.room.room not in waiting:
+                await self._guarded(partial(self._step, kept))
+        for room in await self._life.alone():
+            await self._guarded(partial(self._say_alone, room))
         await self._eraser.go_on()
+
+    async def _guarded(self, what: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await what()
+        except Temporary as error:
+            log_event(log, "sweep.deferred", code=error.code)
+        except ColloqueError as error:
+            log_event(log, "sweep.failed", code=error.code)
+
+    async def _stopped(self, rooms: Sequence[Kept]) -> list[Kept]:
+        """Rooms that must not end before an administrator has looked: too many would, all at once."""
+        now, allowed = self._clock.now(), await self._life.many_allowed()
+        ending = [kept for kept in rooms if ends_by_itself(kept.room, self._rule, now, allowed)]
+        if not too_many(len(ending), len(rooms), self._many_share):
+            await self._incidents.close(MANY)
+            return []
+        await self._incidents.open(MANY, texts_life.INCIDENT_MANY)
+        return ending
+
+    async def allow_many(self) -> int:
+        """An administrator has looked: what is due now may end. How many rooms that are."""
+        stopped = len(await self._stopped(await self._patients.all()))
+        if stopped:
+            await self._life.allow_many(self._clock.now())
+        return stopped
+
+    async def _say_alone(self, room: RoomId) -> None:
+        try:
+            await self._home.send(room, text(texts_life.ALONE), txn=f"alone-{digest(f'{room} {self._clock.now():%F}')}")
+        except HomeRefused as error:
+            if error.status not in {403, 404}:
+                raise
+        await self._life.set_alone(room, alone=False)
 
     async def settle(self) -> None:
         """At start: close the journal's intents that a crash left open, from what the database says was done."""
@@ -76,19 +137,29 @@ class Sweep:
     async def _step(self, kept: Kept) -> None:
         match next_step(kept.room, self._rule, self._clock.now()):
             case Warn(end=end):
-                now = self._clock.now()
                 # By the activity it follows, not by the end: a late warning's end moves at each try.
-                stamp = to_millis(kept.room.last_activity)
-                await self._home.send(
-                    kept.room.room, text(texts.warning(end, now)), txn=f"warn-{stamp}-{digest(kept.room.room)}"
-                )
+                await self._announce(kept, end, f"warn-{to_millis(kept.room.last_activity)}")
                 await self._patients.warned(kept.room.room, end, self._clock.now())
+            case Remind(end=end):
+                await self._announce(kept, end, f"remind-{to_millis(kept.room.warned_at or kept.room.last_activity)}")
+                await self._life.reminded(kept.room.room, self._clock.now())
+            case Postpone(end=end):
+                await self._home.send(
+                    kept.room.room,
+                    text(texts_life.postponed(end)),
+                    txn=f"moved-{to_millis(kept.room.last_activity)}-{digest(kept.room.room)}",
+                )
+                await self._life.postponed(kept.room.room)
             case Close():
                 await self.close(kept, actor="system")
             case Erase() if kept.close_heard:
                 await self._eraser.start(kept)
             case _:
                 pass
+
+    async def _announce(self, kept: Kept, end: datetime, once: str) -> None:
+        words = texts_life.warning(end, self._clock.now(), STEP)
+        await announce(self._home, self._life, kept, words, f"{once}-{digest(kept.room.room)}")
 
     async def close(self, kept: Kept, *, actor: str) -> None:
         """Stop writing (the power level first, so that clients grey the composer), then say so."""

@@ -6,13 +6,15 @@ from colloque.identity import UserId
 from colloque.matrix.home import Echo, Heard, Incoming, MemberChange, Unreadable
 from colloque.rooms.media import files_in
 from colloque_salles.store import PatientRooms
+from colloque_salles.store_life import RoomLife
 
 
 class Ledger:
     """Keeps, for each patient room, what an erasure will have to account for."""
 
-    def __init__(self, patients: PatientRooms, me: UserId) -> None:
+    def __init__(self, patients: PatientRooms, life: RoomLife, me: UserId) -> None:
         self._patients = patients
+        self._life = life
         self._me = me
 
     async def hear(self, heard: Heard) -> None:
@@ -39,6 +41,8 @@ class Ledger:
         members = set(kept.room.members)
         if change.membership == "join":
             members.add(change.user)
-        elif change.membership in {"leave", "ban"}:
+            await self._life.set_alone(change.room, alone=False)
+        elif change.membership in {"leave", "ban"} and change.user in members:
             members.discard(change.user)
+            await self._life.set_alone(change.room, alone=len(members) == 1)
         await self._patients.members(change.room, tuple(sorted(members)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -81,6 +81,8 @@ class Kept:
     """Its two words, which hold nothing about the patient."""
     close_heard: bool
     """True once our own sync brought back the closing message: the ledger is complete up to it."""
+    called: str = field(default="", repr=False)
+    """How the team calls the patient; health data, for members' encrypted rooms alone."""
 
 
 class PatientRooms:
@@ -204,6 +206,9 @@ class PatientRooms:
         return [(MxcUri(r["mxc"]), bool(r["shared"])) for r in rows]
 
 
+_MOMENTS = ("warned_for", "warned_at", "reminded_at", "prolonged_until", "held_until", "closed_at")
+
+
 def _kept(row: Any) -> Kept:
     return Kept(
         room=PatientRoom(
@@ -212,11 +217,10 @@ def _kept(row: Any) -> Kept:
             members=tuple(UserId(u) for u in json.loads(row["members"])),
             opened_at=from_millis(row["opened_at"]),
             last_activity=from_millis(row["last_activity"]),
-            warned_for=from_millis(row["warned_for"]) if row["warned_for"] is not None else None,
-            warned_at=from_millis(row["warned_at"]) if row["warned_at"] is not None else None,
             state=RoomState(row["state"]),
-            closed_at=from_millis(row["closed_at"]) if row["closed_at"] is not None else None,
+            **{name: from_millis(row[name]) if row[name] is not None else None for name in _MOMENTS},
         ),
         words=row["words"],
         close_heard=bool(row["close_heard"]),
+        called=row["called"],
     )

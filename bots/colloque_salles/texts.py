@@ -9,6 +9,7 @@ from colloque.attestation import Attestation
 from colloque.clock import PARIS
 from colloque.identity import RoomId
 from colloque.policy.admission import Reason
+from colloque.rooms.lifecycle import is_held
 from colloque_salles.store import Kept
 from colloque_salles.team import Team
 
@@ -121,15 +122,6 @@ def first_words(opener: str, life: timedelta, notice: timedelta) -> str:
     )
 
 
-def warning(end: datetime, now: datetime) -> str:
-    """The promised end."""
-    return (
-        f"⏳ Ce salon se ferme {when(end, now)}, puis il est effacé : messages et fichiers.\n"
-        "Classez au dossier ce qui doit être gardé. Écrire ici repousse la fermeture.\n"
-        "Ne peuvent être effacées d'ici : les copies déjà sur vos appareils et les sauvegardes du serveur."
-    )
-
-
 def closing(linger: timedelta) -> str:
     """The last message."""
     return f"🔒 Salon fermé : on n'y écrit plus. Il sera effacé dans {span(linger)}."
@@ -140,19 +132,27 @@ def erased(words: str, serial: int) -> str:
     return f"Le salon « {words} » est effacé. Reçu d'effacement n° {serial}, gardé par votre établissement."
 
 
-def room_state(kept: Kept, *, end: datetime, now: datetime, events: int, files: int) -> str:
-    """`!patient salon`."""
-    return (
-        f"Salon « {kept.words} » : {len(kept.room.members)} membres, {events} messages, {files} fichiers.\n"
-        f"Fermeture prévue {when(end, now)} si personne n'écrit."
-    )
+def room_state(kept: Kept, *, end: datetime, now: datetime, events: int, files: int, held: str = "") -> str:
+    """`!patient salon`. `held`: what is to be said of a hold."""
+    ends = held or f"Fermeture prévue {when(end, now)} si personne n'écrit."
+    return f"Salon « {kept.words} » : {len(kept.room.members)} membres, {events} messages, {files} fichiers.\n{ends}"
 
 
 def room_list(rooms: Sequence[tuple[Kept, datetime]], now: datetime, link: dict[RoomId, str]) -> str:
-    """`!patients`."""
-    lines = ["Vos salons patients :"]
-    lines += [f"– {k.words} : se ferme {when(end, now)} {link[k.room.room]}" for k, end in rooms]
-    return "\n".join(lines)
+    """`!patients`: the room's words, how the team calls the patient, the last message, the end, a link."""
+    return "\n".join(["Vos salons patients :", *(_listed(k, end, now, link[k.room.room]) for k, end in rooms)])
+
+
+def _listed(kept: Kept, end: datetime, now: datetime, link: str) -> str:
+    name = f" → {kept.called}" if kept.called else ""
+    wrote = f"{kept.room.last_activity.astimezone(PARIS):%d/%m à %H:%M}"
+    if kept.room.closed_at is not None:
+        ends = "fermé"
+    elif is_held(kept.room, now):
+        ends = "effacement suspendu"
+    else:
+        ends = f"se ferme {when(end, now)}"
+    return f"– {kept.words}{name} → dernier message le {wrote} → {ends} {link}"
 
 
 def ending() -> str:

@@ -123,7 +123,7 @@ def write_config(layout: Layout, ports: Ports, homeserver_url: str, ca: Path) ->
             "salles",
             receipts=str(layout.receipts),
             receipt_key=str(layout.secret("receipts.pem")),
-            lifetime={"idle_s": IDLE_S, "notice_s": NOTICE_S, "linger_s": LINGER_S},
+            lifetime={"idle_s": IDLE_S, "notice_s": NOTICE_S, "reminder_s": 0, "linger_s": LINGER_S},
             sweep_s=1.0,
         ),
         "mssante": service(

@@ -163,8 +163,14 @@ class LifetimeConfig:
     """From the last message to the end."""
     notice_s: int = 7 * 86400
     """Between the warning and the end, at least."""
+    reminder_s: int = 86400
+    """Between the second warning and the end, at least; 0: there is none."""
     linger_s: int = 3600
     """Between the closing (read-only) and the erasure."""
+    hold_s: int = 90 * 86400
+    """How long a hold lasts; it may be renewed."""
+    many_share: float = 0.2
+    """When more than this share of the rooms would end at once (and more than five), an administrator is asked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,21 @@ from colloque.policy.federation_list import public_key
 from colloque.policy.jws import is_kid
 
 if TYPE_CHECKING:
-    from colloque.config import Config, FederationConfig
+    from colloque.config import Config, FederationConfig, LifetimeConfig
 
 
 INACTIVE_WARNING_DAYS = 30
 """How long before an unused account is closed its holder is warned."""
+
+
+def _lifetime_checks(life: LifetimeConfig) -> list[Problem]:
+    wrong = {
+        "notice_s": (life.notice_s >= life.idle_s, "must be shorter than idle_s"),
+        "reminder_s": (0 < life.reminder_s >= life.notice_s, "must be shorter than notice_s, or 0"),
+        "hold_s": (life.hold_s <= life.notice_s, "must be longer than notice_s: a hold's end is announced"),
+        "many_share": (not 0 < life.many_share <= 1, "must be above 0, and 1 at most"),
+    }
+    return [Problem(f"salles.lifetime.{name}", why) for name, (holds, why) in wrong.items() if holds]
 
 
 def cross_checks(config: Config) -> list[Problem]:
@@ -28,9 +38,7 @@ def cross_checks(config: Config) -> list[Problem]:
     if config.mssante.psc is not None:
         out += psc_checks(config.mssante.psc, "mssante.psc", partial(_keeps_key, test=config.test))
     out += _annuaire_checks(config)
-    life = config.salles.lifetime
-    if life.notice_s >= life.idle_s:
-        out.append(Problem("salles.lifetime.notice_s", "must be shorter than idle_s"))
+    out += _lifetime_checks(config.salles.lifetime)
     names = [config.annuaire.localpart, config.salles.localpart, config.mssante.localpart]
     if len(set(names)) != len(names):
         out.append(Problem("salles.localpart", "the three bots must have three names"))

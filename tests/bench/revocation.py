@@ -74,7 +74,7 @@ def _let_rooms_live(place: Place) -> None:
     """The demo's rooms end within half a minute: not what is measured."""
     yaml = YAML()
     raw = yaml.load(place.layout.config)
-    raw["salles"]["lifetime"] = {"idle_s": 7200, "notice_s": 3600, "linger_s": 600}
+    raw["salles"]["lifetime"] = {"idle_s": 7200, "notice_s": 3600, "reminder_s": 0, "linger_s": 600}
     with place.layout.config.open("w", encoding="utf-8") as out:
         yaml.dump(raw, out)
 

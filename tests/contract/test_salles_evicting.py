@@ -18,10 +18,9 @@ from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque.store.rooms import Rooms
-from colloque.store.schema import new_upgrades
 from colloque_salles.evicting import Evicting
-from colloque_salles.store import register_upgrades
-from colloque_salles.store_evicted import Evicted, register_evicted
+from colloque_salles.store_evicted import Evicted
+from colloque_salles.tables import salles_upgrades
 from tests.servers.databases import Opener
 from tests.servers.dispatch import Recorder
 
@@ -70,10 +69,7 @@ def evictions(server: Server, rooms: Rooms, db: Database, tmp: Path, journal: Jo
 
 @pytest.fixture
 async def db(opened: Opener) -> Database:
-    upgrades = new_upgrades()
-    register_upgrades(upgrades)
-    register_evicted(upgrades)
-    return await opened(upgrades)
+    return await opened(salles_upgrades())
 
 
 @pytest.fixture

@@ -22,11 +22,11 @@ from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque.store.rooms import Rooms
-from colloque.store.schema import new_upgrades
 from colloque_salles.evicting import Evicting
 from colloque_salles.leading import Leading
-from colloque_salles.store import PatientRooms, register_upgrades
-from colloque_salles.store_evicted import Evicted, register_evicted
+from colloque_salles.store import PatientRooms
+from colloque_salles.store_evicted import Evicted
+from colloque_salles.tables import salles_upgrades
 from tests.servers.annuaire import rpps
 from tests.servers.databases import Opener
 from tests.servers.dispatch import Recorder
@@ -132,10 +132,7 @@ class Ward:
 
 @pytest.fixture
 async def ward(opened: Opener, tmp_path: Path, clock: FrozenClock) -> Ward:
-    upgrades = new_upgrades()
-    register_upgrades(upgrades)
-    register_evicted(upgrades)
-    ward = Ward(tmp_path, await opened(upgrades), clock)
+    ward = Ward(tmp_path, await opened(salles_upgrades()), clock)
     now = clock.now()
     await ward.patients.add(PatientRoom(room=ROOM, opener=ANNE, opened_at=now, last_activity=now), "pin-merle")
     await Rooms(ward.db).put("patient-x", ROOM, RoomKind.PATIENT, None)

@@ -9,9 +9,9 @@ from mautrix.util.async_db import Database
 
 from colloque.identity import EventId, MxcUri, RoomId, UserId
 from colloque.rooms.patient_room import PatientRoom, RoomState
-from colloque.store.schema import new_upgrades
 from colloque_salles.jobs import Jobs, ReceiptRow
-from colloque_salles.store import PatientRooms, register_upgrades
+from colloque_salles.store import PatientRooms
+from colloque_salles.tables import salles_upgrades
 from tests.servers.databases import Opener, count
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -21,9 +21,7 @@ ANNE, PAUL = UserId("@anne:h.test"), UserId("@paul:h.test")
 
 @pytest.fixture
 async def own(opened: Opener) -> Database:
-    upgrades = new_upgrades()
-    register_upgrades(upgrades)
-    return await opened(upgrades, "colloque_salles")
+    return await opened(salles_upgrades(), "colloque_salles")
 
 
 @pytest.fixture

@@ -79,6 +79,8 @@ class Reason(StrEnum):
     REMOTE = "remote"
     REMOTE_UNKNOWN = "remote_unknown"
     """Not admitted here yet: asked for, it may work in a moment."""
+    HELD = "held"
+    """The room's team keeps it from being erased: nothing of it is taken away."""
     INTERNAL = "internal"
     """The rule could not be asked: refused, to be safe."""
 

@@ -38,6 +38,12 @@ class PatientRoom:
     """The end that the last warning promised."""
     warned_at: datetime | None = None
     """When that warning was sent."""
+    reminded_at: datetime | None = None
+    """When the last reminder of a promised end was sent."""
+    prolonged_until: datetime | None = None
+    """Before that it does not end, however quiet it is."""
+    held_until: datetime | None = None
+    """Nothing ends before that; in the past, when the last hold ended."""
     state: RoomState = RoomState.OPEN
     closed_at: datetime | None = None
 

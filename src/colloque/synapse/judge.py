@@ -22,6 +22,8 @@ from colloque.policy.admission import (
 from colloque.policy.room_request import ENCRYPTION, THIRD_PARTY, names_room, opens
 from colloque.rooms.mark import ROOM_MARK, RoomKind
 from colloque.synapse.accounts import Accounts, Room
+from colloque.synapse.holds import KEY as HELD
+from colloque.synapse.holds import Holds
 
 MEMBER = "m.room.member"
 CREATE = "m.room.create"
@@ -33,9 +35,10 @@ _KEPT = [(ENCRYPTION, ""), (ROOM_MARK, "")]
 class Judge:
     """One instance a process."""
 
-    def __init__(self, api: ModuleApi, accounts: Accounts) -> None:
+    def __init__(self, api: ModuleApi, accounts: Accounts, holds: Holds) -> None:
         self._api = api
         self._accounts = accounts
+        self._holds = holds
 
     async def room(self, room_id: str) -> tuple[bool, Room]:
         """Are we in the room, and what is it?"""
@@ -114,10 +117,13 @@ class Judge:
         return bool(name == profile.display_name)
 
     async def redaction(self, event: EventBase) -> Verdict:
-        """Would it empty a state event that the room stands on?"""
+        """Would it empty a state event that the room stands on, or anything in a room that is held?"""
         target = event.content.get("redacts") or event.redacts
-        state = await self._api.get_room_state(event.room_id, _KEPT)
-        return Refused(Reason.ROOM_PUBLIC) if any(e.event_id == target for e in state.values()) else ALLOWED
+        state = await self._api.get_room_state(event.room_id, [*_KEPT, HELD])
+        if self._holds.stands(state):
+            return Refused(Reason.HELD)
+        kept = (state[key] for key in _KEPT if key in state)
+        return Refused(Reason.ROOM_PUBLIC) if any(e.event_id == target for e in kept) else ALLOWED
 
 
 def of_state(type_: str, key: str, content: Mapping[str, object]) -> Verdict:

@@ -30,6 +30,7 @@ from colloque.policy.admission import Allowed, Reason, Refused, Standing, Verdic
 from colloque.policy.room_request import ENCRYPTION, GUESTS, MEGOLM, RoomRequest
 from colloque.synapse.accounts import Accounts
 from colloque.synapse.autojoin import AutoJoin
+from colloque.synapse.holds import Holds
 from colloque.synapse.inbound import Inbound
 from colloque.synapse.inspection import Inspection
 from colloque.synapse.judge import Judge
@@ -59,7 +60,8 @@ class ColloqueModule:
         self._accounts = Accounts(config, self._book, self._clock, api.is_mine)
         self._reports = Reports(api, config.socket)
         self._verdicts = Verdicts(self._reports)
-        self._judge = Judge(api, self._accounts)
+        holds = Holds(api, self._accounts, self._clock)
+        self._judge = Judge(api, self._accounts, holds)
         self._autojoin = AutoJoin(api, config, self._accounts, self._judge)
         inspection = Inspection(api, self._accounts, self._reports)
         inbound = Inbound(self._accounts, self._judge, self._verdicts, self._reports, inspection.entered)
@@ -77,6 +79,7 @@ class ColloqueModule:
         api.register_third_party_rules_callbacks(
             on_create_room=self.on_create_room,
             check_event_allowed=self.check_event_allowed,
+            check_can_shutdown_room=holds.may_shut_down,
             check_threepid_can_be_invited=self.check_threepid_can_be_invited,
             check_visibility_can_be_modified=self.check_visibility_can_be_modified,
         )

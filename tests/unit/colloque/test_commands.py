@@ -168,14 +168,17 @@ def test_each_person_sees_what_they_may_use() -> None:
         return [c.name for c in commands_for(rights, room)]
 
     assert names(set(), "home") == ["aide", "inscription", "code", "sessions"]
-    assert names({Right.ATTESTED}, "patient") == ["patient salon", "patient terminer", "patient referent"]
+    assert names({Right.ATTESTED}, "patient") == [
+        *("patient salon", "patient terminer", "patient referent", "patient equipe", "patient prolonger"),
+        *("patient appeler", "patient suspendre effacement"),
+    ]
     assert names({Right.ATTESTED}, "mail") == [
         "ecrire", "transferer", "objet", "repondre tous", "sans reponse", *_BOX, "traite", "a traiter", "inviter",
         "inviter fin", "envoyer par mail", "envois", "renvoyer",
     ]  # fmt: skip
     assert names({Right.ADMIN}, "admin") == [
         "aide", "etat", "revoquer", "retablir", "administrateurs", "administrateur ajouter", "administrateur retirer",
-        "equipe", "equipe ajouter", "equipe retirer", "annuaire confirmer",
+        "equipe", "equipe ajouter", "equipe retirer", "salons confirmer", "annuaire confirmer",
     ]  # fmt: skip
     assert names({Right.ATTESTED}, "admin") == ["aide"]
 

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from colloque.errors import Inconsistent
 from colloque.identity import RoomId, UserId
-from colloque.rooms.lifecycle import Close, Erase, LifetimeRule, Warn, end_of, next_step
+from colloque.rooms.lifecycle import (
+    Close,
+    Erase,
+    LifetimeRule,
+    Postpone,
+    Warn,
+    end_of,
+    next_step,
+)
 from colloque.rooms.patient_room import PatientRoom, RoomState
 
 DAY = timedelta(days=1)
@@ -73,13 +81,15 @@ def test_a_warning_sent_later_than_decided_counts_from_when_it_was_sent() -> Non
 def test_who_writes_voids_the_promise_and_is_warned_again_in_time() -> None:
     wrote = START + 29 * DAY
     room = replace(WARNED, last_activity=wrote)
+    assert next_step(room, RULE, END) == Postpone(wrote + 30 * DAY)
+    room = replace(room, state=RoomState.OPEN, warned_for=None, warned_at=None)
     assert next_step(room, RULE, END) is None
     assert next_step(room, RULE, wrote + 23 * DAY) == Warn(wrote + 30 * DAY)
     assert end_of(room, RULE) == wrote + 30 * DAY
 
 
 def test_a_clock_that_steps_back_only_makes_things_wait() -> None:
-    for room in (ROOM, WARNED, closed(WARNED, END)):
+    for room in (ROOM, WARNED, closed(WARNED, END), replace(WARNED, held_until=START)):
         assert next_step(room, RULE, START - 400 * DAY) is None
 
 
@@ -88,7 +98,7 @@ def test_a_shorter_rule_keeps_the_promised_end_a_longer_one_moves_it() -> None:
     assert next_step(WARNED, shorter, END - timedelta(seconds=1)) is None
     assert next_step(WARNED, shorter, END) == Close()
     longer = LifetimeRule(idle=60 * DAY, notice=7 * DAY, linger=timedelta(0))
-    assert next_step(WARNED, longer, END) is None
+    assert next_step(WARNED, longer, END) == Postpone(START + 60 * DAY)
     assert next_step(WARNED, longer, START + 53 * DAY) == Warn(START + 60 * DAY)
 
 

@@ -1,0 +1,19 @@
+"""Every table of the patient-room service, in the order in which they came: migrations are numbered."""
+
+from __future__ import annotations
+
+from mautrix.util.async_db import UpgradeTable
+
+from colloque.store.schema import new_upgrades
+from colloque_salles.store import register_upgrades
+from colloque_salles.store_evicted import register_evicted
+from colloque_salles.store_life import register_life
+
+
+def salles_upgrades() -> UpgradeTable:
+    """All of them, those that every service has first."""
+    table = new_upgrades()
+    register_upgrades(table)
+    register_evicted(table)
+    register_life(table)
+    return table

@@ -1,0 +1,165 @@
+"""One patient room on a real database, with a homeserver that writes down what it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from mautrix.util.async_db import Database
+
+from colloque.attestation import Attestation, Method, snapshot
+from colloque.book import AttestationBook
+from colloque.bot import Handler
+from colloque.clock import FrozenClock
+from colloque.commands import Call, parse
+from colloque.identity import EventId, RoomId, UserId
+from colloque.matrix.home import Incoming
+from colloque.rooms.lifecycle import LifetimeRule
+from colloque.rooms.patient_room import PatientRoom
+from colloque.snapshot import SnapshotWriter
+from colloque.store.incidents import Incidents
+from colloque.store.journal import Journal
+from colloque.store.roomkeys import RoomKeys
+from colloque_salles.care_team import CareTeam
+from colloque_salles.expire import Sweep
+from colloque_salles.holding import Holding
+from colloque_salles.jobs import Jobs
+from colloque_salles.prolonging import Prolonging
+from colloque_salles.store import Kept, PatientRooms
+from colloque_salles.store_life import RoomLife
+from tests.servers.annuaire import rpps
+from tests.servers.dispatch import Recorder
+
+DAY = timedelta(days=1)
+RULE = LifetimeRule(idle=30 * DAY, notice=7 * DAY, linger=timedelta(hours=1), reminder=DAY)
+ROOM = RoomId("!room")
+ANNE, BOB = UserId("@anne:h.test"), UserId("@bob:h.test")
+_KEY = b"k" * 32
+
+
+class Server(Recorder):
+    """Rooms' state and members."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inside: dict[UserId, str] = {ANNE: "join", BOB: "invite", self.user: "join"}
+        self.states: dict[tuple[RoomId, str], dict[str, Any]] = {}
+
+    async def members(self, room: RoomId) -> dict[UserId, str]:
+        return dict(self.inside)
+
+    async def state(self, room: RoomId, type_: str, state_key: str = "") -> dict[str, Any] | None:
+        return self.states.get((room, type_))
+
+    async def set_state(self, room: RoomId, type_: str, content: dict[str, Any], state_key: str = "") -> EventId:
+        self.states[room, type_] = content
+        return EventId("$s")
+
+    @property
+    def said(self) -> list[str]:
+        return [content["body"] for _, content in self.sent.values() if "body" in content]
+
+
+class Erasing:
+    """An eraser that notes what it was to erase."""
+
+    def __init__(self) -> None:
+        self.rooms: list[RoomId] = []
+
+    async def start(self, kept: Kept) -> None:
+        self.rooms.append(kept.room.room)
+
+    async def go_on(self) -> None:
+        pass
+
+
+class Ward:
+    """ROOM is ANNE's, on day 0."""
+
+    def __init__(self, tmp: Path, db: Database, clock: FrozenClock) -> None:
+        self.db, self.clock, self.server, self.eraser = db, clock, Server(), Erasing()
+        self.patients, self.life, self.incidents = PatientRooms(db), RoomLife(db), Incidents(db, clock)
+        self.begin = clock.now()
+        self.count = 0
+        writer, book = SnapshotWriter(tmp / "snapshot", _KEY), AttestationBook(tmp / "snapshot", _KEY)
+        held = [self._held(1, ANNE), self._held(2, BOB)]
+        writer.publish(snapshot(1, self.begin, held))
+        common: dict[str, Any] = {
+            "home": self.server,
+            "patients": self.patients,
+            "life": self.life,
+            "clock": clock,
+        }
+        acts = {"keys": RoomKeys(db), "journal": Journal.open(tmp / "journal.jsonl", clock)}
+        self.holding = Holding(book=book, rule=RULE, lasts=90 * DAY, **acts, **common)
+        self.prolonging = Prolonging(book=book, rule=RULE, **acts, **common)
+        self.care_team = CareTeam(book=book, **common)
+        self.sweep = Sweep(
+            holding=self.holding,
+            jobs=Jobs(db),
+            incidents=self.incidents,
+            rule=RULE,
+            many_share=0.2,
+            eraser=self.eraser,  # type: ignore[arg-type]
+            **acts,
+            **common,
+        )
+
+    def _held(self, number: int, user: UserId) -> Attestation:
+        name = f"{user[1:].partition(':')[0].upper()} · médecin"
+        return Attestation(
+            user, rpps(number), name, Method.PSC, self.begin, self.begin + 400 * DAY, professions=("10",), category="C"
+        )
+
+    @property
+    def handlers(self) -> Mapping[str, Handler]:
+        return {**self.holding.table, **self.prolonging.table, **self.care_team.table}
+
+    async def add(self, room: RoomId = ROOM, words: str = "Pin Merle") -> None:
+        """A room that is opened now."""
+        now = self.clock.now()
+        await self.patients.add(PatientRoom(room=room, opener=ANNE, opened_at=now, last_activity=now), words)
+
+    def day(self, number: float) -> datetime:
+        """It is that many days after the beginning."""
+        self.clock.advance(seconds=(self.begin + number * DAY - self.clock.now()).total_seconds())
+        return self.clock.now()
+
+    async def kept(self, room: RoomId = ROOM) -> Kept:
+        found = await self.patients.get(room)
+        assert found is not None
+        return found
+
+    async def typed(self, who: UserId, words: str, event: str = "") -> str:
+        """What is answered to a command typed in ROOM."""
+        self.count += 1
+        event = event or f"$e{self.count}"
+        before = len(self.server.said)
+        call = parse(words)
+        assert isinstance(call, Call), words
+
+        async def reply(body: str, html: str | None = None) -> EventId:
+            return await self.server.send(ROOM, {"body": body}, txn=event)
+
+        await self.handlers[call.command.name](call, self._message(who, event, {"body": words}), reply)
+        return "\n".join(self.server.said[before:])
+
+    async def taps(self, who: UserId, on: EventId, key: str = "➕", room: RoomId = ROOM) -> str:
+        """What is answered to a reaction."""
+        self.count += 1
+        before = len(self.server.said)
+        content = {"m.relates_to": {"rel_type": "m.annotation", "event_id": on, "key": key}}
+        message = self._message(who, f"$r{self.count}", content, room, "m.reaction")
+
+        async def reply(body: str, html: str | None = None) -> EventId:
+            return await self.server.send(room, {"body": body}, txn=message.event)
+
+        await self.prolonging.tapped(message, reply)
+        return "\n".join(self.server.said[before:])
+
+    def _message(
+        self, who: UserId, event: str, content: dict[str, Any], room: RoomId = ROOM, type_: str = "m.room.message"
+    ) -> Incoming:
+        return Incoming(room, EventId(event), who, self.clock.now(), type_, content, True, True)
