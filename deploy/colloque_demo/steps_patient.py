@@ -72,7 +72,7 @@ async def end_room(stage: Stage, opened: OpenRoom) -> None:
     for what, after in (("the warning", IDLE_S - NOTICE_S), ("the closing", IDLE_S)):
         deadline = opened.last_word + after + _SLACK_S
         at, message = await author.hear(
-            lambda m: m.room == room and m.sender == bot and m.event not in seen,
+            lambda m: m.room == room and m.sender == bot and m.type == "m.room.message" and m.event not in seen,
             what,
             since=opened.heard,
             timeout_s=deadline - monotonic(),
