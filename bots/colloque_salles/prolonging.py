@@ -9,11 +9,12 @@ from colloque.book import AttestationBook
 from colloque.bot import Handler, Reply
 from colloque.clock import Clock
 from colloque.commands import Call, duration
-from colloque.identity import EventId, UserId
+from colloque.identity import UserId
 from colloque.matrix.home import Home, Incoming, reaction, text
 from colloque.rooms.lifecycle import LifetimeRule, end_of, is_promised
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
+from colloque.taps import is_sign, tapped
 from colloque_salles import texts
 from colloque_salles import texts_life as says
 from colloque_salles.store import Kept, PatientRooms
@@ -68,10 +69,10 @@ class Prolonging:
 
     async def tapped(self, message: Incoming, reply: Reply) -> None:
         """A reaction in a patient room: under an announced end that still stands it prolongs, once an announcement."""
-        relates = message.content.get("m.relates_to")
-        if message.type != "m.reaction" or not isinstance(relates, dict) or not _is_plus(relates.get("key")):
+        tap = tapped(message.content) if message.type == "m.reaction" else None
+        if tap is None or not is_sign(tap[1], says.PROLONG):
             return
-        room = await self._life.announces(EventId(str(relates.get("event_id", ""))))
+        room = await self._life.announces(tap[0])
         kept = await self._patients.get(message.room)
         if kept is None or room != message.room:
             return
@@ -97,11 +98,6 @@ class Prolonging:
     def _name(self, user: UserId) -> str:
         held = self._book.of(user, self._clock.now())
         return held.name.partition(" · ")[0] if held is not None else "Un membre de l'équipe"
-
-
-def _is_plus(key: object) -> bool:
-    """With or without the variation selector that some phones add."""
-    return isinstance(key, str) and key.rstrip("\ufe0f") == says.PROLONG
 
 
 async def announce(home: Home, life: RoomLife, kept: Kept, body: str, txn: str) -> None:

@@ -21,7 +21,8 @@ from colloque.errors import HomeRefused, NotFound, Refused
 from colloque.identity import EventId, MssanteAddress, RoomId, UserId, digest
 from colloque.matrix.home import Home, Incoming, edit, text
 from colloque.store.journal import Journal
-from colloque_mssante import mapping, showing
+from colloque.taps import is_sign
+from colloque_mssante import mapping
 from colloque_mssante import texts_teams as texts
 from colloque_mssante.authors import Authors
 from colloque_mssante.mapping import Struck, Tap
@@ -72,7 +73,7 @@ class Handled:
     async def hear(self, said: Incoming) -> bool:
         """Take in a tap of ☑️ on a mail, or its withdrawal, by who may; False for anything else. Safe to repeat."""
         meant = mapping.to_meant(said)
-        if isinstance(meant, Tap) and showing.is_sign(meant.key, texts.HANDLED):
+        if isinstance(meant, Tap) and is_sign(meant.key, texts.HANDLED):
             mail = await self._shown_by(meant.on, said.room)
             return mail is not None and await self._note(mail, said.sender, said.event)
         if isinstance(meant, Struck):

@@ -18,6 +18,7 @@ from colloque.errors import HomeRefused, NotFound, Refused, Temporary
 from colloque.identity import EventId, RoomId, digest
 from colloque.matrix.home import Home, edit, reaction, text
 from colloque.store.schema import transaction
+from colloque.taps import NUMBERS
 from colloque_mssante import drafts as states
 from colloque_mssante import showing, texts
 from colloque_mssante.authors import Authors
@@ -28,7 +29,7 @@ from colloque_mssante.drafts import Draft, Line, RoomLocks
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.store_drafts import Drafts
 from colloque_mssante.targets import Target
-from colloque_mssante.texts_writing import EXPIRED, NUMBERS
+from colloque_mssante.texts_writing import EXPIRED
 from colloque_mssante.threads import Threads
 
 _LOOK_S = 5.0

@@ -20,6 +20,7 @@ from colloque.mail.html import readable, words
 from colloque.mail.message import Attachment, Mail
 from colloque.mail.rich import to_rich
 from colloque.matrix.home import HTML_FORMAT, Incoming, JsonDict, text, without_quote
+from colloque.taps import tapped
 from colloque_mssante import texts
 from colloque_mssante.cards import Card
 from colloque_mssante.drafts import Line
@@ -200,7 +201,8 @@ def to_meant(said: Incoming) -> Written | Changed | Tap | Struck | No:
     content = said.content
     relation = content.get("m.relates_to")
     if said.type == "m.reaction":
-        return _tap(relation)
+        tap = tapped(content)
+        return Tap(*tap) if tap is not None else No.SILENT
     if said.type == "m.room.redaction":
         what = content.get("redacts")
         return Struck(EventId(what)) if isinstance(what, str) else No.SILENT
@@ -214,13 +216,6 @@ def to_meant(said: Incoming) -> Written | Changed | Tap | Struck | No:
     answers = _answered(relation)
     line = _line(said.event, content, without_quote(said.body) if answers else said.body)
     return line if isinstance(line, No) else Written(line, answers, None if answers else _root(relation))
-
-
-def _tap(relation: object) -> Tap | No:
-    match relation:
-        case {"rel_type": "m.annotation", "event_id": str(on), "key": str(key)}:
-            return Tap(EventId(on), key)
-    return No.SILENT
 
 
 def _changed(content: Mapping[str, Any]) -> Changed | No:

@@ -12,11 +12,11 @@ from colloque.errors import BadInput, HomeRefused, Refused, Temporary
 from colloque.identity import EventId, RoomId, digest
 from colloque.matrix.home import Heard, Home, Incoming, text, without_quote
 from colloque.rooms.mark import RoomKind, RoomMark
+from colloque.taps import is_sign, tapped
 from colloque_mssante import texts_opening as texts
 from colloque_mssante.mapping import is_edit
 from colloque_mssante.opening import Holder, Opener
 from colloque_mssante.opening_rules import Why, read_hours
-from colloque_mssante.showing import is_sign
 
 logger = logging.getLogger(__name__)
 
@@ -92,10 +92,8 @@ class OpeningWords:
 
     @staticmethod
     def _taps(heard: Incoming, notice: EventId | None) -> bool:
-        relation = heard.content.get("m.relates_to")
-        if heard.type != "m.reaction" or notice is None or not isinstance(relation, dict):
-            return False
-        return relation.get("event_id") == notice and is_sign(str(relation.get("key", "")), texts.OPEN_SIGN)
+        tap = tapped(heard.content) if heard.type == "m.reaction" else None
+        return tap is not None and tap[0] == notice and is_sign(tap[1], texts.OPEN_SIGN)
 
 
 def _is_mail(said: Incoming) -> bool:

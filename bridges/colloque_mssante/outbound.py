@@ -14,6 +14,7 @@ from colloque.clock import Clock, to_millis
 from colloque.errors import HomeRefused, Refused
 from colloque.identity import EventId, RoomId, digest
 from colloque.matrix.home import Home, Incoming, text
+from colloque.taps import is_sign, looks_like_number
 from colloque_mssante import drafts as states
 from colloque_mssante import mapping, showing, texts, texts_teams, texts_writing
 from colloque_mssante.composing import Composer
@@ -123,7 +124,7 @@ class Outbound:
 
     async def _to_draft(self, draft: Draft, line: Line) -> None:
         """An answer to the bot's message about a draft: a number where it asks, else one more message of it."""
-        if draft.state == states.ASKING and showing.looks_like_number(line.words):
+        if draft.state == states.ASKING and looks_like_number(line.words):
             await self._choose(draft, line.words, by=line.event)
         elif draft.state in states.LIVE:
             await self._gathering.add(draft, line)
@@ -133,7 +134,7 @@ class Outbound:
     async def _loose(self, said: Incoming, line: Line) -> None:
         """A message that names nothing: for the draft that such messages were said to be for, or to be asked about."""
         for draft in await self._drafts.live(said.room, said.sender):
-            if draft.state == states.ASKING and showing.looks_like_number(line.words):
+            if draft.state == states.ASKING and looks_like_number(line.words):
                 await self._choose(draft, line.words, by=line.event)
                 return
             if draft.loose:
@@ -146,13 +147,13 @@ class Outbound:
     async def _tapped(self, said: Incoming, tap: Tap) -> None:
         draft = await self._of_notice(said.room, tap.on)
         if draft is None:
-            if showing.is_sign(tap.key, texts_writing.TO_ALL):
+            if is_sign(tap.key, texts_writing.TO_ALL):
                 await self.answer_all(said, tap.on)
             return
         _check_own(draft, said)
-        if showing.is_sign(tap.key, texts_writing.CANCEL):
+        if is_sign(tap.key, texts_writing.CANCEL):
             await self._drafts.end(draft, states.CANCELLED)
-        elif showing.is_sign(tap.key, texts_writing.SEND_NOW):
+        elif is_sign(tap.key, texts_writing.SEND_NOW):
             if draft.state in {states.WAITING, states.CONFIRMING}:
                 await self._drafts.change(draft, state=states.WAITING, next_at=self._clock.now())
         elif draft.state == states.ASKING:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
-
 from mautrix.util.async_db import Database
 
 from colloque.identity import MxcUri, RoomId
 from colloque.matrix.home import Home
+from colloque.rooms.picture import SIDE, WHITE, png
 from colloque_mssante import texts, texts_teams
 from colloque_mssante.crypto import Account
 
-_SIDE = 128
-"""Pixels of the picture's side."""
-_ORANGE, _WHITE = b"\xc2\x4e\x00", b"\xff\xff\xff"
+_ORANGE = b"\xc2\x4e\x00"
 
 
 class PatientRooms:
@@ -55,16 +51,11 @@ class PatientRooms:
 
 
 def picture() -> bytes:
-    """A PNG (RFC 2083): somebody, white on orange, like no colleague's picture."""
-    rows = (b"\0" + b"".join(_WHITE if _is_body(x, y) else _ORANGE for x in range(_SIDE)) for y in range(_SIDE))
-    head = struct.pack(">IIBBBBB", _SIDE, _SIDE, 8, 2, 0, 0, 0)
-    chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(b"".join(rows), 9)), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
-    )
+    """Somebody, white on orange, like no colleague's picture."""
+    return png(lambda x, y: WHITE if _is_body(x, y) else _ORANGE)
 
 
 def _is_body(x: int, y: int) -> bool:
     """A head, and shoulders."""
-    across = x - _SIDE // 2
+    across = x - SIDE // 2
     return across**2 + (y - 46) ** 2 < 22**2 or (y < 116 and across**2 + (y - 116) ** 2 < 42**2)

@@ -7,11 +7,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 from colloque.mail.message import Party
+from colloque.taps import NUMBERS, number_of
 from colloque_mssante import drafts as states
 from colloque_mssante import texts_writing as texts
 from colloque_mssante.drafts import Draft, Line, Option
 from colloque_mssante.targets import Target, is_patient, shown
-from colloque_mssante.texts_writing import NUMBERS
 from colloque_mssante.threads import Thread
 
 PATIENCE = timedelta(hours=24)
@@ -79,20 +79,8 @@ def signs(draft: Draft) -> tuple[str, ...]:
 
 def chosen(draft: Draft, said: str) -> Option | None:
     """The option that a number or a keycap names."""
-    plain = _plain(said).removesuffix("\u20e3").removesuffix(".").strip()
-    rank = int(plain) if plain.isascii() and plain.isdigit() and len(plain) < 3 else 0
+    rank = number_of(said)
     return draft.options[rank - 1] if 0 < rank <= len(draft.options) else None
-
-
-def is_sign(key: str, sign: str) -> bool:
-    """Clients write the same emoji with or without a variation selector, some with a skin tone."""
-    return _plain(key).startswith(_plain(sign))
-
-
-def looks_like_number(said: str) -> bool:
-    """True for what can only be an answer to a numbered question."""
-    plain = _plain(said).removesuffix("\u20e3").removesuffix(".").strip()
-    return plain.isascii() and plain.isdigit() and len(plain) < 3
 
 
 def readdressed(target: Target, party: Party) -> Option:
@@ -109,7 +97,3 @@ def _of_patient(target: Target) -> str:
 
 def _subject(draft: Draft, target: Target, writer: str) -> str:
     return texts.subject(draft.subject or target.subject, writer, replaces=bool(target.replaces))
-
-
-def _plain(text: str) -> str:
-    return text.strip().replace("\ufe0f", "")

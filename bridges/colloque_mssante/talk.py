@@ -14,8 +14,9 @@ from colloque.errors import HomeRefused, NotFound, Refused, Temporary
 from colloque.identity import EventId, RoomId, UserId, digest
 from colloque.matrix.home import Incoming, Read, text
 from colloque.matrix.nio_home import NioHome
+from colloque.taps import is_sign, looks_like_number
 from colloque_mssante import drafts as states
-from colloque_mssante import mapping, showing, texts_guests, texts_writing
+from colloque_mssante import mapping, texts_guests, texts_writing
 from colloque_mssante.authors import Authors
 from colloque_mssante.drafts import RoomLocks
 from colloque_mssante.gathering import By, Gathering
@@ -73,7 +74,7 @@ class Talk:
         """
         meant = mapping.to_meant(said)
         if isinstance(meant, Tap):
-            return showing.is_sign(meant.key, texts_guests.BY_MAIL) and await self._tapped(said, meant.on)
+            return is_sign(meant.key, texts_guests.BY_MAIL) and await self._tapped(said, meant.on)
         if isinstance(meant, Struck | Changed):
             return await self._changed(said, meant)
         if not await self.shares(said.room) or not (said.encrypted and said.device_signed):
@@ -139,7 +140,7 @@ class Talk:
         if meant.answers is not None:
             return await self._drafts.of_notice(meant.answers) is not None
         for draft in await self._drafts.live(said.room, said.sender):
-            if draft.loose or (draft.state == states.ASKING and showing.looks_like_number(meant.line.words)):
+            if draft.loose or (draft.state == states.ASKING and looks_like_number(meant.line.words)):
                 return meant.root is None
         return False
 

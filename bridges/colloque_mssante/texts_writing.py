@@ -9,7 +9,6 @@ from colloque.clock import PARIS
 from colloque_mssante.texts import NO_SUBJECT
 
 SEND_NOW, CANCEL, TO_ALL = "✅", "❌", "👥"
-NUMBERS = ("1️⃣", "2️⃣", "3️⃣", "4️⃣", "5️⃣", "6️⃣", "7️⃣", "8️⃣", "9️⃣")
 
 ADDRESS_GONE = "Rien n'est parti : l'Annuaire Santé ne connaît plus cette adresse de votre correspondant."
 EXPIRED = "Rien n'est parti : ce message attendait votre réponse depuis plus d'une journée. Écrivez-le de nouveau."

@@ -9,6 +9,7 @@ from colloque.clock import Clock
 from colloque.errors import Refused, Temporary
 from colloque.identity import EventId, MssanteAddress, RoomId, UserId
 from colloque.mail.message import Party
+from colloque.taps import NUMBERS
 from colloque_mssante import drafts as states
 from colloque_mssante import targets, texts, texts_documents, texts_writing
 from colloque_mssante.authors import Authors
@@ -19,7 +20,6 @@ from colloque_mssante.outbox import Outbox
 from colloque_mssante.sends import Send
 from colloque_mssante.store_mails import Mails
 from colloque_mssante.targets import Target, Whitelisted, shown
-from colloque_mssante.texts_writing import NUMBERS
 from colloque_mssante.threads import Thread, Threads
 
 OPEN_FOR = timedelta(days=90)

@@ -9,10 +9,11 @@ import pytest
 
 from colloque.identity import EventId, MssanteAddress, RoomId, UserId
 from colloque.mail.message import Party
+from colloque.taps import is_sign, looks_like_number
 from colloque_mssante import drafts as states
 from colloque_mssante import texts_writing as texts
 from colloque_mssante.drafts import Draft, Line, Option
-from colloque_mssante.showing import chosen, is_sign, looks_like_number, notice, signs
+from colloque_mssante.showing import chosen, notice, signs
 from colloque_mssante.targets import Target
 from colloque_mssante.threads import Thread
 
