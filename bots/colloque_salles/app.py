@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+import math
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from colloque.book import AttestationBook, read_secret
-from colloque.bot import Bot
+from colloque.bot import Bot, Reply
 from colloque.bot_service import Parts, open_parts, post_incidents
 from colloque.calls import JsonDict
 from colloque.clock import monotonic
@@ -16,7 +19,9 @@ from colloque.commands import Owner
 from colloque.config import Config
 from colloque.errors import HomeRefused
 from colloque.identity import MxcUri, parse_user_id
-from colloque.matrix.home import Heard, MemberChange, text
+from colloque.logs import event as log_event
+from colloque.matrix.home import Heard, Incoming, MemberChange, text
+from colloque.patience import patiently
 from colloque.rights import Rights
 from colloque.rooms.lifecycle import LifetimeRule
 from colloque.rooms.mark import ADMIN_KEY, RoomKind, home_key
@@ -25,6 +30,7 @@ from colloque.sockets import Server
 from colloque_salles import texts
 from colloque_salles.care_team import CareTeam
 from colloque_salles.commands import Commands
+from colloque_salles.consent import Consent
 from colloque_salles.erase import Eraser
 from colloque_salles.evicting import Evicting
 from colloque_salles.expire import Sweep
@@ -32,6 +38,7 @@ from colloque_salles.hearing import Ledger
 from colloque_salles.holding import Holding
 from colloque_salles.jobs import Jobs
 from colloque_salles.leading import Leading
+from colloque_salles.offering import Offering
 from colloque_salles.opening import Opening
 from colloque_salles.prolonging import Prolonging
 from colloque_salles.receipts import Signer
@@ -39,13 +46,15 @@ from colloque_salles.returning import Returning
 from colloque_salles.store import PatientRooms
 from colloque_salles.store_evicted import Evicted
 from colloque_salles.store_life import RoomLife
+from colloque_salles.store_offers import Offers
 from colloque_salles.tables import salles_upgrades
 
 STUCK_S = 600.0
 """An erasure that has not moved for that long is an incident."""
-RETURN_S = 2.0
-"""Between two looks at who was taken out, and who got their access back."""
+LOOK_S = 2.0
+"""Between two looks at who was taken out, who got their access back, and who may open rooms by now."""
 ERASURE_INCIDENT = "erasure.stuck"
+log = logging.getLogger(__name__)
 
 
 class SallesService(Service):
@@ -102,7 +111,19 @@ class SallesService(Service):
             eraser=eraser,
             **common,
         )
-        opening = Opening(rooms=parts.rooms, rule=rule, **common)
+        offers = Offers(parts.db)
+        upload = partial(parts.home.api.upload, mime="image/png")
+        opening = Opening(rooms=parts.rooms, rule=rule, offers=offers, upload=upload, **common)
+        offering = Offering(
+            home=parts.home,
+            rooms=parts.rooms,
+            patients=patients,
+            offers=offers,
+            opening=opening,
+            book=book,
+            clock=parts.clock,
+            rule=rule,
+        )
         evicted = Evicted(parts.db)
         evicting = Evicting(
             home=parts.home,
@@ -121,31 +142,47 @@ class SallesService(Service):
         await sweep.settle()
         await evicting.settle()
         await leading.settle()
+        consent = Consent(
+            home=parts.home,
+            patients=patients,
+            offers=offers,
+            sweep=sweep,
+            book=book,
+            keys=parts.keys,
+            journal=parts.journal,
+        )
         commands = Commands(
-            opening=opening,
             patients=patients,
             jobs=jobs,
             sweep=sweep,
             holding=holding,
-            book=book,
+            consent=consent,
             clock=parts.clock,
             rule=rule,
         )
+
+        answering = (commands, leading, care_team, holding, prolonging, offering, consent)
+
+        async def listen(message: Incoming, reply: Reply) -> None:
+            await prolonging.tapped(message, reply)
+            await consent.tapped(message)
+
         bot = Bot(
             me=Owner.SALLES,
             home=parts.home,
             config=config,
             is_attested=rights.is_verified,
             administers=rights.administers,
-            handlers={**commands.table, **leading.table, **care_team.table, **holding.table, **prolonging.table},
+            handlers={name: handler for each in answering for name, handler in each.table.items()},
             handled=parts.handled,
-            listen=prolonging.tapped,
+            listen=listen,
         )
         ledger = Ledger(patients, life, parts.home.user)
 
         async def hear(heard: Heard) -> None:
             await ledger.hear(heard)
             await self._remember_room(heard, parts)
+            await _tapped(offering, heard)
             await bot.hear(heard)
 
         async def state() -> JsonDict:
@@ -163,13 +200,14 @@ class SallesService(Service):
         stack.push_async_callback(server.stop)
         self.check("erasures", lambda: "erasure.stuck" if self._stuck() else "")
         self.spawn("sync", lambda: parts.home.run(hear, self.stop, position=parts.handled))
-        self.spawn("returning", partial(self._return, returning))
+        self.spawn("returning", partial(self._again, returning.run_once))
+        self.spawn("doors", partial(self._again, offering.once))
         self.spawn("sweep", partial(self._sweep, sweep, jobs, parts))
 
-    async def _return(self, returning: Returning) -> None:
+    async def _again(self, once: Callable[[], Awaitable[None]]) -> None:
         while not self.stop.is_set():
-            await returning.run_once()
-            await self.pause(RETURN_S)
+            await once()
+            await self.pause(LOOK_S)
 
     async def _sweep(self, sweep: Sweep, jobs: Jobs, parts: Parts) -> None:
         while not self.stop.is_set():
@@ -211,6 +249,13 @@ class SallesService(Service):
         mark = await parts.home.mark_of(heard.room)
         if mark is not None and mark.kind in {RoomKind.HOME, RoomKind.ADMIN}:
             await parts.rooms.put(mark.key, heard.room, mark.kind, mark.owner)
+
+
+async def _tapped(offering: Offering, heard: Heard) -> None:
+    try:
+        await patiently(lambda: offering.hear(heard), for_s=math.inf)
+    except HomeRefused as error:  # they left their home room
+        log_event(log, "tap.refused", code=error.errcode)
 
 
 async def _still_served(parts: Parts, mxc: MxcUri) -> bool:

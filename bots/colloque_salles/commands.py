@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from colloque.book import AttestationBook
 from colloque.bot import Handler, Reply
 from colloque.clock import Clock
 from colloque.commands import Call
@@ -14,13 +13,11 @@ from colloque.matrix.home import Incoming
 from colloque.rooms.lifecycle import LifetimeRule, end_of
 from colloque.rooms.patient_room import RoomState
 from colloque_salles import texts, texts_life
-from colloque_salles.admitting import refusals
+from colloque_salles.consent import Consent
 from colloque_salles.expire import Sweep
 from colloque_salles.holding import Holding
 from colloque_salles.jobs import Jobs
-from colloque_salles.opening import Opening
 from colloque_salles.store import Kept, PatientRooms
-from colloque_salles.team import understand
 
 
 class Commands:
@@ -29,21 +26,19 @@ class Commands:
     def __init__(
         self,
         *,
-        opening: Opening,
         patients: PatientRooms,
         jobs: Jobs,
         sweep: Sweep,
         holding: Holding,
-        book: AttestationBook,
+        consent: Consent,
         clock: Clock,
         rule: LifetimeRule,
     ) -> None:
-        self._opening = opening
         self._patients = patients
         self._jobs = jobs
         self._sweep = sweep
         self._holding = holding
-        self._book = book
+        self._consent = consent
         self._clock = clock
         self._rule = rule
 
@@ -51,34 +46,12 @@ class Commands:
     def table(self) -> Mapping[str, Handler]:
         """By command name."""
         return {
-            "patient ouvrir": self.open,
             "patients": self.list,
             "patient salon": self.room,
             "patient terminer": self.end,
             "etat": self.state,
             "salons confirmer": self.confirm,
         }
-
-    async def open(self, call: Call, message: Incoming, reply: Reply) -> None:
-        """Open a room with the named colleagues; nothing is opened when a name is unknown or shared."""
-        now = self._clock.now()
-        people = [a for a in self._book.all(now) if a.user != message.sender]
-        team = understand(call.rest, mentions(message), people, message.sender)
-        opener = self._book.of(message.sender, now)
-        if team.unknown or team.ambiguous:
-            await reply(texts.unsettled(team))
-        elif not team.found or opener is None:
-            await reply(texts.nobody_else(people))
-        elif refused := refusals(
-            opener,
-            team.found,
-            answered=lambda number: self._book.of_rpps(number, now) is not None,
-            refuses=self._book.refuses,
-        ):
-            await reply(texts.not_admitted(refused, opener))
-        else:
-            room, words = await self._opening.open(opener, team.found, message.event)
-            await reply(texts.opened(words, _link(room), team.found, self._rule.idle))
 
     async def list(self, call: Call, message: Incoming, reply: Reply) -> None:  # noqa: ARG002
         """The rooms the person is in, with their end."""
@@ -87,7 +60,7 @@ class Commands:
             await reply(texts.NONE_OPEN)
             return
         ends = [(k, end_of(k.room, self._rule)) for k in mine]
-        await reply(texts.room_list(ends, self._clock.now(), {k.room.room: _link(k.room.room) for k in mine}))
+        await reply(texts.room_list(ends, self._clock.now(), {k.room.room: link(k.room.room) for k in mine}))
 
     async def room(self, call: Call, message: Incoming, reply: Reply) -> None:
         """The state of the room it is typed in."""
@@ -99,7 +72,7 @@ class Commands:
         files = await self._patients.files(message.room)
         end, held = end_of(kept.room, self._rule), await self._holding.said_held(message.room)
         words = texts.room_state(kept, end=end, now=self._clock.now(), events=events, files=len(files), held=held)
-        await reply(words)
+        await reply("\n".join([words, *await self._consent.said(message.room)]))
 
     async def end(self, call: Call, message: Incoming, reply: Reply) -> None:  # noqa: ARG002
         """Close now; only its opener may."""
@@ -139,5 +112,6 @@ def mentions(message: Incoming) -> Sequence[UserId]:
     return [UserId(u) for u in users if isinstance(u, str)] if isinstance(users, list) else []
 
 
-def _link(room: RoomId) -> str:
+def link(room: RoomId) -> str:
+    """What opens a room in any client."""
     return f"https://matrix.to/#/{room}"

@@ -100,6 +100,7 @@ class Eraser:
             "events": events,
             "undecryptable": blind,
             "files": files,
+            "picture": await self._patients.picture(room.room),
             "kept_files": kept_files,
         }
         self._journal.begin("room.erase", actor="system", ref=manifest["ref"], files=len(files), events=events)
@@ -156,12 +157,12 @@ class Eraser:
         await self._admin.delete_room(row.room)
 
     async def _files(self, row: ErasureRow) -> None:
-        for mxc in row.manifest["files"]:
-            await self._admin.delete_media(MxcUri(mxc))
+        for mxc in _stored(row):
+            await self._admin.delete_media(mxc)
         await self._jobs.at_step(row.room, "verify")
 
     async def _verify(self, row: ErasureRow) -> None:
-        served = [mxc for mxc in row.manifest["files"] if await self._is_there(MxcUri(mxc))]
+        served = [mxc for mxc in _stored(row) if await self._is_there(mxc)]
         if await self._admin.room(row.room) is not None:
             await self._jobs.at_step(row.room, "delete")
         elif served:
@@ -204,6 +205,11 @@ class Eraser:
         await self._keys.destroy(row.room)
         self._journal.end(act, "erased")
         await self._jobs.forget(row.room)
+
+
+def _stored(row: ErasureRow) -> list[MxcUri]:
+    """The files that people shared, and the room's own picture (which the receipt does not count)."""
+    return [MxcUri(mxc) for mxc in (*row.manifest["files"], row.manifest.get("picture")) if mxc]
 
 
 def _residue(found: dict[str, Any]) -> tuple[Residue, ...]:

@@ -62,7 +62,7 @@ class Jobs:
     async def forget(self, room: RoomId) -> None:
         """Drop every row about the room; the last step of its erasure."""
         async with transaction(self._db) as conn:
-            for table in ("ledger_event", "ledger_file", "notice", "hold", "erasure", "patient_room"):
+            for table in ("ledger_event", "ledger_file", "notice", "hold", "told_patient", "erasure", "patient_room"):
                 await conn.execute(f"DELETE FROM {table} WHERE room = $1", room)  # noqa: S608 - fixed names
 
     async def last(self) -> tuple[int, str | None]:

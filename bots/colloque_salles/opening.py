@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from datetime import datetime, timedelta
 
 from colloque.attestation import Attestation
 from colloque.clock import Clock
-from colloque.identity import EventId, RoomId, UserId, digest, server_of
-from colloque.matrix.home import Home, RoomSpec, text
+from colloque.identity import EventId, MxcUri, RoomId, UserId, digest, server_of
+from colloque.matrix.home import Home, RoomSpec, reaction, text
 from colloque.rooms.lifecycle import LifetimeRule
 from colloque.rooms.mark import RoomKind, RoomMark
 from colloque.rooms.patient_room import PatientRoom, RoomState
+from colloque.rooms.picture import emblem
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque.store.rooms import Rooms
 from colloque_salles import texts
 from colloque_salles.store import PatientRooms
+from colloque_salles.store_offers import Offers
+from colloque_salles.texts_opening import SIGNS, ask
 from colloque_salles.words import pick
 
 
@@ -33,7 +36,10 @@ class Opening:
         journal: Journal,
         clock: Clock,
         rule: LifetimeRule,
+        offers: Offers,
+        upload: Callable[[bytes], Awaitable[MxcUri]],
     ) -> None:
+        """`upload` stores a picture on the homeserver."""
         self._home = home
         self._rooms = rooms
         self._patients = patients
@@ -41,9 +47,16 @@ class Opening:
         self._journal = journal
         self._clock = clock
         self._rule = rule
+        self._offers = offers
+        self._upload = upload
 
-    async def open(self, opener: Attestation, team: Sequence[Attestation], event: EventId) -> tuple[RoomId, str]:
-        """Create the room asked for by `event`; returns it and its words. The same event never makes two rooms."""
+    async def open(
+        self, opener: Attestation, team: Sequence[Attestation], event: EventId, idle: timedelta | None = None
+    ) -> tuple[RoomId, str]:
+        """Create the room asked for by `event`; returns it and its words. The same event never makes two rooms.
+
+        `idle`: how long it lives after its last message, where the opener said so.
+        """
         ref = digest(event)
         key = f"patient-{ref}"
         known = await self._rooms.get(key)
@@ -53,7 +66,7 @@ class Opening:
                 return known.room, kept.words
         now = self._clock.now()
         act = self._journal.begin("room.open", actor=opener.user, ref=ref)
-        words = await self._words(key)
+        words = await self._words(key, {opener.user, *(held.user for held in team)})
         room = await self._home.create_room(
             RoomSpec(
                 name=texts.room_name(words, opener.name),
@@ -63,17 +76,30 @@ class Opening:
             )
         )
         await self._patients.add(_room(room, opener.user, now), words)
+        rule = self._rule if idle is None else self._rule.lasting(idle)
+        first = f"{texts.first_words(opener.name, rule.idle, rule.notice)}\n{ask()}"
+        asked = await self._home.send(room, text(first), txn=f"first-{key}")
+        await self._offers.shape(room, idle, await self._picture(room, words), asked)
+        for what, sign in SIGNS.items():
+            await self._home.send(room, reaction(asked, sign), txn=f"first-{what}-{key}", type_="m.reaction")
+        # Last: until it is kept, the same command goes through all of this again.
         await self._rooms.put(key, room, RoomKind.PATIENT, opener.user)
-        token = await self._keys.token(room, room)
-        first = texts.first_words(opener.name, self._rule.idle, self._rule.notice)
-        await self._home.send(room, text(first), txn=f"first-{key}")
-        self._journal.end(act, "opened", room=token, members=1 + len(team))
+        self._journal.end(act, "opened", room=await self._keys.token(room, room), members=1 + len(team))
         return room, words
 
-    async def _words(self, key: str) -> str:
+    async def _picture(self, room: RoomId, words: str) -> MxcUri:
+        said = await self._home.state(room, "m.room.avatar") or {}
+        if not said.get("url"):
+            said = {"url": await self._upload(emblem(words))}
+            await self._home.set_state(room, "m.room.avatar", said)
+        return MxcUri(str(said["url"]))
+
+    async def _words(self, key: str, people: Collection[UserId]) -> str:
         reserved = await self._patients.words_for(key)
         if reserved is None:
-            reserved = pick(await self._patients.words_taken())
+            rooms = await self._patients.all()
+            beside = [kept.words for kept in rooms if not {kept.room.opener, *kept.room.members}.isdisjoint(people)]
+            reserved = pick(await self._patients.words_taken(), beside)
             await self._patients.reserve_words(reserved, key)
         return reserved
 

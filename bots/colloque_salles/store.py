@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from mautrix.util.async_db import Connection, Database, UpgradeTable
@@ -170,6 +170,11 @@ class PatientRooms:
             "UPDATE patient_room SET close_heard = true WHERE room = $1 AND close_event = $2", room, event
         )
 
+    async def picture(self, room: RoomId) -> MxcUri | None:
+        """The file that is its picture."""
+        found = await self._db.fetchval("SELECT picture FROM patient_room WHERE room = $1", room)
+        return MxcUri(str(found)) if found else None
+
     # the ledger
 
     async def heard(self, room: RoomId, event: EventId, *, readable: bool, files: tuple[MxcUri, ...] = ()) -> None:
@@ -218,6 +223,7 @@ def _kept(row: Any) -> Kept:
             opened_at=from_millis(row["opened_at"]),
             last_activity=from_millis(row["last_activity"]),
             state=RoomState(row["state"]),
+            own_idle=None if row["own_idle"] is None else timedelta(seconds=row["own_idle"]),
             **{name: from_millis(row[name]) if row[name] is not None else None for name in _MOMENTS},
         ),
         words=row["words"],

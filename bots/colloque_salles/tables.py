@@ -8,6 +8,7 @@ from colloque.store.schema import new_upgrades
 from colloque_salles.store import register_upgrades
 from colloque_salles.store_evicted import register_evicted
 from colloque_salles.store_life import register_life
+from colloque_salles.store_offers import register_offers
 
 
 def salles_upgrades() -> UpgradeTable:
@@ -16,4 +17,5 @@ def salles_upgrades() -> UpgradeTable:
     register_upgrades(table)
     register_evicted(table)
     register_life(table)
+    register_offers(table)
     return table

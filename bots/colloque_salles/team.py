@@ -6,11 +6,16 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from rapidfuzz.distance import OSA
+
 from colloque.attestation import Attestation, Kind
 from colloque.directory.folding import fold
 from colloque.identity import UserId
+from colloque_salles.store import Kept
 
 _SPLIT = re.compile(r"\s*(?:,|;|\bet\b|\+)\s*", re.IGNORECASE)
+_SHORT = 3
+"""Letters of the shortest beginning of a name that is taken for it."""
 _NOISE = {"dr", "docteur", "mme", "madame", "m", "monsieur", "avec", "pour"}
 
 
@@ -23,6 +28,8 @@ class Team:
     """Parts that name nobody who is verified here."""
     ambiguous: tuple[tuple[str, tuple[Attestation, ...]], ...] = ()
     """Parts that name several people: never picked silently."""
+    near: tuple[tuple[str, tuple[Attestation, ...]], ...] = ()
+    """Of the unknown parts: who bears a name that is spelled nearly so, or begins so. Asked, never picked."""
 
 
 def understand(typed: str, mentions: Sequence[UserId], people: Iterable[Attestation], me: UserId) -> Team:
@@ -41,7 +48,37 @@ def understand(typed: str, mentions: Sequence[UserId], people: Iterable[Attestat
             ambiguous.append((part, tuple(sorted(matches, key=lambda a: a.name))))
         else:
             unknown.append(part)
-    return Team(tuple(found.values()), tuple(unknown), tuple(ambiguous))
+    near = tuple((part, like) for part in unknown if (like := _near(part, others.values())))
+    return Team(tuple(found.values()), tuple(unknown), tuple(ambiguous), near)
+
+
+def recent(rooms: Sequence[Kept], me: UserId) -> list[UserId]:
+    """With whom `me` shares patient rooms, whoever wrote last in one first."""
+    mine = [kept.room for kept in rooms if me in {kept.room.opener, *kept.room.members}]
+    by_activity = sorted(mine, key=lambda room: room.last_activity, reverse=True)
+    people = (user for room in by_activity for user in (room.opener, *room.members) if user != me)
+    return list(dict.fromkeys(people))
+
+
+def _near(part: str, people: Iterable[Attestation]) -> tuple[Attestation, ...]:
+    """One letter wrong in a word of four, two in one of eight; or at least three letters of its beginning."""
+    words = [word for word in fold(part).split() if word not in _NOISE and not word.isdecimal()]
+    if not words:
+        return ()
+    return tuple(
+        sorted(
+            (held for held in people if all(_is_like(word, fold(held.name).split()) for word in words)),
+            key=lambda held: held.name,
+        )
+    )
+
+
+def _is_like(word: str, names: Sequence[str]) -> bool:
+    most = len(word) // 4
+    return any(
+        (len(word) > _SHORT - 1 and name.startswith(word)) or OSA.distance(word, name, score_cutoff=most) <= most
+        for name in names
+    )
 
 
 def _is_mention(part: str, found: Iterable[Attestation]) -> bool:

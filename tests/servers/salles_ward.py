@@ -14,28 +14,35 @@ from colloque.book import AttestationBook
 from colloque.bot import Handler
 from colloque.clock import FrozenClock
 from colloque.commands import Call, parse
-from colloque.identity import EventId, RoomId, UserId
-from colloque.matrix.home import Incoming
+from colloque.identity import EventId, MxcUri, RoomId, UserId
+from colloque.matrix.home import Incoming, RoomSpec
 from colloque.rooms.lifecycle import LifetimeRule
+from colloque.rooms.mark import RoomKind, RoomMark, home_key
 from colloque.rooms.patient_room import PatientRoom
 from colloque.snapshot import SnapshotWriter
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
+from colloque.store.rooms import Rooms
 from colloque_salles.care_team import CareTeam
+from colloque_salles.consent import Consent
 from colloque_salles.expire import Sweep
 from colloque_salles.holding import Holding
 from colloque_salles.jobs import Jobs
+from colloque_salles.offering import Offering
+from colloque_salles.opening import Opening
 from colloque_salles.prolonging import Prolonging
 from colloque_salles.store import Kept, PatientRooms
 from colloque_salles.store_life import RoomLife
+from colloque_salles.store_offers import Offers
 from tests.servers.annuaire import rpps
 from tests.servers.dispatch import Recorder
 
 DAY = timedelta(days=1)
 RULE = LifetimeRule(idle=30 * DAY, notice=7 * DAY, linger=timedelta(hours=1), reminder=DAY)
 ROOM = RoomId("!room")
-ANNE, BOB = UserId("@anne:h.test"), UserId("@bob:h.test")
+ANNE, BOB, CLEO = UserId("@anne:h.test"), UserId("@bob:h.test"), UserId("@cleo:h.test")
+HOMES = {RoomId("!home-anne"): ANNE, RoomId("!home-bob"): BOB}
 _KEY = b"k" * 32
 
 
@@ -46,6 +53,8 @@ class Server(Recorder):
         super().__init__()
         self.inside: dict[UserId, str] = {ANNE: "join", BOB: "invite", self.user: "join"}
         self.states: dict[tuple[RoomId, str], dict[str, Any]] = {}
+        self.made: dict[str, tuple[RoomId, RoomSpec]] = {}
+        self.pictures: list[bytes] = []
 
     async def members(self, room: RoomId) -> dict[UserId, str]:
         return dict(self.inside)
@@ -56,6 +65,16 @@ class Server(Recorder):
     async def set_state(self, room: RoomId, type_: str, content: dict[str, Any], state_key: str = "") -> EventId:
         self.states[room, type_] = content
         return EventId("$s")
+
+    async def create_room(self, spec: RoomSpec) -> RoomId:
+        return self.made.setdefault(spec.mark.key, (RoomId(f"!made{len(self.made)}"), spec))[0]
+
+    async def mark_of(self, room: RoomId) -> RoomMark | None:
+        return RoomMark(RoomKind.HOME, home_key(HOMES[room]), HOMES[room]) if room in HOMES else None
+
+    async def upload(self, data: bytes) -> MxcUri:
+        self.pictures.append(data)
+        return MxcUri(f"mxc://h.test/{len(self.pictures)}")
 
     @property
     def said(self) -> list[str]:
@@ -84,7 +103,7 @@ class Ward:
         self.begin = clock.now()
         self.count = 0
         writer, book = SnapshotWriter(tmp / "snapshot", _KEY), AttestationBook(tmp / "snapshot", _KEY)
-        held = [self._held(1, ANNE), self._held(2, BOB)]
+        held = [self._held(1, ANNE), self._held(2, BOB), self._held(3, CLEO, "pharmacien")]
         writer.publish(snapshot(1, self.begin, held))
         common: dict[str, Any] = {
             "home": self.server,
@@ -106,16 +125,41 @@ class Ward:
             **acts,
             **common,
         )
+        self.offers, self.rooms = Offers(db), Rooms(db)
+        opening = Opening(
+            home=self.server,
+            rooms=self.rooms,
+            patients=self.patients,
+            clock=clock,
+            rule=RULE,
+            offers=self.offers,
+            upload=self.server.upload,
+            **acts,
+        )
+        self.offering = Offering(
+            home=self.server,
+            rooms=self.rooms,
+            patients=self.patients,
+            offers=self.offers,
+            opening=opening,
+            book=book,
+            clock=clock,
+            rule=RULE,
+        )
+        self.consent = Consent(
+            home=self.server, patients=self.patients, offers=self.offers, sweep=self.sweep, book=book, **acts
+        )
 
-    def _held(self, number: int, user: UserId) -> Attestation:
-        name = f"{user[1:].partition(':')[0].upper()} · médecin"
+    def _held(self, number: int, user: UserId, trade: str = "médecin") -> Attestation:
+        name = f"{user[1:].partition(':')[0].upper()} · {trade}"
         return Attestation(
             user, rpps(number), name, Method.PSC, self.begin, self.begin + 400 * DAY, professions=("10",), category="C"
         )
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
-        return {**self.holding.table, **self.prolonging.table, **self.care_team.table}
+        answering = (self.holding, self.prolonging, self.care_team, self.offering, self.consent)
+        return {name: handler for each in answering for name, handler in each.table.items()}
 
     async def add(self, room: RoomId = ROOM, words: str = "Pin Merle") -> None:
         """A room that is opened now."""
@@ -132,8 +176,8 @@ class Ward:
         assert found is not None
         return found
 
-    async def typed(self, who: UserId, words: str, event: str = "") -> str:
-        """What is answered to a command typed in ROOM."""
+    async def typed(self, who: UserId, words: str, event: str = "", room: RoomId = ROOM) -> str:
+        """What is answered to a command."""
         self.count += 1
         event = event or f"$e{self.count}"
         before = len(self.server.said)
@@ -141,9 +185,9 @@ class Ward:
         assert isinstance(call, Call), words
 
         async def reply(body: str, html: str | None = None) -> EventId:
-            return await self.server.send(ROOM, {"body": body}, txn=event)
+            return await self.server.send(room, {"body": body}, txn=event)
 
-        await self.handlers[call.command.name](call, self._message(who, event, {"body": words}), reply)
+        await self.handlers[call.command.name](call, self._message(who, event, {"body": words}, room), reply)
         return "\n".join(self.server.said[before:])
 
     async def taps(self, who: UserId, on: EventId, key: str = "➕", room: RoomId = ROOM) -> str:
@@ -156,8 +200,16 @@ class Ward:
         async def reply(body: str, html: str | None = None) -> EventId:
             return await self.server.send(room, {"body": body}, txn=message.event)
 
+        await self.offering.hear(message)
         await self.prolonging.tapped(message, reply)
+        await self.consent.tapped(message)
         return "\n".join(self.server.said[before:])
+
+    async def takes_back(self, who: UserId, reaction: str, room: RoomId) -> None:
+        """A reaction is withdrawn."""
+        self.count += 1
+        content = {"redacts": reaction}
+        await self.offering.hear(self._message(who, f"$x{self.count}", content, room, "m.room.redaction"))
 
     def _message(
         self, who: UserId, event: str, content: dict[str, Any], room: RoomId = ROOM, type_: str = "m.room.message"

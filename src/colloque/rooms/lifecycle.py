@@ -38,6 +38,15 @@ class LifetimeRule:
         if not reminds or not zero <= self.notice < self.idle or self.linger < zero:
             raise ValueError("a lifetime needs 0 <= reminder < notice < idle and 0 <= linger")
 
+    def fitting(self, room: PatientRoom) -> LifetimeRule:
+        """The rule of one room: where its opener chose how long it lives, its notices are short enough for that."""
+        return self if room.own_idle is None else self.lasting(room.own_idle)
+
+    def lasting(self, idle: timedelta) -> LifetimeRule:
+        """The same for rooms that live that long: the notice is a quarter of it at most, the reminder of the notice."""
+        notice = min(self.notice, idle / 4)
+        return LifetimeRule(idle, notice, self.linger, min(self.reminder, notice / 4))
+
 
 @dataclass(frozen=True, slots=True)
 class Warn:
@@ -80,6 +89,7 @@ def next_step(room: PatientRoom, rule: LifetimeRule, now: datetime) -> Step | No
     """
     if is_held(room, now):
         return None
+    rule = rule.fitting(room)
     if room.closed_at is not None:
         return Erase() if room.state is RoomState.CLOSED and now >= _gone_at(room, room.closed_at, rule) else None
     if is_promised(room, rule):
@@ -98,6 +108,7 @@ def end_of(room: PatientRoom, rule: LifetimeRule) -> datetime:
     """When writing ends if nobody writes any more, as known now; when it ended, for a closed room."""
     if room.closed_at is not None:
         return room.closed_at
+    rule = rule.fitting(room)
     if not is_promised(room, rule):
         return _due(room, rule)
     assert room.warned_for is not None
@@ -115,7 +126,7 @@ def is_promised(room: PatientRoom, rule: LifetimeRule) -> bool:
     """Is an end promised, and has nobody written, prolonged or held since?"""
     if room.warned_for is None or room.warned_at is None or room.last_activity > room.warned_at:
         return False
-    return _due(room, rule) <= room.warned_for
+    return _due(room, rule.fitting(room)) <= room.warned_for
 
 
 def ends_by_itself(room: PatientRoom, rule: LifetimeRule, now: datetime, allowed: datetime | None) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from colloque.errors import Inconsistent
@@ -40,6 +40,8 @@ class PatientRoom:
     """When that warning was sent."""
     reminded_at: datetime | None = None
     """When the last reminder of a promised end was sent."""
+    own_idle: timedelta | None = None
+    """How long it lives after the last message, where its opener said so."""
     prolonged_until: datetime | None = None
     """Before that it does not end, however quiet it is."""
     held_until: datetime | None = None

@@ -1,8 +1,10 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from colloque.attestation import Attestation, Method
-from colloque.identity import Rpps, UserId
-from colloque_salles.team import understand
+from colloque.identity import RoomId, Rpps, UserId
+from colloque.rooms.patient_room import PatientRoom
+from colloque_salles.store import Kept
+from colloque_salles.team import recent, understand
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 ME = UserId("@me:colloque.test")
@@ -55,3 +57,27 @@ def test_strangers_and_oneself_are_not_found() -> None:
 
 def test_part_of_a_word_is_not_a_name() -> None:
     assert understand("mou", [], ALL, ME).unknown == ("mou",)
+
+
+def test_a_name_nearly_so_is_asked_about() -> None:
+    team = understand("moulan", [], ALL, ME)
+    assert (team.found, team.unknown) == ((), ("moulan",))
+    assert team.near == (("moulan", (ANNE_2, ANNE)),)
+    assert understand("dr moul", [], ALL, ME).near[0][1] == (ANNE_2, ANNE)
+    assert understand("zoé tapr", [], ALL, ME).near == (), "two letters wrong in four is another name"
+    assert not understand("mo, 89900000099", [], ALL, ME).near
+
+
+def test_colleagues_of_late_come_first() -> None:
+    def room(number: int, opener: Attestation, *members: Attestation) -> Kept:
+        at = NOW + timedelta(days=number)
+        people = tuple(held.user for held in members)
+        return Kept(
+            PatientRoom(room=RoomId(f"!{number}"), opener=opener.user, members=people, opened_at=NOW, last_activity=at),
+            "Pin Merle",
+            False,
+        )
+
+    rooms = [room(1, SELF, SELF, ANNE), room(3, ZOE, SELF, ZOE), room(2, ANNE_2, ANNE_2, SELF), room(9, ANNE, ANNE_2)]
+    assert recent(rooms, ME) == [ZOE.user, ANNE_2.user, ANNE.user]
+    assert recent(rooms, UserId("@nobody:colloque.test")) == []

@@ -1,6 +1,3 @@
-import pytest
-
-from colloque.errors import Inconsistent
 from colloque_salles.words import FIRST, SECOND, pick
 
 
@@ -8,8 +5,22 @@ def test_no_pair_is_given_twice() -> None:
     everything = {f"{a} {b}" for a in FIRST for b in SECOND}
     last = everything.pop()
     assert pick(everything) == last
-    with pytest.raises(Inconsistent):
-        pick(everything | {last})
+
+
+def test_when_every_pair_was_given_there_are_three_words() -> None:
+    everything = {f"{a} {b}" for a in FIRST for b in SECOND}
+    first = pick(everything)
+    assert len(first.split()) == 3
+    assert pick(everything | {first}) != first
+
+
+def test_one_persons_rooms_share_no_word() -> None:
+    beside = [f"{a} {b}" for a, b in zip(FIRST, SECOND, strict=False)][:60]
+    used = {word for words in beside for word in words.split()}
+    for _ in range(50):
+        assert used.isdisjoint(pick((), beside).split())
+    crowded = [f"{a} {SECOND[0]}" for a in FIRST]
+    assert len(pick(crowded, crowded).split()) == 2, "where it can't be helped a word comes again"
 
 
 def test_words_are_distinct() -> None:

@@ -1,0 +1,205 @@
+"""Opening a patient room by words and by taps, and what is noted of the patient; on both databases."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from colloque.clock import FrozenClock
+from colloque.identity import EventId, RoomId, UserId
+from colloque.rooms.lifecycle import end_of
+from colloque.rooms.mark import RoomKind, home_key
+from colloque.rooms.patient_room import RoomState
+from colloque_salles.jobs import Jobs
+from colloque_salles.tables import salles_upgrades
+from tests.servers.databases import Opener
+from tests.servers.salles_ward import ANNE, BOB, CLEO, DAY, ROOM, RULE, Ward
+
+HOME, OTHER_HOME = RoomId("!home-anne"), RoomId("!home-bob")
+
+
+@pytest.fixture
+async def ward(opened: Opener, tmp_path: Path, clock: FrozenClock) -> Ward:
+    ward = Ward(tmp_path, await opened(salles_upgrades()), clock)
+    for room, owner in ((HOME, ANNE), (OTHER_HOME, BOB)):
+        await ward.rooms.put(home_key(owner), room, RoomKind.HOME, owner)
+    return ward
+
+
+def made(ward: Ward) -> list[set[UserId]]:
+    """Who is invited to the rooms that were made."""
+    return [set(spec.invite) for _, spec in ward.server.made.values()]
+
+
+def last(ward: Ward) -> EventId:
+    """The last message that was said."""
+    return EventId("$" + [txn for txn, (_, content) in ward.server.sent.items() if "body" in content][-1])
+
+
+async def offered(ward: Ward, words: str = "!patient ouvrir") -> EventId:
+    await ward.typed(ANNE, words, f"$o{words}", HOME)
+    offer = await ward.offers.of(ANNE)
+    assert offer is not None
+    return offer.event
+
+
+async def test_three_taps(ward: Ward) -> None:
+    await ward.offering.once()
+    await ward.offering.once()
+    assert [room for room, content in ward.server.sent.values() if "🩺" in content.get("body", "")] == [
+        HOME,
+        OTHER_HOME,
+    ], "once in each home"
+    door = (await ward.offers.bells())[ANNE]
+    said = await ward.taps(ANNE, door, "🩺", HOME)
+    assert [line for line in said.splitlines() if line[0] in "12"] == ["1️⃣ BOB · médecin", "2️⃣ CLEO · pharmacien"]
+    offer = last(ward)
+    assert await ward.taps(ANNE, offer, "1️⃣", HOME) == ""
+    assert "ouvert avec BOB" in await ward.taps(ANNE, offer, "✅", HOME)
+    assert made(ward) == [{ANNE, BOB}]
+
+
+async def test_a_number_is_taken_back(ward: Ward) -> None:
+    offer = await offered(ward)
+    await ward.taps(ANNE, offer, "1️⃣", HOME)
+    first = f"$r{ward.count}"
+    await ward.taps(ANNE, offer, "2️⃣", HOME)
+    await ward.takes_back(ANNE, first, HOME)
+    await ward.taps(ANNE, offer, "✅", HOME)
+    assert made(ward) == [{ANNE, CLEO}]
+
+
+async def test_yes_without_a_number_opens_nothing(ward: Ward) -> None:
+    offer = await offered(ward)
+    assert "Touchez d'abord" in await ward.taps(ANNE, offer, "✅", HOME)
+    assert made(ward) == []
+    await ward.taps(ANNE, offer, "3️⃣", HOME)
+    assert "Touchez d'abord" in await ward.taps(ANNE, offer, "✅", HOME)
+
+
+async def test_an_offer_serves_once_and_its_owner_alone(ward: Ward) -> None:
+    offer = await offered(ward)
+    await ward.taps(BOB, offer, "1️⃣", OTHER_HOME)
+    await ward.taps(BOB, offer, "1️⃣", HOME)
+    assert "Touchez d'abord" in await ward.taps(ANNE, offer, "✅", HOME)
+    await ward.taps(ANNE, offer, "1️⃣", HOME)
+    await ward.taps(ANNE, offer, "✅", HOME)
+    assert await ward.taps(ANNE, offer, "✅", HOME) == ""
+    newer = await offered(ward, "!patient ouvrir 10 jours")
+    assert newer != offer
+    await ward.taps(ANNE, offer, "1️⃣", HOME)
+    assert "Touchez d'abord" in await ward.taps(ANNE, newer, "✅", HOME)
+    assert len(made(ward)) == 1
+
+
+async def test_a_name_opens_at_once_and_twice_heard_opens_once(ward: Ward) -> None:
+    for _ in range(2):
+        await ward.typed(ANNE, "!patient ouvrir bob, cleo", "$same", HOME)
+    assert made(ward) == [{ANNE, BOB, CLEO}]
+
+
+async def test_a_name_nearly_so_is_proposed_never_picked(ward: Ward) -> None:
+    said = await ward.typed(ANNE, "!patient ouvrir cléa, bob", "$n", HOME)
+    assert "Rien n'a été ouvert" in said
+    assert made(ward) == []
+    assert "1️⃣ CLEO · pharmacien" in said
+    assert "Déjà choisis : BOB" in said
+    await ward.taps(ANNE, last(ward), "1️⃣", HOME)
+    await ward.taps(ANNE, EventId("$$n"), "✅", HOME)
+    assert made(ward) == [{ANNE, BOB, CLEO}]
+
+
+async def test_nobody_of_that_name(ward: Ward) -> None:
+    assert "Nommez-les" in await ward.typed(ANNE, "!patient ouvrir inconnu", "$n", HOME)
+    assert await ward.offers.of(ANNE) is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "idle"),
+    [
+        ("10 jours bob", 10 * DAY),
+        ("pour 48h bob", 2 * DAY),
+        ("trois mois bob", 90 * DAY),
+        ("bob", None),
+    ],
+)
+async def test_how_long_it_lives(ward: Ward, typed: str, idle: timedelta | None) -> None:
+    said = await ward.typed(ANNE, f"!patient ouvrir {typed}", "$n", HOME)
+    (kept,) = await ward.patients.all()
+    assert kept.room.own_idle == idle
+    assert end_of(kept.room, RULE) == ward.begin + (idle or RULE.idle)
+    assert ("30 jours" in said) is (idle is None)
+    room, first = ward.server.sent[f"first-{next(iter(ward.server.made))}"]
+    assert room == kept.room.room
+    assert "appelez le 15" in first["body"]
+
+
+@pytest.mark.parametrize("typed", ["12h bob", "400 jours bob"])
+async def test_a_life_out_of_bounds_opens_nothing(ward: Ward, typed: str) -> None:
+    assert "entre 24 heures et 180 jours" in await ward.typed(ANNE, f"!patient ouvrir {typed}", "$n", HOME)
+    assert made(ward) == []
+
+
+async def test_a_short_life_is_announced_in_its_measure(ward: Ward) -> None:
+    await ward.typed(ANNE, "!patient ouvrir 2 jours bob", "$n", HOME)
+    before = len(ward.server.said)
+    for at, count in ((1.4, 0), (1.5, 1), (1.8, 1), (1.875, 2), (2, 3)):
+        ward.day(at)
+        await ward.sweep.once()
+        assert len(ward.server.said) - before == count, at
+    (kept,) = await ward.patients.all()
+    assert kept.room.state is RoomState.CLOSED
+
+
+async def test_each_room_has_its_picture(ward: Ward) -> None:
+    for number in range(3):
+        await ward.typed(ANNE, "!patient ouvrir bob", f"$n{number}", HOME)
+    assert len(set(ward.server.pictures)) == 3
+    for kept in await ward.patients.all():
+        url = ward.server.states[kept.room.room, "m.room.avatar"]["url"]
+        assert await ward.patients.picture(kept.room.room) == url
+    words = [word for kept in await ward.patients.all() for word in kept.words.split()]
+    assert len(set(words)) == 6, "no two of one person's rooms look alike"
+
+
+async def test_what_a_crash_cut_short_is_done_when_heard_again(ward: Ward) -> None:
+    ward.server.errors = [RuntimeError("killed")]
+    with pytest.raises(RuntimeError):
+        await ward.typed(ANNE, "!patient ouvrir bob", "$n", HOME)
+    await ward.typed(ANNE, "!patient ouvrir bob", "$n", HOME)
+    (kept,) = await ward.patients.all()
+    assert len(ward.server.made) == 1
+    assert sum("appelez le 15" in said for said in ward.server.said) == 1
+    assert await ward.patients.picture(kept.room.room)
+
+
+async def test_consent_is_noted_once_by_whom_and_when(ward: Ward) -> None:
+    await ward.typed(ANNE, "!patient ouvrir bob", "$n", HOME)
+    (kept,) = await ward.patients.all()
+    room = kept.room.room
+    first = await ward.offers.asked_by(room)
+    assert first is not None
+    signs = {c["m.relates_to"]["key"] for r, c in ward.server.sent.values() if r == room and "m.relates_to" in c}
+    assert signs == {"🗣️", "🤝", "🚨"}
+    assert "patient informé (BOB, le 02/03/2026" in await ward.taps(BOB, first, "🗣", room)
+    assert await ward.taps(ANNE, first, "🗣️", room) == ""
+    assert await ward.taps(ANNE, EventId("$other"), "🤝", room) == ""
+    ward.clock.advance(minutes=1)
+    assert "consentement" in await ward.taps(ANNE, first, "🤝", room)
+    assert [told.what for told in await ward.offers.told(room)] == ["informed", "consent"]
+    assert len(await ward.consent.said(room)) == 2
+    await Jobs(ward.db).forget(room)
+    assert await ward.offers.told(room) == []
+
+
+async def test_an_opposition_stops_the_writing(ward: Ward) -> None:
+    await ward.add()
+    said = await ward.typed(BOB, "!patient opposition")
+    assert "s'oppose" in said
+    kept = await ward.kept()
+    assert kept.room.state is RoomState.CLOSED
+    assert ward.server.states[ROOM, "m.room.power_levels"]["events_default"] == 100
+    assert [told.what for told in await ward.offers.told(ROOM)] == ["opposed"]
+    assert "déjà fermé" in await ward.typed(ANNE, "!patient opposition")
