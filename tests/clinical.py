@@ -91,6 +91,18 @@ displayName="Cabinet individuel" codeSystem="{SECTORS}"/></healthCareFacility></
 </componentOf>{n1_body() if body is None else body}</ClinicalDocument>""".encode()
 
 
+_SIGNED = (
+    '<legalAuthenticator><time value="20210401134745+0100"/><signatureCode code="S"/><assignedEntity>'
+    f'<id root="{IDNPS}" extension="899700000010"/><assignedPerson><name><given>Marc</given><family>ESSAI</family>'
+    "</name></assignedPerson></assignedEntity></legalAuthenticator>"
+)
+
+
+def signed(type_code: str = "11502-2", number: str = NUMBER) -> bytes:
+    """A document with all that an archive must say of it."""
+    return cda(number=number, extra=_SIGNED).replace(b'code="11502-2"', f'code="{type_code}"'.encode())
+
+
 def media(data: bytes, mime: str, ref: str = "img-1") -> str:
     """An observationMedia in a section of its own."""
     text = base64.b64encode(data).decode()

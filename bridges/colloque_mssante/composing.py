@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from colloque import __version__
 from colloque.clock import Clock, from_millis
 from colloque.config import MssanteConfig
 from colloque.directory.lookup import Directory
@@ -16,17 +17,20 @@ from colloque.mail.bodies import escaped
 from colloque.mail.compose import compose, encoded_size, envid, message_id
 from colloque.mail.message import Attachment, Outgoing, Party
 from colloque.mail.mss import headers, shown_subject
+from colloque.mail.xdm_write import Sender
 from colloque.matrix.home import Home, JsonDict
 from colloque.store.roomkeys import RoomKeys
 from colloque_mssante import enclosing, forwarding, texts, texts_writing
 from colloque_mssante.authors import Authors
 from colloque_mssante.drafts import Draft, Line
-from colloque_mssante.enclosing import Enclosed
+from colloque_mssante.enclosing import Enclosed, Maker
 from colloque_mssante.scanning import Scanning
 from colloque_mssante.sends import ROOM, Send, queued
 from colloque_mssante.store_originals import Originals
 from colloque_mssante.targets import Target, Whitelisted, listed_address
 
+SOFTWARE = "Colloque"
+"""What made an archive, for whoever opens it."""
 GONE_FROM_DIRECTORY = "address_gone"
 """Reason of a refusal: the directory no longer lists the recipient."""
 _FETCH_TRIES = 580
@@ -99,15 +103,16 @@ class Composer:
             below, beside = await self._forwarded(draft)
             words, rich, files = f"{words}\n\n{below}", "", [*files, *beside]
         await self._scanning.check(files)
-        enclosed = await asyncio.to_thread(enclosing.enclosed, files) if files else Enclosed(())
+        now, known_as = self._clock.now(), message_id(self._secret, draft.id, target.sender.domain)
+        maker = Maker(self._maker(draft.owner, sender), known_as, self._config.sender.domain, now)
+        enclosed = await asyncio.to_thread(enclosing.enclosed, files, maker) if files else Enclosed(())
         named = texts_writing.subject(
             enclosed.subject or draft.subject or target.subject,
             self._authors.name(draft.owner),
             replaces=bool(target.replaces),
         )
-        now = self._clock.now()
         outgoing = Outgoing(
-            message_id=message_id(self._secret, draft.id, target.sender.domain),
+            message_id=known_as,
             sender=sender,
             to=target.to,
             cc=target.cc,
@@ -142,6 +147,10 @@ class Composer:
             thread=target.thread or draft.id,
             target=replace(target, subject=shown_subject(named)).dump(),
         )
+
+    def _maker(self, user: UserId, sender: Party) -> Sender:
+        """Who an archive says made it."""
+        return Sender(self._authors.name(user), sender.name, SOFTWARE, __version__, sender.address)
 
     def _words(self, draft: Draft, target: Target, lines: Sequence[Line]) -> tuple[str, str]:
         """What the mail says, as text and as HTML; the latter is empty where the text says as much."""

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from colloque.errors import BadInput, Refused
 from colloque.mail import mss
 from colloque.mail.cda import ClinicalDocument
 from colloque.mail.cda_pdf import pdf_of
-from colloque.mail.documents import documents_in, is_archive
+from colloque.mail.documents import documents_in, is_archive, is_cda
+from colloque.mail.hl7 import Identifier
 from colloque.mail.message import Attachment
 from colloque.mail.xdm import FILE_NAME
+from colloque.mail.xdm_metadata import CLASS_OF_TYPE
+from colloque.mail.xdm_write import Sender, build_xdm
 from colloque_mssante import texts_documents as texts
 
 _NEVER = {"patient-differs"}
@@ -29,12 +34,24 @@ class Enclosed:
     """The X-MSS- header fields."""
 
 
-def enclosed(files: Sequence[Attachment]) -> Enclosed:
-    """Look at what is about to leave. Seconds, for the worst archives.
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """Who makes an archive, and of which mail."""
 
-    Raises Refused, whose message is what the writer reads, for an archive that its reader could not rely on: broken,
+    sender: Sender
+    message_id: str
+    domain: str
+    """Of the mailbox from which our services write: the sending system is named after it."""
+    at: datetime
+
+
+def enclosed(files: Sequence[Attachment], maker: Maker) -> Enclosed:
+    """Look at what is about to leave; documents without an archive are put into one. Seconds, for the worst archives.
+
+    Raises Refused, whose message is what the writer reads, for documents that their reader could not rely on: broken,
     about several patients, or about nobody that can be named.
     """
+    files = _archived(files, maker)
     archives = [item for item in files if is_archive(item)]
     if not archives:
         return Enclosed(tuple(files))
@@ -54,6 +71,47 @@ def enclosed(files: Sequence[Attachment]) -> Enclosed:
         raise Refused("archive_unnamed", texts.not_sent([texts.UNNAMED])) from None
     named = tuple(replace(item, name=FILE_NAME) if item in archives else item for item in files)
     return Enclosed((*_printed(documents, files), *named), subject, extra)
+
+
+def _archived(files: Sequence[Attachment], maker: Maker) -> Sequence[Attachment]:
+    """CDA documents leave in an IHE_XDM.ZIP (ECO.2.1.2), made here where their writer joined none.
+
+    Not made of documents that are structured, or of a type whose class is not known: what the archive's metadata must
+    say of these only the software that wrote them can. They leave as files.
+    """
+    loose = [item for item in files if is_cda(item)]
+    if not loose or any(map(is_archive, files)):
+        return files
+    contents = documents_in(loose)
+    broken = (*contents.problems, *(code for each in contents.documents if each.data is None for code in each.problems))
+    if broken:
+        raise Refused("archive_bad", texts.not_sent(texts.problems(broken)))
+    classed = [(item.data, _class(each.document)) for item, each in zip(loose, contents.documents, strict=True)]
+    if not all(code for _, code in classed):
+        return files
+    try:
+        data = build_xdm(
+            classed,
+            submission=Identifier(_oid(maker.message_id)),
+            source=_oid(maker.domain),
+            sender=maker.sender,
+            at=maker.at,
+        )
+    except BadInput:
+        raise Refused("archive_bad", texts.not_sent([texts.INCOMPLETE])) from None
+    return (*(item for item in files if item not in loose), Attachment(FILE_NAME, "application/zip", data))
+
+
+def _class(document: ClinicalDocument | None) -> str:
+    """Empty where it is not known, or where the document is not around a PDF."""
+    if document is None or document.type is None or document.body is None or document.body.mime != "application/pdf":
+        return ""
+    return CLASS_OF_TYPE.get(document.type.code, "")
+
+
+def _oid(name: str) -> str:
+    """An OID of our own for what bears that name: a UUID's (ITU-T X.667, section 7)."""
+    return f"2.25.{uuid.uuid5(uuid.NAMESPACE_DNS, name).int}"
 
 
 def _printed(documents: Sequence[ClinicalDocument], files: Sequence[Attachment]) -> list[Attachment]:

@@ -26,6 +26,10 @@ ONE_ARCHIVE = (
     "Ce message n'est pas parti : il contient plusieurs archives IHE_XDM. Envoyez-les une par une, car un message ne "
     "concerne qu'un patient."
 )
+INCOMPLETE = (
+    "Il manque au document ce qu'une archive IHE_XDM doit en dire : son auteur, son signataire, son patient, son acte, "
+    "ses dates ou son lieu."
+)
 UNNAMED = "Le document ne dit pas son type, ou ne nomme pas son patient."
 
 _PROBLEMS = {

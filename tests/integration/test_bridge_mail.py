@@ -9,12 +9,13 @@ from email.message import EmailMessage
 import pytest
 
 from colloque.errors import Refused
+from colloque.mail.xdm_read import read_xdm
 from colloque.matrix.home import Incoming
 from colloque.sockets import Client
 from colloque_demo import settings
 from colloque_mssante import texts, texts_documents
 from tests.clients.mailbox import text_of
-from tests.clinical import PDF, archive
+from tests.clinical import PDF, archive, signed
 from tests.servers.bridge_house import House
 from tests.waiting import until
 
@@ -103,7 +104,12 @@ async def test_clinical_documents_pass_both_ways(house: House) -> None:
     content = await house.author.home.upload_encrypted(data, "ihe_xdm.zip", "application/zip")
     sent = await house.author.send(shown.room, content | {"m.relates_to": {"m.in_reply_to": {"event_id": shown.event}}})
     await house.sign(sent)
-    plain, received = await house.answers_to(asked)
+    content = await house.author.home.upload_encrypted(signed(), "cr.xml", "text/xml")
+    alone = await house.author.send(
+        shown.room, content | {"m.relates_to": {"m.in_reply_to": {"event_id": shown.event}}}
+    )
+    await house.sign(alone)
+    plain, received, made = await house.answers_to(asked)
     assert (plain["Subject"], plain["X-MSS-CODECDA"]) == (
         "Re: CR d'examens biologiques ESSAI-DUPONT Zélie 28/03/1979",
         None,
@@ -113,6 +119,11 @@ async def test_clinical_documents_pass_both_ways(house: House) -> None:
     printed, packed = received.iter_attachments()
     assert printed.get_payload(decode=True) == PDF
     assert (packed.get_filename(), packed.get_payload(decode=True)) == ("IHE_XDM.ZIP", data)
+    assert (made["Subject"], made["X-MSS-CODECDA"], made["X-MSS-INS"]) == (received["Subject"], "11502-2", "O")
+    printed, packed = made.iter_attachments()
+    assert (printed.get_payload(decode=True), packed.get_filename()) == (PDF, "IHE_XDM.ZIP")
+    (entry,) = read_xdm(packed.get_payload(decode=True)).entries
+    assert entry.data == signed()
 
 
 async def test_what_left_is_found_in_the_mailbox_and_what_it_answers_is_marked(house: House) -> None:

@@ -27,6 +27,14 @@ CLASSES = {
     "52": "Certificat, déclaration",
 }
 """JDV_J06 XdsClassCode: what professionals send."""
+CLASS_OF_TYPE = {
+    "11502-2": "10",
+    "18748-4": "31",
+    "34112-3": "10",
+    "60591-5": "11",
+}
+"""Classes of types (JDV_J07) that are the same in every publication of ANS: reports of laboratory, imaging and hospital
+stays, and the medical summary. Of any other type the sending software knows the class; it is not guessed here."""
 _CLASSES_OID = "1.2.250.1.213.1.1.4.1"
 _FORMATS_OID = "1.3.6.1.4.1.19376.1.2.3"
 _PDF_FORMAT = Coded("urn:ihe:iti:xds-sd:pdf:2008", _FORMATS_OID, "Document à corps non structuré en Pdf/A-1")

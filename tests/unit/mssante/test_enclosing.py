@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
 import pytest
 
 from colloque.errors import Refused
 from colloque.mail.message import Attachment
-from colloque_mssante.enclosing import enclosed
-from tests.clinical import INS_TEST, NUMBER, PDF, archive, cda, extrinsic, n3_body, request, zipped
+from colloque.mail.xdm_read import read_xdm
+from colloque.mail.xdm_write import Sender
+from colloque_mssante import enclosing
+from colloque_mssante.enclosing import Enclosed, Maker
+from tests.clinical import INS_TEST, NUMBER, PDF, archive, cda, extrinsic, n3_body, request, signed, zipped
 
 
 def xdm(data: bytes, name: str = "ihe_xdm.zip") -> Attachment:
     return Attachment(name, "application/zip", data)
 
 
+MAKER = Maker(
+    Sender("Dr Zoé DURAND", "Cabinet", "Colloque", "1", "zoe@essai.mssante.fr"),
+    "<a@essai.mssante.fr>",
+    "essai.mssante.fr",
+    datetime(2026, 3, 2, 9, 0, tzinfo=UTC),
+)
+
+
+def enclosed(files: Sequence[Attachment]) -> Enclosed:
+    return enclosing.enclosed(files, MAKER)
+
+
+def loose(data: bytes, name: str = "cr.xml") -> Attachment:
+    return Attachment(name, "text/xml", data)
+
+
 def test_other_files_leave_as_they_are():
-    files = (Attachment("photo.png", "image/png", b"\x89PNG"), Attachment("cr.xml", "text/xml", cda()))
+    files = (Attachment("photo.png", "image/png", b"\x89PNG"), Attachment("notes.xml", "text/xml", b"<notes/>"))
     found = enclosed(files)
     assert (found.files, found.subject, found.extra) == (files, "", {})
 
@@ -74,3 +96,46 @@ def test_what_its_reader_could_not_rely_on_does_not_leave(files: list[Attachment
     assert words in str(refusal.value)
     assert "n'est pas parti" in str(refusal.value)
     assert "ESSAI" not in str(refusal.value)
+
+
+def test_a_document_without_an_archive_is_put_into_one():
+    note = Attachment("photo.png", "image/png", b"\x89PNG")
+    found = enclosed([loose(signed()), note])
+    assert found.subject.startswith("XDM/1.0/DDM+CR d'examens biologiques ESSAI-DUPONT")
+    assert found.extra["X-MSS-CODECDA"] == "11502-2"
+    printed, kept, sent = found.files
+    assert (printed.data, kept, sent.name, sent.mime) == (PDF, note, "IHE_XDM.ZIP", "application/zip")
+    package = read_xdm(sent.data)
+    assert package.problems == ()
+    (entry,) = package.entries
+    assert entry.data == signed()
+    assert enclosed([loose(signed()), note]).files == found.files, "the same mail, the same bytes"
+
+
+def test_several_documents_of_one_patient_share_an_archive():
+    files = [loose(signed(), "a.xml"), loose(signed("34112-3").replace(b"DOC-1", b"DOC-2"), "b.xml")]
+    assert len(read_xdm(enclosed(files).files[-1].data).entries) == 2
+
+
+def test_what_only_its_software_can_describe_leaves_as_a_file():
+    for odd in (loose(cda(n3_body())), loose(signed("99999-9"))):
+        assert enclosed([odd]) == Enclosed((odd,))
+
+
+def test_an_archive_that_its_writer_made_is_left_alone():
+    both = [xdm(archive()), loose(cda())]
+    assert [item.name for item in enclosed(both).files if item.name != "IHE_XDM.ZIP"][1:] == ["cr.xml"]
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        ([loose(signed()[:-40])], "archive_bad"),
+        ([loose(signed(), "a.xml"), loose(signed(number="146026322000196"), "b.xml")], "archive_bad"),
+        ([loose(cda())], "archive_bad"),
+    ],
+)
+def test_a_document_that_nobody_could_rely_on_does_not_leave(files: list[Attachment], reason: str) -> None:
+    with pytest.raises(Refused) as refused:
+        enclosed(files)
+    assert refused.value.reason == reason
