@@ -49,6 +49,7 @@ from colloque_mssante.store_reading import Reads
 from colloque_mssante.store_untold import Untold
 from colloque_mssante.tables import register_upgrades
 from colloque_mssante.telling import Telling
+from colloque_mssante.weights import Weights
 from colloque_mssante.writing import open_writing
 
 UNREACHABLE = timedelta(seconds=60)
@@ -113,8 +114,10 @@ class MssanteService(Service):
         states = States(home=parts.home, untold=Untold(parts.db, parts.clock), handled=sharing.handled)
         there = There(home=parts.home, reads=reads)
         reading = Reading(home=parts.home, reads=reads, mails=mails)
+        weights = Weights()
         inbound, delivery = open_receiving(
             parts=parts,
+            weights=weights,
             known=known,
             conversations=conversations,
             ghosts=ghosts,
@@ -131,6 +134,7 @@ class MssanteService(Service):
             if own.workers
             else open_mail_half(
                 config=own,
+                weights=weights,
                 db=parts.db,
                 journal=parts.journal,
                 known=known,

@@ -23,11 +23,12 @@ from colloque_mssante.inbound import Inbound
 from colloque_mssante.store import Mailboxes
 from colloque_mssante.store_inbox import Inbox, Waiting, give_back
 from colloque_mssante.wanted import Wanted
+from colloque_mssante.weights import Weights
 
 _LOOK_S = 1.0
 _BACK_OFF_S = (1.0, 60.0)
 _AT_ONCE = 64
-"""Mailboxes whose mails are shown at the same time: a mail stands whole in memory meanwhile."""
+"""Mailboxes whose mails are shown at the same time; big ones take turns (`weights`)."""
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ class Delivery:
         mailboxes: Mailboxes,
         wanted: Wanted,
         giving_up: GivingUp,
+        weights: Weights,
         clock: Clock,
     ) -> None:
         self._db = db
@@ -52,6 +54,7 @@ class Delivery:
         self._mailboxes = mailboxes
         self._wanted = wanted
         self._giving_up = giving_up
+        self._weights = weights
         self._clock = clock
         self._news = Bell()
         self._tasks: dict[MssanteAddress, asyncio.Task[None]] = {}
@@ -115,21 +118,24 @@ class Delivery:
                 if not self._wanted.holds(box.address, box.owner):
                     return
                 try:
-                    await self._one(waiting)
+                    async with self._weights.bearing(waiting.size):
+                        raw = await self._inbox.whole(waiting)
+                        if raw is not None:
+                            await self._one(waiting, raw)
                 except AntivirusUnavailable:
                     await self._mailboxes.note_state(address, "unscanned")
                     raise
                 if self._pauses.pop(address, None) is not None:
                     await self._mailboxes.note_state(address, "ok", only_from="unscanned")
 
-    async def _one(self, waiting: Waiting) -> None:
+    async def _one(self, waiting: Waiting, raw: bytes) -> None:
         place = waiting.place
         try:
-            await self._inbound.deliver(place, waiting.raw)
+            await self._inbound.deliver(place, raw)
         except Temporary:
             raise
         except Exception:
             logger.exception("mail.stuck")
             if await self._inbox.failed(place, self._clock.now() + STUCK_WAIT) >= TRIES:
-                await self._inbound.give_up(place.box, waiting.raw)
+                await self._inbound.give_up(place.box, raw)
                 await self._giving_up.give_up(place)

@@ -20,6 +20,7 @@ from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque_mssante.budget import Budget
 from colloque_mssante.elsewhere import Elsewhere
+from colloque_mssante.fetching import Fetching
 from colloque_mssante.filing import Filing
 from colloque_mssante.giving_up import GivingUp
 from colloque_mssante.heart import Heart
@@ -36,6 +37,7 @@ from colloque_mssante.store_mails import Mails
 from colloque_mssante.store_originals import Originals
 from colloque_mssante.store_reading import Reads
 from colloque_mssante.watch import Watcher
+from colloque_mssante.weights import Weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +78,20 @@ class MailHalf:
 
 
 def open_mail_half(
-    *, config: MssanteConfig, db: Database, journal: Journal, known: Known, clock: Clock, bells: Bells, name: str
+    *,
+    config: MssanteConfig,
+    weights: Weights,
+    db: Database,
+    journal: Journal,
+    known: Known,
+    clock: Clock,
+    bells: Bells,
+    name: str,
 ) -> MailHalf:
-    """All of it. `name`: what no other living process is called (see `leases`); of a worker, its number."""
+    """All of it. `name`: what no other living process is called (see `leases`); of a worker, its number.
+
+    `weights` is shared with the other half, where that is in the same process.
+    """
     budget, leases = Budget(config.budget.share(config.workers or 1)), Leases(db, name)
     outbox, inbox, mails, reads = Outbox(db, clock), Inbox(db, clock), Mails(db, clock), Reads(db, clock)
     discovery = Discovery()
@@ -135,6 +148,7 @@ def open_mail_half(
         budget=budget,
         leases=leases,
         elsewhere=Elsewhere(reads=reads, marks=FlagMarks(db), clock=clock, noted=bells.noted),
+        fetching=Fetching(config.state_dir, weights),
         giving_up=GivingUp(inbox=inbox, notes=notes, teams=known.teams, incidents=incidents, journal=journal),
         incidents=incidents,
         notes=notes,

@@ -22,6 +22,7 @@ from colloque_mssante.store_reading import Reads
 from colloque_mssante.store_talk import Sayings
 from colloque_mssante.threads import Threads
 from colloque_mssante.twins import Twins
+from colloque_mssante.weights import Weights
 
 
 def open_receiving(
@@ -36,6 +37,7 @@ def open_receiving(
     scanning: Scanning,
     quiet: Quiet,
     notices: Notices,
+    weights: Weights,
     changed: Callable[[], None],
 ) -> tuple[Inbound, Delivery]:
     """All of it, on the service's parts. `changed` is called when a report changed the state of a mail of ours."""
@@ -76,6 +78,7 @@ def open_receiving(
         mailboxes=mailboxes,
         wanted=known.wanted,
         giving_up=giving_up,
+        weights=weights,
         clock=parts.clock,
     )
     return inbound, delivery

@@ -14,6 +14,7 @@ from colloque.errors import Temporary
 from colloque.identity import MssanteAddress, UserId
 from colloque.store.schema import transaction
 from colloque_mssante.store import Cursor, Place, read_cursor
+from colloque_mssante.weights import LIGHT
 
 ROOM_MAILS, ROOM_BYTES = 200, 8_000_000
 """With more than that waiting, a mailbox is not read on."""
@@ -32,8 +33,10 @@ class Waiting:
     """A mail to show now. `tries`: how often that failed."""
 
     place: Place
-    raw: bytes = field(repr=False)
+    size: int
     tries: int
+    raw: bytes | None = field(repr=False)
+    """None where it is big (`weights.LIGHT`): `whole` gives it, in its turn."""
 
 
 class Inbox:
@@ -95,16 +98,28 @@ class Inbox:
     async def next(self, mailbox: MssanteAddress) -> Waiting | None:
         """The first mail of a mailbox that is to be shown now, in the order of UIDs."""
         row: Any = await self._db.fetchrow(
-            "SELECT mailbox.*, inbox.uidvalidity AS under, inbox.uid AS number, inbox.raw, inbox.tries "
+            "SELECT mailbox.*, inbox.uidvalidity AS under, inbox.uid AS number, inbox.size, inbox.tries, "
+            "CASE WHEN inbox.size < $3 THEN inbox.raw END AS raw "
             "FROM inbox JOIN mailbox ON mailbox.address = inbox.mailbox "
             "WHERE inbox.mailbox = $1 AND inbox.raw IS NOT NULL AND inbox.next_at <= $2 "
             "ORDER BY inbox.uidvalidity = mailbox.uidvalidity, inbox.uid LIMIT 1",
             mailbox.value,
             self._now(),
+            LIGHT,
         )
         if row is None:
             return None
-        return Waiting(Place(read_cursor(row), row["under"], row["number"]), bytes(row["raw"]), row["tries"])
+        raw = None if row["raw"] is None else bytes(row["raw"])
+        return Waiting(Place(read_cursor(row), row["under"], row["number"]), row["size"], row["tries"], raw)
+
+    async def whole(self, waiting: Waiting) -> bytes | None:
+        """The mail itself; None when it was given back meanwhile."""
+        if waiting.raw is not None:
+            return waiting.raw
+        raw = await self._db.fetchval(
+            "SELECT raw FROM inbox WHERE mailbox = $1 AND uidvalidity = $2 AND uid = $3", *_key(waiting.place)
+        )
+        return None if raw is None else bytes(raw)
 
     async def unfetched(self, mailbox: MssanteAddress, uidvalidity: int) -> list[int]:
         """UIDs of mails that could not be fetched, to be tried again now."""

@@ -18,7 +18,7 @@ from functools import partial
 from colloque import logs
 from colloque.audit import SYSTEM
 from colloque.clock import Clock, monotonic, start_of_day_in_paris
-from colloque.errors import LoginRefused, NotFound, Tampered, Temporary
+from colloque.errors import LoginRefused, Tampered, Temporary
 from colloque.identity import MssanteAddress, UserId
 from colloque.mail.access import Way
 from colloque.mail.imap import Box, ImapClient
@@ -29,6 +29,7 @@ from colloque_mssante import texts
 from colloque_mssante.budget import Budget
 from colloque_mssante.credentials import Credential, Credentials, fingerprint
 from colloque_mssante.elsewhere import Elsewhere
+from colloque_mssante.fetching import Fetching
 from colloque_mssante.giving_up import STUCK_WAIT, TRIES, GivingUp
 from colloque_mssante.leases import Leases, NotHeld
 from colloque_mssante.notices import Notes
@@ -45,10 +46,8 @@ _BACK_OFF_S = (1.0, 60.0)
 _TAMPERED_S = 300.0
 _FULL_S = 1.0
 """Between two looks whether there is room in the inbox again."""
-_BATCH, _BATCH_BYTES = 20, 1_000_000
-"""Mails that are stored in one transaction."""
 _AT_ONCE = 16
-"""Mailboxes that fetch at the same time: what was fetched stands in memory until it is stored."""
+"""Mailboxes that fetch at the same time: of each, up to 2 MB stand in memory until they are stored."""
 _CONNECT = "mailbox.connect"
 
 logger = logging.getLogger(__name__)
@@ -75,6 +74,7 @@ class Watcher:
         leases: Leases,
         elsewhere: Elsewhere,
         giving_up: GivingUp,
+        fetching: Fetching,
         incidents: Incidents,
         notes: Notes,
         journal: Journal,
@@ -92,6 +92,7 @@ class Watcher:
         self._leases = leases
         self._elsewhere = elsewhere
         self._giving_up = giving_up
+        self._fetching = fetching
         self._incidents = incidents
         self._notes = notes
         self._journal = journal
@@ -229,16 +230,8 @@ class Watcher:
             return cursor, False
         uids = deque(await client.uids(uid, cursor.since.date() if uid == 0 else None))
         while uids:
-            async with self._places:
-                batch: list[Taken] = []
-                size = 0
-                while uids and len(batch) < _BATCH and size < _BATCH_BYTES:
-                    uid = uids.popleft()
-                    taken = await self._taken(client, cursor, uid)
-                    if taken is not None:
-                        batch.append(taken)
-                        size += len(taken.raw or b"")
-                cursor = await self._store(cursor, box.uidvalidity, uid, batch)
+            async with self._places, self._fetching.batch(client, cursor, uids) as (upto, batch):
+                cursor = await self._store(cursor, box.uidvalidity, upto, batch)
             if uids and await self._inbox.full(cursor.address):
                 return cursor, False
         return cursor, True
@@ -250,27 +243,15 @@ class Watcher:
             self._fetched()
         return moved
 
-    async def _taken(self, client: ImapClient, cursor: Cursor, uid: int) -> Taken | None:
-        """One mail; None where it is gone, or too old to be shown. Raises Temporary."""
-        try:
-            fetched = await client.fetch(uid)
-        except (Temporary, Tampered):
-            raise
-        except NotFound:
-            logs.event(logger, "mail.gone")
-            return None
-        except Exception:
-            logger.exception("mail.unfetched")
-            return Taken(uid, None)
-        return Taken(uid, fetched.raw) if fetched.internal_date >= cursor.since else None
-
     async def _again(self, client: ImapClient, place: Place) -> None:
         """What could not be fetched, once more."""
-        taken = await self._taken(client, place.box, place.uid)
-        if taken is None:
+        got = await self._fetching.one(client, place.box, place.uid)
+        if got is None:
             await self._inbox.take_away(place)
-        elif taken.raw is not None:
-            await self._inbox.fetched(place, taken.raw)
+        elif got.fetched is not None:
+            with got.fetched.body:
+                async with self._fetching.whole([got]) as (taken,):
+                    await self._inbox.fetched(place, taken.raw or b"")
             self._fetched()
         elif await self._inbox.failed(place, self._clock.now() + STUCK_WAIT) >= TRIES:
             await self._giving_up.give_up(place)

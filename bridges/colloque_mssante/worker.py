@@ -24,6 +24,7 @@ from colloque_mssante.known import open_known
 from colloque_mssante.mailing import Bells, open_mail_half
 from colloque_mssante.opening_parts import open_sessions
 from colloque_mssante.tables import register_upgrades
+from colloque_mssante.weights import Weights
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +67,7 @@ class MailWorker(Service):
         known = await open_known(db, clock, book, directory, credentials)
         half = open_mail_half(
             config=own,
+            weights=Weights(),
             db=db,
             journal=journal,
             known=known,

@@ -110,6 +110,12 @@ class AntivirusUnavailable(Temporary):
         super().__init__(message)
 
 
+class NoRoom(Temporary):
+    """The disk takes no more, or refuses: what was to be kept is still where it came from."""
+
+    code = "disk.no_room"
+
+
 class MailDeferred(Temporary):
     """The mail operator asked us to wait, or the connection was lost before anything was accepted."""
 

@@ -29,6 +29,7 @@ from colloque_mssante.known import open_known
 from colloque_mssante.mailing import Bells, open_mail_half
 from colloque_mssante.store import Mailboxes
 from colloque_mssante.tables import register_upgrades
+from colloque_mssante.weights import Weights
 from tests.waiting import until
 
 KEY = b"k" * 32
@@ -48,9 +49,10 @@ async def run(folder: Path) -> None:
     known = await open_known(db, clock, AttestationBook(folder / "snapshot", KEY), directory, credentials)
     server = MailSideConfig(Path(told["ca"]), told["host"], told["port"])
     budget = BudgetConfig(connections=len(told["addresses"]) + 1, logins_per_minute=100_000)
-    config = SimpleNamespace(imap=server, smtp=server, poll_s=_POLL_S, budget=budget, workers=0)
+    config = SimpleNamespace(imap=server, smtp=server, poll_s=_POLL_S, budget=budget, workers=0, state_dir=folder)
     fetched = asyncio.Event()
     half = open_mail_half(
+        weights=Weights(),
         config=cast("MssanteConfig", config),
         db=db,
         journal=Journal.open(folder / "journal", clock),

@@ -86,7 +86,7 @@ async def _ours(operator: Operator, address: str) -> float:
         uids = await client.uids(0)
         decoded = 0
         for uid in uids:
-            mail = parse_mail((await client.fetch(uid)).raw)
+            mail = parse_mail((await client.fetch(uid)).take())
             decoded += len(mail.text) + sum(len(item.data) for item in mail.attachments)
     finally:
         await client.close()

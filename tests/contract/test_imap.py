@@ -70,7 +70,9 @@ async def test_uids_rise_in_order_of_arrival_and_are_not_given_twice(operator: O
         assert len(uids) == before.exists == 5
         assert uids == sorted(uids)
         assert before.uidnext > uids[-1]
-        assert [(await client.fetch(uid)).raw.endswith(raw) for uid, raw in zip(uids, raws, strict=True)] == [True] * 5
+        assert [(await client.fetch(uid)).take().endswith(raw) for uid, raw in zip(uids, raws, strict=True)] == [
+            True
+        ] * 5
         # `n:*` would give the last message again.
         assert await client.uids(uids[-1]) == []
         assert await client.uids(uids[2]) == uids[3:]
@@ -117,7 +119,7 @@ async def test_any_size_comes_whole(operator: Operator, box: str, size: int):
     async with opened(operator, box) as client:
         await client.examine()
         fetched = await client.fetch((await client.uids(0))[0])
-    assert fetched.raw.endswith(raw)
+    assert fetched.take().endswith(raw)
 
 
 async def test_awkward_mail_comes_byte_for_byte(operator: Operator, box: str):
@@ -127,7 +129,7 @@ async def test_awkward_mail_comes_byte_for_byte(operator: Operator, box: str):
         await client.examine()
         uids = await client.uids(0)
         for uid, raw in zip(uids, raws, strict=True):
-            assert (await client.fetch(uid)).raw.endswith(raw)
+            assert (await client.fetch(uid)).take().endswith(raw)
 
 
 async def test_what_was_listed_may_be_read_in_any_order_or_not_at_all(operator: Operator, box: str):
@@ -137,7 +139,7 @@ async def test_what_was_listed_may_be_read_in_any_order_or_not_at_all(operator: 
         await client.examine()
         one, two, three, four = uids = await client.uids(0)
         for uid in (one, two, four, three, three, one):
-            assert (await client.fetch(uid)).raw.endswith(raws[uids.index(uid)])
+            assert (await client.fetch(uid)).take().endswith(raws[uids.index(uid)])
         await client.uids(0)
         await client.fetch(one)
         assert (await client.flags([two])).keys() == {two}
@@ -150,7 +152,7 @@ async def test_what_was_listed_may_be_read_in_any_order_or_not_at_all(operator: 
         await client.uids(0)
         await client.fetch(one)
         assert not await client.wait(0.5)
-        assert (await client.fetch(two)).raw.endswith(raws[1])
+        assert (await client.fetch(two)).take().endswith(raws[1])
 
 
 async def test_what_is_not_there_is_not_found(operator: Operator, box: str):

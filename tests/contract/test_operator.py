@@ -56,7 +56,7 @@ async def texts(operator: Operator) -> list[tuple[int, str]]:
     try:
         await client.examine()
         raws = [(await client.fetch(uid)) for uid in await client.uids(0)]
-        return [(f.uid, f.raw.decode().split("\r\n")[-2]) for f in raws]
+        return [(f.uid, f.take().decode().split("\r\n")[-2]) for f in raws]
     finally:
         await client.close()
 

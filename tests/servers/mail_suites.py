@@ -127,6 +127,6 @@ async def inbox(operator: Operator, box: str, count: int, *, within: float = 20.
         while len(uids := await client.uids(0)) < count:
             assert time.monotonic() < end, f"{len(uids)} mails of {count}"
             await client.wait(1.0)
-        return [parse_mail((await client.fetch(uid)).raw) for uid in uids]
+        return [parse_mail((await client.fetch(uid)).take()) for uid in uids]
     finally:
         await client.close()

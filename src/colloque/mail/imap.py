@@ -6,13 +6,18 @@ mailbox's modification sequence, where the server keeps one (RFC 7162).
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import io
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
+from typing import IO, cast
 
-from colloque.errors import MailDeferred, NotFound
+from colloque.errors import MailDeferred, NoRoom, NotFound
 from colloque.mail import imap_answers as answers
 from colloque.mail.access import Password, XOAuth2
 from colloque.mail.imap_answers import MONTHS
@@ -21,8 +26,8 @@ from colloque.mail.imap_wire import CommandRefused
 
 __all__ = ["Box", "Changes", "Fetched", "ImapClient", "Password", "XOAuth2"]
 
-CHUNK = 4 << 20
-"""Bytes asked for at once: a 25 MB mail never stands twice in memory."""
+CHUNK = 1 << 20
+"""Bytes asked for at once, and the most of one message that stands in memory here: the rest goes to a file."""
 _MAX_UID = 0xFFFFFFFF
 ANSWERED, SEEN = "\\Answered", "\\Seen"
 
@@ -42,7 +47,14 @@ class Fetched:
 
     uid: int
     internal_date: datetime
-    raw: bytes = field(repr=False)
+    size: int
+    body: IO[bytes] = field(repr=False)
+    """At its beginning. In memory while it is small, else a file without a name, which ends when this is closed."""
+
+    def take(self) -> bytes:
+        """The whole, in memory; its file is given up."""
+        with self.body:
+            return self.body.read()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,22 +104,31 @@ class ImapClient(ImapSession):
         self._after = dict(pairwise(listed))
         return listed
 
-    async def fetch(self, uid: int) -> Fetched:
-        """One message, whole, in pieces of `CHUNK`. Raises NotFound when it is not there any more.
+    async def fetch(self, uid: int, folder: Path | None = None) -> Fetched:
+        """One message, in pieces of `CHUNK`, which go to a file in `folder` as they come where it is more than one.
 
-        The one that `uids` listed after it is on its way then, while the caller deals with this one.
+        The one that `uids` listed after it is on its way then, while the caller deals with this one. Raises NotFound
+        when it is not there any more, NoRoom when the disk does not take it.
         """
-        raw = bytearray()
-        at: datetime | None = None
-        while True:
-            piece, at = await self._piece(uid, len(raw), at)
-            if len(piece) != CHUNK:  # shorter: the end; longer: a server that does not cut
-                break
-            raw += piece
+        piece, at = await self._piece(uid, 0, None)
+        size, body = len(piece), cast("IO[bytes]", io.BytesIO(piece))
+        if size == CHUNK:  # shorter: the end; longer: a server that does not cut
+            body = _file(folder)
+            try:
+                while True:
+                    await asyncio.to_thread(_add, body, piece)
+                    if len(piece) != CHUNK:
+                        break
+                    piece, at = await self._piece(uid, size, at)
+                    size += len(piece)
+                body.seek(0)
+            except BaseException:
+                body.close()
+                raise
         following = self._after.pop(uid, None)
         if following is not None:
             self._wire.ahead(_asks(following, 0))
-        return Fetched(uid, at, bytes(raw + piece) if raw else piece)
+        return Fetched(uid, at, size, body)
 
     async def _piece(self, uid: int, offset: int, at: datetime | None) -> tuple[bytes, datetime]:
         for parts in await self._ask(_asks(uid, offset)):
@@ -136,6 +157,24 @@ class ImapClient(ImapSession):
         found = await self._ask(asked.encode())
         told, wanted = answers.flags(found), set(uids)
         return Changes({uid: told[uid] for uid in told.keys() & wanted}, answers.vanished(found, wanted))
+
+
+def _file(folder: Path | None) -> IO[bytes]:
+    try:
+        return tempfile.TemporaryFile(dir=folder)  # whoever gets it closes it
+    except OSError as error:
+        raise _no_room(error) from None
+
+
+def _add(body: IO[bytes], piece: bytes) -> None:
+    try:
+        body.write(piece)
+    except OSError as error:
+        raise _no_room(error) from None
+
+
+def _no_room(error: OSError) -> NoRoom:
+    return NoRoom(f"a mail can't be kept on the disk: {error.strerror}")
 
 
 def _asks(uid: int, offset: int) -> bytes:

@@ -65,7 +65,7 @@ class FilingClient(ImapClient):
         if (await self.examine()).uidvalidity != uidvalidity:
             return None
         try:
-            return (await self.fetch(uid)).raw
+            return (await self.fetch(uid)).take()
         except NotFound:
             return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -28,10 +29,11 @@ from colloque.snapshot import SnapshotWriter
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque.store.schema import new_upgrades, open_database
-from colloque_mssante import mapping, watch
+from colloque_mssante import fetching, mapping
 from colloque_mssante.budget import Budget
 from colloque_mssante.credentials import Credentials
 from colloque_mssante.delivery import Delivery
+from colloque_mssante.fetching import Fetching
 from colloque_mssante.giving_up import STUCK_WAIT, GivingUp
 from colloque_mssante.inbound import Inbound
 from colloque_mssante.leases import Leases
@@ -44,6 +46,7 @@ from colloque_mssante.tables import register_upgrades
 from colloque_mssante.teams import Teams
 from colloque_mssante.wanted import Wanted
 from colloque_mssante.watch import Watcher
+from colloque_mssante.weights import Weights
 from tests.servers.annuaire import Shelf, doctor, rpps
 
 ANNE, BOX = UserId("@anne:h.test"), MssanteAddress("anne@m.mssante.test")
@@ -127,6 +130,7 @@ async def test_a_mail_that_is_given_up_leaves_nothing_waiting(db: Database, tmp_
         mailboxes=boxes,
         wanted=Certain((BOX, ANNE)),
         giving_up=_giving_up(db, tmp_path, clock, journal),
+        weights=Weights(),
         clock=clock,
     )
     cursor = await boxes.start(BOX, ANNE, clock.now())
@@ -146,7 +150,14 @@ async def test_a_mailbox_that_is_nobodys_any_more_is_shown_to_nobody(db: Databas
     inbox, boxes = Inbox(db, clock), Mailboxes(db, clock)
     wanted = Certain()
     delivery = Delivery(
-        db=db, inbox=inbox, inbound=nothing, mailboxes=boxes, wanted=wanted, giving_up=nothing, clock=clock
+        db=db,
+        inbox=inbox,
+        inbound=nothing,
+        mailboxes=boxes,
+        wanted=wanted,
+        giving_up=nothing,
+        weights=Weights(),
+        clock=clock,
     )
     await inbox.store(await boxes.start(BOX, ANNE, clock.now()), 1, 7, [Taken(7, RAW)])
     wanted.complete = False  # no directory yet: who knows
@@ -172,11 +183,11 @@ class Mailbox:
     async def uids(self, after: int, since: object = None) -> list[int]:
         return [uid for uid in (1, 2, 3) if uid > after]
 
-    async def fetch(self, uid: int) -> Fetched:
+    async def fetch(self, uid: int, _folder: Path) -> Fetched:
         self.asked.append(uid)
         if uid == 2 and self.trouble is not None:
             raise self.trouble
-        return Fetched(uid, self._clock.now() - timedelta(days=uid == 1), RAW)
+        return Fetched(uid, self._clock.now() - timedelta(days=uid == 1), len(RAW), io.BytesIO(RAW))
 
 
 async def _watcher(db: Database, tmp_path: Path, clock: FrozenClock, journal: Journal) -> Watcher:
@@ -185,6 +196,7 @@ async def _watcher(db: Database, tmp_path: Path, clock: FrozenClock, journal: Jo
     leases.keep(await leases.take({BOX}))
     watcher = object.__new__(Watcher)
     watcher._leases, watcher._places = leases, asyncio.Semaphore(1)
+    watcher._fetching = Fetching(tmp_path, Weights())
     watcher._clock, watcher._inbox, watcher._fetched = clock, Inbox(db, clock), lambda: None
     watcher._giving_up = _giving_up(db, tmp_path, clock, journal)
     return watcher
@@ -223,7 +235,7 @@ async def test_where_the_inbox_is_full_nothing_more_is_fetched(
 ) -> None:
     journal = Journal.open(tmp_path / "journal.jsonl", clock)
     watcher, box = await _watcher(db, tmp_path, clock, journal), Mailbox(clock, None)
-    monkeypatch.setattr(watch, "_BATCH", 1)
+    monkeypatch.setattr(fetching, "_BATCH", 1)
     monkeypatch.setattr("colloque_mssante.store_inbox.ROOM_MAILS", 1)
     cursor = await Mailboxes(db, clock).start(BOX, ANNE, clock.now())
     for _ in range(2):
