@@ -79,7 +79,7 @@ class Roster:
         listed = self.keeper.current
         if listed is None:
             return Change(attested=self._people)
-        servers = tuple(Listed(name, entry.bots) for name, entry in sorted(listed.servers.items()))
+        servers = tuple(Listed(name, entry.bots, entry.ghosts) for name, entry in sorted(listed.servers.items()))
         return Change(attested=self._people, servers=Servers(listed.version, listed.expires, servers))
 
 

@@ -74,6 +74,8 @@ class Listed:
 
     name: str
     bots: tuple[UserId, ...] = ()
+    ghosts: str = ""
+    """How the names of its bridge's ghosts begin; empty: it has none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,8 @@ class State:
         self.servers: Servers | None = None
         self.listed: frozenset[str] = frozenset()
         self.bots: frozenset[UserId] = frozenset()
+        self.ghosts: dict[str, str] = {}
+        """How the names of a listed server's ghosts begin, where it has some."""
 
     def apply(self, change: Change) -> None:
         """Take a change in."""
@@ -65,6 +67,7 @@ class State:
             self.servers = change.servers
             self.listed = frozenset(s.name for s in change.servers.listed)
             self.bots = frozenset(bot for s in change.servers.listed for bot in s.bots if server_of(bot) == s.name)
+            self.ghosts = {s.name: s.ghosts for s in change.servers.listed if s.ghosts}
 
     def _index(self, new: Attestation) -> None:
         """A number has one holder: of an account that was closed and the one that followed, the later."""

@@ -126,7 +126,7 @@ def change(records: Iterable[Record]) -> Change:
                 servers = Servers(
                     version,
                     from_millis(until),
-                    tuple(Listed(name, tuple(map(UserId, bots))) for name, bots in listed),
+                    tuple(Listed(name, tuple(map(UserId, bots)), *ghosts) for name, bots, *ghosts in listed),
                 )
             case _:
                 raise Tampered("a record is of an unknown kind")
@@ -175,7 +175,8 @@ def _blocks(user: UserId, refused: frozenset[UserId]) -> Record:
 
 
 def _servers(servers: Servers) -> Record:
-    return ["s", servers.version, to_millis(servers.until), [[s.name, list(s.bots)] for s in servers.listed]]
+    listed = [[s.name, list(s.bots), *([s.ghosts] if s.ghosts else [])] for s in servers.listed]
+    return ["s", servers.version, to_millis(servers.until), listed]
 
 
 def _read(fields: Record) -> Attestation:

@@ -3,7 +3,7 @@
 In this house a room is private and encrypted, and everybody in it is verified, or one of our bots. An account that is
 not verified has its home room and nothing else; an administrator's has the admin room besides. A patient room is for
 professions bound by secrecy, and for those who work under somebody who is in it. What is shared with another server is
-marked: a patient room, or a direct one.
+marked: a patient room, a direct one, or mail that two colleagues talk beside.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ class Standing(StrEnum):
     """Any other account of this server."""
     REMOTE_SERVICE = "remote_service"
     """A bot of a listed server."""
+    REMOTE_GHOST = "remote_ghost"
+    """A correspondent of mail, in a room of a listed server's bridge."""
     REMOTE_ATTESTED = "remote_attested"
     """A professional of a listed server, admitted here."""
     REMOTE_UNKNOWN = "remote_unknown"
@@ -166,9 +168,9 @@ _AS_OTHER = {
     Standing.REMOTE_UNKNOWN: Reason.REMOTE_UNKNOWN,
     Standing.REMOTE: Reason.REMOTE,
 }
-_ABROAD = {Standing.REMOTE_SERVICE, Standing.REMOTE_ATTESTED}
-_SHARED = {RoomKind.PATIENT.value, RoomKind.DIRECT.value}
-"""Kinds of rooms in which people of other servers may be."""
+_ABROAD = {Standing.REMOTE_SERVICE, Standing.REMOTE_GHOST, Standing.REMOTE_ATTESTED}
+SHARED = {RoomKind.PATIENT.value, RoomKind.DIRECT.value, RoomKind.MAIL.value}
+"""Kinds of rooms in which people of other servers may be: as far as the room itself federates, which never changes."""
 _ALSO: dict[Standing, set[str]] = {
     Standing.UNVERIFIED: {RoomKind.HOME},
     Standing.FROZEN: {RoomKind.HOME, RoomKind.MAIL, RoomKind.ADMIN},
@@ -225,15 +227,17 @@ def may_invite(actor: Person, other: Person, kind: str, *, sponsored: bool = Fal
     `sponsored`: the one who answers for `other` is, or will be, in the room. `blocked`: `other` refuses the one who
     invites, or for whom a bot does.
     """
-    if actor.standing in _AS_ACTOR:
-        return Refused(_AS_ACTOR[actor.standing])
+    if actor.standing in _AS_ACTOR or actor.standing is Standing.REMOTE_GHOST:
+        return Refused(_AS_ACTOR.get(actor.standing, Reason.REMOTE))
+    if other.standing is Standing.REMOTE_GHOST and (actor.standing, kind) != (Standing.REMOTE_SERVICE, RoomKind.MAIL):
+        return Refused(Reason.ROOM_LOCAL)
     if blocked:
         return Refused(Reason.NOT_AVAILABLE)
     if other.standing in _AS_OTHER:
         if actor.standing is Standing.SERVICE and kind in _ALSO.get(other.standing, ()):
             return ALLOWED
         return Refused(_AS_OTHER[other.standing])
-    if (actor.standing in _ABROAD or other.standing in _ABROAD) and kind not in _SHARED:
+    if (actor.standing in _ABROAD or other.standing in _ABROAD) and kind not in SHARED:
         return Refused(Reason.ROOM_LOCAL)
     if kind == RoomKind.PATIENT:
         return _into_patient_room(other, sponsored, Reason.OTHER_PROFESSION, Reason.OTHER_UNSPONSORED)
@@ -244,8 +248,10 @@ def may_join(who: Person, kind: str, *, sponsored: bool = False) -> Verdict:
     """May `who` be in a room of that kind? (Whether they are invited is Matrix's own business.)"""
     if who.standing in _AS_ACTOR and who.standing is not Standing.FROZEN:
         return ALLOWED if kind in _ALSO.get(who.standing, ()) else Refused(_AS_ACTOR[who.standing])
-    if who.standing in _ABROAD and kind not in _SHARED:
+    if who.standing in _ABROAD and kind not in SHARED:
         return Refused(Reason.ROOM_LOCAL)
+    if who.standing is Standing.REMOTE_GHOST:
+        return ALLOWED if kind == RoomKind.MAIL else Refused(Reason.ROOM_LOCAL)
     if kind == RoomKind.PATIENT:
         return _into_patient_room(who, sponsored, Reason.ACTOR_PROFESSION, Reason.ACTOR_UNSPONSORED)
     return ALLOWED

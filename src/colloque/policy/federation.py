@@ -65,6 +65,8 @@ class Entry:
     """Its service accounts: they make rooms, and are nobody's."""
     capabilities: frozenset[str]
     keys: tuple[Key, ...]
+    ghosts: str = ""
+    """How the names of its bridge's ghosts begin, which speak for correspondents of mail; empty: it has none."""
 
     def key(self, use: Use, kid: str, now: datetime) -> bytes | None:
         """The public key of that name, for that use, valid now."""

@@ -3,7 +3,8 @@
 {"format": 1, "version": 12, "issued": "2026-03-02T09:00:00Z", "expires": "2026-04-02T09:00:00Z",
  "servers": [{"server": "chu-a.test", "organisation": "CHU A", "finess": "540000015",
               "api": "https://colloque.chu-a.test", "contact": "dsi@chu-a.test",
-              "bots": ["@annuaire:chu-a.test", "@salles:chu-a.test"], "capabilities": ["attestation"],
+              "bots": ["@annuaire:chu-a.test", "@salles:chu-a.test", "@mssante:chu-a.test"], "ghosts": "mss_",
+              "capabilities": ["attestation"],
               "keys": [{"kid": "a-2026", "use": "attestation", "key": "<32 bytes, base64url>",
                         "not_before": "2026-01-01T00:00:00Z", "not_after": "2027-01-01T00:00:00Z"}]}]}
 """
@@ -30,6 +31,7 @@ MAX_BOTS = 10
 _FORMAT = 1
 _SERVER = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,252}[a-z0-9])?(?::[1-9][0-9]{0,4})?\Z")
 _WORD = re.compile(r"[a-z][a-z0-9_.-]{0,63}\Z")
+_GHOSTS = re.compile(r"[a-z][a-z0-9]{1,15}_\Z")
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -84,6 +86,10 @@ def list_json(listed: FederationList) -> JsonDict:
 
 def _entry(raw: object, where: str) -> Entry:
     raw = _object(raw, where)
+    ghosts = raw.get("ghosts", "")
+    if not isinstance(ghosts, str) or ("ghosts" in raw and not _GHOSTS.match(ghosts)):
+        raise BadInput(f"{where}.ghosts: must be the beginning of a name, with `_` at its end")
+    raw = {name: value for name, value in raw.items() if name != "ghosts"}
     _only(raw, {"server", "organisation", "finess", "api", "contact", "bots", "capabilities", "keys"}, where)
     server = _text(raw["server"], f"{where}.server", _is_server)
     try:
@@ -106,6 +112,7 @@ def _entry(raw: object, where: str) -> Entry:
         bots=_bots(raw["bots"], server, f"{where}.bots"),
         capabilities=frozenset(words),
         keys=keys,
+        ghosts=ghosts,
     )
 
 
@@ -145,7 +152,8 @@ def public_key(text: object, where: str = "key") -> bytes:
 
 
 def _entry_json(entry: Entry) -> JsonDict:
-    return {
+    ghosts = {"ghosts": entry.ghosts} if entry.ghosts else {}
+    return ghosts | {
         "server": entry.server,
         "organisation": entry.organisation,
         "finess": entry.finess.value,

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from colloque.book import AttestationBook
 from colloque.clock import Clock
-from colloque.identity import UserId, server_of
+from colloque.identity import UserId, localpart, server_of
 from colloque.policy.admission import Person, Standing, attested_person
 from colloque.rooms.mark import ROOM_MARK, RoomKind
 from colloque.synapse.settings import Settings
@@ -75,6 +75,9 @@ class Accounts:
                 return _NOBODY[Standing.REMOTE]
             if who in self._book.state.bots:
                 return _NOBODY[Standing.REMOTE_SERVICE]
+            ghosts = self._book.state.ghosts.get(server_of(who))
+            if ghosts is not None and localpart(who).startswith(ghosts):
+                return _NOBODY[Standing.REMOTE_GHOST]
             return attested_person(found, local=False, answered=True) if found else _NOBODY[Standing.REMOTE_UNKNOWN]
         if found is None:
             return _NOBODY[Standing.STAFF if who in self._settings.staff else Standing.UNVERIFIED]

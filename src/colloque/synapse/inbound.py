@@ -19,6 +19,7 @@ from synapse.module_api.errors import Codes
 from colloque.identity import UserId
 from colloque.policy.admission import (
     ALLOWED,
+    SHARED,
     Allowed,
     Reason,
     Refused,
@@ -34,8 +35,6 @@ from colloque.synapse.accounts import Accounts
 from colloque.synapse.judge import CREATE, MEMBER, REDACTION, Judge, of_state
 from colloque.synapse.reports import Reports
 from colloque.synapse.verdicts import CODE_FIELD, Answer, Verdicts, forbidden, log_failure
-
-SHARED = {RoomKind.PATIENT.value, RoomKind.DIRECT.value}
 
 
 class Inbound:

@@ -13,11 +13,10 @@ from collections.abc import Iterator
 
 from synapse.module_api import EventBase, LoggingTransaction, ModuleApi, StateMap
 
-from colloque.policy.admission import Allowed, Reason, Refused, Verdict, may_join
+from colloque.policy.admission import SHARED, Allowed, Reason, Refused, Verdict, may_join
 from colloque.policy.room_request import ENCRYPTION, GUESTS, HISTORY, JOIN_RULES, opens
 from colloque.rooms.mark import ROOM_MARK
 from colloque.synapse.accounts import Accounts
-from colloque.synapse.inbound import SHARED
 from colloque.synapse.judge import CREATE, MEMBER
 from colloque.synapse.reports import Reports
 

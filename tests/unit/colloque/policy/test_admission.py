@@ -30,6 +30,7 @@ from colloque.rooms.mark import ROOM_MARK
 S, A, F, U, R = Standing.SERVICE, Standing.ATTESTED, Standing.STAFF, Standing.UNVERIFIED, Standing.REMOTE
 SUP, ICE = Standing.SUPERVISED, Standing.FROZEN
 RS, RA, RU = Standing.REMOTE_SERVICE, Standing.REMOTE_ATTESTED, Standing.REMOTE_UNKNOWN
+RG = Standing.REMOTE_GHOST
 KINDS = ["", "home", "admin", "mail", "patient", "direct", "other"]
 ONE, TWO = UserId("@one:x.example"), UserId("@two:x.example")
 DOCTOR, STUDENT, SOCIAL = (rights_of((code,), status) for code, status in (("10", "C"), ("10", "E"), ("42", "C")))
@@ -65,6 +66,7 @@ NOT_ACTOR = {
     ICE: "actor_frozen",
     RU: "remote_unknown",
     R: "remote",
+    RG: "remote",
 }
 NOT_OTHER = {
     F: "other_staff",
@@ -79,9 +81,11 @@ TO_BOTS = {"home": {F, U, ICE}, "admin": {F, ICE}, "mail": {ICE}}
 def wanted_invite(actor: Standing, other: Standing, kind: str) -> str:
     if actor in NOT_ACTOR:
         return NOT_ACTOR[actor]
+    if other is RG:
+        return "" if (actor, kind) == (RS, "mail") else "room_local"
     if other in NOT_OTHER:
         return "" if actor is S and other in TO_BOTS.get(kind, ()) else NOT_OTHER[other]
-    if {actor, other} & {RS, RA} and kind not in {"patient", "direct"}:
+    if {actor, other} & {RS, RA} and kind not in {"patient", "direct", "mail"}:
         return "room_local"
     return "other_unsponsored" if kind == "patient" and other is SUP else ""
 
@@ -98,8 +102,9 @@ JOIN = {
     SUP: dict.fromkeys(KINDS, "") | {"patient": "actor_unsponsored"},
     F: dict.fromkeys(KINDS, "actor_staff") | {"home": "", "admin": ""},
     U: dict.fromkeys(KINDS, "actor_unverified") | {"home": ""},
-    RS: dict.fromkeys(KINDS, "room_local") | {"patient": "", "direct": ""},
-    RA: dict.fromkeys(KINDS, "room_local") | {"patient": "", "direct": ""},
+    RS: dict.fromkeys(KINDS, "room_local") | {"patient": "", "direct": "", "mail": ""},
+    RA: dict.fromkeys(KINDS, "room_local") | {"patient": "", "direct": "", "mail": ""},
+    RG: dict.fromkeys(KINDS, "room_local") | {"mail": ""},
     RU: dict.fromkeys(KINDS, "remote_unknown"),
     R: dict.fromkeys(KINDS, "remote"),
 }
@@ -127,6 +132,7 @@ def test_nobody_but_a_professional_of_ours_opens_a_patient_room() -> None:
         SUP: "actor_profession",
         RS: "actor_profession",
         RA: "actor_profession",
+        RG: "actor_profession",
     }
 
 
@@ -147,7 +153,7 @@ def test_create_with_somebody_is_create_and_invite(actor: Standing, other: Stand
         person(actor), request(state(ROOM_MARK, kind=kind), invite=[ONE]), {ONE: person(other)}, nobody_blocked
     )
     believed = kind if actor is S else ""
-    wanted = "remote" if actor in {RS, RA} else wanted_invite(actor, other, believed)
+    wanted = "remote" if actor in {RS, RA, RG} else wanted_invite(actor, other, believed)
     assert reason(verdict) == wanted
     if actor in {S, A} and isinstance(verdict, Refused):
         assert verdict.other == ONE
@@ -223,6 +229,7 @@ def test_codes_are_stable() -> None:
         "actor_unsponsored",
         "actor_unverified",
         "alias",
+        "held",
         "internal",
         "mark",
         "name",
