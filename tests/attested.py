@@ -31,7 +31,7 @@ def held(number: int, server: str = "a.example", **more: object) -> Attestation:
     return replace(base, **more)  # type: ignore[arg-type]
 
 
-SERVERS = Servers(3, NOW + timedelta(days=1), (Listed("b.example", (UserId("@annuaire:b.example"),)),))
+SERVERS = Servers(3, NOW + timedelta(days=1), (Listed("b.example", (UserId("@annuaire:b.example"),), "mss_"),))
 
 
 def whole(*attested: Attestation, serial: int = 1, **more: object) -> Snapshot:

@@ -26,6 +26,7 @@ class Member:
     kid: str = "k-1"
     key: PrivateKey = field(default_factory=PrivateKey.generate)
     bots: tuple[UserId, ...] = ()
+    ghosts: str = ""
 
     @property
     def signer(self) -> Signer:
@@ -43,6 +44,7 @@ class Member:
             bots=self.bots or (UserId(f"@salles:{self.server}"),),
             capabilities=frozenset({"attestation"}),
             keys=(key,),
+            ghosts=self.ghosts,
         )
 
 

@@ -6,7 +6,7 @@ A correspondent whom its owner brought in shares it: it is then theirs with that
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mautrix.util.async_db import Database
@@ -21,13 +21,14 @@ from colloque.rooms.mark import RoomKind, RoomMark
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque.store.rooms import Rooms
+from colloque.store.schema import transaction
 from colloque_mssante import texts_teams
 from colloque_mssante.authors import Authors
 from colloque_mssante.crypto import Account
-from colloque_mssante.ghosts import Correspondent, Ghosts, opaque
+from colloque_mssante.ghosts import Correspondent, Ghosts, correspondent, opaque
 from colloque_mssante.patient_rooms import PatientRooms
 from colloque_mssante.store_documents import Documents
-from colloque_mssante.store_guests import Guests
+from colloque_mssante.store_guests import Guests, Moves
 from colloque_mssante.teams import SHARED, Teams
 from colloque_mssante.texts_documents import ROOM_NAME
 
@@ -155,6 +156,32 @@ class Conversations:
             await ghost.join(room)
         self._whole.setdefault(room, set()).add(ghost.user)
 
+    async def succeed(self, conversation: Conversation) -> RoomId:
+        """The room that takes the place of somebody's own, and that other servers may enter. Safe to repeat.
+
+        Raises HomeUnavailable, HomeRefused.
+        """
+        owner, listed = conversation.owner, self.addresses(conversation)
+        if not listed:
+            raise HomeRefused(404, "M_NOT_FOUND", "the correspondent can't be written to any more")
+        who = await self._ghosts.settled(correspondent(listed[0].address, self._directory))
+        ghost = await self._ghosts.ensure(who)
+        first = RoomMark(RoomKind.MAIL, "mail-" + opaque(self._secret, "room", f"{owner}|{who.key}"), owner=owner)
+        mark = replace(first, key=f"{first.key}-shared")
+        room = await self._create(mark, who.name, ghost, (owner,), shared=True)
+        await self._complete(room, ghost, (owner,), await self._home.members(room))
+        async with transaction(self._db):
+            await self._rooms.put(first.key, room, RoomKind.MAIL, owner)
+            await self._db.execute(
+                "INSERT INTO conversation (room_id, owner, who, sender, recipient, hinted) "
+                "SELECT $2, owner, who, sender, recipient, true FROM conversation WHERE room_id = $1 "
+                "ON CONFLICT (room_id) DO NOTHING",
+                conversation.room,
+                room,
+            )
+            await Moves(self._db).put(conversation.room, room)
+        return room
+
     async def takes_part(self, user: UserId, room: RoomId, mark: RoomMark) -> bool:
         """Whether that person may act in a mail room: its owner or who came as their guest, or somebody of its team."""
         if user == mark.owner:
@@ -239,15 +266,19 @@ class Conversations:
     def _writable(self, address: str) -> bool:
         return self._whitelisted(address.rpartition("@")[2])
 
-    async def _create(self, mark: RoomMark, name: str, ghost: Account, people: tuple[UserId, ...]) -> RoomId:
+    async def _create(
+        self, mark: RoomMark, name: str, ghost: Account, people: tuple[UserId, ...], *, shared: bool = False
+    ) -> RoomId:
         act = self._journal.begin("room.create", actor=mark.owner or SYSTEM, ref=opaque_hex(self._secret, mark.key))
-        spec = RoomSpec(name=name, mark=mark, invite=(*people, ghost.user), direct=mark.owner is not None)
+        direct = mark.owner is not None
+        spec = RoomSpec(name=name, mark=mark, invite=(*people, ghost.user), direct=direct, shared=shared)
         try:
             room = await self._home.create_room(spec)
         except HomeRefused as error:
             self._journal.end(act, "refused", status=error.status)
             raise
-        await self._rooms.put(mark.key, room, mark.kind, mark.owner)
+        if not shared:  # else it takes the place of another in the same transaction as all that concerns it
+            await self._rooms.put(mark.key, room, mark.kind, mark.owner)
         self._journal.end(act, "created", room=await self._keys.token(room, room), kind=mark.kind.value)
         return room
 

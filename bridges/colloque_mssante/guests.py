@@ -22,13 +22,14 @@ from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque_mssante import texts_guests as texts
 from colloque_mssante.authors import Authors
-from colloque_mssante.conversations import Conversations
+from colloque_mssante.conversations import Conversation, Conversations
 from colloque_mssante.ghosts import Ghosts, correspondent
 from colloque_mssante.hints import Hints
-from colloque_mssante.neighbours import Neighbours
+from colloque_mssante.neighbours import Neighbour, Neighbours
 from colloque_mssante.notices import Notices
 from colloque_mssante.store_guests import Guest, Guests
 from colloque_mssante.store_talk import Sayings
+from colloque_mssante.succession import Succession
 from colloque_mssante.talk import Talk
 
 _LOOK_S = 2.0
@@ -47,6 +48,7 @@ class Hosting:
         guests: Guests,
         talk: Talk,
         hints: Hints,
+        succession: Succession,
         neighbours: Neighbours,
         sayings: Sayings,
         conversations: Conversations,
@@ -63,6 +65,7 @@ class Hosting:
         self._guests = guests
         self._talk = talk
         self._hints = hints
+        self._succession = succession
         self._neighbours = neighbours
         self._sayings = sayings
         self._conversations = conversations
@@ -81,16 +84,12 @@ class Hosting:
 
     async def bring(self, room: RoomId, owner: UserId) -> str:
         """Invite the correspondent of a room; what to tell its owner. Raises Refused, NotFound, Temporary."""
-        conversation = await self._conversations.of(room, owner)
-        if conversation is None or conversation.owner != owner:
-            raise Refused("where", texts.BRING_TEAM if conversation and conversation.team else texts.BRING_WHERE)
-        found = self._neighbours.account(conversation.who)
-        if found is None or found.account.user == owner:
-            raise Refused("nobody", texts.BRING_NOBODY)
+        conversation, found = await self._meant(room, owner)
         guest = found.account.user
-        if self._book.refuses(guest, owner):
-            raise Refused("refused", texts.BRING_REFUSED)
+        near = self._neighbours.is_near(found)
         async with self._lock:
+            if not near:
+                room = await self._succession.shared(conversation)
             there = await self._guests.between(owner, guest)
             if there is not None and there.room != room:
                 raise Refused("elsewhere", texts.BRING_ELSEWHERE)
@@ -107,10 +106,26 @@ class Hosting:
             await self._guests.forget(room)  # what was said to have failed does not happen later
             raise
         invited = await self._guests.of(room)
-        if invited is not None:
+        if invited is not None and near:
             proposal = texts.proposal(name, self._name_of_room(found.person, owner))
             await self._notices.add(f"guest-{_once(invited, 'proposal')}", guest, proposal)
-        return texts.BRING_AGAIN if there is not None else texts.invited(found.person.full_name)
+        if there is not None:
+            return texts.BRING_AGAIN
+        if room != conversation.room:
+            return texts.invited_elsewhere(found.person.full_name, f"https://matrix.to/#/{room}")
+        return texts.invited(found.person.full_name)
+
+    async def _meant(self, room: RoomId, owner: UserId) -> tuple[Conversation, Neighbour]:
+        """Somebody's own conversation, and the account of its correspondent. Raises Refused, NotFound."""
+        conversation = await self._conversations.of(room, owner)
+        if conversation is None or conversation.owner != owner:
+            raise Refused("where", texts.BRING_TEAM if conversation and conversation.team else texts.BRING_WHERE)
+        found = self._neighbours.account(conversation.who)
+        if found is None or found.account.user == owner:
+            raise Refused("nobody", texts.BRING_NOBODY)
+        if self._book.refuses(found.account.user, owner):
+            raise Refused("refused", texts.BRING_REFUSED)
+        return conversation, found
 
     async def end(self, room: RoomId, user: UserId) -> None:
         """Either of the two wants it to end. Raises Refused, HomeUnavailable."""
@@ -137,6 +152,7 @@ class Hosting:
             await self.once()
             await self._talk.once()
             await self._hints.once()
+            await self._succession.once()
             await asyncio.sleep(_LOOK_S)
 
     async def once(self) -> None:
@@ -216,6 +232,7 @@ class Hosting:
             held is not None
             and held.kind is Kind.PROFESSIONAL
             and held.rpps == guest.rpps
+            and self._neighbours.counts(held, now)
             and owner is not None
             and owner.kind is Kind.PROFESSIONAL
             and not self._book.refuses(guest.user, guest.owner)

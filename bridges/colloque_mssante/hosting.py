@@ -16,8 +16,9 @@ from colloque_mssante.hints import Hints
 from colloque_mssante.known import Known
 from colloque_mssante.neighbours import Neighbours
 from colloque_mssante.notices import Notices
-from colloque_mssante.store_guests import Guests
+from colloque_mssante.store_guests import Guests, Moves
 from colloque_mssante.store_talk import Sayings
+from colloque_mssante.succession import Succession
 from colloque_mssante.talk import Talk
 from colloque_mssante.writing import Writing
 
@@ -61,6 +62,9 @@ def open_hosting(
         guests=guests,
         talk=talk,
         hints=Hints(parts.home, guests, neighbours),
+        succession=Succession(
+            home=parts.home, conversations=conversations, drafts=writing.drafts, moves=Moves(parts.db)
+        ),
         neighbours=neighbours,
         sayings=sayings,
         conversations=conversations,

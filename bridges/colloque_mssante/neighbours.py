@@ -1,8 +1,9 @@
-"""Correspondents who have a verified account on this server."""
+"""Correspondents who have a verified account: here, or on a listed server whose people we admit."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from colloque.attestation import Attestation, Kind
 from colloque.book import AttestationBook
@@ -42,7 +43,7 @@ class Neighbours:
         if person is None or person.rpps is None:
             return None
         held = self._book.of_rpps(person.rpps, self._clock.now())
-        if held is None or held.frozen or server_of(held.user) != self._server:
+        if held is None or held.frozen or not self.counts(held, self._clock.now()):
             return None
         return Neighbour(person, held, person.rpps)
 
@@ -50,8 +51,17 @@ class Neighbours:
         """The keys of all of them; looked up anew when the attestations change."""
         if self._edition != self._book.edition:
             now = self._clock.now()
-            held = [a for a in self._book.all(now) if a.kind is Kind.PROFESSIONAL and server_of(a.user) == self._server]
+            held = [a for a in self._book.all(now) if a.kind is Kind.PROFESSIONAL and self.counts(a, now)]
             found = [person for each in held if (person := self._directory.by_rpps(each.rpps)) is not None]
             self._keys = tuple(key for person in found for key in keys_of(person))
             self._edition = self._book.edition
         return self._keys
+
+    def is_near(self, neighbour: Neighbour) -> bool:
+        """True for an account of this server."""
+        return server_of(neighbour.account.user) == self._server
+
+    def counts(self, held: Attestation, now: datetime) -> bool:
+        """Is it of this server, or of one that is listed?"""
+        server = server_of(held.user)
+        return server == self._server or self._book.is_listed(server, now)

@@ -134,6 +134,28 @@ class Guests:
         await self._db.execute("UPDATE conversation SET hinted = true WHERE room_id = $1", room)
 
 
+class Moves:
+    """Queries over `moved`: conversations that go on in another room."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def put(self, room: RoomId, successor: RoomId) -> None:
+        """Another room takes its place. Safe to repeat."""
+        await self._db.execute(
+            "INSERT INTO moved (room_id, successor) VALUES ($1, $2) ON CONFLICT (room_id) DO NOTHING", room, successor
+        )
+
+    async def open(self) -> list[tuple[RoomId, RoomId]]:
+        """Rooms that do not say so yet, with their successors."""
+        rows: list[Any] = await self._db.fetch("SELECT * FROM moved WHERE NOT closed ORDER BY room_id")
+        return [(RoomId(row["room_id"]), RoomId(row["successor"])) for row in rows]
+
+    async def done(self, room: RoomId) -> None:
+        """It says so."""
+        await self._db.execute("UPDATE moved SET closed = true WHERE room_id = $1", room)
+
+
 def _read(row: Any) -> Guest | None:
     if row is None:
         return None

@@ -7,7 +7,7 @@ from mautrix.util.async_db import UpgradeTable
 from colloque_mssante.store_opening import register_opening
 from colloque_mssante.store_originals import register_originals
 from colloque_mssante.tables_flags import register_flags
-from colloque_mssante.tables_guests import register_guests
+from colloque_mssante.tables_guests import register_guests, register_moves
 from colloque_mssante.tables_teams import register_teams
 from colloque_mssante.tables_workers import register_workers
 from colloque_mssante.tables_writing import register, register_writing
@@ -23,6 +23,7 @@ def register_upgrades(table: UpgradeTable) -> None:
     register_flags(table)
     register_opening(table)
     register_originals(table)
+    register_moves(table)
 
 
 _FIRST = (

@@ -12,6 +12,15 @@ def register_guests(table: UpgradeTable) -> None:
     register(table, "Correspondents in the room", _TABLES)
 
 
+def register_moves(table: UpgradeTable) -> None:
+    """What came after the forwarded mails."""
+    register(table, "Rooms that others took the place of", _MOVES)
+
+
+_MOVES = (
+    # `closed`: the old one says where it goes on, and nobody writes there.
+    "CREATE TABLE moved (room_id TEXT PRIMARY KEY, successor TEXT NOT NULL, closed BOOLEAN NOT NULL DEFAULT false)",
+)
 _TABLES = (
     # The correspondent whom a room's owner brought in. `rpps`: who they are, whatever their account; `who`: the owner
     # as a correspondent; `since`: when they were invited. `sender` and `recipient`: the guest's addresses for new

@@ -9,7 +9,12 @@ BY_MAIL = "✉️"
 BRING_WHERE = "Cette commande s'utilise dans le salon de votre propre correspondant, ouvert par votre boîte MSSanté."
 BRING_TEAM = "Ce salon est celui d'une boîte partagée : un correspondant ne peut pas y entrer."
 BRING_NOBODY = (
-    "Votre correspondant n'a pas de compte vérifié ici : ce que vous écrivez lui parvient par MSSanté, comme avant."
+    "Votre correspondant n'a pas de compte vérifié connu ici : ce que vous écrivez lui parvient par MSSanté, comme "
+    "avant. S'il en a un dans un autre établissement, « !contacter » (dans votre salon « Colloque ») le fait connaître."
+)
+BRING_DRAFT = (
+    "Ce correspondant est sur un autre serveur : la conversation doit continuer dans un nouveau salon. Envoyez ou "
+    "annulez d'abord le message en préparation ici."
 )
 BRING_LATER = "L'annuaire ne répond pas pour l'instant. Réessayez dans une minute."
 BRING_REFUSED = "Ce compte ne peut pas être invité pour l'instant : continuez par MSSanté."
@@ -54,6 +59,23 @@ def invited(name: str) -> str:
     return (
         f"{name} est invité dans ce salon\n"
         "Jusqu'à son arrivée, ce que vous écrivez ici part par MSSanté, comme avant. Il ne verra pas ce qui précède."
+    )
+
+
+def invited_elsewhere(name: str, link: str) -> str:
+    """To whoever brings somebody in whose account is on another server."""
+    return (
+        f"{name} est invité ; son compte est dans un autre établissement\n"
+        f"La conversation continue dans ce nouveau salon : {link}\n"
+        "Jusqu'à son arrivée, ce que vous y écrivez part par MSSanté, comme avant. Il ne verra pas ce qui précède."
+    )
+
+
+def succeeded(link: str) -> str:
+    """The last message of a room whose conversation goes on elsewhere."""
+    return (
+        f"➡️ Cette conversation continue ici : {link}\n"
+        "Ce salon reste lisible ; on n'y écrit plus. Les prochains mails arriveront dans le nouveau."
     )
 
 

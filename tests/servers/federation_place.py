@@ -153,6 +153,7 @@ async def make_place(stack: AsyncExitStack, world: World, name: str, address: st
     front = await stack.enter_async_context(TlsFront(api_port, certificate.cert, certificate.key))
     member = Member(name, api=f"https://127.0.0.1:{front.port}")
     member.bots = tuple(UserId(f"@{bot}:{name}") for bot in BOTS)
+    member.ghosts = settings.GHOSTS
     write_private(layout.secret("federation.pem"), member.key.pem())
     synapse = Named(layout.synapse, name, ports.synapse)
     synapse.table = world.table

@@ -175,6 +175,10 @@ class NioHome:
         """The event and at most `count` before it, newest first. Raises HomeRefused when it is not in the room."""
         return await self._rooms.before(room, event, count)
 
+    async def retire(self, room: RoomId, successor: RoomId) -> None:
+        """Another room takes this one's place: nobody writes here any more. Safe to repeat."""
+        await self._rooms.retire(room, successor)
+
     async def mark_of(self, room: RoomId) -> RoomMark | None:
         """What the room is, when one of our bots said so; None for any other room."""
         return await self._rooms.mark_of(room)

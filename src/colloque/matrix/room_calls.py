@@ -6,6 +6,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import Iterator
+from dataclasses import replace
 
 from colloque.errors import HomeRefused
 from colloque.identity import EventId, RoomId, UserId
@@ -25,6 +26,7 @@ _MARKS_ONLY = json.dumps(
         },
     }
 )
+_RETIRED = "-retired"
 _NO_MEMBERS = json.dumps({"lazy_load_members": True})
 _INITIAL_SYNC_S = 600.0
 
@@ -98,6 +100,19 @@ class RoomCalls:
         """One state event's content; None when absent."""
         event = await self._state_event(room, type_, state_key)
         return None if event is None else event["content"]
+
+    async def retire(self, room: RoomId, successor: RoomId) -> None:
+        """Another room takes its place (Matrix, "m.room.tombstone"): nobody writes here, its key finds it no more."""
+        powers = await self.state(room, "m.room.power_levels") or {}
+        await self.set_state(room, "m.room.power_levels", powers | {"events_default": 100})
+        await self.set_state(room, "m.room.tombstone", {"body": "", "replacement_room": successor})
+        mark = await self.mark_of(room)
+        if mark is not None and not mark.key.endswith(_RETIRED):
+            retired = replace(mark, key=mark.key + _RETIRED)
+            await self.set_state(room, ROOM_MARK, retired.content())
+            self._marks[room] = retired
+            if self._made is not None:
+                self._made.pop(mark.key, None)
 
     async def members(self, room: RoomId) -> dict[UserId, str]:
         """Membership by user, as the server says now."""

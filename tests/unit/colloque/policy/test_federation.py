@@ -62,7 +62,9 @@ def _broken() -> list[tuple[str, Any]]:
         ("servers.0.organisation", "a\nb"), ("servers.0.contact", "x" * 201), ("servers.0.capabilities", "attestation"),
         ("servers.0.capabilities", ["A"]), ("servers.0.bots", "@a:chu-a.test"), ("servers.0.bots", ["@a:chu-b.test"]),
         ("servers.0.bots", ["annuaire"]), ("servers.0.bots", [1]), ("servers.0.bots", [" @a:chu-a.test"]),
-        ("servers.0.api", "http://a.test"), ("servers.0.api", "https://"),
+        ("servers.0.ghosts", ""), ("servers.0.ghosts", 1), ("servers.0.ghosts", "mss"), ("servers.0.ghosts", "_"),
+        ("servers.0.ghosts", "Mss_"), ("servers.0.ghosts", "@mss_"), ("servers.0.api", "http://a.test"),
+        ("servers.0.api", "https://"),
         ("servers.0.api", "https://a.test/"), ("servers.0.api", "https://a.test/x"), ("servers.0.api", "https://u@a.test"),
         ("servers.0.api", "https://a.test:port"), ("servers.0.api", "https://a.test?x=1"), ("servers.0.keys", None),
         ("servers.0.keys.0.kid", "a b"), ("servers.0.keys.0.use", "tls"), ("servers.0.keys.0.key", "AA"),
@@ -83,6 +85,14 @@ def test_a_wrong_list_is_refused_and_the_place_is_named(where: str, value: objec
         read_list(raw)
     named = str(caught.value)
     assert str(last) in named or "servers" in named or "expires" in named
+
+
+def test_a_bridges_ghosts_are_said_or_left_out() -> None:
+    """Lists that were signed before they could be said still hold."""
+    (one, *_), others = LIST.servers.values(), dict(LIST.servers)
+    assert "ghosts" not in list_json(LIST)["servers"][0]
+    with_ghosts = replace(LIST, servers=others | {one.server: replace(one, ghosts="mss_")})
+    assert read_list(json.loads(json.dumps(list_json(with_ghosts)))) == with_ghosts
 
 
 def test_nothing_may_be_missing_or_doubled() -> None:
