@@ -11,7 +11,8 @@ from colloque.bot import Reply
 from colloque.bot_service import Parts
 from colloque.config import Config
 from colloque.directory.lookup import Directory
-from colloque.identity import EventId, MssanteAddress, Rpps, UserId
+from colloque.identity import EventId, Rpps, UserId
+from colloque.mailer import BridgeMailer
 from colloque.matrix.home import Incoming, without_quote
 from colloque.psc.http_provider import Provider
 from colloque.sockets import Client
@@ -25,17 +26,6 @@ from colloque_annuaire.store import People
 from colloque_annuaire.store_ciba import Questions
 from colloque_annuaire.store_ending import Endings
 from colloque_annuaire.store_proofs import Proofs
-
-
-class BridgeMailer:
-    """The bridge's outbox, over its socket."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-
-    async def send(self, *, key: str, to: MssanteAddress, subject: str, text: str) -> None:
-        """Queue a mail; idempotent by `key`."""
-        await self._client.call("send", key=key, to=to.value, subject=subject, text=text)
 
 
 @dataclass(frozen=True, slots=True)

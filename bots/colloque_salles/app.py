@@ -2,59 +2,41 @@
 
 from __future__ import annotations
 
-import logging
-import math
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from datetime import timedelta
 from functools import partial
-from typing import Any
 
 from colloque.book import AttestationBook, read_secret
-from colloque.bot import Bot, Reply
+from colloque.bot import Bot
 from colloque.bot_service import Parts, open_parts, post_incidents
 from colloque.calls import JsonDict
 from colloque.clock import monotonic
 from colloque.commands import Owner
 from colloque.config import Config
+from colloque.directory.open import open_directory
 from colloque.errors import HomeRefused
 from colloque.identity import MxcUri, parse_user_id
-from colloque.logs import event as log_event
-from colloque.matrix.home import Heard, Incoming, MemberChange, text
-from colloque.patience import patiently
+from colloque.matrix.home import Heard, MemberChange, text
 from colloque.rights import Rights
-from colloque.rooms.lifecycle import LifetimeRule
 from colloque.rooms.mark import ADMIN_KEY, RoomKind, home_key
 from colloque.service import Service
 from colloque.sockets import Server
 from colloque_salles import texts
-from colloque_salles.care_team import CareTeam
-from colloque_salles.commands import Commands
-from colloque_salles.consent import Consent
+from colloque_salles.caring import open_care
 from colloque_salles.erase import Eraser
-from colloque_salles.evicting import Evicting
 from colloque_salles.expire import Sweep
 from colloque_salles.hearing import Ledger
-from colloque_salles.holding import Holding
 from colloque_salles.jobs import Jobs
-from colloque_salles.leading import Leading
-from colloque_salles.offering import Offering
-from colloque_salles.opening import Opening
-from colloque_salles.prolonging import Prolonging
 from colloque_salles.receipts import Signer
-from colloque_salles.returning import Returning
 from colloque_salles.store import PatientRooms
-from colloque_salles.store_evicted import Evicted
 from colloque_salles.store_life import RoomLife
-from colloque_salles.store_offers import Offers
 from colloque_salles.tables import salles_upgrades
 
 STUCK_S = 600.0
 """An erasure that has not moved for that long is an incident."""
 LOOK_S = 2.0
-"""Between two looks at who was taken out, who got their access back, and who may open rooms by now."""
+"""Between two looks at who was taken out or got their access back, who may open rooms, and who has not come."""
 ERASURE_INCIDENT = "erasure.stuck"
-log = logging.getLogger(__name__)
 
 
 class SallesService(Service):
@@ -71,20 +53,6 @@ class SallesService(Service):
         patients, life, jobs = PatientRooms(parts.db), RoomLife(parts.db), Jobs(parts.db)
         book = AttestationBook(config.annuaire.snapshot, read_secret(config.secrets.snapshot))
         rights = Rights(config.admin.users, book, parts.clock)
-        terms = own.lifetime
-        rule = LifetimeRule(
-            idle=timedelta(seconds=terms.idle_s),
-            notice=timedelta(seconds=terms.notice_s),
-            linger=timedelta(seconds=terms.linger_s),
-            reminder=timedelta(seconds=terms.reminder_s),
-        )
-        common: dict[str, Any] = {
-            "home": parts.home,
-            "patients": patients,
-            "keys": parts.keys,
-            "journal": parts.journal,
-            "clock": parts.clock,
-        }
         eraser = Eraser(
             admin=parts.admin,
             patients=patients,
@@ -99,97 +67,42 @@ class SallesService(Service):
             still_served=partial(_still_served, parts),
             config=config,
         )
-        holding = Holding(life=life, book=book, rule=rule, lasts=timedelta(seconds=terms.hold_s), **common)
-        prolonging = Prolonging(life=life, book=book, rule=rule, **common)
-        sweep = Sweep(
+        directory = open_directory(config.annuaire.directory, parts.clock)
+        stack.callback(directory.close)
+        care = open_care(
+            config=config,
+            parts=parts,
+            patients=patients,
             life=life,
-            holding=holding,
             jobs=jobs,
-            incidents=parts.incidents,
-            rule=rule,
-            many_share=terms.many_share,
+            book=book,
+            directory=directory,
             eraser=eraser,
-            **common,
         )
-        offers = Offers(parts.db)
-        upload = partial(parts.home.api.upload, mime="image/png")
-        opening = Opening(rooms=parts.rooms, rule=rule, offers=offers, upload=upload, **common)
-        offering = Offering(
-            home=parts.home,
-            rooms=parts.rooms,
-            patients=patients,
-            offers=offers,
-            opening=opening,
-            book=book,
-            clock=parts.clock,
-            rule=rule,
-        )
-        evicted = Evicted(parts.db)
-        evicting = Evicting(
-            home=parts.home,
-            server=parts.admin,
-            rooms=parts.rooms,
-            evicted=evicted,
-            book=book,
-            incidents=parts.incidents,
-            keys=parts.keys,
-            journal=parts.journal,
-            clock=parts.clock,
-        )
-        returning = Returning(evicted=evicted, book=book, **common)
-        leading = Leading(book=book, **common)
-        care_team = CareTeam(home=parts.home, patients=patients, life=life, book=book, clock=parts.clock)
-        await sweep.settle()
-        await evicting.settle()
-        await leading.settle()
-        consent = Consent(
-            home=parts.home,
-            patients=patients,
-            offers=offers,
-            sweep=sweep,
-            book=book,
-            keys=parts.keys,
-            journal=parts.journal,
-        )
-        commands = Commands(
-            patients=patients,
-            jobs=jobs,
-            sweep=sweep,
-            holding=holding,
-            consent=consent,
-            clock=parts.clock,
-            rule=rule,
-        )
-
-        answering = (commands, leading, care_team, holding, prolonging, offering, consent)
-
-        async def listen(message: Incoming, reply: Reply) -> None:
-            await prolonging.tapped(message, reply)
-            await consent.tapped(message)
-
+        await care.settle()
         bot = Bot(
             me=Owner.SALLES,
             home=parts.home,
             config=config,
             is_attested=rights.is_verified,
             administers=rights.administers,
-            handlers={name: handler for each in answering for name, handler in each.table.items()},
+            handlers=care.table,
             handled=parts.handled,
-            listen=listen,
+            listen=care.listen,
         )
         ledger = Ledger(patients, life, parts.home.user)
 
         async def hear(heard: Heard) -> None:
             await ledger.hear(heard)
             await self._remember_room(heard, parts)
-            await _tapped(offering, heard)
+            await care.tapped(heard)
             await bot.hear(heard)
 
         async def state() -> JsonDict:
             return {"problems": await self.problems()}
 
         async def evict(user: str, reason: str) -> JsonDict:
-            return {"left": await evicting.evict(parse_user_id(user), reason)}
+            return {"left": await care.evicting.evict(parse_user_id(user), reason)}
 
         server = Server(
             config.socket("salles"),
@@ -200,9 +113,9 @@ class SallesService(Service):
         stack.push_async_callback(server.stop)
         self.check("erasures", lambda: "erasure.stuck" if self._stuck() else "")
         self.spawn("sync", lambda: parts.home.run(hear, self.stop, position=parts.handled))
-        self.spawn("returning", partial(self._again, returning.run_once))
-        self.spawn("doors", partial(self._again, offering.once))
-        self.spawn("sweep", partial(self._sweep, sweep, jobs, parts))
+        for name, work in care.works.items():
+            self.spawn(name, partial(self._again, work))
+        self.spawn("sweep", partial(self._sweep, care.sweep, jobs, parts))
 
     async def _again(self, once: Callable[[], Awaitable[None]]) -> None:
         while not self.stop.is_set():
@@ -249,13 +162,6 @@ class SallesService(Service):
         mark = await parts.home.mark_of(heard.room)
         if mark is not None and mark.kind in {RoomKind.HOME, RoomKind.ADMIN}:
             await parts.rooms.put(mark.key, heard.room, mark.kind, mark.owner)
-
-
-async def _tapped(offering: Offering, heard: Heard) -> None:
-    try:
-        await patiently(lambda: offering.hear(heard), for_s=math.inf)
-    except HomeRefused as error:  # they left their home room
-        log_event(log, "tap.refused", code=error.errcode)
 
 
 async def _still_served(parts: Parts, mxc: MxcUri) -> bool:

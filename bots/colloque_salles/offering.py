@@ -5,6 +5,7 @@ Three taps open a room: the sign that stands in one's home room, a colleague's n
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
@@ -13,7 +14,9 @@ from colloque.book import AttestationBook
 from colloque.bot import Handler, Reply
 from colloque.clock import Clock
 from colloque.commands import Call, duration
+from colloque.errors import HomeRefused
 from colloque.identity import EventId, UserId, digest
+from colloque.logs import event as log_event
 from colloque.matrix.home import Heard, Home, Incoming, reaction, text
 from colloque.rooms.lifecycle import LifetimeRule
 from colloque.rooms.mark import RoomKind
@@ -27,6 +30,8 @@ from colloque_salles.opening import Opening
 from colloque_salles.store import PatientRooms
 from colloque_salles.store_offers import Offer, Offers
 from colloque_salles.team import recent, understand
+
+log = logging.getLogger(__name__)
 
 SHORTEST, LONGEST = timedelta(days=1), timedelta(days=180)
 """What a room may be made to live after its last message."""
@@ -123,7 +128,7 @@ class Offering:
         if heard.type == "m.room.redaction":
             await self._withdraw(heard)
         elif tap is not None and is_sign(tap[1], says.DOOR):
-            if (await self._offers.bells()).get(heard.sender) == tap[0]:
+            if await self._offers.door(heard.sender) == tap[0]:
                 await self._propose(heard, self._reply(heard), self._others(heard.sender), None)
         elif tap is not None:
             await self._tapped(heard, *tap)
@@ -173,15 +178,19 @@ class Offering:
 
     async def once(self) -> None:
         """Everybody who may open rooms has the sign to tap in their home room. Raises HomeUnavailable."""
-        bells, now = await self._offers.bells(), self._clock.now()
+        doors, now = await self._offers.doors(), self._clock.now()
         for home in await self._rooms.all(RoomKind.HOME):
-            held = self._book.of(home.owner, now) if home.owner is not None and home.owner not in bells else None
+            held = self._book.of(home.owner, now) if home.owner is not None and home.room not in doors else None
             if home.owner is None or held is None or refusals(held, (), answered=bool, refuses=_nobody):
                 continue
             once = digest(f"door {home.room}")
-            event = await self._home.send(home.room, text(says.door(), notice=True), txn=f"door-{once}")
-            await self._home.send(home.room, reaction(event, says.DOOR), txn=f"bell-{once}", type_="m.reaction")
-            await self._offers.ring(home.owner, event)
+            try:
+                event = await self._home.send(home.room, text(says.door(), notice=True), txn=f"door-{once}")
+                await self._home.send(home.room, reaction(event, says.DOOR), txn=f"bell-{once}", type_="m.reaction")
+            except HomeRefused as error:  # the room is gone, or they left it: another will have its door
+                log_event(log, "door.refused", code=error.errcode)
+                event = EventId("")
+            await self._offers.put_door(home.owner, home.room, event)
 
     def _reply(self, to: Incoming) -> Reply:
         async def reply(body: str, html: str | None = None) -> EventId:

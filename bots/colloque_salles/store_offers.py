@@ -32,7 +32,7 @@ def register_offers(table: UpgradeTable) -> None:
                 idle   BIGINT
             )"""
         )
-        await conn.execute("CREATE TABLE doorbell (owner TEXT PRIMARY KEY, event TEXT NOT NULL)")
+        await conn.execute("CREATE TABLE doorbell (owner TEXT PRIMARY KEY, room TEXT NOT NULL, event TEXT NOT NULL)")
         await conn.execute(
             """CREATE TABLE told_patient (
                 room    TEXT NOT NULL,
@@ -103,17 +103,24 @@ class Offers:
         """It was made use of."""
         await self._db.execute("DELETE FROM offer WHERE owner = $1 AND event = $2", offer.owner, offer.event)
 
-    async def ring(self, owner: UserId, event: EventId) -> None:
-        """The message beneath which somebody taps to open a room."""
+    async def put_door(self, owner: UserId, room: RoomId, event: EventId) -> None:
+        """The message in their home room beneath which somebody taps to open a patient room; empty: it was refused."""
         await self._db.execute(
-            "INSERT INTO doorbell (owner, event) VALUES ($1, $2) ON CONFLICT (owner) DO UPDATE SET event = $2",
+            "INSERT INTO doorbell (owner, room, event) VALUES ($1, $2, $3) "
+            "ON CONFLICT (owner) DO UPDATE SET room = $2, event = $3",
             owner,
+            room,
             event,
         )
 
-    async def bells(self) -> dict[UserId, EventId]:
-        """That message, of everybody who has one."""
-        return {UserId(r["owner"]): EventId(r["event"]) for r in await self._db.fetch("SELECT * FROM doorbell")}
+    async def door(self, owner: UserId) -> EventId | None:
+        """That message of somebody's."""
+        found = await self._db.fetchval("SELECT event FROM doorbell WHERE owner = $1", owner)
+        return EventId(str(found)) if found else None
+
+    async def doors(self) -> set[RoomId]:
+        """Home rooms where that was settled."""
+        return {RoomId(row["room"]) for row in await self._db.fetch("SELECT room FROM doorbell")}
 
     # the room that came of it
 

@@ -150,7 +150,8 @@ class Composer:
 
     def _maker(self, user: UserId, sender: Party) -> Sender:
         """Who an archive says made it."""
-        return Sender(self._authors.name(user), sender.name, SOFTWARE, __version__, sender.address)
+        place = self._authors.structure(MssanteAddress.parse(sender.address))
+        return Sender(self._authors.name(user), place, SOFTWARE, __version__, sender.address)
 
     def _words(self, draft: Draft, target: Target, lines: Sequence[Line]) -> tuple[str, str]:
         """What the mail says, as text and as HTML; the latter is empty where the text says as much."""

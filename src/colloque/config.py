@@ -167,6 +167,8 @@ class LifetimeConfig:
     """Between the second warning and the end, at least; 0: there is none."""
     linger_s: int = 3600
     """Between the closing (read-only) and the erasure."""
+    join_s: int = 86400
+    """After the opening: who has not come by then is told to the room's referent."""
     hold_s: int = 90 * 86400
     """How long a hold lasts; it may be renewed."""
     many_share: float = 0.2

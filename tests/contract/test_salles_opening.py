@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from colloque.clock import FrozenClock
+from colloque.errors import HomeRefused
 from colloque.identity import EventId, RoomId, UserId
 from colloque.rooms.lifecycle import end_of
 from colloque.rooms.mark import RoomKind, home_key
@@ -52,7 +53,8 @@ async def test_three_taps(ward: Ward) -> None:
         HOME,
         OTHER_HOME,
     ], "once in each home"
-    door = (await ward.offers.bells())[ANNE]
+    door = await ward.offers.door(ANNE)
+    assert door is not None
     said = await ward.taps(ANNE, door, "🩺", HOME)
     assert [line for line in said.splitlines() if line[0] in "12"] == ["1️⃣ BOB · médecin", "2️⃣ CLEO · pharmacien"]
     offer = last(ward)
@@ -203,3 +205,13 @@ async def test_an_opposition_stops_the_writing(ward: Ward) -> None:
     assert ward.server.states[ROOM, "m.room.power_levels"]["events_default"] == 100
     assert [told.what for told in await ward.offers.told(ROOM)] == ["opposed"]
     assert "déjà fermé" in await ward.typed(ANNE, "!patient opposition")
+
+
+async def test_a_home_that_refuses_holds_up_no_other_and_a_new_one_gets_its_door(ward: Ward) -> None:
+    ward.server.errors = [HomeRefused(403, "M_FORBIDDEN")]
+    await ward.offering.once()
+    await ward.offering.once()
+    assert [room for room, _ in ward.server.sent.values()] == [OTHER_HOME] * 2, "the message, and its sign"
+    await ward.rooms.put(home_key(ANNE), RoomId("!new-home"), RoomKind.HOME, ANNE)
+    await ward.offering.once()
+    assert await ward.offers.door(ANNE)

@@ -175,6 +175,10 @@ class NioHome:
         """The event and at most `count` before it, newest first. Raises HomeRefused when it is not in the room."""
         return await self._rooms.before(room, event, count)
 
+    async def reaches(self, user: UserId) -> bool:
+        """Whether they have a device that can read what we write in encrypted rooms: one that they have signed."""
+        return await self._keys.has_signed_device(user)
+
     async def retire(self, room: RoomId, successor: RoomId) -> None:
         """Another room takes this one's place: nobody writes here any more. Safe to repeat."""
         await self._rooms.retire(room, successor)

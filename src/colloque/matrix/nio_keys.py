@@ -103,6 +103,12 @@ class Keys:
                 await self._refresh([sender])
             return self._knows_as_signed(sender, said)
 
+    async def has_signed_device(self, user: UserId) -> bool:
+        """Whether `user` has a device that keys would go to."""
+        async with self._lock:
+            await self._refresh([user])
+            return bool(self._split([user])[0])
+
     def device_of(self, sender: UserId, said: Decrypted) -> str:
         """The id of `sender`'s device with that key; empty when there is none."""
         device = self._machine.device_store.device_from_sender_key(sender, said.curve25519)

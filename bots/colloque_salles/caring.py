@@ -1,0 +1,174 @@
+"""Patient rooms from their opening to their end, wired: what `app` needs to know of them."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from colloque import texts
+from colloque.book import AttestationBook
+from colloque.bot import Handler, Reply
+from colloque.bot_service import Parts
+from colloque.config import Config
+from colloque.directory.lookup import Directory
+from colloque.errors import HomeRefused
+from colloque.mailer import BridgeMailer
+from colloque.matrix.home import Heard, Home, Incoming, text
+from colloque.patience import patiently
+from colloque.rooms.lifecycle import LifetimeRule
+from colloque.sockets import Client
+from colloque_salles.care_team import CareTeam
+from colloque_salles.commands import Commands
+from colloque_salles.consent import Consent
+from colloque_salles.erase import Eraser
+from colloque_salles.evicting import Evicting
+from colloque_salles.expire import Sweep
+from colloque_salles.holding import Holding
+from colloque_salles.jobs import Jobs
+from colloque_salles.joining import Joining
+from colloque_salles.leading import Leading
+from colloque_salles.offering import Offering
+from colloque_salles.opening import Opening
+from colloque_salles.prolonging import Prolonging
+from colloque_salles.returning import Returning
+from colloque_salles.store import PatientRooms
+from colloque_salles.store_evicted import Evicted
+from colloque_salles.store_joining import MissingPeople
+from colloque_salles.store_life import RoomLife
+from colloque_salles.store_offers import Offers
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Care:
+    """One instance a service."""
+
+    home: Home
+    table: Mapping[str, Handler]
+    sweep: Sweep
+    evicting: Evicting
+    leading: Leading
+    returning: Returning
+    offering: Offering
+    joining: Joining
+    prolonging: Prolonging
+    consent: Consent
+
+    async def settle(self) -> None:
+        """At start: what a crash left open."""
+        await self.sweep.settle()
+        await self.evicting.settle()
+        await self.leading.settle()
+
+    @property
+    def works(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        """What is looked at again and again, by name."""
+        return {"returning": self.returning.run_once, "doors": self.offering.once, "joining": self.joining.once}
+
+    async def tapped(self, heard: Heard) -> None:
+        """A reaction in a home room. Waits for the homeserver, however long; whatever else fails is told."""
+        for each in (self.offering.hear, self.joining.hear):
+            try:
+                await patiently(partial(each, heard), for_s=math.inf)
+            except HomeRefused:  # they left their home room: nobody is left to be told
+                continue
+            except Exception:
+                reference = secrets.token_hex(4)
+                log.exception("tap.failed reference=%s", reference)
+                with contextlib.suppress(HomeRefused):
+                    told = partial(self.home.send, heard.room, text(texts.failed(reference)), txn=f"failed-{reference}")
+                    await patiently(told, for_s=math.inf)
+
+    async def listen(self, message: Incoming, reply: Reply) -> None:
+        """What is no command in a patient room."""
+        await self.prolonging.tapped(message, reply)
+        await self.consent.tapped(message)
+
+
+def open_care(
+    *,
+    config: Config,
+    parts: Parts,
+    patients: PatientRooms,
+    life: RoomLife,
+    jobs: Jobs,
+    book: AttestationBook,
+    directory: Directory,
+    eraser: Eraser,
+) -> Care:
+    """All of it, on the service's parts."""
+    terms = config.salles.lifetime
+    rule = LifetimeRule(
+        idle=timedelta(seconds=terms.idle_s),
+        notice=timedelta(seconds=terms.notice_s),
+        linger=timedelta(seconds=terms.linger_s),
+        reminder=timedelta(seconds=terms.reminder_s),
+    )
+    seen: dict[str, Any] = {"home": parts.home, "patients": patients, "clock": parts.clock}
+    acts: dict[str, Any] = {"keys": parts.keys, "journal": parts.journal}
+    common = seen | acts
+    offers, evicted = Offers(parts.db), Evicted(parts.db)
+    holding = Holding(life=life, book=book, rule=rule, lasts=timedelta(seconds=terms.hold_s), **common)
+    prolonging = Prolonging(life=life, book=book, rule=rule, **common)
+    sweep = Sweep(
+        life=life,
+        holding=holding,
+        jobs=jobs,
+        incidents=parts.incidents,
+        rule=rule,
+        many_share=terms.many_share,
+        eraser=eraser,
+        **common,
+    )
+    upload = partial(parts.home.api.upload, mime="image/png")
+    opening = Opening(rooms=parts.rooms, rule=rule, offers=offers, upload=upload, **common)
+    offering = Offering(rooms=parts.rooms, offers=offers, opening=opening, book=book, rule=rule, **seen)
+    consent = Consent(home=parts.home, patients=patients, offers=offers, sweep=sweep, book=book, **acts)
+    evicting = Evicting(
+        home=parts.home,
+        server=parts.admin,
+        rooms=parts.rooms,
+        evicted=evicted,
+        book=book,
+        incidents=parts.incidents,
+        keys=parts.keys,
+        journal=parts.journal,
+        clock=parts.clock,
+    )
+    joining = Joining(
+        rooms=parts.rooms,
+        missing=MissingPeople(parts.db),
+        book=book,
+        directory=directory,
+        mailer=BridgeMailer(Client(config.socket("mssante"), "salles")),
+        keys=parts.keys,
+        after=timedelta(seconds=terms.join_s),
+        reaches=parts.home.reaches,
+        **seen,
+    )
+    leading = Leading(book=book, **common)
+    commands = Commands(
+        patients=patients, jobs=jobs, sweep=sweep, holding=holding, consent=consent, clock=parts.clock, rule=rule
+    )
+    care_team = CareTeam(life=life, book=book, **seen)
+    answering = (commands, leading, care_team, holding, prolonging, offering, consent)
+    return Care(
+        home=parts.home,
+        table={name: handler for each in answering for name, handler in each.table.items()},
+        sweep=sweep,
+        evicting=evicting,
+        leading=leading,
+        returning=Returning(evicted=evicted, book=book, **common),
+        offering=offering,
+        joining=joining,
+        prolonging=prolonging,
+        consent=consent,
+    )
