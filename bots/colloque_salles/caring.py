@@ -27,6 +27,7 @@ from colloque.sockets import Client
 from colloque_salles.care_team import CareTeam
 from colloque_salles.commands import Commands
 from colloque_salles.consent import Consent
+from colloque_salles.copying import Copying
 from colloque_salles.erase import Eraser
 from colloque_salles.evicting import Evicting
 from colloque_salles.expire import Sweep
@@ -158,8 +159,9 @@ def open_care(
     commands = Commands(
         patients=patients, jobs=jobs, sweep=sweep, holding=holding, consent=consent, clock=parts.clock, rule=rule
     )
+    copying = Copying(rooms=parts.rooms, book=book, **common)
     care_team = CareTeam(life=life, book=book, **seen)
-    answering = (commands, leading, care_team, holding, prolonging, offering, consent)
+    answering = (commands, leading, care_team, holding, prolonging, copying, offering, consent)
     return Care(
         home=parts.home,
         table={name: handler for each in answering for name, handler in each.table.items()},

@@ -104,6 +104,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("patient appeler", _SALLES, _ATTESTED, _in("patient"), "!patient appeler Mme D., hanche",
             "Donne un nom au patient dans les listes !patients de l'équipe, et nulle part ailleurs.",
             ("patient call",)),
+    Command("patient copie", _SALLES, _ATTESTED, _in("patient"), "!patient copie",
+            "Vous envoie, dans votre salon « Colloque », les échanges de ce salon en PDF.", ("patient copy",)),
     Command("patient suspendre effacement", _SALLES, _ATTESTED, _in("patient"), "!patient suspendre-effacement MOTIF",
             "Empêche que ce salon soit fermé ou effacé, pour un motif et un temps.", ("patient hold",)),
     Command("patient opposition", _SALLES, _ATTESTED, _in("patient"), "!patient opposition",

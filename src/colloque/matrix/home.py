@@ -149,6 +149,19 @@ class Read:
     """The root of the thread they read, `main` for what stands in none; empty: all of the room up to the event."""
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """One event of a room's history, other people's and no state. `content` is empty for one that was redacted."""
+
+    event: EventId
+    sender: UserId
+    sent_at: datetime
+    type: str
+    content: JsonDict | None
+    """None when it could not be decrypted."""
+    device_signed: bool = False
+
+
 Heard = Incoming | Unreadable | MemberChange | Echo | Read
 Handler = Callable[[Heard], Awaitable[None]]
 

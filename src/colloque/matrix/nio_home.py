@@ -7,6 +7,7 @@ are ours, appservice calls carry `user_id` and `device_id`, and nothing is sent 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
@@ -18,8 +19,9 @@ from colloque.identity import EventId, MxcUri, RoomId, UserId, localpart
 from colloque.matrix.api import CLIENT, JsonDict, path
 from colloque.matrix.crosssign import Identity
 from colloque.matrix.devicemark import DeviceMark
-from colloque.matrix.home import Handler, RoomSpec
+from colloque.matrix.home import Handler, Past, RoomSpec
 from colloque.matrix.nio_device import Account, Device, open_bot_device, open_person_device
+from colloque.matrix.nio_history import history
 from colloque.matrix.nio_sync import DevicesChanged, Position, SyncLoop
 from colloque.matrix.room_calls import RoomCalls
 from colloque.matrix.roster import Roster
@@ -43,6 +45,7 @@ class NioHome:
         self.api = device.api
         self._store = device.store
         self._keys = device.keys
+        self._machine = device.machine
         self._rooms = RoomCalls(device.api, device.user, bots)
         self._roster = Roster(self._rooms)
         self._loop = SyncLoop(device, self._roster)
@@ -186,6 +189,10 @@ class NioHome:
     async def mark_of(self, room: RoomId) -> RoomMark | None:
         """What the room is, when one of our bots said so; None for any other room."""
         return await self._rooms.mark_of(room)
+
+    def history(self, room: RoomId) -> AsyncIterator[Past]:
+        """What was said there by others, oldest first. Raises HomeUnavailable, HomeRefused."""
+        return history(self.api, self._machine, self._keys, room, self.user)
 
     async def download(self, content: JsonDict) -> bytes:
         """The bytes of an encrypted attachment, from its message's content.

@@ -1,0 +1,38 @@
+"""Reads a room from its beginning, as the server gives it and our keys open it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from colloque.clock import from_millis
+from colloque.identity import EventId, RoomId, UserId
+from colloque.matrix.api import CLIENT, JsonDict, MatrixApi, path
+from colloque.matrix.home import Past
+from colloque.matrix.nio_keys import Keys
+from colloque.matrix.nio_machine import Machine
+
+_PAGE = 200
+
+
+async def history(api: MatrixApi, machine: Machine, keys: Keys, room: RoomId, me: UserId) -> AsyncIterator[Past]:
+    """Oldest first; without state events and our own. Raises HomeUnavailable, HomeRefused."""
+    token: str | None = None
+    while True:
+        query = {"dir": "f", "limit": str(_PAGE)} | ({} if token is None else {"from": token})
+        page = await api.call("GET", path(CLIENT, "rooms", room, "messages"), query=query)
+        for event in page["chunk"]:
+            if "state_key" not in event and event["sender"] != me:
+                yield await _past(machine, keys, room, event)
+        token = page.get("end")
+        if token is None or not page["chunk"]:
+            return
+
+
+async def _past(machine: Machine, keys: Keys, room: RoomId, event: JsonDict) -> Past:
+    known = EventId(event["event_id"]), UserId(event["sender"]), from_millis(event["origin_server_ts"])
+    if event["type"] != "m.room.encrypted" or not event.get("content"):
+        return Past(*known, event["type"], event.get("content") or {})
+    said = machine.decrypt_room_event(room, event)
+    if said is None:
+        return Past(*known, event["type"], None)
+    return Past(*known, said.type, said.content, await keys.is_signed(known[1], said))

@@ -1,0 +1,125 @@
+"""A room's conversation as it reads in the end, and as PDF/A-1."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pikepdf
+import pytest
+
+from colloque.identity import EventId, UserId
+from colloque.rooms.archive import Change, Line, What, read, settled
+from colloque_salles import texts_archive as says
+from colloque_salles.printing import Conversation, Writer, parts
+from tests.pdfa import faults
+
+ANNE, BOB = UserId("@anne:h.test"), UserId("@bob:h.test")
+PEOPLE = {ANNE: Writer("Dr Anne MARTIN · médecin", "89900000008"), BOB: Writer("Bob PETIT · infirmier", "")}
+AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
+
+def said(
+    number: int, content: dict[str, Any], who: UserId = ANNE, type_: str = "m.room.message"
+) -> Line | Change | None:
+    return read(EventId(f"${number}"), who, AT + timedelta(minutes=number), type_, content)
+
+
+def words(text: str, **more: Any) -> dict[str, Any]:
+    return {"msgtype": "m.text", "body": text} | more
+
+
+def edit(of: int, text: str) -> dict[str, Any]:
+    return words(f"* {text}") | {
+        "m.new_content": words(text),
+        "m.relates_to": {"rel_type": "m.replace", "event_id": f"${of}"},
+    }
+
+
+def lines(*events: Line | Change | None) -> list[Line]:
+    return list(settled(each for each in events if each is not None))
+
+
+def test_the_last_words_of_their_writer_stand() -> None:
+    one, two = lines(
+        said(1, words("un")), said(2, words("deux"), BOB), said(3, edit(1, "uno")), said(4, edit(1, "een")),
+        said(5, edit(2, "forged"), ANNE), said(6, edit(9, "of nothing")),
+    )  # fmt: skip
+    assert (one.text, one.changed_at) == ("een", AT + timedelta(minutes=4))
+    assert (two.text, two.changed_at) == ("deux", None)
+
+
+def test_an_edit_that_comes_late_does_not_undo_a_later_one() -> None:
+    newer, older = said(4, edit(1, "last")), said(3, edit(1, "before"))
+    (line,) = lines(said(1, words("un")), newer, older)
+    assert line.text == "last"
+
+
+def test_what_was_withdrawn_stays_withdrawn() -> None:
+    (line,) = lines(said(1, {}), said(2, edit(1, "back again")))
+    assert (line.what, line.text) == (What.WITHDRAWN, "")
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "size", "text"),
+    [
+        ({"msgtype": "m.file", "body": "cr.pdf", "info": {"size": 7}}, "cr.pdf", 7, ""),
+        ({"msgtype": "m.image", "body": "la plaie", "filename": "a.jpg", "info": {"size": 7}}, "a.jpg", 7, "la plaie"),
+        ({"msgtype": "m.image", "body": "a.jpg", "filename": "a.jpg", "info": {"size": -1}}, "a.jpg", 0, ""),
+        ({"msgtype": "m.audio", "info": "?"}, "", 0, ""),
+    ],
+)
+def test_files(content: dict[str, Any], name: str, size: int, text: str) -> None:
+    (line,) = lines(said(1, content))
+    assert line.file is not None
+    assert (line.what, line.file.name, line.file.size, line.text) == (What.FILE, name, size, text)
+    assert name not in repr(line) or not name
+
+
+@pytest.mark.parametrize(
+    ("content", "type_", "what"),
+    [
+        ({"key": 1}, "m.reaction", None),
+        ({"a": 1}, "m.call.invite", None),
+        ({"url": "mxc://a/b"}, "m.sticker", What.OTHER),
+        ({"msgtype": "m.location", "body": "ici"}, "m.room.message", What.OTHER),
+        ({"msgtype": "m.text", "body": 7}, "m.room.message", What.TEXT),
+        ({"m.relates_to": {"rel_type": "m.replace"}, "m.new_content": 3}, "m.room.message", None),
+    ],
+)
+def test_whatever_else_is_said(content: dict[str, Any], type_: str, what: What | None) -> None:
+    found = said(1, content, type_=type_)
+    assert (found.what if isinstance(found, Line) else found) is what
+
+
+def conversation(*what: Line) -> Conversation:
+    return Conversation("Pin Merle", AT, what, PEOPLE, AT + timedelta(days=1))
+
+
+def test_an_empty_room_says_so() -> None:
+    (sheet,) = parts(conversation())
+    assert faults(sheet) == []
+
+
+def test_it_is_pdf_a_and_long_ones_come_in_parts() -> None:
+    words = "mot " * 60
+    many = [Line(EventId(f"${n}"), (ANNE, BOB)[n % 2], AT, What.TEXT, f"message {n} {words}") for n in range(900)]
+    sheets = parts(conversation(*many, Line(EventId("$long"), ANNE, AT, What.TEXT, "x " * 30_000)))
+    assert len(sheets) == 3
+    for sheet in sheets:
+        assert faults(sheet) == []
+    with pikepdf.open(io.BytesIO(sheets[0])) as pdf:
+        assert "Pin Merle" in str(pdf.docinfo.get("/Title"))
+
+
+def test_what_stands_in_a_line() -> None:
+    (file,) = lines(said(1, {"msgtype": "m.file", "body": "cr.pdf", "info": {"size": 7}}))
+    assert says.line(file) == "[fichier] cr.pdf (7 octets, contenu non lu)"
+    changed, late = lines(said(1, words("un")), said(3, edit(1, "deux")), said(4, words("tard"), BOB))
+    assert says.line(changed) == "deux\n[modifié le 02/03/2026 10:03:00]"
+    assert says.line(late) == "tard"
+    assert "illisible" not in says.line(Line(EventId("$u"), ANNE, AT, What.UNREADABLE))
+    assert says.line(Line(EventId("$u"), ANNE, AT, What.TEXT, "a", proven=False)).startswith(
+        "a\n[appareil non confirmé"
+    )
