@@ -81,7 +81,8 @@ class House:
     """Where mailboxes open by their holders' sessions: Pro Santé Connect, and who keeps these."""
     keeper: Process = field(init=False)
 
-    def attest(self, *people: Person, days: int = 365) -> None:
+    def attest(self, *people: Person, days: int = 365, professions: tuple[str, ...] = ()) -> None:
+        """Exactly these are attested; `professions`: the codes of what all of them exercise, as civilians."""
         self.serial += 1
         now = SystemClock().now()
         entries = [
@@ -92,6 +93,8 @@ class House:
                 method=Method.MAILBOX_CODE,
                 issued_at=now,
                 valid_until=now + timedelta(days=days),
+                professions=professions,
+                category="C" if professions else "",
             )
             for p in people
         ]

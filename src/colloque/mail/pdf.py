@@ -110,7 +110,7 @@ def _compiled(data: dict[str, Any], made_at: datetime, *, tagged: bool) -> bytes
         sys_inputs={"sheet": json.dumps(data)},
         pdf_standards=["a-1b"],
         ignore_system_fonts=True,
-        timestamp=made_at,
+        timestamp=made_at.replace(microsecond=0),
         pdf_tags=tagged,
         format="pdf",
     )

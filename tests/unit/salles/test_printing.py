@@ -94,7 +94,7 @@ def test_whatever_else_is_said(content: dict[str, Any], type_: str, what: What |
 
 
 def conversation(*what: Line) -> Conversation:
-    return Conversation("Pin Merle", AT, what, PEOPLE, AT + timedelta(days=1))
+    return Conversation("Pin Merle", AT, what, PEOPLE, AT + timedelta(days=1, microseconds=5))
 
 
 def test_an_empty_room_says_so() -> None:
