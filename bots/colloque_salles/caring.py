@@ -131,7 +131,7 @@ def open_care(
     )
     upload = partial(parts.home.api.upload, mime="image/png")
     opening = Opening(rooms=parts.rooms, rule=rule, offers=offers, upload=upload, **common)
-    offering = Offering(rooms=parts.rooms, offers=offers, opening=opening, book=book, rule=rule, **seen)
+    offering = Offering(offers=offers, opening=opening, book=book, rule=rule, **seen)
     consent = Consent(home=parts.home, patients=patients, offers=offers, sweep=sweep, book=book, **acts)
     evicting = Evicting(
         home=parts.home,

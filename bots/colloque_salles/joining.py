@@ -68,17 +68,15 @@ class Joining:
 
     async def once(self) -> None:
         """Each open room is looked at once, `after` its opening. Raises HomeUnavailable."""
-        looked = await self._missing.looked()
-        now = self._clock.now()
-        for kept in await self._patients.all():
-            room = kept.room
-            if room.closed_at is not None or room.room in looked or now < room.opened_at + self._after:
+        for room in await self._missing.due(self._clock.now() - self._after):
+            kept = await self._patients.get(room)
+            if kept is None:
                 continue
             try:
                 await self._look(kept)
             except HomeRefused as error:  # the room is gone, or its referent left their home room
                 log_event(log, "joining.refused", code=error.errcode)
-                await self._missing.put(Missing(room.room, room.opener, EventId(""), ()))
+                await self._missing.put(Missing(room, kept.room.opener, EventId(""), ()))
 
     async def _look(self, kept: Kept) -> None:
         room, opener = kept.room.room, kept.room.opener

@@ -20,7 +20,6 @@ from colloque.logs import event as log_event
 from colloque.matrix.home import Heard, Home, Incoming, reaction, text
 from colloque.rooms.lifecycle import LifetimeRule
 from colloque.rooms.mark import RoomKind
-from colloque.store.rooms import Rooms
 from colloque.taps import NUMBERS, is_sign, number_of, tapped
 from colloque_salles import texts
 from colloque_salles import texts_opening as says
@@ -46,7 +45,6 @@ class Offering:
         self,
         *,
         home: Home,
-        rooms: Rooms,
         patients: PatientRooms,
         offers: Offers,
         opening: Opening,
@@ -55,7 +53,6 @@ class Offering:
         rule: LifetimeRule,
     ) -> None:
         self._home = home
-        self._rooms = rooms
         self._patients = patients
         self._offers = offers
         self._opening = opening
@@ -178,19 +175,19 @@ class Offering:
 
     async def once(self) -> None:
         """Everybody who may open rooms has the sign to tap in their home room. Raises HomeUnavailable."""
-        doors, now = await self._offers.doors(), self._clock.now()
-        for home in await self._rooms.all(RoomKind.HOME):
-            held = self._book.of(home.owner, now) if home.owner is not None and home.room not in doors else None
-            if home.owner is None or held is None or refusals(held, (), answered=bool, refuses=_nobody):
+        now = self._clock.now()
+        for room, owner in await self._offers.without_door():
+            held = self._book.of(owner, now)
+            if held is None or refusals(held, (), answered=bool, refuses=_nobody):
                 continue
-            once = digest(f"door {home.room}")
+            once = digest(f"door {room}")
             try:
-                event = await self._home.send(home.room, text(says.door(), notice=True), txn=f"door-{once}")
-                await self._home.send(home.room, reaction(event, says.DOOR), txn=f"bell-{once}", type_="m.reaction")
+                event = await self._home.send(room, text(says.door(), notice=True), txn=f"door-{once}")
+                await self._home.send(room, reaction(event, says.DOOR), txn=f"bell-{once}", type_="m.reaction")
             except HomeRefused as error:  # the room is gone, or they left it: another will have its door
                 log_event(log, "door.refused", code=error.errcode)
                 event = EventId("")
-            await self._offers.put_door(home.owner, home.room, event)
+            await self._offers.put_door(owner, room, event)
 
     def _reply(self, to: Incoming) -> Reply:
         async def reply(body: str, html: str | None = None) -> EventId:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 
 from mautrix.util.async_db import Connection, Database, UpgradeTable
 
+from colloque.clock import to_millis
 from colloque.identity import EventId, RoomId, UserId
 from colloque.store.schema import migration
 
@@ -43,9 +45,14 @@ class MissingPeople:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def looked(self) -> set[RoomId]:
-        """Rooms that were looked at."""
-        return {RoomId(row["room"]) for row in await self._db.fetch("SELECT room FROM missing")}
+    async def due(self, opened_before: datetime) -> list[RoomId]:
+        """Open rooms of before that moment that were not looked at."""
+        rows = await self._db.fetch(
+            "SELECT patient_room.room FROM patient_room LEFT JOIN missing ON missing.room = patient_room.room "
+            "WHERE missing.room IS NULL AND closed_at IS NULL AND opened_at <= $1 ORDER BY opened_at",
+            to_millis(opened_before),
+        )
+        return [RoomId(row["room"]) for row in rows]
 
     async def put(self, missing: Missing) -> None:
         """That room was looked at. Safe to repeat."""

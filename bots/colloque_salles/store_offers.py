@@ -12,6 +12,7 @@ from mautrix.util.async_db import Connection, Database, UpgradeTable
 
 from colloque.clock import from_millis, to_millis
 from colloque.identity import EventId, MxcUri, RoomId, UserId
+from colloque.rooms.mark import RoomKind
 from colloque.store.schema import migration
 
 
@@ -118,9 +119,14 @@ class Offers:
         found = await self._db.fetchval("SELECT event FROM doorbell WHERE owner = $1", owner)
         return EventId(str(found)) if found else None
 
-    async def doors(self) -> set[RoomId]:
-        """Home rooms where that was settled."""
-        return {RoomId(row["room"]) for row in await self._db.fetch("SELECT room FROM doorbell")}
+    async def without_door(self) -> list[tuple[RoomId, UserId]]:
+        """Home rooms where that was not settled, with whom they belong to."""
+        rows = await self._db.fetch(
+            "SELECT bot_room.room, bot_room.owner FROM bot_room LEFT JOIN doorbell ON doorbell.room = bot_room.room "
+            "WHERE kind = $1 AND bot_room.owner IS NOT NULL AND doorbell.room IS NULL ORDER BY bot_room.room",
+            RoomKind.HOME.value,
+        )
+        return [(RoomId(row["room"]), UserId(row["owner"])) for row in rows]
 
     # the room that came of it
 

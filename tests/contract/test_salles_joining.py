@@ -156,4 +156,4 @@ async def test_nothing_of_it_outlives_the_room(ward: Joined) -> None:
     ward.day(1)
     await ward.joining.once()
     await Jobs(ward.db).forget(ROOM)
-    assert await ward.missing.looked() == set()
+    assert await ward.db.fetch("SELECT * FROM missing") == []

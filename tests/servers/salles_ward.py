@@ -138,7 +138,6 @@ class Ward:
         )
         self.offering = Offering(
             home=self.server,
-            rooms=self.rooms,
             patients=self.patients,
             offers=self.offers,
             opening=opening,
