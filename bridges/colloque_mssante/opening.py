@@ -232,8 +232,10 @@ class Opener:
         states = await self._states(one.closed_at)  # "ok" of before it closed says nothing
         if any(states.get(box) in _UNSETTLED for box in read) or await self._openings.arriving(read):
             return
-        assert one.opened_at is not None
-        mails = await self._openings.mails_since(holder.user, read, one.opened_at)
+        # Since it closed: what a connection of before fetched a moment later was shown since then, too.
+        since = one.closed_at or one.opened_at
+        assert since is not None
+        mails = await self._openings.mails_since(holder.user, read, since)
         await self._change(one, stage=Stage.DONE, mails=mails)
 
     async def _ask(self, holder: Holder, why: Why) -> Opening:

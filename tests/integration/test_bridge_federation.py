@@ -20,8 +20,8 @@ from tests.waiting import until
 
 @pytest.fixture(scope="module")
 async def bridge(world: World) -> AsyncIterator[Bridge]:
-    anne, berthe = world["anne"], world["berthe"]
-    async with bridging(anne.place, (anne,), (berthe,)) as made:
+    amelie, basile = world["amelie"], world["basile"]
+    async with bridging(amelie.place, (amelie,), (basile,)) as made:
         yield made
 
 
@@ -46,11 +46,11 @@ async def mails(bridge: Bridge, who: Somebody, words: str) -> int:
 
 
 async def test_a_colleague_of_another_server_is_brought_in(world: World, bridge: Bridge) -> None:
-    anne, berthe = world["anne"], world["berthe"]
-    async with talking(anne, berthe) as (_, home, ear, far, far_ear):
-        assert knows(anne.place, berthe.user)
+    amelie, basile = world["amelie"], world["basile"]
+    async with talking(amelie, basile) as (_, home, ear, far, far_ear):
+        assert knows(amelie.place, basile.user)
         first = mark()
-        await bridge.write(berthe, anne, first)
+        await bridge.write(basile, amelie, first)
         old = (await says(ear, None, first)).room
         assert (await home.state(old, "m.room.create") or {}).get("m.federate") is False
         await says(ear, old, "a un compte vérifié")
@@ -63,10 +63,10 @@ async def test_a_colleague_of_another_server_is_brought_in(world: World, bridge:
         new = RoomId(tombstone["replacement_room"])
         assert new in said.body
         members = await home.members(new)
-        assert (members[anne.user], members[berthe.user]) == ("join", "invite")
+        assert (members[amelie.user], members[basile.user]) == ("join", "invite")
 
-        await far_ear.member(berthe.user, "invite")
-        await far.api.call("POST", path(CLIENT, "join", new), {}, query={"server_name": anne.place.name})
+        await far_ear.member(basile.user, "invite")
+        await far.api.call("POST", path(CLIENT, "join", new), {}, query={"server_name": amelie.place.name})
         await says(ear, new, "est dans ce salon")
 
         spoken, answer, mailed = mark(), mark(), mark()
@@ -76,18 +76,18 @@ async def test_a_colleague_of_another_server_is_brought_in(world: World, bridge:
         assert heard.device_signed
         await write(far, new, answer)
         await says(ear, new, answer)
-        await bridge.write(berthe, anne, mailed)
+        await bridge.write(basile, amelie, mailed)
         shown = await says(far_ear, new, mailed)
         assert shown.encrypted, "the ghost's words reach the other server's people"
         assert (await says(ear, None, mailed)).room == new
-        assert await mails(bridge, berthe, spoken) == 0, "what is said leaves as mail only when asked for"
+        assert await mails(bridge, basile, spoken) == 0, "what is said leaves as mail only when asked for"
 
         by_mail = text("!envoyer-par-mail", reply_to=event)
         await home.send(new, by_mail, txn=secrets.token_hex(8))
         await write(home, new, "1")
 
         async def left() -> bool:
-            return await mails(bridge, berthe, spoken) == 1
+            return await mails(bridge, basile, spoken) == 1
 
         await until(left, "the mail that was asked for")
         await write(far, new, "!envoyer-par-mail")
@@ -95,12 +95,12 @@ async def test_a_colleague_of_another_server_is_brought_in(world: World, bridge:
 
         await write(far, new, "!inviter fin")
         await says(ear, new, "n'est plus dans ce salon")
-        assert (await home.members(new))[berthe.user] == "leave"
+        assert (await home.members(new))[basile.user] == "leave"
         alone = mark()
         await write(home, new, alone)
         await write(home, new, "1")
 
         async def gone() -> bool:
-            return await mails(bridge, berthe, alone) == 1
+            return await mails(bridge, basile, alone) == 1
 
         await until(gone, "mail is mail again")

@@ -64,7 +64,7 @@ class World:
         return self.people[name]
 
 
-CAST = {"anne": A, "alice": A, "bob": B, "boris": B, "berthe": B, "chloe": C}
+CAST = {"anne": A, "alice": A, "bob": B, "boris": B, "berthe": B, "chloe": C} | {"amelie": A, "basile": B}
 
 
 @pytest.fixture(scope="session")
