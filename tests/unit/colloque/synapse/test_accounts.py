@@ -83,7 +83,9 @@ def test_accounts_of_other_servers(house: House) -> None:
     assert house.standing(user(9, "b.example")) is Standing.REMOTE_UNKNOWN
     assert house.standing(staff.user) is Standing.REMOTE_UNKNOWN, "only professionals cross servers"
     assert house.standing(elsewhere.user) is Standing.REMOTE, "their server is not listed"
-    assert house.standing("@mss_1:b.example") is Standing.REMOTE_UNKNOWN, "our ghosts are ours"
+    assert house.standing("@mss_1:b.example") is Standing.REMOTE_GHOST, "the list says how their names begin"
+    assert house.standing("@mss1:b.example") is Standing.REMOTE_UNKNOWN
+    assert house.standing("@mss_1:c.example") is Standing.REMOTE
     house.clock.advance(days=1)
     assert {house.standing(u) for u in (known.user, THEIR_BOT)} == {Standing.REMOTE}, "the list is over"
 
