@@ -134,6 +134,7 @@ class MssanteService(Service):
             if own.workers
             else open_mail_half(
                 config=own,
+                folder=own.state_dir,
                 weights=weights,
                 db=parts.db,
                 journal=parts.journal,

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,6 +43,8 @@ class Fetching:
     def __init__(self, folder: Path, weights: Weights) -> None:
         self._folder = folder
         self._weights = weights
+        # One thread reads big mails: of each that ever did, the allocator keeps the room of one.
+        self._reader = ThreadPoolExecutor(1)
 
     async def one(self, client: ImapClient, cursor: Cursor, uid: int) -> Got | None:
         """One mail; None where it is gone, or too old to be shown. Raises Temporary, Tampered."""
@@ -86,7 +89,10 @@ class Fetching:
         """The mails themselves, in memory, as soon as there is room for them."""
         size = sum(each.size for each in got)
         async with self._weights.bearing(size):
-            yield await asyncio.to_thread(_read, got) if size >= LIGHT else _read(got)
+            if size < LIGHT:
+                yield _read(got)
+            else:
+                yield await asyncio.get_running_loop().run_in_executor(self._reader, _read, got)
 
 
 def _read(got: Sequence[Got]) -> list[Taken]:

@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 
 from colloque import logs
 from colloque.clock import Clock, monotonic
@@ -56,7 +57,10 @@ class _Errand:
 
 
 class Filing:
-    """One instance a process. One mailbox after the other: nobody waits for it."""
+    """One instance a process. One mailbox after the other: nobody waits for it.
+
+    Big mails that are fetched once more wait in `folder`, without a name; one at a time stands in memory.
+    """
 
     def __init__(
         self,
@@ -71,6 +75,7 @@ class Filing:
         leases: Leases,
         credentials: Credentials,
         choices: Choices,
+        folder: Path,
         clock: Clock,
         sent: Callable[[], None],
     ) -> None:
@@ -86,6 +91,7 @@ class Filing:
         self._sent = sent
         self._credentials = credentials
         self._choices = choices
+        self._folder = folder
         self._clock = clock
         self._pauses: dict[MssanteAddress, tuple[float, float]] = {}
         """Until when (monotonic) a mailbox is left alone, and for how long the next time."""
@@ -150,7 +156,8 @@ class Filing:
                 client = await self._credentials.open(FilingClient, self._server, address, auth, timeout_s=_IMAP_S)
             try:
                 for asked in errand.originals:
-                    await self._originals.found(asked.draft, await client.again(asked.uidvalidity, asked.uid))
+                    raw = await client.again(asked.uidvalidity, asked.uid, self._folder)
+                    await self._originals.found(asked.draft, raw)
                 sends = await self._outbox.to_file(address)
                 folder = await client.sent_folder() if sends or errand.doubts else None
                 if folder is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from mautrix.util.async_db import Database
 
@@ -80,6 +81,7 @@ class MailHalf:
 def open_mail_half(
     *,
     config: MssanteConfig,
+    folder: Path,
     weights: Weights,
     db: Database,
     journal: Journal,
@@ -90,6 +92,7 @@ def open_mail_half(
 ) -> MailHalf:
     """All of it. `name`: what no other living process is called (see `leases`); of a worker, its number.
 
+    `folder` is this process's own: a worker need not be able to open the bridge's (`config.state_dir`).
     `weights` is shared with the other half, where that is in the same process.
     """
     budget, leases = Budget(config.budget.share(config.workers or 1)), Leases(db, name)
@@ -134,6 +137,7 @@ def open_mail_half(
         leases=leases,
         credentials=known.credentials,
         choices=known.choices,
+        folder=folder,
         clock=clock,
         sent=sent,
     )
@@ -148,7 +152,7 @@ def open_mail_half(
         budget=budget,
         leases=leases,
         elsewhere=Elsewhere(reads=reads, marks=FlagMarks(db), clock=clock, noted=bells.noted),
-        fetching=Fetching(config.state_dir, weights),
+        fetching=Fetching(folder, weights),
         giving_up=GivingUp(inbox=inbox, notes=notes, teams=known.teams, incidents=incidents, journal=journal),
         incidents=incidents,
         notes=notes,

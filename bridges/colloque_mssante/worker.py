@@ -67,6 +67,7 @@ class MailWorker(Service):
         known = await open_known(db, clock, book, directory, credentials)
         half = open_mail_half(
             config=own,
+            folder=folder,
             weights=Weights(),
             db=db,
             journal=journal,

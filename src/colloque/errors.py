@@ -8,6 +8,7 @@
     ├── Temporary                try again, after `retry_after_s` where it is known
     │   ├── HomeUnavailable      the homeserver does not answer, or asks us to wait
     │   ├── ServiceUnavailable   another service of ours does not answer
+    │   ├── NoRoom               the disk takes no more
     │   ├── AntivirusUnavailable clamd can't be reached, or failed on what it was handed
     │   └── MailDeferred         SMTP 4xx, IMAP connection lost, operator full
     └── Final                    trying again changes nothing

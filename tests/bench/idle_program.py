@@ -49,10 +49,11 @@ async def run(folder: Path) -> None:
     known = await open_known(db, clock, AttestationBook(folder / "snapshot", KEY), directory, credentials)
     server = MailSideConfig(Path(told["ca"]), told["host"], told["port"])
     budget = BudgetConfig(connections=len(told["addresses"]) + 1, logins_per_minute=100_000)
-    config = SimpleNamespace(imap=server, smtp=server, poll_s=_POLL_S, budget=budget, workers=0, state_dir=folder)
+    config = SimpleNamespace(imap=server, smtp=server, poll_s=_POLL_S, budget=budget, workers=0)
     fetched = asyncio.Event()
     half = open_mail_half(
         weights=Weights(),
+        folder=folder,
         config=cast("MssanteConfig", config),
         db=db,
         journal=Journal.open(folder / "journal", clock),

@@ -8,6 +8,7 @@ import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -50,17 +51,17 @@ def contents(imap: imaplib.IMAP4, folder: str) -> list[bytes]:
     return [b"".join(b"".join(p) if isinstance(p, tuple) else p for p in parts) for parts in fetched]
 
 
-async def test_a_mail_is_fetched_once_more(operator: Operator, box: str) -> None:  # noqa: F811
+async def test_a_mail_is_fetched_once_more(operator: Operator, box: str, tmp_path: Path) -> None:  # noqa: F811
     await deliver(operator, box, mail("Avis"))
     async with visiting(operator, box) as client:
         here = await client.examine()
         [uid] = await client.uids(0)
     async with visiting(operator, box) as client:
-        raw = await client.again(here.uidvalidity, uid)
+        raw = await client.again(here.uidvalidity, uid, tmp_path)
         assert raw is not None
         assert raw.endswith(b"Avis\r\n")
-        assert await client.again(here.uidvalidity, uid + 1) is None
-        assert await client.again(here.uidvalidity + 1, uid) is None
+        assert await client.again(here.uidvalidity, uid + 1, tmp_path) is None
+        assert await client.again(here.uidvalidity + 1, uid, tmp_path) is None
         flags = await client.flags([uid])
     assert SEEN.lower() not in flags.get(uid, ())
 

@@ -118,6 +118,7 @@ class Boxed:
             leases=Held(self.db, "test"),
             credentials=credentials,
             choices=self.choices,
+            folder=self.folder,
             clock=self.clock,
             sent=lambda: None,
         )

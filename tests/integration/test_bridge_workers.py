@@ -116,6 +116,16 @@ async def test_mails_come_in_and_go_out_by_every_worker(staff: Staff) -> None:
     await until(dealt_with, "nothing waits")
 
 
+async def test_a_big_mail_comes_by_way_of_the_workers_own_folder(staff: Staff) -> None:
+    name = f"{secrets.token_hex(6)}.pdf"
+    await staff.house.write_file("Gros", new_mark(), name, secrets.token_bytes(3 << 20))
+    await staff.house.heard_file(name)
+    mark = new_mark()
+    await staff.house.write("Derrière", mark)
+    await arrived(staff.house.author, mark)
+    assert await staff.health(staff.house.config.mssante.http.port) == {}
+
+
 async def test_a_killed_workers_mailboxes_move_in_seconds(staff: Staff) -> None:
     author = staff.house.cast.author
     before = await staff.holder(author)

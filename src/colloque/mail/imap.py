@@ -123,7 +123,8 @@ class ImapClient(ImapSession):
                     size += len(piece)
                 body.seek(0)
             except BaseException:
-                body.close()
+                with contextlib.suppress(OSError):  # it tries once more to write what the disk did not take
+                    body.close()
                 raise
         following = self._after.pop(uid, None)
         if following is not None:
@@ -169,6 +170,7 @@ def _file(folder: Path | None) -> IO[bytes]:
 def _add(body: IO[bytes], piece: bytes) -> None:
     try:
         body.write(piece)
+        body.flush()  # else a disk that is full shows later, when the file is read or closed
     except OSError as error:
         raise _no_room(error) from None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from colloque.errors import BadInput, MailDeferred, MailRefused, NotFound
 from colloque.mail import imap_answers as answers
@@ -60,12 +61,15 @@ class FilingClient(ImapClient):
         await self._ask(b"SELECT " + _quoted(folder))
         return bool(answers.searched(await self._ask(f'UID SEARCH HEADER Message-ID "{message_id}"'.encode())))
 
-    async def again(self, uidvalidity: int, uid: int) -> bytes | None:
-        """A mail of INBOX that was read before; None when it is not there any more."""
+    async def again(self, uidvalidity: int, uid: int, folder: Path) -> bytes | None:
+        """A mail of INBOX that was read before, by way of `folder` (see `fetch`); None when it is not there any more.
+
+        Raises NoRoom when the disk does not take it.
+        """
         if (await self.examine()).uidvalidity != uidvalidity:
             return None
         try:
-            return (await self.fetch(uid)).take()
+            return (await self.fetch(uid, folder)).take()
         except NotFound:
             return None
 

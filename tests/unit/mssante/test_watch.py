@@ -18,7 +18,7 @@ from colloque.book import AttestationBook
 from colloque.clock import FrozenClock
 from colloque.config import MailServerConfig
 from colloque.config_mssante import BudgetConfig
-from colloque.errors import LoginRefused, NotFound
+from colloque.errors import LoginRefused, NoRoom, NotFound
 from colloque.files import write_private
 from colloque.identity import MssanteAddress, RoomId, UserId
 from colloque.mail.access import Password, Way
@@ -227,6 +227,25 @@ async def test_what_can_not_be_fetched_is_tried_again_then_given_up(
         clock.advance(seconds=STUCK_WAIT.total_seconds())
     assert await _told(db) == 1
     assert await watcher._inbox.unfetched(BOX, 1) == []
+    journal.close()
+
+
+async def test_where_the_disk_is_full_a_mail_waits_in_its_mailbox(
+    db: Database, tmp_path: Path, clock: FrozenClock
+) -> None:
+    journal = Journal.open(tmp_path / "journal.jsonl", clock)
+    watcher, box = await _watcher(db, tmp_path, clock, journal), Mailbox(clock, NoRoom())
+    cursor = await Mailboxes(db, clock).start(BOX, ANNE, clock.now())
+    with pytest.raises(NoRoom):
+        await watcher._catch_up(cast("ImapClient", box), Box(1, 4, 3), cursor)
+    assert await Mailboxes(db, clock).start(BOX, ANNE, clock.now()) == cursor
+    assert (await watcher._inbox.unfetched(BOX, 1), await watcher._inbox.due()) == ([], [])
+    box.trouble = None
+    after, whole = await watcher._catch_up(cast("ImapClient", box), Box(1, 4, 3), cursor)
+    assert (after.uid, whole, await _told(db)) == (3, True, 0)
+    waiting = await watcher._inbox.next(BOX)
+    assert waiting is not None
+    assert waiting.place.uid == 2
     journal.close()
 
 
