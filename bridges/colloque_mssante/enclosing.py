@@ -15,7 +15,7 @@ from colloque.mail.documents import documents_in, is_archive, is_cda
 from colloque.mail.hl7 import Identifier
 from colloque.mail.message import Attachment
 from colloque.mail.xdm import FILE_NAME
-from colloque.mail.xdm_metadata import CLASS_OF_TYPE
+from colloque.mail.xdm_classes import CLASS_OF_TYPE
 from colloque.mail.xdm_write import Sender, build_xdm
 from colloque_mssante import texts_documents as texts
 

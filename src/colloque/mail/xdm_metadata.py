@@ -14,27 +14,9 @@ from colloque.errors import BadInput
 from colloque.mail import texts, xds
 from colloque.mail.cda import Act, Agent, ClinicalDocument, Patient
 from colloque.mail.hl7 import Coded, Identifier, Moment, Precision, is_oid
+from colloque.mail.xdm_classes import CLASSES
 from colloque.mail.xds import LCM, RIM
 
-CLASSES = {
-    "10": "Compte rendu",
-    "11": "Synthèse",
-    "31": "Imagerie médicale",
-    "42": "Prescription",
-    "43": "Dispensation",
-    "44": "Plan de soins, protocole de soins",
-    "45": "Traitement administré",
-    "52": "Certificat, déclaration",
-}
-"""JDV_J06 XdsClassCode: what professionals send."""
-CLASS_OF_TYPE = {
-    "11502-2": "10",
-    "18748-4": "31",
-    "34112-3": "10",
-    "60591-5": "11",
-}
-"""Classes of types (JDV_J07) that are the same in every publication of ANS: reports of laboratory, imaging and hospital
-stays, and the medical summary. Of any other type the sending software knows the class; it is not guessed here."""
 _CLASSES_OID = "1.2.250.1.213.1.1.4.1"
 _FORMATS_OID = "1.3.6.1.4.1.19376.1.2.3"
 _PDF_FORMAT = Coded("urn:ihe:iti:xds-sd:pdf:2008", _FORMATS_OID, "Document à corps non structuré en Pdf/A-1")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
+from lxml import etree
 
 from colloque.errors import Refused
 from colloque.mail.message import Attachment
 from colloque.mail.xdm_read import read_xdm
 from colloque.mail.xdm_write import Sender
+from colloque.mail.xds import CLASS_CODE
 from colloque_mssante import enclosing
 from colloque_mssante.enclosing import Enclosed, Maker
 from tests.clinical import INS_TEST, NUMBER, PDF, archive, cda, extrinsic, n3_body, request, signed, zipped
@@ -110,6 +114,18 @@ def test_a_document_without_an_archive_is_put_into_one():
     (entry,) = package.entries
     assert entry.data == signed()
     assert enclosed([loose(signed()), note]).files == found.files, "the same mail, the same bytes"
+
+
+@pytest.mark.parametrize(
+    ("type_", "class_"), [("11502-2", "10"), ("18748-4", "31"), ("57833-6", "42"), ("SYNTH", "11")]
+)
+def test_the_archive_names_the_class_of_its_type(type_: str, class_: str):
+    """ASS_X04."""
+    with zipfile.ZipFile(io.BytesIO(enclosed([loose(signed(type_))]).files[-1].data)) as made:
+        (name,) = [name for name in made.namelist() if name.endswith("METADATA.XML")]
+        metadata = etree.fromstring(made.read(name))
+    (found,) = metadata.iterfind(f".//{{*}}Classification[@classificationScheme='{CLASS_CODE}']")
+    assert found.get("nodeRepresentation") == class_
 
 
 def test_several_documents_of_one_patient_share_an_archive():
