@@ -36,6 +36,9 @@ _COVERED = (
 _UNCOVERED = re.compile(
     "[^" + "".join(f"{chr(first)}-{chr(last)}" for first, last in _COVERED).replace("]", r"\]") + r"\n]"
 )
+_UNBROKEN = re.compile(r"\S{72}(?=\S)")
+"""About as much as fits on a line: the rest of a longer word would be set beyond the page's edge, unseen."""
+_MAY_BREAK = "\u200b"
 
 _LAYOUT = b"""
 #let d = json(bytes(sys.inputs.sheet))
@@ -212,8 +215,9 @@ def _table(table: Table) -> dict[str, Any]:
 
 
 def _set(text: str) -> str:
-    """The text with every character that has no glyph written out, and none that only steers others."""
+    """The text with every character that has no glyph written out, none that only steers others, and room to break."""
     kept = "".join(
         c for c in unicodedata.normalize("NFC", text) if c == "\n" or unicodedata.category(c) not in {"Cc", "Cf"}
     )
-    return _UNCOVERED.sub(lambda found: texts.uncovered(ord(found[0])), kept.expandtabs())
+    shown = _UNCOVERED.sub(lambda found: texts.uncovered(ord(found[0])), kept.expandtabs())
+    return _UNBROKEN.sub(lambda found: found[0] + _MAY_BREAK, shown)

@@ -150,6 +150,17 @@ def test_a_character_without_glyph_is_written_out():
     assert "avis[caractèreU+1F44D][caractèreU+4E2D]☑fin" in text_of(made)
 
 
+@pytest.mark.parametrize("block", [Paragraph("x" * 20_000), Table(((Cell("x" * 20_000),),)), Bullets(("x" * 20_000,))])
+def test_a_word_without_an_end_stays_on_its_pages(block: object):
+    """On one line it would be set beyond the edge, or not at all (PDF/A-1 knows no such list of glyphs)."""
+    data = render(sheet(block), AT)
+    assert faults(data) == []
+    assert missing_glyphs(data) == 0
+    assert text_of(data).count("x") == 20_000
+    with pikepdf.open(io.BytesIO(data)) as made:
+        assert len(made.pages) > 3
+
+
 def test_words_are_data_and_never_layout():
     words = '#panic("x") $x$ *a* _b_ `c` <d> @e = f \\n " #import "g" [h] {i} // j'
     made = render(
