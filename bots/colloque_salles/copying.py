@@ -108,10 +108,8 @@ class Copying:
                 said.append(Line(past.event, past.sender, past.sent_at, What.UNREADABLE))
                 continue
             each = read(past.event, past.sender, past.sent_at, past.type, past.content)
-            if isinstance(each, Line):
-                each = replace(each, proven=past.device_signed or each.what is What.WITHDRAWN)
             if each is not None:
-                said.append(each)
+                said.append(replace(each, proven=past.device_signed or past.content == {}))
         return await self._with_digests(settled(said))
 
     async def _with_digests(self, lines: Sequence[Line]) -> Sequence[Line]:

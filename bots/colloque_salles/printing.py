@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from colloque.identity import UserId
@@ -12,10 +12,10 @@ from colloque.mail.pdf import Sheet, render
 from colloque.rooms.archive import Line, What
 from colloque_salles import texts_archive as says
 
-_LINES, _LETTERS = 800, 100_000
+_MESSAGES, _ROWS, _LETTERS = 800, 2_000, 100_000
 """Of one part: what is set in a second or two, far below `pdf`'s limits."""
-_LONGEST = 20_000
-"""Letters of one message that are printed in one piece; a longer one goes on in the next."""
+_LONGEST_ROWS, _LONGEST = 1_000, 20_000
+"""Lines and letters of one message that are printed in one piece; a longer one goes on in the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,38 +39,58 @@ class Conversation:
     """When it was read."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A message, or what of a long one stands in one cell."""
+
+    line: Line
+    text: str = field(repr=False)
+    goes_on: bool = False
+    """True where the piece before it begins the message."""
+
+
 def parts(said: Conversation) -> list[bytes]:
     """One or more PDF/A-1, each with its number; an empty room gives one, which says so."""
     groups = list(_groups(said.lines)) or [[]]
-    return [
-        render(_sheet(replace(said, lines=group), (rank, len(groups))), said.made_at)
-        for rank, group in enumerate(groups, 1)
-    ]
+    return [render(_sheet(said, group, (rank, len(groups))), said.made_at) for rank, group in enumerate(groups, 1)]
 
 
-def _groups(lines: Sequence[Line]) -> Iterator[list[Line]]:
-    group: list[Line] = []
-    letters = 0
-    for line in lines:
-        if group and (len(group) >= _LINES or letters + len(line.text) > _LETTERS):
+def _groups(lines: Sequence[Line]) -> Iterator[list[_Piece]]:
+    group: list[_Piece] = []
+    rows = letters = 0
+    for piece in (piece for line in lines for piece in _pieces(line)):
+        more = 1 + piece.text.count("\n")
+        full = len(group) >= _MESSAGES or rows + more > _ROWS or letters + len(piece.text) > _LETTERS
+        if group and full:
             yield group
-            group, letters = [], 0
-        group.append(line)
-        letters += len(line.text)
+            group, rows, letters = [], 0, 0
+        group.append(piece)
+        rows += more
+        letters += len(piece.text)
     if group:
         yield group
 
 
-def _sheet(said: Conversation, rank: tuple[int, int]) -> Sheet:
+def _pieces(line: Line) -> Iterator[_Piece]:
+    rows = says.line(line).split("\n")
+    goes_on = False
+    for first in range(0, len(rows), _LONGEST_ROWS):
+        text = "\n".join(rows[first : first + _LONGEST_ROWS])
+        for at in range(0, len(text) or 1, _LONGEST):
+            yield _Piece(line, text[at : at + _LONGEST], goes_on)
+            goes_on = True
+
+
+def _sheet(said: Conversation, pieces: Sequence[_Piece], rank: tuple[int, int]) -> Sheet:
     facts = [
         (says.OPENED, says.moment(said.opened_at)),
         (says.MADE, says.moment(said.made_at)),
         (says.PART, f"{rank[0]} / {rank[1]}"),
-        (says.UNREADABLE_COUNT, str(sum(line.what is What.UNREADABLE for line in said.lines))),
+        (says.UNREADABLE_COUNT, str(sum(piece.line.what is What.UNREADABLE for piece in pieces))),
     ]
-    writers = {said.people[line.sender] for line in said.lines}
+    writers = {said.people[piece.line.sender] for piece in pieces}
     named = [(says.WRITER, says.writer(each.name, each.rpps)) for each in sorted(writers, key=lambda who: who.name)]
-    blocks = [block for line in said.lines for block in _blocks(line, said.people[line.sender])]
+    blocks = [_block(piece, said.people[piece.line.sender], top=not place) for place, piece in enumerate(pieces)]
     return Sheet(
         title=says.title(said.words),
         facts=(tuple(facts), tuple(named)),
@@ -80,15 +100,9 @@ def _sheet(said: Conversation, rank: tuple[int, int]) -> Sheet:
     )
 
 
-def _blocks(line: Line, writer: Writer) -> Iterator[Table]:
-    """A small table a message: when and who above what was said."""
-    head: tuple[tuple[Cell, ...], ...] = ((Cell(f"{says.moment(line.at)} · {writer.name}", heading=True),),)
-    for piece in _pieces(says.line(line)):
-        yield Table((*head, (Cell(piece),)))
-        head = ()
-
-
-def _pieces(text: str) -> Iterator[str]:
-    yield text[:_LONGEST]
-    for at in range(_LONGEST, len(text), _LONGEST):
-        yield text[at : at + _LONGEST]
+def _block(piece: _Piece, writer: Writer, *, top: bool) -> Table:
+    """A small table: when and who above what was said, unless that stands just before."""
+    said = (Cell(piece.text),)
+    if piece.goes_on and not top:
+        return Table((said,))
+    return Table(((Cell(f"{says.moment(piece.line.at)} · {writer.name}", heading=True),), said))

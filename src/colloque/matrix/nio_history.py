@@ -12,27 +12,34 @@ from colloque.matrix.nio_keys import Keys
 from colloque.matrix.nio_machine import Machine
 
 _PAGE = 200
+_Maker = tuple[UserId, str, str, bool]
+"""Whose event it is, and with which keys it was made (the last: whether they were passed on by somebody else)."""
 
 
 async def history(api: MatrixApi, machine: Machine, keys: Keys, room: RoomId, me: UserId) -> AsyncIterator[Past]:
     """Oldest first; without state events and our own. Raises HomeUnavailable, HomeRefused."""
+    signed: dict[_Maker, bool] = {}
     token: str | None = None
     while True:
         query = {"dir": "f", "limit": str(_PAGE)} | ({} if token is None else {"from": token})
         page = await api.call("GET", path(CLIENT, "rooms", room, "messages"), query=query)
         for event in page["chunk"]:
             if "state_key" not in event and event["sender"] != me:
-                yield await _past(machine, keys, room, event)
+                yield await _past(machine, keys, room, event, signed)
         token = page.get("end")
         if token is None or not page["chunk"]:
             return
 
 
-async def _past(machine: Machine, keys: Keys, room: RoomId, event: JsonDict) -> Past:
+async def _past(machine: Machine, keys: Keys, room: RoomId, event: JsonDict, signed: dict[_Maker, bool]) -> Past:
+    """`signed` holds what was found of the devices before: each is asked for once, not once an event."""
     known = EventId(event["event_id"]), UserId(event["sender"]), from_millis(event["origin_server_ts"])
     if event["type"] != "m.room.encrypted" or not event.get("content"):
         return Past(*known, event["type"], event.get("content") or {})
     said = machine.decrypt_room_event(room, event)
     if said is None:
         return Past(*known, event["type"], None)
-    return Past(*known, said.type, said.content, await keys.is_signed(known[1], said))
+    maker = known[1], said.curve25519, said.ed25519, said.forwarded
+    if maker not in signed:
+        signed[maker] = await keys.is_signed(known[1], said)
+    return Past(*known, said.type, said.content, signed[maker])

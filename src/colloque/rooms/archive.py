@@ -14,6 +14,9 @@ from typing import Any
 from colloque.identity import EventId, UserId
 
 _FILES = {"m.file", "m.image", "m.video", "m.audio"}
+_NAMED = {"m.sticker", "m.poll.start", "org.matrix.msc3381.poll.start"}
+_WORDS = {"m.room.message", "m.room.encrypted"} | _NAMED
+"""What people say; of an encrypted event that was withdrawn no more is known than that it was one."""
 
 
 class What(StrEnum):
@@ -65,15 +68,17 @@ class Change:
     sender: UserId
     at: datetime
     text: str = field(repr=False)
+    proven: bool = True
 
 
 def read(event: EventId, sender: UserId, at: datetime, type_: str, content: Mapping[str, Any]) -> Line | Change | None:
     """One decrypted event; None for what says nothing by itself (reactions, calls between programs)."""
+    if type_ not in _WORDS:
+        return None
     if not content:
         return Line(event, sender, at, What.WITHDRAWN)
-    if type_ != "m.room.message":
-        says = type_ in {"m.sticker", "m.poll.start", "org.matrix.msc3381.poll.start"}
-        return Line(event, sender, at, What.OTHER) if says else None
+    if type_ in _NAMED:
+        return Line(event, sender, at, What.OTHER)
     relation = content.get("m.relates_to")
     if isinstance(relation, dict) and relation.get("rel_type") == "m.replace":
         new, of = content.get("m.new_content"), relation.get("event_id")
@@ -100,7 +105,10 @@ def _file(line: Line, body: str, content: Mapping[str, Any]) -> Line:
 
 
 def settled(events: Iterable[Line | Change]) -> tuple[Line, ...]:
-    """The lines in their order. A change counts where the writer of the line made it, and the last one stands."""
+    """The lines in their order. A change counts where the writer of the line made it, and the last one stands.
+
+    One from an unconfirmed device leaves the line unproven: anybody with the account could have rewritten it.
+    """
     lines: dict[EventId, Line] = {}
     for each in events:
         if isinstance(each, Line):
@@ -110,5 +118,5 @@ def settled(events: Iterable[Line | Change]) -> tuple[Line, ...]:
         if line is None or line.sender != each.sender or line.what not in {What.TEXT, What.FILE}:
             continue
         if line.changed_at is None or line.changed_at <= each.at:
-            lines[each.of] = replace(line, text=each.text, changed_at=each.at)
+            lines[each.of] = replace(line, text=each.text, changed_at=each.at, proven=line.proven and each.proven)
     return tuple(lines.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from colloque.identity import EventId, UserId
 from colloque.rooms.archive import Change, Line, What, read, settled
 from colloque_salles import texts_archive as says
 from colloque_salles.printing import Conversation, Writer, parts
-from tests.pdfa import faults
+from tests.pdfa import faults, text_of
 
 ANNE, BOB = UserId("@anne:h.test"), UserId("@bob:h.test")
 PEOPLE = {ANNE: Writer("Dr Anne MARTIN · médecin", "89900000008"), BOB: Writer("Bob PETIT · infirmier", "")}
@@ -56,6 +57,15 @@ def test_an_edit_that_comes_late_does_not_undo_a_later_one() -> None:
     assert line.text == "last"
 
 
+@pytest.mark.parametrize(("first", "second"), [(True, False), (False, True), (True, True)])
+def test_a_line_is_as_proven_as_its_change(first: bool, second: bool) -> None:
+    line, change = said(1, words("un")), said(2, edit(1, "deux"))
+    assert isinstance(line, Line)
+    assert isinstance(change, Change)
+    (end,) = lines(replace(line, proven=first), replace(change, proven=second))
+    assert end.proven == (first and second)
+
+
 def test_what_was_withdrawn_stays_withdrawn() -> None:
     (line,) = lines(said(1, {}), said(2, edit(1, "back again")))
     assert (line.what, line.text) == (What.WITHDRAWN, "")
@@ -81,6 +91,10 @@ def test_files(content: dict[str, Any], name: str, size: int, text: str) -> None
     ("content", "type_", "what"),
     [
         ({"key": 1}, "m.reaction", None),
+        ({}, "m.reaction", None),
+        ({}, "m.room.message", What.WITHDRAWN),
+        ({}, "m.room.encrypted", What.WITHDRAWN),
+        ({}, "m.sticker", What.WITHDRAWN),
         ({"a": 1}, "m.call.invite", None),
         ({"url": "mxc://a/b"}, "m.sticker", What.OTHER),
         ({"msgtype": "m.location", "body": "ici"}, "m.room.message", What.OTHER),
@@ -111,6 +125,13 @@ def test_it_is_pdf_a_and_long_ones_come_in_parts() -> None:
         assert faults(sheet) == []
     with pikepdf.open(io.BytesIO(sheets[0])) as pdf:
         assert "Pin Merle" in str(pdf.docinfo.get("/Title"))
+
+
+@pytest.mark.parametrize("text", ["\n" * 60_000, "a\n" * 30_000, "x" * 60_000, "🙂" * 15_000])
+def test_one_message_of_any_shape_is_printed(text: str) -> None:
+    """As long as an event can be (64 KiB); whoever reads a part knows who wrote what it begins with."""
+    sheets = parts(conversation(Line(EventId("$a"), ANNE, AT, What.TEXT, text)))
+    assert all("AnneMARTIN" in text_of(sheet) for sheet in sheets)
 
 
 def test_what_stands_in_a_line() -> None:
