@@ -29,6 +29,7 @@ from colloque_salles.hearing import Ledger
 from colloque_salles.jobs import Jobs
 from colloque_salles.receipts import Signer
 from colloque_salles.store import PatientRooms
+from colloque_salles.store_copies import Copies
 from colloque_salles.store_life import RoomLife
 from colloque_salles.tables import salles_upgrades
 
@@ -56,6 +57,7 @@ class SallesService(Service):
         eraser = Eraser(
             admin=parts.admin,
             patients=patients,
+            copies=Copies(parts.db),
             jobs=jobs,
             rooms=parts.rooms,
             handled=parts.handled,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
-import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,6 +18,7 @@ from colloque.bot_service import Parts
 from colloque.config import Config
 from colloque.directory.lookup import Directory
 from colloque.errors import HomeRefused
+from colloque.logs import reference
 from colloque.mailer import BridgeMailer
 from colloque.matrix.home import Heard, Home, Incoming, text
 from colloque.patience import patiently
@@ -40,6 +40,7 @@ from colloque_salles.opening import Opening
 from colloque_salles.prolonging import Prolonging
 from colloque_salles.returning import Returning
 from colloque_salles.store import PatientRooms
+from colloque_salles.store_copies import Copies
 from colloque_salles.store_evicted import Evicted
 from colloque_salles.store_joining import MissingPeople
 from colloque_salles.store_life import RoomLife
@@ -62,6 +63,7 @@ class Care:
     joining: Joining
     prolonging: Prolonging
     consent: Consent
+    copying: Copying
 
     async def settle(self) -> None:
         """At start: what a crash left open."""
@@ -72,7 +74,12 @@ class Care:
     @property
     def works(self) -> dict[str, Callable[[], Awaitable[None]]]:
         """What is looked at again and again, by name."""
-        return {"returning": self.returning.run_once, "doors": self.offering.once, "joining": self.joining.once}
+        return {
+            "returning": self.returning.run_once,
+            "doors": self.offering.once,
+            "joining": self.joining.once,
+            "copies": self.copying.once,
+        }
 
     async def tapped(self, heard: Heard) -> None:
         """A reaction in a home room. Waits for the homeserver, however long; whatever else fails is told."""
@@ -82,10 +89,10 @@ class Care:
             except HomeRefused:  # they left their home room: nobody is left to be told
                 continue
             except Exception:
-                reference = secrets.token_hex(4)
-                log.exception("tap.failed reference=%s", reference)
+                ref = reference()
+                log.exception("tap.failed reference=%s", ref)
                 with contextlib.suppress(HomeRefused):
-                    told = partial(self.home.send, heard.room, text(texts.failed(reference)), txn=f"failed-{reference}")
+                    told = partial(self.home.send, heard.room, text(texts.failed(ref)), txn=f"failed-{ref}")
                     await patiently(told, for_s=math.inf)
 
     async def listen(self, message: Incoming, reply: Reply) -> None:
@@ -159,7 +166,7 @@ def open_care(
     commands = Commands(
         patients=patients, jobs=jobs, sweep=sweep, holding=holding, consent=consent, clock=parts.clock, rule=rule
     )
-    copying = Copying(rooms=parts.rooms, book=book, **common)
+    copying = Copying(rooms=parts.rooms, copies=Copies(parts.db), book=book, **common)
     care_team = CareTeam(life=life, book=book, **seen)
     answering = (commands, leading, care_team, holding, prolonging, copying, offering, consent)
     return Care(
@@ -173,4 +180,5 @@ def open_care(
         joining=joining,
         prolonging=prolonging,
         consent=consent,
+        copying=copying,
     )

@@ -1,24 +1,31 @@
-"""`!patient copie`: the conversation so far as PDF/A-1, to whoever asks for it, in their own encrypted home room."""
+"""`!patient copie`: the conversation so far as PDF/A-1, to whoever asks for it, in their own encrypted home room.
+
+Asked for in the database and made one after the other: a long room takes minutes, and nobody's words wait for it.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
+from colloque import texts as core
 from colloque.book import AttestationBook
 from colloque.bot import Handler, Reply
 from colloque.clock import Clock
 from colloque.commands import Call
-from colloque.errors import BadInput, HomeRefused, Tampered
+from colloque.errors import BadInput, HomeRefused, Tampered, Temporary
 from colloque.identity import RoomId, UserId
 from colloque.logs import event as log_event
-from colloque.matrix.home import Home, Incoming, Past
+from colloque.logs import reference
+from colloque.matrix.home import Home, Incoming, Past, text
 from colloque.rooms.archive import Change, FileNote, Line, What, read, settled
 from colloque.rooms.mark import home_key
+from colloque.rooms.media import files_in
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque.store.rooms import Rooms
@@ -26,6 +33,7 @@ from colloque_salles import texts
 from colloque_salles import texts_archive as says
 from colloque_salles.printing import Conversation, Writer, parts
 from colloque_salles.store import Kept, PatientRooms
+from colloque_salles.store_copies import Asked, Copies
 
 READ_LIMIT = 200 << 20
 """Bytes of files whose digests are made for one copy; of the others it says that they were not read."""
@@ -56,6 +64,7 @@ class Copying:
         home: Reading,
         patients: PatientRooms,
         rooms: Rooms,
+        copies: Copies,
         book: AttestationBook,
         keys: RoomKeys,
         journal: Journal,
@@ -64,11 +73,11 @@ class Copying:
         self._home = home
         self._patients = patients
         self._rooms = rooms
+        self._copies = copies
         self._book = book
         self._keys = keys
         self._journal = journal
         self._clock = clock
-        self._one = asyncio.Lock()
 
     @property
     def table(self) -> Mapping[str, Handler]:
@@ -77,23 +86,53 @@ class Copying:
 
     async def copy(self, call: Call, message: Incoming, reply: Reply) -> None:  # noqa: ARG002
         """To their home room: what they ask for here is no business of the others'."""
-        kept = await self._patients.get(message.room)
-        home = await self._rooms.get(home_key(message.sender))
-        if kept is None:
+        if await self._patients.get(message.room) is None:
             await reply(texts.ONLY_PATIENT_ROOM)
-            return
-        if home is None:
+        elif await self._rooms.get(home_key(message.sender)) is None:
             await reply(says.NO_HOME)
+        else:
+            await self._copies.ask(Asked(message.event, message.room, message.sender))
+            await reply(says.COPYING)
+
+    async def once(self) -> None:
+        """Make what was asked for. What is refused, or breaks, is not tried again. Raises Temporary."""
+        for asked in await self._copies.to_make():
+            home = await self._rooms.get(home_key(asked.asker))
+            if home is not None:
+                await self._try(asked, home.room)
+            await self._copies.settled(asked.event)
+
+    async def _try(self, asked: Asked, home: RoomId) -> None:
+        try:
+            if await self._is_member(asked):
+                await self._make(asked, home)
+        except Temporary:
+            raise
+        except HomeRefused as error:  # the room is gone, or they left their home room: nobody waits for it
+            log_event(log, "copy.refused", level=logging.WARNING, code=error.errcode)
+        except Exception:
+            ref = reference()
+            log.exception("copy.failed reference=%s", ref)
+            with contextlib.suppress(HomeRefused):
+                await self._home.send(home, text(core.failed(ref)), txn=f"copy-failed-{asked.event}")
+
+    async def _is_member(self, asked: Asked) -> bool:
+        return (await self._home.members(asked.room)).get(asked.asker) == "join"
+
+    async def _make(self, asked: Asked, home: RoomId) -> None:
+        kept = await self._patients.get(asked.room)
+        if kept is None:
             return
-        async with self._one:  # a long room takes memory
-            sheets = await self._sheets(kept)
-        token = await self._keys.token(message.room, message.room)
+        sheets = await self._sheets(kept)
         for rank, sheet in enumerate(sheets, 1):
             name = says.file_name(kept.words, rank, len(sheets))
             shared = await self._home.upload_encrypted(sheet, name, "application/pdf")
-            await self._home.send(home.room, shared, txn=f"copy-{message.event}-{rank}")
-        self._journal.note("room.copied", actor=message.sender, room=token)
-        await reply(says.COPIED)
+            for mxc in files_in(shared):
+                if not await self._copies.keep(asked.room, mxc):
+                    return
+            await self._home.send(home, shared, txn=f"copy-{asked.event}-{rank}")
+        token = await self._keys.token(asked.room, asked.room)
+        self._journal.note("room.copied", actor=asked.asker, room=token)
 
     async def _sheets(self, kept: Kept) -> list[bytes]:
         lines = await self._lines(kept.room.room)

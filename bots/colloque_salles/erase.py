@@ -3,7 +3,8 @@
 The job lives in the database; every step may be run again after a crash:
 
     delete   ask Synapse to delete and purge (its own job is forgotten after a day or a restart: then ask again)
-    files    delete each file of the ledger; files that a living room knows too are kept and counted
+    files    delete each file of the ledger, and every copy made of the room; files that a living room knows too are
+             kept and counted
     verify   the room and each file are asked for again
     receipt  signed, chained to the previous one, kept in the database, then written as a file
     forget   our own rows, the bot's keys of the room, and last the key that could name it in the journal
@@ -32,6 +33,7 @@ from colloque.store.rooms import Rooms
 from colloque_salles.jobs import ErasureRow, Jobs, ReceiptRow
 from colloque_salles.receipts import Signer
 from colloque_salles.store import Kept, PatientRooms
+from colloque_salles.store_copies import Copies
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +54,7 @@ class Eraser:
         *,
         admin: SynapseAdmin,
         patients: PatientRooms,
+        copies: Copies,
         jobs: Jobs,
         rooms: Rooms,
         handled: Handled,
@@ -65,6 +68,7 @@ class Eraser:
     ) -> None:
         self._admin = admin
         self._patients = patients
+        self._copies = copies
         self._jobs = jobs
         self._rooms = rooms
         self._handled = handled
@@ -157,18 +161,26 @@ class Eraser:
         await self._admin.delete_room(row.room)
 
     async def _files(self, row: ErasureRow) -> None:
-        for mxc in _stored(row):
+        for mxc in await self._stored(row):
             await self._admin.delete_media(mxc)
         await self._jobs.at_step(row.room, "verify")
 
     async def _verify(self, row: ErasureRow) -> None:
-        served = [mxc for mxc in _stored(row) if await self._is_there(mxc)]
+        served = [mxc for mxc in await self._stored(row) if await self._is_there(mxc)]
         if await self._admin.room(row.room) is not None:
             await self._jobs.at_step(row.room, "delete")
         elif served:
             await self._jobs.at_step(row.room, "files")
         else:
             await self._jobs.at_step(row.room, "receipt")
+
+    async def _stored(self, row: ErasureRow) -> list[MxcUri]:
+        """The files that people shared; uncounted in the receipt, the room's own picture and the copies of it.
+
+        No copy is added any more: `Copies.keep` refuses once the room is being erased.
+        """
+        shared = [MxcUri(mxc) for mxc in (*row.manifest["files"], row.manifest.get("picture")) if mxc]
+        return [*shared, *await self._copies.files(row.room)]
 
     async def _is_there(self, mxc: MxcUri) -> bool:
         return await self._admin.media_uploader(mxc) is not None or await self._still_served(mxc)
@@ -205,11 +217,6 @@ class Eraser:
         await self._keys.destroy(row.room)
         self._journal.end(act, "erased")
         await self._jobs.forget(row.room)
-
-
-def _stored(row: ErasureRow) -> list[MxcUri]:
-    """The files that people shared, and the room's own picture (which the receipt does not count)."""
-    return [MxcUri(mxc) for mxc in (*row.manifest["files"], row.manifest.get("picture")) if mxc]
 
 
 def _residue(found: dict[str, Any]) -> tuple[Residue, ...]:

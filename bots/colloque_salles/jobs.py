@@ -13,7 +13,7 @@ from colloque.rooms.patient_room import RoomState
 from colloque.store.schema import transaction
 
 _OF_A_ROOM = (
-    *("ledger_event", "ledger_file", "notice", "hold", "told_patient", "missing", "evicted"),
+    *("ledger_event", "ledger_file", "notice", "hold", "told_patient", "missing", "evicted", "copy", "copy_file"),
     *("erasure", "patient_room"),
 )
 """Tables with rows about a room; the last ones last."""

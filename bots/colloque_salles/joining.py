@@ -85,12 +85,13 @@ class Joining:
         absent = [user for user, state in people.items() if state == "invite"]
         deaf = [user for user, state in people.items() if state == "join" and not await self._reaches(user)]
         event = EventId("")
-        home = await self._rooms.get(home_key(opener))
-        if (absent or deaf) and home is not None:
+        if absent or deaf:
+            home = await self._rooms.get(home_key(opener))
+            where = home.room if home is not None else room  # a referent of another server has no home room here
             words = says.missing(kept.words, [*map(self._name, absent)], [*map(self._name, deaf)])
             once = digest(f"missing {room}")
-            event = await self._home.send(home.room, text(words), txn=f"missing-{once}")
-            await self._home.send(home.room, reaction(event, says.MAIL), txn=f"missing-{once}-tap", type_="m.reaction")
+            event = await self._home.send(where, text(words), txn=f"missing-{once}")
+            await self._home.send(where, reaction(event, says.MAIL), txn=f"missing-{once}-tap", type_="m.reaction")
         await self._missing.put(Missing(room, opener, event, (*absent, *deaf)))
 
     async def hear(self, heard: Heard) -> None:

@@ -66,7 +66,7 @@ class MissingPeople:
 
     async def of(self, event: EventId) -> Missing | None:
         """What that message told."""
-        row = await self._db.fetchrow("SELECT * FROM missing WHERE event = $1", event)
+        row = await self._db.fetchrow("SELECT * FROM missing WHERE event = $1 AND event <> ''", event)
         if row is None:
             return None
         people = tuple(map(UserId, json.loads(row["people"])))

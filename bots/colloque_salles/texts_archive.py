@@ -7,9 +7,13 @@ from datetime import datetime
 from colloque.clock import PARIS
 from colloque.rooms.archive import Line, What
 
-NO_HOME = "Votre salon « Colloque » n'est pas encore prêt : recommencez dans un instant."
-COPIED = (
-    "La copie est dans votre salon « Colloque » : classez-la au dossier, elle n'y reste que le temps que vous voulez."
+NO_HOME = (
+    "Votre salon « Colloque » n'existe pas encore sur ce serveur : recommencez plus tard, ou demandez la copie à un "
+    "confrère de l'établissement."
+)
+COPYING = (
+    "La copie se prépare : elle arrive dans votre salon « Colloque ». Classez-la au dossier, elle est effacée avec ce "
+    "salon."
 )
 AUTHOR = "Colloque"
 OPENED = "Salon ouvert"

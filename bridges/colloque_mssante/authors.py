@@ -101,8 +101,12 @@ class Authors:
 
     def structure(self, mailbox: MssanteAddress) -> str:
         """The name under which the directory lists a shared mailbox."""
+        return self.place(mailbox) or texts_teams.UNNAMED
+
+    def place(self, mailbox: MssanteAddress) -> str:
+        """The structure that the directory gives any mailbox; empty: none."""
         box = self._directory.by_mssante(mailbox)
-        return box.structure if box is not None and box.structure else texts_teams.UNNAMED
+        return box.structure if box is not None else ""
 
     def _held(self, user: UserId) -> Attestation:
         held = self._book.of(user, self._clock.now())

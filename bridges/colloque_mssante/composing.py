@@ -104,8 +104,10 @@ class Composer:
             words, rich, files = f"{words}\n\n{below}", "", [*files, *beside]
         await self._scanning.check(files)
         now, known_as = self._clock.now(), message_id(self._secret, draft.id, target.sender.domain)
-        maker = Maker(self._maker(draft.owner, sender), known_as, self._config.sender.domain, now)
-        enclosed = await asyncio.to_thread(enclosing.enclosed, files, maker) if files else Enclosed(())
+        enclosed = Enclosed(())
+        if files:
+            maker = Maker(self._maker(draft.owner, sender), known_as, self._config.sender.domain, now)
+            enclosed = await asyncio.to_thread(enclosing.enclosed, files, maker)
         named = texts_writing.subject(
             enclosed.subject or draft.subject or target.subject,
             self._authors.name(draft.owner),
@@ -150,7 +152,7 @@ class Composer:
 
     def _maker(self, user: UserId, sender: Party) -> Sender:
         """Who an archive says made it."""
-        place = self._authors.structure(MssanteAddress.parse(sender.address))
+        place = self._authors.place(MssanteAddress.parse(sender.address))
         return Sender(self._authors.name(user), place, SOFTWARE, __version__, sender.address)
 
     def _words(self, draft: Draft, target: Target, lines: Sequence[Line]) -> tuple[str, str]:

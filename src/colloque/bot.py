@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import math
-import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
@@ -19,6 +18,7 @@ from colloque.config import Config
 from colloque.errors import HomeRefused, HomeUnavailable, Temporary
 from colloque.identity import EventId, RoomId, UserId, digest, localpart, server_of
 from colloque.logs import event as log_event
+from colloque.logs import reference
 from colloque.matrix.home import Echo, Heard, Home, Incoming, MemberChange, Read, Unreadable, text, without_quote
 from colloque.patience import patiently
 from colloque.rooms.mark import RoomKind, RoomMark
@@ -126,9 +126,9 @@ class Bot:
             await self._handled.seen(heard.event)
             await self._reply(heard, "later")(texts.TRY_LATER)
         except Exception:
-            reference = secrets.token_hex(4)
-            logger.exception("bot.handler_failed reference=%s", reference)
-            await self._reply(heard, "failed")(texts.failed(reference))
+            told = reference()
+            logger.exception("bot.handler_failed reference=%s", told)
+            await self._reply(heard, "failed")(texts.failed(told))
         await self._handled.mark(heard.event, heard.room)
 
     async def _dispatch(self, heard: Incoming | Unreadable, kind: RoomKind) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import re
+import secrets
 import sys
 import threading
 import traceback
@@ -67,6 +68,11 @@ def event(logger: logging.Logger, name: str, /, *, level: int = logging.INFO, **
     if logger.isEnabledFor(level):
         pairs = [f"{key}={'_'.join(redact(str(value), VALUE_MAX).split())}" for key, value in ids.items()]
         logger.log(level, "%s", " ".join([name, *pairs]), stacklevel=2)
+
+
+def reference() -> str:
+    """A short word that stands both in the log and in what somebody is told, so that an administrator finds it."""
+    return secrets.token_hex(4)
 
 
 def setup(service: str, level: int | str = logging.INFO) -> None:

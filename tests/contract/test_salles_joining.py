@@ -95,6 +95,21 @@ async def test_the_referent_is_told_once_a_day_after(ward: Joined) -> None:
     assert [room for room, _ in ward.server.sent.values()] == [HOME, HOME], "the message, and its sign"
 
 
+async def test_a_referent_of_another_server_is_told_in_the_room(ward: Joined) -> None:
+    await ward.db.execute("DELETE FROM bot_room")
+    ward.day(1)
+    await ward.joining.once()
+    assert [room for room, _ in ward.server.sent.values()] == [ROOM, ROOM]
+    assert "part vers : BOB" in await ward.tap()
+
+
+async def test_a_tap_on_no_message_finds_no_room(ward: Joined) -> None:
+    ward.server.inside[BOB], ward.deaf = "join", set()
+    ward.day(1)
+    await ward.joining.once()
+    assert await ward.missing.of(EventId("")) is None
+
+
 async def test_where_everybody_is_nothing_is_said(ward: Joined) -> None:
     ward.server.inside[BOB], ward.deaf = "join", set()
     ward.day(2)

@@ -45,11 +45,29 @@ async def test_unsigned_devices_get_no_key_until_they_are_signed(server: Server)
         assert (await laptop_seen.unreadable(secret)).sender == bot.user
         assert "secret" not in laptop_seen.bodies()
         await ensure_identity(laptop.api, alice.identity, laptop.device_id, fingerprint=laptop.fingerprint)
+        assert await home.reaches(alice.user)
         await laptop.send(room, text("maintenant signé"), txn="b")
         assert (await heard.body("maintenant signé")).device_signed
         await home.send(room, text("pour tous"), txn="4")
         await laptop_seen.body("pour tous")
         await seen.body("pour tous")
+
+
+async def test_who_has_no_signed_device_is_not_reached_until_there_is_one(server: Server) -> None:
+    bot = server.bot()
+    alice, nobody = person(server, bot.user), person(server, bot.user)
+    home, laptop = await bot.open(), await alice.login(signed=False)
+    async with listening(home, bot.place) as heard:
+        await laptop.join(await home.create_room(spec("reached", alice.user)))
+        await heard.member(alice.user, "join")
+        assert not await home.reaches(alice.user)
+        assert not await home.reaches(nobody.user), "never logged in"
+        await ensure_identity(laptop.api, alice.identity, laptop.device_id, fingerprint=laptop.fingerprint)
+
+        async def reached() -> bool:
+            return await home.reaches(alice.user)
+
+        await until(reached, "a signed device")
 
 
 async def test_a_member_who_left_gets_nothing_more(server: Server) -> None:

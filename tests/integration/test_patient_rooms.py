@@ -124,7 +124,7 @@ async def test_a_copy_holds_what_was_said_in_the_end(ward: Ward) -> None:
     await ward.author.hear(lambda m: m.content.get("filename") == f"cr {tag}.bin", "the file")
     asked = await ward.colleague.say(room, "!patient copie")
     answered = await ward.colleague.answer(asked, "the copy")
-    assert answered.body == texts_archive.COPIED
+    assert answered.body == texts_archive.COPYING
     _, shared = await ward.colleague.hear(lambda m: m.room == ward.other_home and m.msgtype == "m.file", "the PDF")
     pdf = await ward.colleague.home.download(shared.content)
     assert faults(pdf) == []
@@ -167,6 +167,13 @@ async def test_a_held_room_is_neither_ended_nor_emptied(ward: Ward) -> None:
 async def test_an_opposition_closes_the_room(ward: Ward) -> None:
     name = ward.house.cast.colleague.professional.family_name
     room = await ward.opened(f"!patient ouvrir 1 jour {name}")
+    since = len(ward.colleague.heard)
+    await ward.colleague.ask(room, "!patient copie", "the copy's answer")
+    _, copy = await ward.colleague.hear(
+        lambda m: m.room == ward.other_home and m.msgtype == "m.file", "the copy", since=since
+    )
+    picture = await ward.author.home.state(room, "m.room.avatar")
+    assert picture is not None
     await ward.colleague.say(room, "!patient opposition")
     await ward.says(ward.author, "opposition du patient", room=room)
     await ward.says(ward.author, "Salon fermé", room=room)
@@ -174,3 +181,7 @@ async def test_an_opposition_closes_the_room(ward: Ward) -> None:
         await ward.author.say(room, "encore")
     erased = await ward.says(ward.author, "est effacé. Reçu", room=ward.home)
     assert "n° 1" in erased.body
+    with pytest.raises(HomeRefused):
+        await ward.colleague.home.download(copy.content)
+    with pytest.raises(HomeRefused):
+        await ward.author.api.download(MxcUri(picture["url"]))

@@ -25,6 +25,7 @@ from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque.store.rooms import Rooms
 from colloque_salles.care_team import CareTeam
+from colloque_salles.commands import Commands
 from colloque_salles.consent import Consent
 from colloque_salles.expire import Sweep
 from colloque_salles.holding import Holding
@@ -148,6 +149,15 @@ class Ward:
         self.consent = Consent(
             home=self.server, patients=self.patients, offers=self.offers, sweep=self.sweep, book=book, **acts
         )
+        self.commands = Commands(
+            patients=self.patients,
+            jobs=Jobs(db),
+            sweep=self.sweep,
+            holding=self.holding,
+            consent=self.consent,
+            clock=clock,
+            rule=RULE,
+        )
 
     def _held(self, number: int, user: UserId, trade: str = "médecin") -> Attestation:
         name = f"{user[1:].partition(':')[0].upper()} · {trade}"
@@ -157,7 +167,7 @@ class Ward:
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
-        answering = (self.holding, self.prolonging, self.care_team, self.offering, self.consent)
+        answering = (self.commands, self.holding, self.prolonging, self.care_team, self.offering, self.consent)
         return {name: handler for each in answering for name, handler in each.table.items()}
 
     async def add(self, room: RoomId = ROOM, words: str = "Pin Merle") -> None:

@@ -1,0 +1,167 @@
+"""A copy of a patient room: made once for whoever asked and is still there, gone with the room; on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from colloque.clock import FrozenClock
+from colloque.errors import HomeRefused, HomeUnavailable
+from colloque.identity import EventId, MxcUri, RoomId
+from colloque.matrix.home import Past, text
+from colloque.rooms.mark import RoomKind, home_key
+from colloque.store.journal import Journal
+from colloque.store.roomkeys import RoomKeys
+from colloque_salles import texts, texts_archive
+from colloque_salles.copying import Copying
+from colloque_salles.jobs import Jobs
+from colloque_salles.store_copies import Copies
+from colloque_salles.tables import salles_upgrades
+from tests.pdfa import text_of
+from tests.servers.databases import Opener
+from tests.servers.salles_ward import ANNE, BOB, CLEO, ROOM, Server, Ward
+
+HOME = RoomId("!home-anne")
+
+
+class Library(Server):
+    """Rooms whose past can be read, and a place for files."""
+
+    def __init__(self, clock: FrozenClock) -> None:
+        super().__init__()
+        self.clock = clock
+        self.files: list[bytes] = []
+        self.unread: list[Exception] = []
+
+    async def history(self, room: RoomId) -> AsyncIterator[Past]:
+        if self.unread:
+            raise self.unread.pop()
+        yield Past(EventId("$1"), BOB, self.clock.now(), "m.room.message", text("La plaie est propre"), True)
+
+    async def download(self, content: dict[str, Any]) -> bytes:
+        raise NotImplementedError
+
+    async def upload_encrypted(self, data: bytes, name: str, mime: str) -> dict[str, Any]:
+        self.files.append(data)
+        return {"msgtype": "m.file", "body": name, "file": {"url": f"mxc://h.test/{len(self.files)}"}}
+
+
+class Copied(Ward):
+    """The ward, and who makes copies."""
+
+    def __init__(self, tmp: Path, db: Any, clock: FrozenClock) -> None:
+        super().__init__(tmp, db, clock)
+        self.library = self.server = Library(clock)
+        self.library.inside = {ANNE: "join", BOB: "join", self.library.user: "join"}
+        self.copies = Copies(db)
+        self.copying = Copying(
+            home=self.library,
+            patients=self.patients,
+            rooms=self.rooms,
+            copies=self.copies,
+            book=self.offering._book,
+            keys=RoomKeys(db),
+            journal=Journal.open(tmp / "copies.jsonl", clock),
+            clock=clock,
+        )
+
+    @property
+    def handlers(self) -> Any:
+        return {**super().handlers, **self.copying.table}
+
+    @property
+    def sheets(self) -> list[str]:
+        """Addresses of the files sent to ANNE's home room."""
+        return [c["file"]["url"] for room, c in self.library.sent.values() if "file" in c and room == HOME]
+
+
+@pytest.fixture
+async def ward(opened: Opener, tmp_path: Path, clock: FrozenClock) -> Copied:
+    ward = Copied(tmp_path, await opened(salles_upgrades()), clock)
+    await ward.rooms.put(home_key(ANNE), HOME, RoomKind.HOME, ANNE)
+    await ward.add()
+    return ward
+
+
+async def test_what_was_asked_for_is_made_once(ward: Copied) -> None:
+    assert await ward.typed(ANNE, "!patient copie", "$ask") == texts_archive.COPYING
+    await ward.typed(ANNE, "!patient copie", "$ask")
+    await ward.copying.once()
+    await ward.copying.once()
+    assert "Laplaieestpropre" in text_of(ward.library.files[0])
+    assert ward.sheets == ["mxc://h.test/1"]
+    assert await ward.copies.files(ROOM) == [MxcUri("mxc://h.test/1")]
+
+
+async def test_one_asks_from_a_patient_room_and_with_a_home(ward: Copied) -> None:
+    assert await ward.typed(BOB, "!patient copie") == texts_archive.NO_HOME
+    assert await ward.typed(ANNE, "!patient copie", room=RoomId("!other")) == texts.ONLY_PATIENT_ROOM
+    assert await ward.copies.to_make() == []
+
+
+async def test_who_has_left_meanwhile_gets_none(ward: Copied) -> None:
+    await ward.typed(ANNE, "!patient copie")
+    ward.library.inside[ANNE] = "leave"
+    await ward.copying.once()
+    assert ward.library.files == []
+    assert await ward.copies.to_make() == []
+
+
+async def test_a_server_that_is_away_is_asked_again(ward: Copied) -> None:
+    await ward.typed(ANNE, "!patient copie")
+    ward.library.unread = [HomeUnavailable("away")]
+    with pytest.raises(HomeUnavailable):
+        await ward.copying.once()
+    await ward.copying.once()
+    assert len(ward.sheets) == 1
+
+
+async def test_a_file_is_noted_before_anybody_is_sent_it(ward: Copied) -> None:
+    """A crash between upload and message leaves a file that nobody was sent: it ends with the room, too."""
+    await ward.typed(ANNE, "!patient copie")
+    ward.library.errors = [HomeUnavailable("away")]
+    with pytest.raises(HomeUnavailable):
+        await ward.copying.once()
+    await ward.copying.once()
+    assert ward.sheets == ["mxc://h.test/2"]
+    assert await ward.copies.files(ROOM) == [MxcUri("mxc://h.test/1"), MxcUri("mxc://h.test/2")]
+
+
+@pytest.mark.parametrize("error", [ValueError("broken"), HomeRefused(403, "M_FORBIDDEN")])
+async def test_what_breaks_is_told_and_does_not_hold_the_others(ward: Copied, error: Exception) -> None:
+    await ward.typed(ANNE, "!patient copie", "$a")
+    await ward.typed(ANNE, "!patient copie", "$b")
+    ward.library.unread = [error]
+    await ward.copying.once()
+    assert len(ward.sheets) == 1
+    told = [c["body"] for room, c in ward.library.sent.values() if room == HOME and "référence" in c.get("body", "")]
+    assert len(told) == isinstance(error, ValueError)
+    assert await ward.copies.to_make() == []
+
+
+async def test_no_copy_is_sent_of_a_room_that_is_being_erased(ward: Copied) -> None:
+    await ward.typed(ANNE, "!patient copie")
+    await Jobs(ward.db).start(ROOM, {})
+    await ward.copying.once()
+    assert ward.sheets == []
+    assert await ward.copies.files(ROOM) == []
+
+
+async def test_nothing_of_it_outlives_the_room(ward: Copied) -> None:
+    await ward.typed(ANNE, "!patient copie")
+    await ward.copying.once()
+    await ward.typed(ANNE, "!patient copie")
+    await Jobs(ward.db).forget(ROOM)
+    await ward.copying.once()
+    assert ward.library.files[1:] == []
+    for table in ("copy", "copy_file"):
+        assert await ward.db.fetch(f"SELECT * FROM {table}") == []
+
+
+async def test_somebody_else_reads_no_copy(ward: Copied) -> None:
+    await ward.typed(CLEO, "!patient copie")
+    await ward.copying.once()
+    assert ward.library.files == []
