@@ -116,13 +116,14 @@ class SallesService(Service):
         self.check("erasures", lambda: "erasure.stuck" if self._stuck() else "")
         self.spawn("sync", lambda: parts.home.run(hear, self.stop, position=parts.handled))
         for name, work in care.works.items():
-            self.spawn(name, partial(self._again, work))
+            self.spawn(name, partial(self._again, work, LOOK_S))
+        self.spawn("archives", partial(self._again, care.archiving.once, config.salles.sweep_s))
         self.spawn("sweep", partial(self._sweep, care.sweep, jobs, parts))
 
-    async def _again(self, once: Callable[[], Awaitable[None]]) -> None:
+    async def _again(self, once: Callable[[], Awaitable[None]], pause_s: float) -> None:
         while not self.stop.is_set():
             await once()
-            await self.pause(LOOK_S)
+            await self.pause(pause_s)
 
     async def _sweep(self, sweep: Sweep, jobs: Jobs, parts: Parts) -> None:
         while not self.stop.is_set():

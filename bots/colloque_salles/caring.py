@@ -18,19 +18,25 @@ from colloque.bot_service import Parts
 from colloque.config import Config
 from colloque.directory.lookup import Directory
 from colloque.errors import HomeRefused
+from colloque.identity import RoomId
 from colloque.logs import reference
-from colloque.mailer import BridgeMailer
+from colloque.mailer import WITH_FILES_S, BridgeMailer
 from colloque.matrix.home import Heard, Home, Incoming, text
 from colloque.patience import patiently
+from colloque.rooms.keeping import KeepingRule
 from colloque.rooms.lifecycle import LifetimeRule
 from colloque.sockets import Client
+from colloque_salles.archiving import Archiving
 from colloque_salles.care_team import CareTeam
 from colloque_salles.commands import Commands
 from colloque_salles.consent import Consent
+from colloque_salles.conversation import Reader
 from colloque_salles.copying import Copying
 from colloque_salles.erase import Eraser
 from colloque_salles.evicting import Evicting
 from colloque_salles.expire import Sweep
+from colloque_salles.filing import Filing
+from colloque_salles.handing import Handing
 from colloque_salles.holding import Holding
 from colloque_salles.jobs import Jobs
 from colloque_salles.joining import Joining
@@ -40,6 +46,7 @@ from colloque_salles.opening import Opening
 from colloque_salles.prolonging import Prolonging
 from colloque_salles.returning import Returning
 from colloque_salles.store import PatientRooms
+from colloque_salles.store_archive import Archives
 from colloque_salles.store_copies import Copies
 from colloque_salles.store_evicted import Evicted
 from colloque_salles.store_joining import MissingPeople
@@ -64,6 +71,8 @@ class Care:
     prolonging: Prolonging
     consent: Consent
     copying: Copying
+    archiving: Archiving
+    filing: Filing
 
     async def settle(self) -> None:
         """At start: what a crash left open."""
@@ -83,7 +92,7 @@ class Care:
 
     async def tapped(self, heard: Heard) -> None:
         """A reaction in a home room. Waits for the homeserver, however long; whatever else fails is told."""
-        for each in (self.offering.hear, self.joining.hear):
+        for each in (self.offering.hear, self.joining.hear, self.filing.hear):
             try:
                 await patiently(partial(each, heard), for_s=math.inf)
             except HomeRefused:  # they left their home room: nobody is left to be told
@@ -126,8 +135,10 @@ def open_care(
     offers, evicted = Offers(parts.db), Evicted(parts.db)
     holding = Holding(life=life, book=book, rule=rule, lasts=timedelta(seconds=terms.hold_s), **common)
     prolonging = Prolonging(life=life, book=book, rule=rule, **common)
+    archives, copies = Archives(parts.db), Copies(parts.db)
     sweep = Sweep(
         life=life,
+        archives=archives,
         holding=holding,
         jobs=jobs,
         incidents=parts.incidents,
@@ -151,12 +162,13 @@ def open_care(
         journal=parts.journal,
         clock=parts.clock,
     )
+    mailer = BridgeMailer(Client(config.socket("mssante"), "salles", timeout_s=WITH_FILES_S + 5))
     joining = Joining(
         rooms=parts.rooms,
         missing=MissingPeople(parts.db),
         book=book,
         directory=directory,
-        mailer=BridgeMailer(Client(config.socket("mssante"), "salles")),
+        mailer=mailer,
         keys=parts.keys,
         after=timedelta(seconds=terms.join_s),
         reaches=parts.home.reaches,
@@ -166,7 +178,33 @@ def open_care(
     commands = Commands(
         patients=patients, jobs=jobs, sweep=sweep, holding=holding, consent=consent, clock=parts.clock, rule=rule
     )
-    copying = Copying(rooms=parts.rooms, copies=Copies(parts.db), book=book, **common)
+    reader = Reader(home=parts.home, offers=offers, book=book, clock=parts.clock)
+    copying = Copying(home=parts.home, reader=reader, patients=patients, rooms=parts.rooms, copies=copies, **acts)
+    keeping = KeepingRule(timedelta(seconds=terms.archive_wait_s), timedelta(seconds=terms.archive_late_s))
+    handing = Handing(
+        home=parts.home,
+        archives=archives,
+        rooms=parts.rooms,
+        mailer=mailer,
+        keys=parts.keys,
+        clock=parts.clock,
+        wait=keeping.wait,
+    )
+    archiving = Archiving(
+        reader=reader,
+        archives=archives,
+        copies=copies,
+        handing=handing,
+        book=book,
+        directory=directory,
+        incidents=parts.incidents,
+        rule=rule,
+        keeping=keeping,
+        limit=config.mssante.size_limit,
+        exists=partial(_exists, parts),
+        **common,
+    )
+    filing = Filing(archives=archives, archiving=archiving, book=book, **seen)
     care_team = CareTeam(life=life, book=book, **seen)
     answering = (commands, leading, care_team, holding, prolonging, copying, offering, consent)
     return Care(
@@ -181,4 +219,10 @@ def open_care(
         prolonging=prolonging,
         consent=consent,
         copying=copying,
+        archiving=archiving,
+        filing=filing,
     )
+
+
+async def _exists(parts: Parts, room: RoomId) -> bool:
+    return await parts.admin.room(room) is not None

@@ -7,23 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any, Protocol
+from collections.abc import Mapping
 
 from colloque import texts as core
-from colloque.book import AttestationBook
 from colloque.bot import Handler, Reply
-from colloque.clock import Clock
 from colloque.commands import Call
-from colloque.errors import BadInput, HomeRefused, Tampered, Temporary
-from colloque.identity import RoomId, UserId
+from colloque.errors import HomeRefused, Temporary
+from colloque.identity import RoomId
 from colloque.logs import event as log_event
 from colloque.logs import reference
-from colloque.matrix.home import Home, Incoming, Past, text
-from colloque.rooms.archive import Change, FileNote, Line, What, read, settled
+from colloque.matrix.home import Incoming, text
 from colloque.rooms.mark import home_key
 from colloque.rooms.media import files_in
 from colloque.store.journal import Journal
@@ -31,28 +25,15 @@ from colloque.store.roomkeys import RoomKeys
 from colloque.store.rooms import Rooms
 from colloque_salles import texts
 from colloque_salles import texts_archive as says
-from colloque_salles.printing import Conversation, Writer, parts
-from colloque_salles.store import Kept, PatientRooms
+from colloque_salles.conversation import Reader, Reading
+from colloque_salles.printing import parts
+from colloque_salles.store import PatientRooms
 from colloque_salles.store_copies import Asked, Copies
 
 READ_LIMIT = 200 << 20
 """Bytes of files whose digests are made for one copy; of the others it says that they were not read."""
 
 log = logging.getLogger(__name__)
-
-
-class Reading(Home, Protocol):
-    """A home that reads rooms and files (`colloque.matrix.nio_home.NioHome`)."""
-
-    history: Callable[[RoomId], AsyncIterator[Past]]
-
-    async def download(self, content: dict[str, Any]) -> bytes:
-        """The bytes of an encrypted file. Raises BadInput, Tampered, HomeRefused, HomeUnavailable."""
-        ...
-
-    async def upload_encrypted(self, data: bytes, name: str, mime: str) -> dict[str, Any]:
-        """Store a file; the content of the message that shares it."""
-        ...
 
 
 class Copying:
@@ -62,22 +43,20 @@ class Copying:
         self,
         *,
         home: Reading,
+        reader: Reader,
         patients: PatientRooms,
         rooms: Rooms,
         copies: Copies,
-        book: AttestationBook,
         keys: RoomKeys,
         journal: Journal,
-        clock: Clock,
     ) -> None:
         self._home = home
+        self._reader = reader
         self._patients = patients
         self._rooms = rooms
         self._copies = copies
-        self._book = book
         self._keys = keys
         self._journal = journal
-        self._clock = clock
 
     @property
     def table(self) -> Mapping[str, Handler]:
@@ -123,7 +102,8 @@ class Copying:
         kept = await self._patients.get(asked.room)
         if kept is None:
             return
-        sheets = await self._sheets(kept)
+        said = await self._reader.read(kept, limit=READ_LIMIT)
+        sheets = await asyncio.to_thread(parts, said)
         for rank, sheet in enumerate(sheets, 1):
             name = says.file_name(kept.words, rank, len(sheets))
             shared = await self._home.upload_encrypted(sheet, name, "application/pdf")
@@ -133,44 +113,3 @@ class Copying:
             await self._home.send(home, shared, txn=f"copy-{asked.event}-{rank}")
         token = await self._keys.token(asked.room, asked.room)
         self._journal.note("room.copied", actor=asked.asker, room=token)
-
-    async def _sheets(self, kept: Kept) -> list[bytes]:
-        lines = await self._lines(kept.room.room)
-        people = {line.sender: self._writer(line.sender) for line in lines}
-        said = Conversation(kept.words, kept.room.opened_at, lines, people, self._clock.now())
-        return await asyncio.to_thread(parts, said)
-
-    async def _lines(self, room: RoomId) -> Sequence[Line]:
-        said: list[Line | Change] = []
-        async for past in self._home.history(room):
-            if past.content is None:
-                said.append(Line(past.event, past.sender, past.sent_at, What.UNREADABLE))
-                continue
-            each = read(past.event, past.sender, past.sent_at, past.type, past.content)
-            if each is not None:
-                said.append(replace(each, proven=past.device_signed or past.content == {}))
-        return await self._with_digests(settled(said))
-
-    async def _with_digests(self, lines: Sequence[Line]) -> Sequence[Line]:
-        room, out = READ_LIMIT, list[Line]()
-        for line in lines:
-            if line.file is None or line.file.size > room:
-                out.append(line)
-                continue
-            note = await self._digested(line.file)
-            room -= max(note.size, line.file.size)
-            out.append(replace(line, file=note))
-        return out
-
-    async def _digested(self, note: FileNote) -> FileNote:
-        try:
-            data = await self._home.download(dict(note.share))
-        except (BadInput, Tampered, HomeRefused) as error:
-            log_event(log, "copy.file_unread", code=error.code)
-            return note
-        return replace(note, size=len(data), digest=hashlib.sha256(data).hexdigest())
-
-    def _writer(self, user: UserId) -> Writer:
-        self._book.refresh()
-        held = self._book.state.by_user.get(user)
-        return Writer(held.name, held.rpps.value) if held is not None else Writer(user, "")

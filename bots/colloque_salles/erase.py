@@ -106,6 +106,7 @@ class Eraser:
             "files": files,
             "picture": await self._patients.picture(room.room),
             "kept_files": kept_files,
+            "archived": room.archived,
         }
         self._journal.begin("room.erase", actor="system", ref=manifest["ref"], files=len(files), events=events)
         await self._jobs.start(room.room, manifest)
@@ -201,6 +202,7 @@ class Eraser:
             residue=_residue(found),
             out_of_reach=(*OUT_OF_REACH, "server_identifiers"),
             previous=json.loads(previous)["hash"] if previous else GENESIS,
+            archived=found.get("archived", ""),
         )
         body = self._signer.sign(receipt.to_dict())
         members = tuple(UserId(u) for u in found["members"])

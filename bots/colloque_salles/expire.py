@@ -12,6 +12,7 @@ from colloque.errors import ColloqueError, HomeRefused, Temporary
 from colloque.identity import RoomId, digest
 from colloque.logs import event as log_event
 from colloque.matrix.home import Home, text
+from colloque.rooms.keeping import Proof
 from colloque.rooms.lifecycle import (
     Close,
     Erase,
@@ -32,6 +33,7 @@ from colloque_salles.holding import Holding
 from colloque_salles.jobs import Jobs
 from colloque_salles.prolonging import STEP, announce
 from colloque_salles.store import Kept, PatientRooms
+from colloque_salles.store_archive import Archives
 from colloque_salles.store_life import RoomLife
 
 MANY = "rooms.many"
@@ -51,6 +53,7 @@ class Sweep:
         home: Home,
         patients: PatientRooms,
         life: RoomLife,
+        archives: Archives,
         holding: Holding,
         jobs: Jobs,
         incidents: Incidents,
@@ -64,6 +67,7 @@ class Sweep:
         self._home = home
         self._patients = patients
         self._life = life
+        self._archives = archives
         self._holding = holding
         self._jobs = jobs
         self._incidents = incidents
@@ -170,12 +174,13 @@ class Sweep:
             powers = await self._home.state(room, "m.room.power_levels") or {}
             if powers.get("events_default") != _SILENT:
                 await self._home.set_state(room, "m.room.power_levels", powers | {"events_default": _SILENT})
-            said = await self._home.send(room, text(texts.closing(self._rule.linger)), txn=f"close-{digest(room)}")
+            said = await self._home.send(room, text(texts.CLOSED), txn=f"close-{digest(room)}")
         except HomeRefused as error:
             if error.status not in {403, 404}:
                 raise
             # The server no longer lets us into the room: there is nothing to hear any more, so erase what it keeps.
             await self._patients.closed(room, self._clock.now(), None)
+            await self._archives.prove(room, Proof.UNREACHABLE)
             self._journal.end(act, "room_unreachable")
             return
         await self._patients.closed(room, self._clock.now(), said)

@@ -37,6 +37,8 @@ class Conversation:
     people: Mapping[UserId, Writer]
     made_at: datetime
     """When it was read."""
+    noted: Sequence[str] = ()
+    """What was noted of the patient's information and consent, by whom and when."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +93,10 @@ def _sheet(said: Conversation, pieces: Sequence[_Piece], rank: tuple[int, int]) 
     writers = {said.people[piece.line.sender] for piece in pieces}
     named = [(says.WRITER, says.writer(each.name, each.rpps)) for each in sorted(writers, key=lambda who: who.name)]
     blocks = [_block(piece, said.people[piece.line.sender], top=not place) for place, piece in enumerate(pieces)]
+    notes = [(says.NOTED, each) for each in said.noted]
     return Sheet(
         title=says.title(said.words),
-        facts=(tuple(facts), tuple(named)),
+        facts=tuple(filter(None, (tuple(facts), tuple(named), tuple(notes)))),
         sections=(Section("", 1, tuple(blocks) or (Paragraph(says.NOTHING),)),),
         author=says.AUTHOR,
         footer=says.footer(said.words, rank),

@@ -224,6 +224,7 @@ def _kept(row: Any) -> Kept:
             last_activity=from_millis(row["last_activity"]),
             state=RoomState(row["state"]),
             own_idle=None if row["own_idle"] is None else timedelta(seconds=row["own_idle"]),
+            archived=row["archived"],
             **{name: from_millis(row[name]) if row[name] is not None else None for name in _MOMENTS},
         ),
         words=row["words"],

@@ -48,6 +48,10 @@ NOBODY = (
 ONLY_PATIENT_ROOM = "Cette commande se tape dans le salon du patient concerné."
 NONE_OPEN = "Aucun salon patient n'est ouvert pour vous."
 ALREADY_CLOSED = "Ce salon est déjà fermé ; il va être effacé."
+CLOSED = (
+    "🔒 Salon fermé : on n'y écrit plus. Ses échanges vont à son référent, pour le dossier du patient ; une fois "
+    "classés, le salon est effacé."
+)
 NOT_THE_OPENER = "Seule la personne qui a ouvert ce salon peut le terminer."
 
 
@@ -120,11 +124,6 @@ def first_words(opener: str, life: timedelta, notice: timedelta) -> str:
         "Ce qui est écrit ici peut être communiqué au patient.\n"
         "Pas pour l'urgence vitale : appelez le 15."
     )
-
-
-def closing(linger: timedelta) -> str:
-    """The last message."""
-    return f"🔒 Salon fermé : on n'y écrit plus. Il sera effacé dans {span(linger)}."
 
 
 def erased(words: str, serial: int) -> str:

@@ -41,8 +41,9 @@ def day(at: datetime) -> str:
 def warning(end: datetime, now: datetime, step: timedelta) -> str:
     """The promised end; said again, in the same words, as it comes near."""
     return (
-        f"⏳ Ce salon se ferme {when(end, now)}, puis il est effacé : messages et fichiers.\n"
-        "Classez au dossier ce qui doit être gardé. Écrire ici repousse la fermeture ; "
+        f"⏳ Ce salon se ferme {when(end, now)}. Son référent en reçoit alors les échanges et les fichiers, pour le "
+        "dossier du patient ; une fois classés, tout est effacé ici.\n"
+        "Écrire ici repousse la fermeture ; "
         f"{PROLONG} la repousse de {span(step)}.\n"
         "Ne peuvent être effacées d'ici : les copies déjà sur vos appareils et les sauvegardes du serveur."
     )

@@ -51,4 +51,9 @@ def ask() -> str:
 
 def noted(what: str, by: str, at: datetime) -> str:
     """What was noted, by whom and when."""
-    return f"Noté : {_WHAT[what]} ({by}, le {at.astimezone(PARIS):%d/%m/%Y à %H:%M})."
+    return f"Noté : {told(what, by, at)}."
+
+
+def told(what: str, by: str, at: datetime) -> str:
+    """The same, for a document."""
+    return f"{_WHAT[what]} ({by}, le {at.astimezone(PARIS):%d/%m/%Y à %H:%M})"

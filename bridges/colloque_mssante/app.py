@@ -14,6 +14,7 @@ from colloque.config import Config
 from colloque.directory.open import open_directory
 from colloque.identity import UserId
 from colloque.mail.revocation_check import Revocation
+from colloque.mailer import WITH_FILES_S
 from colloque.rights import Rights
 from colloque.service import Service
 from colloque.sockets import Server, Verb
@@ -193,6 +194,8 @@ class MssanteService(Service):
             clock=parts.clock,
             secret=secret,
             wake=wake,
+            fetch=parts.home.download,
+            scan=scanning.check,
         )
         if half is not None:
             await half.settle()
@@ -238,10 +241,13 @@ class MssanteService(Service):
 
         verbs: dict[str, dict[str, Verb]] = {
             "annuaire": {"send": partial(mail.send, "annuaire")},
-            "salles": {"send": partial(mail.send, "salles")},
+            "salles": {
+                name: partial(verb, "salles")
+                for name, verb in (("send", mail.send), ("states", mail.states), ("withdraw", mail.withdraw))
+            },
             "colloque": {"state": state},
         }
-        server = Server(self.config.socket("mssante"), self.config.sockets.uids, verbs)
+        server = Server(self.config.socket("mssante"), self.config.sockets.uids, verbs, slow={"send": WITH_FILES_S})
         await server.start()
         stack.push_async_callback(server.stop)
 

@@ -205,6 +205,15 @@ class Outbox:
             )
         return True
 
+    async def withdraw(self, key: str) -> None:
+        """A mail that has not left does not leave any more; its text is dropped in any case."""
+        await self._db.execute(
+            "UPDATE outbox SET raw = NULL, "
+            "status = CASE WHEN state IN ('queued', 'deferred') THEN 'withdrawn' ELSE status END, "
+            "state = CASE WHEN state IN ('queued', 'deferred') THEN 'refused' ELSE state END WHERE key = $1",
+            key,
+        )
+
     async def hurry(self, sender: MssanteAddress) -> None:
         """What was deferred in a mailbox that is open again need not wait any longer."""
         await self._db.execute(

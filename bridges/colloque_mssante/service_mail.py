@@ -1,19 +1,19 @@
-"""Our services' own mails (one-time codes): the `send` verb of the bridge's socket."""
+"""Our services' own mails (one-time codes, archives of rooms): verbs of the bridge's socket."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from colloque.calls import JsonDict
 from colloque.clock import Clock
 from colloque.config import MssanteConfig
 from colloque.directory.lookup import Directory
-from colloque.errors import BadInput, NotFound, Refused, Temporary
+from colloque.errors import BadInput, HomeRefused, NotFound, Refused, Tampered, Temporary
 from colloque.identity import MssanteAddress
 from colloque.mail.compose import compose, envid, message_id
-from colloque.mail.message import Outgoing, Party
+from colloque.mail.message import Attachment, Outgoing, Party
 from colloque_mssante import texts
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.sends import Send, queued
@@ -22,7 +22,11 @@ _KEY = re.compile(r"[A-Za-z0-9_.:-]{1,100}\Z")
 
 
 class ServiceMail:
-    """One instance a process. `whitelisted` says whether a domain belongs to MSSanté."""
+    """One instance a process. `whitelisted` says whether a domain belongs to MSSanté.
+
+    `fetch` opens a file that is stored in Matrix (`colloque.matrix.nio_home.NioHome.download`), `scan` refuses infected
+    ones.
+    """
 
     def __init__(
         self,
@@ -34,6 +38,8 @@ class ServiceMail:
         clock: Clock,
         secret: bytes,
         wake: Callable[[], None],
+        fetch: Callable[[JsonDict], Awaitable[bytes]],
+        scan: Callable[[Sequence[Attachment]], Awaitable[None]],
     ) -> None:
         self._config = config
         self._directory = directory
@@ -42,15 +48,24 @@ class ServiceMail:
         self._clock = clock
         self._secret = secret
         self._wake = wake
+        self._fetch = fetch
+        self._scan = scan
 
-    async def send(self, caller: str, *, key: str, to: str, subject: str, text: str) -> JsonDict:
+    async def send(
+        self, caller: str, *, key: str, to: str, subject: str, text: str, files: Sequence[object] = ()
+    ) -> JsonDict:
         """Queue a mail durably: `{"state": …}`. The same `key` is never queued twice, whatever else is said with it.
 
-        Only mailboxes that the directory lists, in white-listed domains, are written to.
-        Raises BadInput, Refused (`recipient_unknown`, `recipient_not_listed`), Temporary.
+        Only mailboxes that the directory lists, in white-listed domains, are written to. `files`: stored and encrypted
+        in Matrix, `{"name", "mime", "file"}` each.
+        Raises BadInput, Refused (`recipient_unknown`, `recipient_not_listed`, `too_big`, `file_gone`, `infected`),
+        Temporary.
         """
         if not all(isinstance(value, str) for value in (key, to, subject, text)) or not _KEY.match(key):
             raise BadInput("a send needs key, to, subject and text")
+        queued_before = await self._outbox.get(_seed(caller, key))
+        if queued_before is not None:
+            return {"state": queued_before.state}
         address = MssanteAddress.parse(to)
         try:
             if self._directory.by_mssante(address) is None:
@@ -59,6 +74,9 @@ class ServiceMail:
                 raise Refused("recipient_not_listed")
         except NotFound:
             raise Temporary("the directory was not imported yet") from None
+        attached = [await self._file(file) for file in files]
+        if attached:
+            await self._scan(attached)
         send = service_send(
             config=self._config,
             secret=self._secret,
@@ -68,10 +86,44 @@ class ServiceMail:
             to=address,
             subject=subject,
             words=text,
+            files=attached,
         )
+        if send.raw is not None and len(send.raw) > self._config.size_limit:
+            raise Refused("too_big")
         kept = await self._outbox.put(send)
         self._wake()
         return {"state": kept.state}
+
+    async def states(self, caller: str, *, keys: Sequence[object]) -> JsonDict:
+        """How far each of the caller's mails got: `{"states": {key: state}}`; none for one that was never queued."""
+        found = {key: await self._outbox.get(_seed(caller, key)) for key in _known_keys(keys)}
+        return {"states": {key: send.state for key, send in found.items() if send is not None}}
+
+    async def withdraw(self, caller: str, *, keys: Sequence[object]) -> JsonDict:
+        """What of the caller's has not left does not leave any more; nothing of their text is kept. Safe to repeat."""
+        for key in _known_keys(keys):
+            await self._outbox.withdraw(_seed(caller, key))
+        return {}
+
+    async def _file(self, file: object) -> Attachment:
+        if not isinstance(file, dict) or not all(isinstance(file.get(name), str) for name in ("name", "mime")):
+            raise BadInput("a file needs name, mime and file")
+        try:
+            data = await self._fetch({"file": file.get("file")})
+        except (BadInput, Tampered, HomeRefused):
+            raise Refused("file_gone") from None
+        return Attachment(file["name"], file["mime"], data)
+
+
+def _seed(caller: str, key: str) -> str:
+    """Under which the outbox keeps it: two services share no key."""
+    return f"{caller}:{key}"
+
+
+def _known_keys(keys: Sequence[object]) -> list[str]:
+    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+        raise BadInput("keys are a list of texts")
+    return keys
 
 
 def service_send(
@@ -84,9 +136,10 @@ def service_send(
     to: MssanteAddress,
     subject: str,
     words: str,
+    files: Sequence[Attachment] = (),
 ) -> Send:
-    """A service's own mail (a code), from the service's mailbox. `caller` and `key` decide its Message-ID and ENVID."""
-    seed, now = f"{caller}:{key}", clock.now()
+    """A service's own mail, from the service's mailbox. `caller` and `key` decide its Message-ID and ENVID."""
+    seed, now = _seed(caller, key), clock.now()
     outgoing = Outgoing(
         message_id=message_id(secret, seed, config.sender.domain),
         sender=Party(texts.SERVICE_LABEL, config.sender.value),
@@ -95,6 +148,7 @@ def service_send(
         text=words,
         date=now,
         nil=config.nil,
+        attachments=tuple(files),
         extra={"Auto-Submitted": "auto-generated"},
     )
     return queued(

@@ -171,6 +171,10 @@ class LifetimeConfig:
     """After the opening: who has not come by then is told to the room's referent."""
     hold_s: int = 90 * 86400
     """How long a hold lasts; it may be renewed."""
+    archive_wait_s: int = 7 * 86400
+    """After its archive was delivered, a room is erased that much later even if its referent says nothing."""
+    archive_late_s: int = 14 * 86400
+    """After the closing: when nothing proves by then that the conversation was kept, the administrators are told."""
     many_share: float = 0.2
     """When more than this share of the rooms would end at once (and more than five), an administrator is asked."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -10,43 +9,22 @@ import pytest
 
 from colloque.clock import FrozenClock
 from colloque.errors import HomeRefused, HomeUnavailable
-from colloque.identity import EventId, MxcUri, RoomId
-from colloque.matrix.home import Past, text
+from colloque.identity import MxcUri, RoomId
 from colloque.rooms.mark import RoomKind, home_key
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque_salles import texts, texts_archive
+from colloque_salles.conversation import Reader
 from colloque_salles.copying import Copying
 from colloque_salles.jobs import Jobs
 from colloque_salles.store_copies import Copies
 from colloque_salles.tables import salles_upgrades
 from tests.pdfa import text_of
 from tests.servers.databases import Opener
-from tests.servers.salles_ward import ANNE, BOB, CLEO, ROOM, Server, Ward
+from tests.servers.salles_library import Library, said
+from tests.servers.salles_ward import ANNE, BOB, CLEO, ROOM, Ward
 
 HOME = RoomId("!home-anne")
-
-
-class Library(Server):
-    """Rooms whose past can be read, and a place for files."""
-
-    def __init__(self, clock: FrozenClock) -> None:
-        super().__init__()
-        self.clock = clock
-        self.files: list[bytes] = []
-        self.unread: list[Exception] = []
-
-    async def history(self, room: RoomId) -> AsyncIterator[Past]:
-        if self.unread:
-            raise self.unread.pop()
-        yield Past(EventId("$1"), BOB, self.clock.now(), "m.room.message", text("La plaie est propre"), True)
-
-    async def download(self, content: dict[str, Any]) -> bytes:
-        raise NotImplementedError
-
-    async def upload_encrypted(self, data: bytes, name: str, mime: str) -> dict[str, Any]:
-        self.files.append(data)
-        return {"msgtype": "m.file", "body": name, "file": {"url": f"mxc://h.test/{len(self.files)}"}}
 
 
 class Copied(Ward):
@@ -55,17 +33,17 @@ class Copied(Ward):
     def __init__(self, tmp: Path, db: Any, clock: FrozenClock) -> None:
         super().__init__(tmp, db, clock)
         self.library = self.server = Library(clock)
+        self.library.past = [said("La plaie est propre")]
         self.library.inside = {ANNE: "join", BOB: "join", self.library.user: "join"}
         self.copies = Copies(db)
         self.copying = Copying(
             home=self.library,
+            reader=Reader(home=self.library, offers=self.offers, book=self.offering._book, clock=clock),
             patients=self.patients,
             rooms=self.rooms,
             copies=self.copies,
-            book=self.offering._book,
             keys=RoomKeys(db),
             journal=Journal.open(tmp / "copies.jsonl", clock),
-            clock=clock,
         )
 
     @property

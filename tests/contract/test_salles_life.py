@@ -10,6 +10,7 @@ import pytest
 from colloque.clock import FrozenClock, to_millis
 from colloque.identity import EventId, RoomId, UserId
 from colloque.matrix.home import MemberChange
+from colloque.rooms.keeping import Proof
 from colloque.rooms.lifecycle import end_of
 from colloque.rooms.mark import HOLD
 from colloque.rooms.patient_room import RoomState
@@ -50,6 +51,9 @@ async def test_the_end_is_said_twice_then_comes(ward: Ward) -> None:
     assert kept.room.state is RoomState.CLOSED
     await ward.patients.heard_own(ROOM, EventId(list(ward.server.sent)[-1].join(["$", ""])))
     ward.day(31)
+    await ward.sweep.once()
+    assert ward.eraser.rooms == [], "nothing proves that it was kept"
+    await ward.archives.prove(ROOM, Proof.FILED)
     await ward.sweep.once()
     assert ward.eraser.rooms == [ROOM]
 
@@ -158,6 +162,7 @@ async def test_a_hold_is_renewed_and_lifted_by_those_who_may(ward: Ward) -> None
 
 async def test_a_closed_room_that_is_held_is_not_erased(ward: Ward) -> None:
     await ward.patients.closed(ROOM, ward.clock.now(), None)
+    await ward.archives.prove(ROOM, Proof.FILED)
     await ward.typed(BOB, "!patient suspendre-effacement recherche du responsable")
     ward.day(80)
     await ward.sweep.once()
@@ -193,6 +198,7 @@ async def test_what_people_end_themselves_is_not_counted(ward: Ward) -> None:
         room = RoomId(f"!r{n}")
         await ward.add(room, f"Mots {n}")
         await ward.patients.closed(room, ward.clock.now(), None)
+        await ward.archives.prove(room, Proof.FILED)
     ward.day(1)
     await ward.sweep.once()
     assert len(ward.eraser.rooms) == 9

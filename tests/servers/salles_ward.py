@@ -34,6 +34,7 @@ from colloque_salles.offering import Offering
 from colloque_salles.opening import Opening
 from colloque_salles.prolonging import Prolonging
 from colloque_salles.store import Kept, PatientRooms
+from colloque_salles.store_archive import Archives
 from colloque_salles.store_life import RoomLife
 from colloque_salles.store_offers import Offers
 from tests.servers.annuaire import rpps
@@ -116,7 +117,9 @@ class Ward:
         self.holding = Holding(book=book, rule=RULE, lasts=90 * DAY, **acts, **common)
         self.prolonging = Prolonging(book=book, rule=RULE, **acts, **common)
         self.care_team = CareTeam(book=book, **common)
+        self.archives = Archives(db)
         self.sweep = Sweep(
+            archives=self.archives,
             holding=self.holding,
             jobs=Jobs(db),
             incidents=self.incidents,

@@ -32,6 +32,17 @@ _SAYS = {
     "screenshots_and_prints": "screenshots and prints",
     "server_identifiers": "identifiers of the room, its events and members in Synapse's side tables (never texts)",
 }
+_KEPT = {
+    "": "the receipt is of a time when nothing was archived",
+    "filed_by_referent": "its referent said that it is in the patient's record",
+    "delivered_and_time_passed": "delivered to its referent's mailbox; time to object has passed, with a reminder",
+    "nothing_said": "nobody ever wrote there",
+    "not_kept.already_in_record": "not archived: its referent said that all that matters was in the record already",
+    "not_kept.nothing_of_use_to_care": "not archived: its referent said that it held nothing of use to care",
+    "not_kept.opened_by_mistake": "not archived: its referent said that the room was opened by mistake",
+    "not_kept.room_unreachable": "not archived: the homeserver did not have the room any more",
+}
+"""What became of a conversation (`colloque.rooms.keeping.Proof`)."""
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -104,6 +115,7 @@ def _print(path: Path, raw: dict[str, Any]) -> None:
     lines = [
         f"{path.name}: receipt {raw['serial']} holds; erased on {erased:%Y-%m-%d %H:%M:%S %Z}",
         *(f"  {when}: {', '.join(f'{n} {what}' for what, n in raw[when].items())}" for when in ("before", "after")),
+        f"  the conversation: {_KEPT.get(code := raw.get('archived', ''), code)}",
         *(f"  proven: {_SAYS.get(code, code)}" for code in raw["proven"]),
         *(f"  not proven, or out of reach: {_SAYS.get(code, code)}" for code in raw["not_proven"]),
     ]

@@ -18,7 +18,8 @@ from typing import Any
 from colloque.clock import from_millis, to_millis
 from colloque.errors import Tampered
 
-FORMAT = 1
+FORMAT = 2
+"""Receipts of format 1 did not say what became of the conversation; they hold as they are."""
 GENESIS = "0" * 64
 """What the first receipt names as the one before."""
 OUT_OF_REACH = ("backups", "database_log", "members_devices", "screenshots_and_prints")
@@ -70,13 +71,16 @@ class Receipt:
     out_of_reach: tuple[str, ...] = OUT_OF_REACH
     previous: str = GENESIS
     """Hash of the receipt before."""
+    archived: str = ""
+    """What proved that the conversation was kept, or why it was not (`keeping.Proof`); empty in format 1 alone."""
 
     def __post_init__(self) -> None:
         counts = (
             *asdict(self.before).values(), *asdict(self.after).values(), self.files_deleted, self.undecryptable,
             *(r.count for r in self.residue),
         )  # fmt: skip
-        codes = (*self.out_of_reach, *(r.name for r in self.residue), *(r.why for r in self.residue))
+        said = [self.archived] if self.archived else []
+        codes = (*self.out_of_reach, *(r.name for r in self.residue), *(r.why for r in self.residue), *said)
         rules = {
             "its serial is 1 or more": type(self.serial) is int and self.serial > 0,
             "its room is a token": _TOKEN.match(self.room),
@@ -111,7 +115,7 @@ class Receipt:
     def to_dict(self) -> dict[str, Any]:
         """As JSON; times in milliseconds since 1970; with its hash, before it is signed."""
         body: dict[str, Any] = {
-            "format": FORMAT,
+            "format": FORMAT if self.archived else 1,
             "serial": self.serial,
             "room": self.room,
             "opened_at": to_millis(self.opened_at),
@@ -126,6 +130,7 @@ class Receipt:
             "proven": list(self.proven),
             "not_proven": list(self.not_proven),
             "previous": self.previous,
+            **({"archived": self.archived} if self.archived else {}),
         }
         return body | {"hash": hashlib.sha256(signing_bytes(body)).hexdigest()}
 
@@ -154,6 +159,7 @@ def read_receipt(raw: Mapping[str, Any]) -> Receipt:
             residue=tuple(Residue(**r) for r in raw["residue"]),
             out_of_reach=tuple(raw["out_of_reach"]),
             previous=raw["previous"],
+            archived=raw["archived"] if raw["format"] == FORMAT else "",
         )
         again = receipt.to_dict()
         unchanged = signing_bytes(again) == signing_bytes(raw) and again["hash"] == raw["hash"]

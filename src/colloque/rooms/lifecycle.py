@@ -5,6 +5,7 @@ Promises held whatever the clock and the service's absences do:
   of the reminder that follows it;
 - who writes or prolongs voids the promise: the end moves, that is said, and it is announced again in its time;
 - while a room is held nothing is due, and what was promised before counts no more afterwards;
+- nothing is erased before it is known that what was said there was kept, or was not to be (`keeping`);
 - a clock that steps back only makes things wait.
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from colloque.rooms.keeping import BY_A_PERSON
 from colloque.rooms.patient_room import PatientRoom, RoomState
 
 FEW = 5
@@ -91,7 +93,8 @@ def next_step(room: PatientRoom, rule: LifetimeRule, now: datetime) -> Step | No
         return None
     rule = rule.fitting(room)
     if room.closed_at is not None:
-        return Erase() if room.state is RoomState.CLOSED and now >= _gone_at(room, room.closed_at, rule) else None
+        settled = room.state is RoomState.CLOSED and room.archived
+        return Erase() if settled and now >= _gone_at(room, room.closed_at, rule) else None
     if is_promised(room, rule):
         promise = end_of(room, rule)
         reminded = not rule.reminder or _was_reminded(room)
@@ -137,7 +140,7 @@ def ends_by_itself(room: PatientRoom, rule: LifetimeRule, now: datetime, allowed
     promise = room.warned_for
     if promise is None or not isinstance(next_step(room, rule, now), Close | Erase):
         return False
-    somebody_ended_it = room.closed_at is not None and room.closed_at < promise
+    somebody_ended_it = room.closed_at is not None and (room.closed_at < promise or room.archived in BY_A_PERSON)
     return not somebody_ended_it and (allowed is None or promise > allowed)
 
 

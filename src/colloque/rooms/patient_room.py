@@ -48,6 +48,8 @@ class PatientRoom:
     """Nothing ends before that; in the past, when the last hold ended."""
     state: RoomState = RoomState.OPEN
     closed_at: datetime | None = None
+    archived: str = ""
+    """What proves that its conversation was kept where it belongs, or why it was not to be; empty: nothing does yet."""
 
     def __post_init__(self) -> None:
         if (self.closed_at is None) is not (self.state in _WRITABLE):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +14,7 @@ from colloque.clock import FrozenClock
 from colloque.config import MssanteConfig
 from colloque.errors import BadInput, NotFound, Refused, Temporary
 from colloque.identity import MssanteAddress
+from colloque.mail.message import Attachment
 from colloque.mail.parse import parse_mail
 from colloque.store.schema import new_upgrades, open_database
 from colloque_mssante.outbox import Outbox
@@ -21,13 +22,33 @@ from colloque_mssante.service_mail import ServiceMail
 from colloque_mssante.tables import register_upgrades
 from tests.unit.mssante.test_ghosts import OWN, Book
 
-CONFIG = cast("MssanteConfig", SimpleNamespace(sender=MssanteAddress("app@h.mssante.test"), nil="NIL1"))
+CONFIG = cast(
+    "MssanteConfig", SimpleNamespace(sender=MssanteAddress("app@h.mssante.test"), nil="NIL1", size_limit=5_000)
+)
+
+
+class Files:
+    """What is stored in Matrix."""
+
+    def __init__(self) -> None:
+        self.stored = {"mxc://h.test/1": b"%PDF-1.4 un", "mxc://h.test/bad": b"EICAR"}
+
+    async def fetch(self, content: dict[str, Any]) -> bytes:
+        try:
+            return self.stored[content["file"]["url"]]
+        except (KeyError, TypeError):
+            raise BadInput("not an encrypted attachment") from None
+
+    async def scan(self, files: Sequence[Attachment]) -> None:
+        if any(file.data == b"EICAR" for file in files):
+            raise Refused("infected")
 
 
 @dataclass
 class Post:
     mail: ServiceMail
     outbox: Outbox
+    shelf: Files
     woken: list[int] = field(default_factory=list)
 
     async def send(self, **changes: Any) -> dict[str, Any]:
@@ -45,7 +66,7 @@ async def post(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Post]:
     upgrades = new_upgrades()
     register_upgrades(upgrades)
     db = await open_database(f"sqlite:{tmp_path}/b.db", upgrades, "colloque_mssante")
-    outbox, woken = Outbox(db, clock), list[int]()
+    outbox, woken, shelf = Outbox(db, clock), list[int](), Files()
     mail = ServiceMail(
         config=CONFIG,
         directory=Book(),
@@ -54,8 +75,10 @@ async def post(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Post]:
         clock=clock,
         secret=b"s" * 32,
         wake=lambda: woken.append(1),
+        fetch=shelf.fetch,
+        scan=shelf.scan,
     )
-    yield Post(mail, outbox, woken)
+    yield Post(mail, outbox, shelf, woken)
     await db.stop()
 
 
@@ -103,3 +126,60 @@ async def test_without_directory_it_is_for_later(post: Post) -> None:
     post.mail._directory = NoBook()
     with pytest.raises(Temporary):
         await post.send()
+
+
+def attached(url: str, name: str = "Salon Pin Merle.pdf") -> dict[str, Any]:
+    return {"name": name, "mime": "application/pdf", "file": {"url": url}}
+
+
+async def test_files_go_along(post: Post) -> None:
+    await post.send(files=[attached("mxc://h.test/1")])
+    [send] = await post.outbox.due(CONFIG.sender)
+    assert send.raw is not None
+    [file] = parse_mail(send.raw).attachments
+    assert (file.name, file.mime, file.data) == ("Salon Pin Merle.pdf", "application/pdf", b"%PDF-1.4 un")
+    post.shelf.stored.clear()
+    assert await post.send(files=[attached("mxc://h.test/1")]) == {"state": "queued"}, "it is queued already"
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"), [("mxc://h.test/gone", "file_gone"), ("mxc://h.test/bad", "infected"), ("big", "too_big")]
+)
+async def test_what_cannot_go_along_is_refused_by_its_reason(post: Post, url: str, reason: str) -> None:
+    post.shelf.stored["big"] = b"x" * 5_000
+    with pytest.raises(Refused) as refused:
+        await post.send(files=[attached(url)])
+    assert refused.value.reason == reason
+    assert await post.outbox.due(CONFIG.sender) == []
+
+
+@pytest.mark.parametrize("files", [["file"], [{"name": "a"}], [{"name": 1, "mime": "a/b", "file": {}}]])
+async def test_bad_files_are_refused(post: Post, files: list[Any]) -> None:
+    with pytest.raises(BadInput):
+        await post.send(files=files)
+
+
+async def test_a_service_asks_how_far_its_own_mails_got_and_withdraws_them(post: Post) -> None:
+    await post.send()
+    assert await post.mail.states("annuaire", keys=["code-1", "other"]) == {"states": {"code-1": "queued"}}
+    assert await post.mail.states("salles", keys=["code-1"]) == {"states": {}}
+    await post.mail.withdraw("salles", keys=["code-1"])
+    assert len(await post.outbox.due(CONFIG.sender)) == 1, "it is not theirs"
+    await post.mail.withdraw("annuaire", keys=["code-1", "other"])
+    assert await post.outbox.due(CONFIG.sender) == []
+    kept = await post.outbox.get("annuaire:code-1")
+    assert kept is not None
+    assert (kept.raw, kept.state, kept.status) == (None, "refused", "withdrawn")
+    with pytest.raises(BadInput):
+        await post.mail.states("annuaire", keys=[1])
+
+
+@pytest.mark.parametrize("state", ["sent", "doubtful"])
+async def test_of_what_left_only_the_text_is_dropped(post: Post, state: str) -> None:
+    await post.send()
+    [send] = await post.outbox.due(CONFIG.sender)
+    await post.outbox.move(await post.outbox.leaving(send), state)
+    await post.mail.withdraw("annuaire", keys=["code-1"])
+    kept = await post.outbox.get("annuaire:code-1")
+    assert kept is not None
+    assert (kept.raw, kept.state) == (None, state)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from colloque.errors import Inconsistent
 from colloque.identity import RoomId, UserId
+from colloque.rooms.keeping import Proof
 from colloque.rooms.lifecycle import (
     Close,
     Erase,
@@ -35,7 +36,7 @@ def warned(room: PatientRoom, end: datetime, at: datetime) -> PatientRoom:
 
 
 def closed(room: PatientRoom, at: datetime, state: RoomState = RoomState.CLOSED) -> PatientRoom:
-    return replace(room, state=state, closed_at=at)
+    return replace(room, state=state, closed_at=at, archived=Proof.FILED)
 
 
 END = START + 30 * DAY
@@ -54,6 +55,7 @@ WARNED = warned(ROOM, END, START + 23 * DAY)
         (closed(WARNED, END), 30 * DAY, None),
         (closed(WARNED, END), 30 * DAY + timedelta(minutes=59), None),
         (closed(WARNED, END), 30 * DAY + timedelta(hours=1), Erase()),
+        (replace(closed(WARNED, END), archived=""), 300 * DAY, None),
         (closed(WARNED, END, RoomState.ERASING), 60 * DAY, None),
         (closed(WARNED, END, RoomState.ERASED), 60 * DAY, None),
         # ended by its opener, never warned

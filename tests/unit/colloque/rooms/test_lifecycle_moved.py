@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from colloque.identity import RoomId, UserId
+from colloque.rooms.keeping import Proof
 from colloque.rooms.lifecycle import (
     Close,
     Erase,
@@ -65,7 +66,7 @@ def test_each_step_in_its_time(room: PatientRoom, after: timedelta, step: object
 
 
 def test_a_closed_room_that_was_held_is_erased_after_the_whole_notice() -> None:
-    room = replace(REMINDED, state=RoomState.CLOSED, closed_at=END, held_until=END + 10 * DAY)
+    room = replace(REMINDED, state=RoomState.CLOSED, closed_at=END, held_until=END + 10 * DAY, archived=Proof.FILED)
     assert next_step(room, RULE, END + 9 * DAY) is None
     assert next_step(room, RULE, END + 17 * DAY - timedelta(seconds=1)) is None
     assert next_step(room, RULE, END + 17 * DAY) == Erase()
@@ -96,11 +97,13 @@ def test_many_at_once(due: int, living: int, share: float, verdict: bool) -> Non
 
 
 def test_who_ends_by_itself() -> None:
-    closed = replace(REMINDED, state=RoomState.CLOSED, closed_at=END)
-    ended = replace(REMINDED, state=RoomState.CLOSED, closed_at=START + 25 * DAY)
+    closed = replace(REMINDED, state=RoomState.CLOSED, closed_at=END, archived=Proof.DELIVERED)
+    ended = replace(closed, closed_at=START + 25 * DAY)
     late = END + DAY
     assert ends_by_itself(REMINDED, RULE, late, None)
     assert ends_by_itself(closed, RULE, late, None)
+    assert not ends_by_itself(replace(closed, archived=""), RULE, late, None), "it waits for its archive"
+    assert not ends_by_itself(replace(closed, archived=Proof.FILED), RULE, late, None), "its referent ends it"
     assert not ends_by_itself(ended, RULE, late, None), "somebody ended it"
     assert not ends_by_itself(REMINDED, RULE, late, END), "an administrator looked"
     assert ends_by_itself(REMINDED, RULE, late, END - DAY)

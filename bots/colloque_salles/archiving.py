@@ -1,0 +1,214 @@
+"""Before a closed room is erased, its conversation goes to its referent, and something proves that it was kept.
+
+One round a call; everything starts from what the tables say, so that a crash at any line is repaired by the next round.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from colloque.attestation import Attestation
+from colloque.book import AttestationBook
+from colloque.clock import Clock
+from colloque.directory.lookup import Directory
+from colloque.errors import HomeRefused, NotFound, Temporary
+from colloque.identity import MssanteAddress, RoomId
+from colloque.logs import event as log_event
+from colloque.rooms.keeping import Due, KeepingRule, Proof, due, is_late
+from colloque.rooms.lifecycle import LifetimeRule
+from colloque.rooms.media import files_in
+from colloque.store.incidents import Incidents
+from colloque.store.journal import Journal
+from colloque.store.roomkeys import RoomKeys
+from colloque.taps import NUMBERS
+from colloque_salles import texts_archive as papers
+from colloque_salles import texts_keeping as says
+from colloque_salles.conversation import Reader, Reading
+from colloque_salles.evicting import may_lead
+from colloque_salles.handing import Handing
+from colloque_salles.packing import files_of, item_of, pack
+from colloque_salles.printing import parts
+from colloque_salles.store import Kept, PatientRooms
+from colloque_salles.store_archive import Archive, Archives
+from colloque_salles.store_copies import Copies
+
+FAILED = "archive.failed"
+"""The incident of an archive that can't be made."""
+log = logging.getLogger(__name__)
+
+
+class Archiving:
+    """One instance a service. `limit`: bytes of one mail as it leaves. `exists`: has the server still that room?"""
+
+    def __init__(
+        self,
+        *,
+        home: Reading,
+        reader: Reader,
+        patients: PatientRooms,
+        archives: Archives,
+        copies: Copies,
+        handing: Handing,
+        book: AttestationBook,
+        directory: Directory,
+        incidents: Incidents,
+        keys: RoomKeys,
+        journal: Journal,
+        clock: Clock,
+        rule: LifetimeRule,
+        keeping: KeepingRule,
+        limit: int,
+        exists: Callable[[RoomId], Awaitable[bool]],
+    ) -> None:
+        self._home = home
+        self._reader = reader
+        self._patients = patients
+        self._archives = archives
+        self._copies = copies
+        self._handing = handing
+        self._book = book
+        self._directory = directory
+        self._incidents = incidents
+        self._keys = keys
+        self._journal = journal
+        self._clock = clock
+        self._rule = rule
+        self._keeping = keeping
+        self._limit = limit
+        self._exists = exists
+
+    async def once(self) -> None:
+        """Each closed room gets what is due; one that fails holds back no other, and is told."""
+        failed = False
+        for room in await self._archives.awaited():
+            try:
+                await self._step(room)
+            except Temporary as error:
+                log_event(log, "archive.deferred", code=error.code)
+            except Exception:
+                log.exception("archive.failed")
+                failed = True
+        if failed:
+            await self._incidents.open(FAILED, says.INCIDENT_FAILED)
+        else:
+            await self._incidents.close(FAILED)
+
+    async def _step(self, room: RoomId) -> None:
+        kept, archive = await self._patients.get(room), await self._archives.get(room)
+        if kept is None or kept.room.closed_at is None:
+            return
+        if archive is not None and archive.decided is not None:
+            await self._prove(kept, archive, archive.decided)
+            return
+        who = self._addressee(kept)
+        if is_late(kept.room.closed_at, self._keeping, self._clock.now()):
+            name = who.name.partition(" · ")[0] if who is not None else ""
+            await self._incidents.open(await self._late(room), says.late(kept.words, name))
+        if who is not None and (archive is None or archive.referent != who.user):
+            await self._announce(kept, who, archive)
+        elif archive is not None:
+            await self._go_on(kept, archive)
+
+    def _addressee(self, kept: Kept) -> Attestation | None:
+        """The referent; where their access has ended, the first of those who are in the room and may be it."""
+        now = self._clock.now()
+        people = [self._book.of(user, now) for user in dict.fromkeys((kept.room.opener, *kept.room.members))]
+        able = (held for held in people if held is not None)
+        return next((held for held in able if held.user == kept.room.opener or may_lead(held)), None)
+
+    def boxes(self, held: Attestation) -> list[MssanteAddress]:
+        """Somebody's own mailboxes, in the order in which they are numbered."""
+        try:
+            person = self._directory.by_rpps(held.rpps)
+        except NotFound:  # no directory was imported yet
+            raise Temporary("the directory was not imported yet") from None
+        found = {box.address for box in person.personal_mailboxes} if person is not None else set()
+        return sorted(found, key=lambda address: address.value)[: len(NUMBERS)]
+
+    async def _announce(self, kept: Kept, held: Attestation, before: Archive | None) -> None:
+        """What will come, and where; with several mailboxes none is guessed."""
+        room, attempt = kept.room.room, before.attempt + 1 if before is not None else 1
+        if before is not None:
+            await self._handing.withdraw(before)
+        boxes = self.boxes(held)
+        chosen = await self._archives.box(held.user)
+        box = next((each for each in boxes if each.value == chosen), boxes[0] if len(boxes) == 1 else None)
+        at = max(self._clock.now(), (kept.room.closed_at or self._clock.now()) + self._rule.linger)
+        words = says.will_come(kept.words, at, box, boxes)
+        signs = (*(NUMBERS[: len(boxes)] if len(boxes) > 1 else ()), says.NOTHING)
+        event = await self._handing.say(kept, held.user, words, f"archive-{attempt}", signs)
+        await self._archives.begin(room, held.user, attempt, event, box, at_home=not boxes)
+
+    async def _go_on(self, kept: Kept, archive: Archive) -> None:
+        assert kept.room.closed_at is not None
+        if archive.sent_at is not None:
+            await self._watch(kept, archive)
+        elif not kept.close_heard or self._clock.now() < kept.room.closed_at + self._rule.linger:
+            return
+        elif not archive.made:
+            await self._make(kept, archive)
+        elif archive.at_home:
+            await self._handing.bring_home(kept, archive)
+        elif archive.address is not None:
+            await self._handing.mail(kept, archive, archive.address)
+
+    async def _make(self, kept: Kept, archive: Archive) -> None:
+        """The documents are stored as files of the room: they are erased with it."""
+        room = kept.room.room
+        try:
+            said = await self._reader.read(kept)
+        except HomeRefused:
+            if await self._exists(room):
+                raise
+            await self._prove(kept, archive, Proof.UNREACHABLE)
+            return
+        if not said.lines:
+            await self._prove(kept, archive, Proof.NOTHING_SAID)
+            return
+        sheets = await asyncio.to_thread(parts, said)
+        items = []
+        for rank, sheet in enumerate(sheets, 1):
+            name = papers.file_name(kept.words, rank, len(sheets))
+            shared = await self._home.upload_encrypted(sheet, name, "application/pdf")
+            for mxc in files_in(shared):
+                await self._copies.keep(room, mxc)
+            items.append(item_of(shared, len(sheet), ours=True))
+        files, unread = files_of(said.lines)
+        mails, big = pack([*items, *files], self._limit)
+        left = [*unread, *(item.name for item in big)]
+        if archive.at_home:
+            mails, left = [items], [*unread, *(item.name for item in files)]
+        await self._archives.made(room, mails, left)
+
+    async def _watch(self, kept: Kept, archive: Archive) -> None:
+        now = self._clock.now()
+        if not archive.at_home and archive.delivered_at is None:
+            arrived = await self._handing.has_arrived(archive)
+            if arrived:
+                await self._archives.delivered(archive.room, now)
+            if arrived is not False:
+                return
+        match due(archive.keeping, self._keeping, now):
+            case Due.REMIND:
+                alone = archive.whole and archive.delivered_at is not None
+                words = says.reminder(kept.words, archive.left_out, erased_anyway=alone)
+                signs = (says.FILED, says.NOTHING)
+                event = await self._handing.say(
+                    kept, archive.referent, words, f"archive-reminder-{archive.attempt}", signs
+                )
+                await self._archives.reminded(archive.room, event, now)
+            case Due.PROVEN:
+                await self._prove(kept, archive, Proof.DELIVERED)
+
+    async def _prove(self, kept: Kept, archive: Archive, proof: Proof) -> None:
+        room = kept.room.room
+        await self._handing.withdraw(archive)
+        token = await self._keys.token(room, room)
+        self._journal.note("room.archived", actor=archive.referent, room=token, outcome=proof.value)
+        await self._archives.prove(room, proof)
+        await self._incidents.close(await self._late(room))
+
+    async def _late(self, room: RoomId) -> str:
+        return f"archive.late.{await self._keys.token(room, room)}"

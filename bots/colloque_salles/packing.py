@@ -1,0 +1,83 @@
+"""What of an archive goes into which mail. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from colloque.mail.compose import encoded_size
+from colloque.rooms.archive import Line
+
+_PER_MAIL = 100
+"""Files of one mail at most."""
+_SAYS = 16_000
+"""Bytes of a mail that are not its files: its head, its words; and of each file, its own head."""
+_HEAD = 1_000
+_DESCRIBED = 120_000
+"""Characters that describe one mail's files, far below what one call between services holds (`calls.MAX_LINE`)."""
+_LONGEST = 4_000
+"""Of one file: what clients write takes some 500."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A stored, encrypted file. `file` opens it: it never leaves our services."""
+
+    name: str = field(repr=False)
+    mime: str
+    size: int
+    """Bytes of the file itself."""
+    file: Mapping[str, Any] = field(repr=False)
+    """Matrix's `EncryptedFile`."""
+    ours: bool = False
+    """True for the conversation itself, which we wrote."""
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self)
+
+
+def item_of(content: Mapping[str, Any], size: int, *, ours: bool = False) -> Item:
+    """The file that a message shares, as its content says; `size` is the file's own."""
+    info = content.get("info")
+    mime = info.get("mimetype") if isinstance(info, dict) else None
+    name = content.get("filename") or content.get("body") or ""
+    kind = mime if isinstance(mime, str) and mime else "application/octet-stream"
+    return Item(str(name)[:200], kind[:100], size, content["file"], ours)
+
+
+def files_of(lines: Iterable[Line]) -> tuple[list[Item], list[str]]:
+    """Files that were read, in their order, each once; and the names of those that were not."""
+    found: dict[str, Item] = {}
+    unread: list[str] = []
+    for line in lines:
+        if line.file is None:
+            continue
+        if not line.file.digest:
+            unread.append(line.file.name)
+            continue
+        item = item_of(line.file.share, line.file.size)
+        found.setdefault(str(item.file.get("url")), item)
+    return list(found.values()), unread
+
+
+def pack(items: Iterable[Item], limit: int) -> tuple[list[list[Item]], list[Item]]:
+    """Mails of at most `limit` bytes each as they leave, in the order of `items`; and what fits in none."""
+    mails: list[list[Item]] = []
+    left: list[Item] = []
+    room = words = 0
+    for item in items:
+        weight, length = encoded_size(item.size) + _HEAD, len(json.dumps(item.described))
+        if weight > limit - _SAYS or length > _LONGEST:
+            left.append(item)
+            continue
+        if not mails or weight > room or words + length > _DESCRIBED or len(mails[-1]) >= _PER_MAIL:
+            mails.append([])
+            room, words = limit - _SAYS, 0
+        mails[-1].append(item)
+        room -= weight
+        words += length
+    return mails, left

@@ -1,0 +1,150 @@
+"""What @salles says of an archive: in its referent's home room, in the mail that carries it, in the admin room."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from colloque.clock import PARIS
+from colloque.identity import MssanteAddress
+from colloque.rooms.keeping import Proof
+from colloque.taps import NUMBERS
+from colloque_salles.texts import span
+
+FILED = "✅"
+NOTHING = "🚫"
+"""Nothing is to be kept."""
+WHY = {
+    Proof.ALREADY_KEPT: "tout ce qui compte est déjà au dossier",
+    Proof.NO_CARE: "rien d'utile au soin n'y a été dit",
+    Proof.MISTAKE: "ce salon a été ouvert par erreur",
+}
+INCIDENT_FAILED = (
+    "⚠️ L'archive d'un salon patient fermé n'a pas pu être faite ; le salon reste là, en lecture seule, et l'essai "
+    "reprend tout seul. La cause est dans le journal de @salles (archive.failed)."
+)
+_SHOWN = 20
+"""Names of files that one message lists."""
+
+
+def will_come(words: str, at: datetime, box: MssanteAddress | None, boxes: Sequence[MssanteAddress]) -> str:
+    """After the closing. With several mailboxes, none of them chosen yet, nothing leaves."""
+    when = f"{at.astimezone(PARIS):le %d/%m à %H:%M}"
+    head = f"📁 Le salon « {words} » est fermé."
+    if not boxes:
+        lines = [f"{head} Ses échanges arrivent ici en PDF, {when} : vous n'avez pas de boîte MSSanté dans l'Annuaire."]
+    elif box is None:
+        lines = [f"{head} Vers laquelle de vos boîtes MSSanté envoyer ses échanges ? Rien ne part sans votre choix."]
+    else:
+        lines = [f"{head} Ses échanges et ses fichiers partent {when} vers votre boîte MSSanté {box.value}."]
+    if len(boxes) > 1:
+        lines += [f"{sign} {each.value}" for sign, each in zip(NUMBERS, boxes, strict=False)]
+    return "\n".join([*lines, f"{NOTHING} : ne rien garder."])
+
+
+def chosen(box: MssanteAddress) -> str:
+    """After a number."""
+    return f"Entendu : vos archives de salons vont à {box.value}. Un autre numéro change ce choix."
+
+
+def mailed(words: str, box: MssanteAddress, mails: int, left_out: Sequence[str], wait: timedelta) -> str:
+    """The archive is on its way."""
+    count = "un message" if mails == 1 else f"{mails} messages"
+    lines = [
+        f"📁 Les échanges du salon « {words} » partent vers {box.value}, en {count}.",
+        f"Touchez {FILED} quand ils sont classés au dossier du patient : le salon est alors effacé.",
+    ]
+    if left_out:
+        lines += _to_fetch(left_out)
+    else:
+        lines.append(f"Sans nouvelle de vous, il l'est {span(wait)} après leur remise dans votre boîte.")
+    return "\n".join([*lines, f"{NOTHING} : ne rien garder."])
+
+
+def brought(words: str, left_out: Sequence[str]) -> str:
+    """The archive is in the home room."""
+    lines = [
+        f"📁 Les échanges du salon « {words} » sont ci-dessus, en PDF.",
+        f"Touchez {FILED} quand ils sont classés au dossier du patient : le salon n'est effacé qu'ensuite.",
+        *(_to_fetch(left_out) if left_out else ()),
+    ]
+    return "\n".join([*lines, f"{NOTHING} : ne rien garder."])
+
+
+def _to_fetch(names: Sequence[str]) -> list[str]:
+    shown = [f"– {name}" for name in names[:_SHOWN]]
+    if len(names) > _SHOWN:
+        shown.append(f"– et {len(names) - _SHOWN} autres")
+    return ["À enregistrer d'abord depuis le salon lui-même, où ils restent jusque-là :", *shown]
+
+
+def reminder(words: str, left_out: Sequence[str], *, erased_anyway: bool) -> str:
+    """Some days later."""
+    end = (
+        "Sans nouvelle de vous, le salon est effacé dans les jours qui viennent."
+        if erased_anyway
+        else "Le salon n'est pas effacé sans votre réponse."
+    )
+    lines = [
+        f"📁 Les échanges du salon « {words} » sont-ils classés au dossier du patient ? Touchez {FILED}. {end}",
+        *(_to_fetch(left_out) if left_out else ()),
+    ]
+    return "\n".join([*lines, f"{NOTHING} : ne rien garder."])
+
+
+def why(words: str) -> str:
+    """Before nothing is kept."""
+    reasons = (f"{sign} {said}" for sign, said in zip(NUMBERS, WHY.values(), strict=False))
+    return "\n".join([f"Salon « {words} » : pourquoi ne rien garder ? Le motif reste dans le reçu.", *reasons])
+
+
+def decided(words: str, proof: Proof) -> str:
+    """After the last tap."""
+    if proof is Proof.FILED:
+        return f"Noté : les échanges du salon « {words} » sont au dossier. Le salon va être effacé."
+    return f"Noté : rien n'est gardé du salon « {words} » ({WHY[proof]}). Il va être effacé."
+
+
+ALREADY_DECIDED = "C'est déjà noté : ce salon va être effacé."
+
+
+def subject(words: str, rank: int, count: int) -> str:
+    """The mail's; it names no patient."""
+    part = f" ({rank}/{count})" if count > 1 else ""
+    return f"Colloque : échanges du salon « {words} » à classer{part}"
+
+
+def mail(words: str, rank: int, count: int, names: Sequence[str], left_out: Sequence[str]) -> str:
+    """The mail's words. File names stand only inside the mail itself."""
+    lines = [
+        "Bonjour,",
+        "",
+        f"Vous étiez référent du salon « {words} », qui est fermé. Voici ce qui y a été échangé, à classer au dossier",
+        "du patient : la conversation en PDF (auteurs, heures, empreintes des fichiers) et les fichiers partagés.",
+        "",
+    ]
+    if count > 1:
+        lines += [f"Ce message est le n° {rank} sur {count}.", ""]
+    lines += ["Fichiers joints :", *(f"- {name}" for name in names), ""]
+    if left_out:
+        lines += [
+            "À enregistrer depuis le salon, faute d'avoir pu être joints :",
+            *(f"- {name}" for name in left_out),
+            "",
+        ]
+    lines += [
+        "Une fois classés, dites-le dans votre salon « Colloque » : le salon est alors effacé.",
+        "Ce message est envoyé par un automate ; ne répondez pas.",
+    ]
+    return "\n".join(lines)
+
+
+def late(words: str, name: str) -> str:
+    """In the admin room; neither the room's words nor its referent's name say anything about the patient."""
+    whom = (
+        f"son référent, {name}, ne l'a pas dit" if name else "plus personne ne peut le dire : nommez un professionnel"
+    )
+    return (
+        f"⚠️ Le salon « {words} » est fermé depuis longtemps, et rien ne prouve que ses échanges sont classés : {whom}. "
+        "Il reste en lecture seule ; rien ne l'efface d'ici là."
+    )

@@ -1,0 +1,93 @@
+"""When a closed room's conversation counts as kept: what proves it, and what is due until then. Pure.
+
+Proofs, in their order: the referent says that it is in the patient's record; else their mailbox has taken all of it,
+and some days have passed since, with a reminder in between; else nothing does, and the administrators are told.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+
+class Proof(StrEnum):
+    """What stands in the receipt."""
+
+    FILED = "filed_by_referent"
+    """The referent said that it is in the record."""
+    DELIVERED = "delivered_and_time_passed"
+    """Their mailbox took every part, and they had the time to object."""
+    NOTHING_SAID = "nothing_said"
+    """Nobody ever wrote there."""
+    ALREADY_KEPT = "not_kept.already_in_record"
+    NO_CARE = "not_kept.nothing_of_use_to_care"
+    MISTAKE = "not_kept.opened_by_mistake"
+    UNREACHABLE = "not_kept.room_unreachable"
+    """The server did not have the room any more: there was nothing left to read."""
+
+
+WAIVERS = (Proof.ALREADY_KEPT, Proof.NO_CARE, Proof.MISTAKE)
+"""Why a referent may want nothing to be kept: a closed list, because a receipt holds no free text."""
+
+BY_A_PERSON = frozenset({Proof.FILED, *WAIVERS})
+"""What a referent said themselves: no accident of ours ends a room then."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeepingRule:
+    """Raises ValueError unless both are positive."""
+
+    wait: timedelta
+    """From the delivery to the proof, at least."""
+    late: timedelta
+    """From the closing to the moment when the administrators are told."""
+
+    def __post_init__(self) -> None:
+        if min(self.wait, self.late) <= timedelta(0):
+            raise ValueError("an archive needs times to wait")
+
+    @property
+    def reminder(self) -> timedelta:
+        """From what is waited for to the reminder: five days of seven."""
+        return self.wait * 5 / 7
+
+    @property
+    def grace(self) -> timedelta:
+        """From the reminder to the proof, at least: a day of seven."""
+        return self.wait / 7
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """An archive that was handed over, as far as known now."""
+
+    handed_at: datetime
+    whole: bool
+    """True when nothing is left to be fetched from the room itself."""
+    delivered_at: datetime | None = None
+    """When every part was known to be in the referent's mailbox."""
+    reminded_at: datetime | None = None
+
+
+class Due(StrEnum):
+    """The one thing due."""
+
+    REMIND = "remind"
+    PROVEN = "proven"
+
+
+def due(kept: Keeping, rule: KeepingRule, now: datetime) -> Due | None:
+    """What is due for it at `now`. A clock that steps back, or a service that was away, only makes things wait."""
+    delivered = kept.delivered_at if kept.whole else None
+    if kept.reminded_at is None:
+        return Due.REMIND if now >= (delivered or kept.handed_at) + rule.reminder else None
+    if delivered is None:
+        return None
+    proven_at = max(delivered + rule.wait, kept.reminded_at + rule.grace)
+    return Due.PROVEN if now >= proven_at else None
+
+
+def is_late(closed_at: datetime, rule: KeepingRule, now: datetime) -> bool:
+    """Is it time to tell the administrators that nothing proves it yet?"""
+    return now >= closed_at + rule.late

@@ -1,0 +1,104 @@
+"""Who gets a closed room's archive, and in which of their mailboxes: never guessed; on both databases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from colloque.attestation import Attestation
+from colloque.clock import FrozenClock
+from colloque.errors import NotFound
+from colloque.identity import RoomId, UserId
+from colloque.rooms.keeping import Proof
+from colloque.rooms.mark import RoomKind, home_key
+from colloque_salles.tables import salles_upgrades
+from tests.servers.annuaire import doctor
+from tests.servers.databases import Opener
+from tests.servers.salles_archive import BOX, HOME, Archived
+from tests.servers.salles_ward import ANNE, BOB, ROOM
+
+OTHER_HOME = RoomId("!home-bob")
+SECOND = "anne@chu.mssante.test"
+FILED = "✅"
+
+
+def nobody(_user: UserId, _now: Any) -> None:
+    """Nobody is verified any more."""
+
+
+@pytest.fixture
+async def ward(opened: Opener, tmp_path: Path, clock: FrozenClock) -> Archived:
+    ward = Archived(tmp_path, await opened(salles_upgrades()), clock)
+    await ward.rooms.put(home_key(ANNE), HOME, RoomKind.HOME, ANNE)
+    await ward.rooms.put(home_key(BOB), OTHER_HOME, RoomKind.HOME, BOB)
+    await ward.add()
+    await ward.patients.members(ROOM, (ANNE, BOB))
+    return ward
+
+
+async def test_a_referent_without_a_mailbox_gets_it_in_the_home_room(ward: Archived) -> None:
+    ward.directory.people = [doctor(1, "ANNE", "Anne", mail=[])]
+    await ward.handed_over()
+    assert ward.mails == []
+    assert "ci-dessus" in ward.server.said[-1]
+    ward.day(300)
+    await ward.rounds()
+    assert await ward.proof() == ""
+
+
+async def test_of_several_mailboxes_none_is_guessed(ward: Archived) -> None:
+    ward.directory.people = [doctor(1, "ANNE", "Anne", mail=[BOX, SECOND])]
+    await ward.handed_over()
+    assert ward.mails == []
+    assert await ward.tap("Vers laquelle", "2️⃣", BOB) == ""
+    assert BOX in await ward.tap("Vers laquelle", "2️⃣")
+    await ward.archiving.once()
+    assert [mail["to"] for mail in ward.mails] == [BOX]
+    await ward.add(RoomId("!next"), "Lac Tulipe")
+    await ward.patients.closed(RoomId("!next"), ward.clock.now(), None)
+    await ward.archiving.once()
+    assert f"votre boîte MSSanté {BOX}" in ward.server.said[-1], "asked once"
+
+
+async def test_where_the_referent_is_gone_a_colleague_gets_it(ward: Archived, monkeypatch: pytest.MonkeyPatch) -> None:
+    await ward.handed_over()
+    held = ward.book.of
+
+    def gone(user: UserId, now: Any) -> Attestation | None:
+        return None if user == ANNE else held(user, now)
+
+    monkeypatch.setattr(ward.book, "of", gone)
+    await ward.rounds(4)
+    assert ward.bridge.withdrawn == set(ward.bridge.sent)
+    assert [room for room, c in ward.library.sent.values() if "ci-dessus" in c.get("body", "")] == [OTHER_HOME]
+    assert await ward.tap("partent vers", FILED) == "", "it is no longer hers to say"
+    assert "au dossier" in await ward.tap("ci-dessus", FILED, BOB)
+    monkeypatch.setattr(ward.book, "of", nobody)
+    await ward.archiving.once()
+    assert await ward.proof() == Proof.FILED
+
+
+async def test_where_nobody_is_left_the_administrators_are_told(
+    ward: Archived, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ward.book, "of", nobody)
+    await ward.close()
+    ward.day(14)
+    await ward.rounds()
+    assert "plus personne" in (await ward.incidents.unposted())[0].text
+    assert await ward.proof() == ""
+
+
+async def test_without_a_directory_it_waits(ward: Archived, monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(_rpps: object) -> None:
+        raise NotFound("not imported yet")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ward.directory, "by_rpps", absent)
+        await ward.close()
+        await ward.rounds()
+        assert ward.server.said == []
+    await ward.archiving.once()
+    assert BOX in ward.server.said[-1]

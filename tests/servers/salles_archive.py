@@ -1,0 +1,139 @@
+"""The ward, its closed room's archive, and a bridge that writes down what it is told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from colloque.clock import FrozenClock
+from colloque.identity import EventId, MssanteAddress, RoomId, UserId
+from colloque.matrix.home import Incoming
+from colloque.rooms.keeping import KeepingRule
+from colloque.store.journal import Journal
+from colloque.store.roomkeys import RoomKeys
+from colloque_salles.archiving import Archiving
+from colloque_salles.conversation import Reader
+from colloque_salles.filing import Filing
+from colloque_salles.handing import Handing
+from colloque_salles.store_copies import Copies
+from tests.servers.annuaire import Shelf, doctor
+from tests.servers.salles_library import Library, said
+from tests.servers.salles_ward import ANNE, DAY, ROOM, RULE, Ward
+
+HOME = RoomId("!home-anne")
+BOX = "anne@medecin.mssante.test"
+LIMIT = 60_000
+"""Bytes of a mail."""
+
+
+@dataclass
+class Bridge:
+    """What the bridge was told, and how far it says that each mail got."""
+
+    sent: dict[str, dict[str, Any]] = field(default_factory=dict)
+    state: str = "sent"
+    errors: list[Exception] = field(default_factory=list)
+    withdrawn: set[str] = field(default_factory=set)
+
+    async def send(
+        self, *, key: str, to: MssanteAddress, subject: str, text: str, files: Sequence[Mapping[str, Any]] = ()
+    ) -> None:
+        if self.errors:
+            raise self.errors.pop(0)
+        json.dumps(files)
+        self.sent.setdefault(key, {"to": to.value, "subject": subject, "text": text, "files": list(files)})
+
+    async def states(self, keys: Sequence[str]) -> Mapping[str, str]:
+        if self.errors:
+            raise self.errors.pop(0)
+        return {key: self.state for key in keys if key in self.sent}
+
+    async def withdraw(self, keys: Sequence[str]) -> None:
+        self.withdrawn |= set(keys)
+
+
+class Archived(Ward):
+    """The ward, and who archives. ROOM is closed on day 0; nothing lingers."""
+
+    def __init__(self, tmp: Path, db: Any, clock: FrozenClock) -> None:
+        super().__init__(tmp, db, clock)
+        self.library = self.server = Library(clock)
+        self.bridge, self.copies = Bridge(), Copies(db)
+        self.directory = Shelf(doctor(1, "ANNE", "Anne", mail=[BOX]), doctor(2, "BOB", "Bob", mail=[]))
+        self.there = True
+        self.book = self.offering._book
+        keys, keeping = RoomKeys(db), KeepingRule(wait=7 * DAY, late=14 * DAY)
+        self.archiving = Archiving(
+            home=self.library,
+            reader=Reader(home=self.library, offers=self.offers, book=self.book, clock=clock),
+            patients=self.patients,
+            archives=self.archives,
+            copies=self.copies,
+            handing=Handing(
+                home=self.library,
+                archives=self.archives,
+                rooms=self.rooms,
+                mailer=self.bridge,
+                keys=keys,
+                clock=clock,
+                wait=keeping.wait,
+            ),
+            book=self.book,
+            directory=self.directory,
+            incidents=self.incidents,
+            keys=keys,
+            journal=Journal.open(tmp / "archives.jsonl", clock),
+            clock=clock,
+            rule=RULE,
+            keeping=keeping,
+            limit=LIMIT,
+            exists=self.exists,
+        )
+        self.filing = Filing(
+            home=self.library,
+            patients=self.patients,
+            archives=self.archives,
+            archiving=self.archiving,
+            book=self.book,
+            clock=clock,
+        )
+        self.library.past = [said("La plaie est propre")]
+
+    async def exists(self, room: RoomId) -> bool:
+        return self.there
+
+    async def close(self) -> None:
+        await self.patients.closed(ROOM, self.clock.now(), None)
+
+    async def rounds(self, count: int = 3) -> None:
+        for _ in range(count):
+            await self.archiving.once()
+
+    async def handed_over(self) -> None:
+        """Announced, made, on its way."""
+        await self.close()
+        await self.archiving.once()
+        self.clock.advance(seconds=RULE.linger.total_seconds())
+        await self.rounds(2)
+
+    def last(self, words: str) -> EventId:
+        """The newest message that holds these words."""
+        return [EventId(f"${txn}") for txn, (_, c) in self.library.sent.items() if words in c.get("body", "")][-1]
+
+    async def tap(self, on: str, key: str, who: UserId = ANNE) -> str:
+        self.count += 1
+        before = len(self.server.said)
+        content = {"m.relates_to": {"rel_type": "m.annotation", "event_id": self.last(on), "key": key}}
+        event = EventId(f"$tap{self.count}")
+        await self.filing.hear(Incoming(HOME, event, who, self.clock.now(), "m.reaction", content, False, False))
+        return "\n".join(self.server.said[before:])
+
+    async def proof(self) -> str:
+        return (await self.kept()).room.archived
+
+    @property
+    def mails(self) -> list[dict[str, Any]]:
+        return list(self.bridge.sent.values())
