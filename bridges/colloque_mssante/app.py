@@ -84,7 +84,7 @@ class MssanteService(Service):
         ghosts = Ghosts(parts.db, accounts, parts.admin, secret, self._ghost)
         outbox, mails = Outbox(parts.db, parts.clock), Mails(parts.db, parts.clock)
         mailboxes = Mailboxes(parts.db, parts.clock)
-        known = await open_known(parts.db, parts.clock, book, directory, credentials)
+        known = await open_known(parts.db, parts.clock, book, directory, credentials, service=own.sender)
         notices = Notices(parts.db, parts.rooms, parts.home)
         conversations = Conversations(
             db=parts.db,

@@ -34,7 +34,7 @@ from colloque_mssante.mapping import Draft
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.quiet import Quiet
 from colloque_mssante.scanning import INFECTED, Scanning
-from colloque_mssante.sends import CODES
+from colloque_mssante.sends import CODES, ROOMS
 from colloque_mssante.store import Cursor, Place
 from colloque_mssante.store_inbox import Inbox
 from colloque_mssante.store_mails import Mails, StoredMail, Uploads, stored
@@ -59,7 +59,10 @@ class _Shown:
 
 
 class Inbound:
-    """One instance a process. `changed` is called when a report changed the state of a mail of ours."""
+    """One instance a process. `changed` is called when a report changed the state of a mail of ours.
+
+    `only_reports` says of which mailbox nothing else is taken in.
+    """
 
     def __init__(
         self,
@@ -78,6 +81,7 @@ class Inbound:
         journal: Journal,
         quiet: Quiet,
         twins: Twins,
+        only_reports: Callable[[MssanteAddress], bool],
         changed: Callable[[], None],
     ) -> None:
         self._db = db
@@ -95,6 +99,7 @@ class Inbound:
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._quiet = quiet
         self._twins = twins
+        self._only_reports = only_reports
         self._changed = changed
 
     async def deliver(self, place: Place, raw: bytes) -> None:
@@ -108,7 +113,8 @@ class Inbound:
         if await self._mails.seen(key):
             await self._inbox.take_away(place)
             return
-        if await self._is_code(mail) or await self._is_report(mail, box.address):
+        told = await self._is_for_the_mailbox(mail) or await self._is_report(mail, box.address)
+        if told or self._only_reports(box.address):
             await self._link(stored(key, box, mail, None), place, None)
             return
         who = OPERATOR if mail.reports else correspondent(mail.sender.address, self._directory)
@@ -133,10 +139,12 @@ class Inbound:
             elif intent.kind == "room.create":
                 self._journal.end(intent.act, "interrupted")
 
-    async def _is_code(self, mail: Mail) -> bool:
-        """True for a one-time code that we sent ourselves: it is read in the mailbox, that is its point."""
+    async def _is_for_the_mailbox(self, mail: Mail) -> bool:
+        """True for what our services sent there because it is not for Matrix: a one-time code, a room's archive."""
         sent = await self._outbox.of_message_id(mail.message_id) if mail.message_id else None
-        return sent is not None and sent.caller == CODES and sent.recipients == tuple(p.address for p in mail.to)
+        if sent is None or sent.caller not in {CODES, ROOMS}:
+            return False
+        return sent.sender.value == mail.sender.address and sent.recipients == tuple(p.address for p in mail.to)
 
     async def _is_report(self, mail: Mail, mailbox: MssanteAddress) -> bool:
         """True when every report in the mail speaks of mails we sent from this mailbox; their states are updated."""

@@ -9,6 +9,7 @@ from mautrix.util.async_db import Database
 from colloque.book import AttestationBook
 from colloque.clock import Clock
 from colloque.directory.lookup import Directory
+from colloque.identity import MssanteAddress
 from colloque_mssante.authors import Authors
 from colloque_mssante.credentials import Credentials
 from colloque_mssante.store_choices import Choices
@@ -30,14 +31,28 @@ class Known:
 
 
 async def open_known(
-    db: Database, clock: Clock, book: AttestationBook, directory: Directory, credentials: Credentials
+    db: Database,
+    clock: Clock,
+    book: AttestationBook,
+    directory: Directory,
+    credentials: Credentials,
+    *,
+    service: MssanteAddress,
 ) -> Known:
-    """All of it, as the database has it."""
+    """All of it, as the database has it. `service`: our services' own mailbox."""
     choices, teams = Choices(db, clock), Teams(db, book, clock)
     await choices.load()
     await teams.load()
     authors = Authors(
         book=book, directory=directory, credentials=credentials, choices=choices, teams=teams, clock=clock
     )
-    wanted = Wanted(book=book, directory=directory, credentials=credentials, choices=choices, teams=teams, clock=clock)
+    wanted = Wanted(
+        book=book,
+        directory=directory,
+        credentials=credentials,
+        choices=choices,
+        teams=teams,
+        clock=clock,
+        service=service,
+    )
     return Known(book, directory, credentials, choices, teams, authors, wanted)

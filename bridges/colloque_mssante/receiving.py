@@ -66,6 +66,7 @@ def open_receiving(
             keys=parts.keys,
             journal=parts.journal,
         ),
+        only_reports=known.wanted.only_reports,
         changed=changed,
     )
     giving_up = GivingUp(

@@ -25,6 +25,8 @@ ROOM = "room"
 """`caller` of mails that answer a room's message; otherwise the name of the service that asked."""
 CODES = "annuaire"
 """The service whose mails are one-time codes."""
+ROOMS = "salles"
+"""The service whose mails are archives of rooms that end, and word that a room waits."""
 RECEIPTS = "receipt"
 """Mails that tell an author that theirs was read."""
 OPEN = ("queued", "deferred", "data")

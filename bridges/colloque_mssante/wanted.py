@@ -1,7 +1,8 @@
 """Which mailboxes are to be read, and for whom.
 
 The PER mailboxes that the directory lists for attested people and whose credentials we have, but for those that their
-owners paused or disconnected; and the ORG and CAB ones that a team shares.
+owners paused or disconnected; the ORG and CAB ones that a team shares; and our services' own, for the reports that come
+back there: whether a closed room's archive was delivered.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Opening:
 
 
 class Wanted:
-    """One instance a process. `known` is empty until the directory is there."""
+    """One instance a process. `known` is empty until the directory is there. `service`: our services' own mailbox."""
 
     def __init__(
         self,
@@ -47,6 +48,7 @@ class Wanted:
         choices: Choices,
         teams: Teams,
         clock: Clock,
+        service: MssanteAddress,
     ) -> None:
         self._book = book
         self._directory = directory
@@ -54,6 +56,7 @@ class Wanted:
         self._choices = choices
         self._teams = teams
         self._clock = clock
+        self._service = service
         self._asked: tuple[int, ...] = ()
         self._asked_at = 0.0
         self.known: dict[Key, Opening] = {}
@@ -79,6 +82,10 @@ class Wanted:
         """Whether that mailbox is to be read for that person (`SHARED`: for its team)."""
         return (address, owner) in self._pairs
 
+    def only_reports(self, address: MssanteAddress) -> bool:
+        """Whether it is our services' own, of which nothing but reports is taken in."""
+        return address == self._service and self.holds(address, SHARED) and not self._teams.members(address)
+
     def _find(self) -> dict[Key, Opening]:
         found: dict[Key, Opening] = {}
         for attestation, boxes in personal(self._book, self._directory, self._clock.now()):
@@ -92,4 +99,7 @@ class Wanted:
             listed, auth = self._directory.by_mssante(address), self._credentials.of(address)
             if listed is not None and listed.kind in SHARABLE and auth is not None and self._teams.members(address):
                 found[address, SHARED, fingerprint(auth)] = Opening(self._teams.since(address), auth)
+        own = self._credentials.of(self._service)
+        if own is not None and all(address != self._service for address, _, _ in found):
+            found[self._service, SHARED, fingerprint(own)] = Opening(self._clock.now(), own)
         return found

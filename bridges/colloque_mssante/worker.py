@@ -64,7 +64,7 @@ class MailWorker(Service):
         book = AttestationBook(config.annuaire.snapshot, read_secret(config.secrets.snapshot))
         sessions = open_sessions(config, directory, book, clock)
         credentials = Credentials(own.mailboxes, Revocation(folder / "revocation", clock), sessions)
-        known = await open_known(db, clock, book, directory, credentials)
+        known = await open_known(db, clock, book, directory, credentials, service=own.sender)
         half = open_mail_half(
             config=own,
             folder=folder,

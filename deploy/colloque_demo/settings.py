@@ -34,6 +34,7 @@ IDLE_S = 30
 """A patient room's life after its last message: time enough for somebody outside to write, send a file and wait."""
 NOTICE_S = 10
 LINGER_S = 5
+ARCHIVE_WAIT_S = 21
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,13 @@ def write_config(layout: Layout, ports: Ports, homeserver_url: str, ca: Path) ->
             "salles",
             receipts=str(layout.receipts),
             receipt_key=str(layout.secret("receipts.pem")),
-            lifetime={"idle_s": IDLE_S, "notice_s": NOTICE_S, "reminder_s": 0, "linger_s": LINGER_S},
+            lifetime={
+                "idle_s": IDLE_S,
+                "notice_s": NOTICE_S,
+                "reminder_s": 0,
+                "linger_s": LINGER_S,
+                "archive_wait_s": ARCHIVE_WAIT_S,
+            },
             sweep_s=1.0,
         ),
         "mssante": service(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from email.message import EmailMessage
 from pathlib import Path
 
 from colloque.clock import monotonic
 from colloque.errors import HomeRefused
 from colloque.identity import MxcUri, RoomId
 from colloque.matrix.api import CLIENT, path
+from colloque.matrix.home import reaction
 from colloque.patience import patiently
 from colloque.rooms.mark import RoomKind
 from colloque_demo import texts
@@ -65,7 +67,7 @@ async def open_room(stage: Stage) -> OpenRoom:
 
 
 async def end_room(stage: Stage, opened: OpenRoom) -> None:
-    """Warned, closed, erased; the file answers 404; the receipt holds."""
+    """Warned, closed, archived, erased; the file answers 404; the receipt holds."""
     author, room = stage.author, opened.room
     bot = stage.stack.config.bot("salles")
     seen = []
@@ -83,6 +85,7 @@ async def end_room(stage: Stage, opened: OpenRoom) -> None:
         hold(early < 2.0, f"{what} came {early:.1f} s too early")
         stage.fact(f"{what} came {at - opened.last_word:.0f} s after the last message")
     await _cannot_write(stage, room)
+    await _filed(stage, opened)
     await _erased(stage, opened)
     receipt = await until(lambda: _new_receipt(stage, opened), "the receipt", PATIENCE_S)
     await _verify(stage, receipt)
@@ -126,6 +129,27 @@ async def _cannot_write(stage: Stage, room: RoomId) -> None:
     else:
         raise NotHeld("somebody could write in a closed room")
     stage.fact("nobody can write any more")
+
+
+async def _filed(stage: Stage, opened: OpenRoom) -> None:
+    """The conversation is in A's own mailbox, with the file; A says that it is in the record."""
+    author, bot = stage.author, stage.stack.config.bot("salles")
+    _, sent = await author.hear(
+        lambda m: m.sender == bot and texts.FILED in m.body, "the archive", since=opened.heard, timeout_s=PATIENCE_S
+    )
+    stage.answered(sent)
+
+    async def arrived() -> EmailMessage | None:
+        mails = await stage.mails(author.person)
+        return next((mail for mail in mails if texts.ARCHIVE in str(mail["Subject"])), None)
+
+    mail = await until(arrived, "the archive in the mailbox", PATIENCE_S)
+    files = {part.get_filename(): part.get_payload(decode=True) for part in mail.iter_attachments()}
+    hold(files.pop(texts.FILE_NAME) == texts.FILE_BODY.encode(), "the file is not what was shared")
+    [pdf] = files.values()
+    hold(isinstance(pdf, bytes) and pdf.startswith(b"%PDF-1.4"), "the conversation is no PDF/A-1")
+    await author.home.send(sent.room, reaction(sent.event, texts.FILED), txn=f"filed-{sent.event}", type_="m.reaction")
+    stage.fact("A's own mailbox has the conversation as PDF/A with the file; a tap says that they are in the record")
 
 
 async def _erased(stage: Stage, opened: OpenRoom) -> None:

@@ -20,6 +20,7 @@ from colloque.book import AttestationBook
 from colloque.clock import SystemClock, monotonic, to_millis
 from colloque.config_mssante import BudgetConfig, MailSideConfig, MssanteConfig
 from colloque.directory.open import open_directory
+from colloque.identity import MssanteAddress
 from colloque.limits import raise_file_limit
 from colloque.mail.revocation_check import Revocation
 from colloque.store.journal import Journal
@@ -46,7 +47,8 @@ async def run(folder: Path) -> None:
     db = await open_database(f"sqlite:{folder}/bridge.db", upgrades, "colloque_mssante")
     directory = open_directory(folder / "directory.sqlite", clock)
     credentials = Credentials(folder / "mailboxes.yaml", Revocation(folder / "revocation", clock))
-    known = await open_known(db, clock, AttestationBook(folder / "snapshot", KEY), directory, credentials)
+    book, service = AttestationBook(folder / "snapshot", KEY), MssanteAddress("colloque@hopital.mssante.test")
+    known = await open_known(db, clock, book, directory, credentials, service=service)
     server = MailSideConfig(Path(told["ca"]), told["host"], told["port"])
     budget = BudgetConfig(connections=len(told["addresses"]) + 1, logins_per_minute=100_000)
     config = SimpleNamespace(imap=server, smtp=server, poll_s=_POLL_S, budget=budget, workers=0)

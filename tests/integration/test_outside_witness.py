@@ -212,6 +212,8 @@ async def patient_room(one: Outsider, two: Outsider) -> None:
     with pytest.raises(JsError) as closed:
         await one.js.call("send", room=room, text="trop tard")
     assert closed.value.status == 403
+    archived = await one.js.message(one.home, one.access["bots"]["salles"], "classés au dossier", timeout=30)
+    await one.js.call("react", room=one.home, event=archived["id"], key="✅")
     await one.js.expect(lambda r: r["event"] == "membership" and r["room"] == room and r["membership"] == "leave", 30)
 
     async def receipt() -> set[Path]:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import secrets
+import sqlite3
 import sys
 from collections.abc import AsyncIterator
+from contextlib import closing
 from dataclasses import dataclass
+from email.message import EmailMessage
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -16,6 +21,7 @@ from colloque.errors import HomeRefused
 from colloque.identity import EventId, MxcUri, RoomId, UserId
 from colloque.matrix.api import CLIENT, path
 from colloque.matrix.home import Incoming, RoomSpec, edit, reaction, text
+from colloque.rooms.keeping import Proof
 from colloque.rooms.mark import HOLD, RoomKind, RoomMark, home_key
 from colloque_demo.clinician import Clinician
 from colloque_salles import texts_archive
@@ -48,6 +54,24 @@ class Ward:
         )
         return found
 
+    async def archives(self) -> list[EmailMessage]:
+        """The archives in the author's mailbox."""
+        mails = await self.house.inbox(self.house.cast.author)
+        return [mail for mail in mails if "à classer" in str(mail["Subject"])]
+
+    async def erased(self, about: Incoming) -> dict[str, Any]:
+        """The receipt of the room that this message speaks of, once its referent has read that it is erased."""
+        words = about.body.partition("« ")[2].partition(" »")[0]
+        said = await self.says(self.author, f"« {words} » est effacé. Reçu", room=self.home)
+        serial = int(said.body.partition("n° ")[2].partition(",")[0])
+        file = self.house.config.salles.receipts / f"receipt-{serial:06d}.json"
+        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        return found
+
+    async def lives(self, room: RoomId) -> bool:
+        """The author is in it still."""
+        return room in await self.author.joined_rooms()
+
     async def tap(self, who: Clinician, on: Incoming, key: str) -> EventId:
         return await who.home.send(on.room, reaction(on.event, key), txn=secrets.token_hex(8), type_="m.reaction")
 
@@ -76,11 +100,13 @@ async def ward(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ward]:
         command = [sys.executable, "-m", "colloque_salles", "--config", str(house.layout.config)]
         salles = Process(command, house.layout.logs / "salles.log")
         salles.start()
+        house.bridge.start()
+        await house.well()
         homes = []
         for person in people:
             mark = RoomMark(RoomKind.HOME, home_key(person.account), owner=person.account)
-            spec = RoomSpec("Colloque", mark, invite=(person.account, house.config.bot("salles")))
-            homes.append(await house._room(spec))
+            bots = (house.config.bot("salles"), house.config.bot("mssante"))
+            homes.append(await house._room(RoomSpec("Colloque", mark, invite=(person.account, *bots))))
         (folder / "colleague").mkdir()
         colleague = await Clinician.login(house.session, house.server.url, people[1], folder / "colleague")
         try:
@@ -88,6 +114,7 @@ async def ward(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ward]:
         finally:
             await colleague.close()
             salles.stop()
+            house.bridge.stop()
 
 
 async def test_three_taps_open_a_room(ward: Ward) -> None:
@@ -164,10 +191,13 @@ async def test_a_held_room_is_neither_ended_nor_emptied(ward: Ward) -> None:
     await until(free, "what may be withdrawn again")
 
 
-async def test_an_opposition_closes_the_room(ward: Ward) -> None:
+async def test_an_opposition_closes_the_room_which_is_archived_then_erased_on_a_tap(ward: Ward) -> None:
     name = ward.house.cast.colleague.professional.family_name
     room = await ward.opened(f"!patient ouvrir 1 jour {name}")
     since = len(ward.colleague.heard)
+    data = secrets.token_bytes(3000)
+    share = await ward.author.home.upload_encrypted(data, "photo de plaie.jpg", "image/jpeg")
+    await ward.author.send(room, share)
     await ward.colleague.ask(room, "!patient copie", "the copy's answer")
     _, copy = await ward.colleague.hear(
         lambda m: m.room == ward.other_home and m.msgtype == "m.file", "the copy", since=since
@@ -179,9 +209,55 @@ async def test_an_opposition_closes_the_room(ward: Ward) -> None:
     await ward.says(ward.author, "Salon fermé", room=room)
     with pytest.raises(HomeRefused):
         await ward.author.say(room, "encore")
-    erased = await ward.says(ward.author, "est effacé. Reçu", room=ward.home)
-    assert "n° 1" in erased.body
+    sent = await ward.says(ward.author, "partent vers", room=ward.home)
+    (mail,) = await until(ward.archives, "the archive in the mailbox")
+    files = {part.get_filename(): part.get_payload(decode=True) for part in mail.iter_attachments()}
+    assert files.pop("photo de plaie.jpg") == data
+    (pdf,) = files.values()
+    assert isinstance(pdf, bytes)
+    assert faults(pdf) == []
+    assert hashlib.sha256(data).hexdigest() in text_of(pdf)
+    assert "opposition" in text_of(pdf)
+    assert await ward.lives(room)
+    await ward.tap(ward.author, sent, "✅")
+    receipt = await ward.erased(sent)
     with pytest.raises(HomeRefused):
         await ward.colleague.home.download(copy.content)
-    with pytest.raises(HomeRefused):
-        await ward.author.api.download(MxcUri(picture["url"]))
+    for mxc in (picture["url"], share["file"]["url"]):
+        with pytest.raises(HomeRefused):
+            await ward.author.api.download(MxcUri(mxc))
+    assert receipt["archived"] == Proof.FILED
+    assert "plaie" not in "".join(h.body for _, h in ward.author.heard if isinstance(h, Incoming) and h.room != room)
+
+
+async def test_a_referent_who_says_nothing_has_the_time_to(ward: Ward) -> None:
+    """The operator's delivery report, a reminder, and days that are seconds here: then the room may be erased."""
+    name = ward.house.cast.colleague.professional.family_name
+    room = await ward.opened(f"!patient ouvrir 1 jour {name}")
+    since = len(ward.author.heard)
+    await ward.colleague.say(room, "vu ce matin")
+    await ward.author.say(room, "!patient terminer")
+    sent = await ward.says(ward.author, "partent vers", room=ward.home, since=since)
+    await ward.says(ward.author, "sont-ils classés", room=ward.home, since=since)
+    assert await ward.lives(room)
+    assert (await ward.erased(sent))["archived"] == Proof.DELIVERED
+    bridge = sqlite3.connect(ward.house.config.mssante.database.removeprefix("sqlite:"))
+    with closing(bridge):
+        rows = bridge.execute("SELECT raw, state FROM outbox WHERE caller = 'salles'").fetchall()
+    assert rows
+    assert all(raw is None for raw, _ in rows), "the bridge keeps none of the words"
+
+
+async def test_nothing_leaves_where_nothing_is_to_be_kept(ward: Ward) -> None:
+    mails = len(await ward.archives())
+    name = ward.house.cast.colleague.professional.family_name
+    room = await ward.opened(f"!patient ouvrir 1 jour {name}")
+    since = len(ward.author.heard)
+    await ward.author.say(room, "pardon, mauvais salon")
+    await ward.author.say(room, "!patient terminer")
+    announced = await ward.says(ward.author, "ne rien garder", room=ward.home, since=since)
+    await ward.tap(ward.author, announced, "🚫")
+    why = await ward.says(ward.author, "pourquoi ne rien garder", room=ward.home, since=since)
+    await ward.tap(ward.author, why, "3️⃣")
+    assert (await ward.erased(announced))["archived"] == Proof.MISTAKE
+    assert len(await ward.archives()) == mails

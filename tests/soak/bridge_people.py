@@ -7,12 +7,14 @@ reader decrypted, a message as a mail in the recipient's mailbox, as a copy amon
 from __future__ import annotations
 
 import asyncio
+import functools
 import imaplib
+import itertools
 import re
 import smtplib
 import zlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 
@@ -30,6 +32,8 @@ HELLO_S = 120.0
 SENT = "Sent"
 _TAKEN = re.compile(r"\(Postfix\) with \S+ id (\w+)")
 _SIGNS = {texts.SENT, texts.DELIVERED, texts.READ}
+_text = functools.cache(text_of)
+"""Each mail is looked at a thousand times."""
 
 
 class Shelf:
@@ -68,10 +72,18 @@ class Clinician:
     """The event that shows the colleague's first mail."""
     sent: dict[str, str] = field(default_factory=dict)
     """Event by key."""
+    begun: dict[str, int] = field(default_factory=dict)
+    """How much the session had told when an act began, by key: before that nothing of the act can show."""
+    since: int = 0
+    """How much of that is of no concern to the acts that are looked for."""
+
+    def told(self) -> Iterable[Report]:
+        """Messages that this session could read."""
+        return (r for r in itertools.islice(self.js.reports, self.since, None) if r["event"] == "message")
 
     def heard(self) -> Iterable[Report]:
-        """What others said there and this session could read."""
-        return (r for r in self.js.reports if r["event"] == "message" and r["from"] != self.js.user)
+        """What others said there."""
+        return (r for r in self.told() if r["from"] != self.js.user)
 
 
 class BridgePeople:
@@ -109,6 +121,7 @@ class BridgePeople:
     async def do(self, act: Act) -> None:
         """Do it, however long the servers take to accept it. Raises AssertionError when they never do."""
         person = self.people[act.who]
+        person.begun.setdefault(act.key, len(person.js.reports))
         if act.kind is Kind.REPLY:
             person.sent[act.key] = await accepted(
                 lambda: person.js.call(
@@ -118,8 +131,10 @@ class BridgePeople:
         else:
             await self._write(person, act.key, file=act.kind is Kind.FILE)
 
-    async def seen(self, acts: Iterable[Act]) -> Counter[str]:
+    async def seen(self, acts: Sequence[Act]) -> Counter[str]:
         """How often each act showed where it must; of several such places, the one that is worst off."""
+        for number, person in enumerate(self.people):
+            person.since = min((person.begun[act.key] for act in acts if act.who == number), default=person.since)
         await asyncio.gather(*(self._look(s) for p in self.people for s in (p.theirs, p.inbox, p.copies)))
         count: Counter[str] = Counter()
         for act in acts:
@@ -191,7 +206,7 @@ def _places(person: Clinician, act: Act) -> list[int]:
 
 def _as_events(person: Clinician, act: Act) -> list[int]:
     """A mail that a kill delivered twice stands in the mailbox twice, and is then two mails for the bridge as well."""
-    copies = len({mail.as_bytes() for mail in person.inbox.mails if act.key in text_of(mail)})
+    copies = len({mail.as_bytes() for mail in person.inbox.mails if act.key in _text(mail)})
     ghosts = [m for m in person.heard() if m["room"] == person.room]
     shown = [sum(act.key in (m["body"] or "") and m["content"].get("filename") is None for m in ghosts)]
     if act.kind is Kind.FILE:
@@ -204,9 +219,9 @@ def _as_mail(person: Clinician, act: Act) -> list[int]:
     came = {
         taken[1]
         for mail in person.theirs.mails
-        if act.key in text_of(mail) and (taken := _TAKEN.search(" ".join(map(str, mail.get_all("Received", [])))))
+        if act.key in _text(mail) and (taken := _TAKEN.search(" ".join(map(str, mail.get_all("Received", [])))))
     }
-    copies = sum(act.key in text_of(mail) for mail in person.copies.mails)
+    copies = sum(act.key in _text(mail) for mail in person.copies.mails)
     events = {person.sent[key] for key in _in_one_mail(person, act.key)}
     signed = any(_sign(m) in _SIGNS and m["relates"]["event_id"] in events for m in person.heard())
     return [len(came), copies, int(signed)]
@@ -214,7 +229,7 @@ def _as_mail(person: Clinician, act: Act) -> list[int]:
 
 def _in_one_mail(person: Clinician, key: str) -> list[str]:
     """The messages that left in one mail with this one: what is written at one go is gathered, and told of once."""
-    texts_ = [text for mail in person.theirs.mails if key in (text := text_of(mail))]
+    texts_ = [text for mail in person.theirs.mails if key in (text := _text(mail))]
     return [other for other in person.sent if any(other in text for text in texts_)]
 
 
@@ -232,7 +247,7 @@ def _is_doubted(person: Clinician, key: str) -> bool:
     if together:
         return any(person.sent[other] in doubts for other in together)
     signed = {m["relates"]["event_id"] for m in person.heard() if _sign(m)}
-    own = [r["id"] for r in person.js.reports if r["event"] == "message" and r["from"] == person.js.user]
+    own = [r["id"] for r in person.told() if r["from"] == person.js.user]
     event = person.sent.get(key)
     later = own[own.index(event) :] if event in own else []
     return next((one in doubts for one in later if one in doubts or one in signed), False)

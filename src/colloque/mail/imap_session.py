@@ -160,7 +160,8 @@ class ImapSession:
 
     async def _log_in(self, user: str, auth: Auth) -> None:
         if f"AUTH={auth.mechanism}" not in self._capabilities:
-            raise LoginRefused(f"the mail server does not offer {auth.mechanism}")
+            # Dovecot offers none while it starts; whoever is at fault, our secret was not refused.
+            raise MailDeferred(f"the mail server does not offer {auth.mechanism} now")
         secret = base64.b64encode(auth.initial(user))
         answers = iter([secret])
         try:

@@ -144,7 +144,7 @@ async def _log_in(client: SMTP, user: str, auth: Auth) -> None:
     if auth.mechanism.lower() not in client.server_auth_methods:
         if isinstance(auth, ClientCertificate):
             return  # the handshake was the login: who is not known by it is refused at MAIL or RCPT
-        raise LoginRefused(f"the mail server does not offer {auth.mechanism}")
+        raise MailDeferred(f"the mail server does not offer {auth.mechanism} now")
     try:
         if isinstance(auth, Password):
             await client.auth_plain(user, auth.secret)

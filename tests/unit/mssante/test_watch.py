@@ -50,6 +50,7 @@ from colloque_mssante.weights import Weights
 from tests.servers.annuaire import Shelf, doctor, rpps
 
 ANNE, BOX = UserId("@anne:h.test"), MssanteAddress("anne@m.mssante.test")
+SERVICE = MssanteAddress("service@m.mssante.test")
 RAW = b"From: b@m.mssante.test\r\n\r\nBonjour"
 
 
@@ -81,6 +82,7 @@ def test_who_works_under_somebody_never_gets_their_mail(tmp_path: Path, clock: F
         choices=Choices(nowhere, clock),
         teams=Teams(nowhere, book, clock),
         clock=clock,
+        service=SERVICE,
     )
     assert not wanted.complete
     wanted.refresh()
@@ -88,6 +90,21 @@ def test_who_works_under_somebody_never_gets_their_mail(tmp_path: Path, clock: F
     assert [user for _, user, _ in wanted.known] == [doctors.user]
     assert wanted.holds(BOX, ANNE)
     assert not wanted.holds(BOX, secretary.user)
+    assert not wanted.only_reports(BOX)
+    assert not wanted.only_reports(SERVICE), "we have no password for it"
+    boxes.write_text(f'{{"{BOX}": {{password: "x"}}, "{SERVICE}": {{password: "y"}}}}\n', encoding="utf-8")
+    again = Wanted(
+        book=book,
+        directory=Shelf(),
+        credentials=Credentials(boxes),
+        choices=Choices(nowhere, clock),
+        teams=Teams(nowhere, book, clock),
+        clock=clock,
+        service=SERVICE,
+    )
+    again.refresh()
+    assert [address for address, _, _ in again.known] == [SERVICE]
+    assert again.only_reports(SERVICE)
 
 
 class Certain(Wanted):

@@ -98,5 +98,5 @@ def test_of_a_mail_that_came_its_own_messages_tell() -> None:
     person = clinician(Session(own("$e"), own("$later"), doubt("$later")), theirs=1)
     person.sent["k2y"] = "$later"
     assert not _is_doubted(person, "k1y")
-    person.theirs.mails[0].set_content("voici k1y, bien\nk2y")
+    person.theirs.mails[0] = mail("by x (Postfix) with ESMTPSA id 0A; 0", "voici k1y, bien\nk2y")
     assert _is_doubted(person, "k1y")
