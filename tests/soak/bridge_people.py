@@ -14,7 +14,7 @@ import re
 import smtplib
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 
@@ -131,8 +131,9 @@ class BridgePeople:
         else:
             await self._write(person, act.key, file=act.kind is Kind.FILE)
 
-    async def seen(self, acts: Sequence[Act]) -> Counter[str]:
+    async def seen(self, acts: Iterable[Act]) -> Counter[str]:
         """How often each act showed where it must; of several such places, the one that is worst off."""
+        acts = list(acts)
         for number, person in enumerate(self.people):
             person.since = min((person.begun[act.key] for act in acts if act.who == number), default=person.since)
         await asyncio.gather(*(self._look(s) for p in self.people for s in (p.theirs, p.inbox, p.copies)))
