@@ -14,7 +14,7 @@ from colloque.book import AttestationBook
 from colloque.clock import Clock
 from colloque.directory.lookup import Directory
 from colloque.errors import HomeRefused, NotFound, Temporary
-from colloque.identity import MssanteAddress, RoomId
+from colloque.identity import EventId, MssanteAddress, RoomId
 from colloque.logs import event as log_event
 from colloque.rooms.keeping import Due, KeepingRule, Proof, due, is_late
 from colloque.rooms.lifecycle import LifetimeRule
@@ -138,8 +138,11 @@ class Archiving:
         at = max(self._clock.now(), (kept.room.closed_at or self._clock.now()) + self._rule.linger)
         words = says.will_come(kept.words, at, box, boxes)
         signs = (*(NUMBERS[: len(boxes)] if len(boxes) > 1 else ()), says.NOTHING)
-        event = await self._handing.say(kept, held.user, words, f"archive-{attempt}", signs)
-        await self._archives.begin(room, held.user, attempt, event, box, at_home=not boxes)
+
+        async def keep(event: EventId) -> None:
+            await self._archives.begin(room, held.user, attempt, event, box, at_home=not boxes)
+
+        await self._handing.say(kept, held.user, words, once=f"archive-{attempt}", signs=signs, keep=keep)
 
     async def _go_on(self, kept: Kept, archive: Archive) -> None:
         assert kept.room.closed_at is not None
@@ -192,15 +195,18 @@ class Archiving:
                 return
         match due(archive.keeping, self._keeping, now):
             case Due.REMIND:
-                alone = archive.whole and archive.delivered_at is not None
-                words = says.reminder(kept.words, archive.left_out, erased_anyway=alone)
-                signs = (says.FILED, says.NOTHING)
-                event = await self._handing.say(
-                    kept, archive.referent, words, f"archive-reminder-{archive.attempt}", signs
-                )
-                await self._archives.reminded(archive.room, event, now)
+                await self._remind(kept, archive)
             case Due.PROVEN:
                 await self._prove(kept, archive, Proof.DELIVERED)
+
+    async def _remind(self, kept: Kept, archive: Archive) -> None:
+        async def keep(event: EventId) -> None:
+            await self._archives.reminded(archive.room, event, self._clock.now())
+
+        alone = archive.whole and archive.delivered_at is not None
+        words = says.reminder(kept.words, archive.left_out, erased_anyway=alone)
+        once, signs = f"archive-reminder-{archive.attempt}", (says.FILED, says.NOTHING)
+        await self._handing.say(kept, archive.referent, words, once=once, signs=signs, keep=keep)
 
     async def _prove(self, kept: Kept, archive: Archive, proof: Proof) -> None:
         room = kept.room.room

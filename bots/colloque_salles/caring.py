@@ -204,7 +204,7 @@ def open_care(
         exists=partial(_exists, parts),
         **common,
     )
-    filing = Filing(archives=archives, archiving=archiving, book=book, **seen)
+    filing = Filing(archives=archives, archiving=archiving, handing=handing, book=book, **seen)
     care_team = CareTeam(life=life, book=book, **seen)
     answering = (commands, leading, care_team, holding, prolonging, copying, offering, consent)
     return Care(

@@ -10,6 +10,7 @@ from colloque.rooms.keeping import WAIVERS, Proof
 from colloque.taps import NUMBERS, is_sign, number_of, tapped
 from colloque_salles import texts_keeping as says
 from colloque_salles.archiving import Archiving
+from colloque_salles.handing import Handing
 from colloque_salles.store import Kept, PatientRooms
 from colloque_salles.store_archive import Archive, Archives
 
@@ -24,6 +25,7 @@ class Filing:
         patients: PatientRooms,
         archives: Archives,
         archiving: Archiving,
+        handing: Handing,
         book: AttestationBook,
         clock: Clock,
     ) -> None:
@@ -31,6 +33,7 @@ class Filing:
         self._patients = patients
         self._archives = archives
         self._archiving = archiving
+        self._handing = handing
         self._book = book
         self._clock = clock
 
@@ -40,7 +43,8 @@ class Filing:
         if not isinstance(heard, Incoming) or tap is None:
             return
         event, key = tap
-        archive = await self._archives.of(event)
+        async with self._handing.speaking:
+            archive = await self._archives.of(event)
         kept = await self._patients.get(archive.room) if archive is not None else None
         if archive is None or kept is None or archive.referent != heard.sender:
             return

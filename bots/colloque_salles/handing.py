@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -22,6 +23,9 @@ from colloque_salles.store_archive import Archive, Archives
 log = logging.getLogger(__name__)
 
 _THERE, _LOST = {"delivered", "read"}, {"failed", "refused"}
+
+
+Keep = Callable[[EventId], Awaitable[None]]
 
 
 class Outgoing(Protocol):
@@ -63,6 +67,8 @@ class Handing:
         self._keys = keys
         self._clock = clock
         self._wait = wait
+        self.speaking = asyncio.Lock()
+        """Held while something is said and not yet kept."""
 
     async def mail(self, kept: Kept, archive: Archive, to: MssanteAddress) -> None:
         """Queue its mails; what the bridge refuses is brought home in the next round. Raises Temporary."""
@@ -98,8 +104,11 @@ class Handing:
         await self._handed_over(kept, archive, says.brought(kept.words, archive.left_out))
 
     async def _handed_over(self, kept: Kept, archive: Archive, words: str) -> None:
-        event = await self.say(kept, archive.referent, words, f"archived-{archive.attempt}", (says.FILED, says.NOTHING))
-        await self._archives.sent(archive.room, event, self._clock.now())
+        async def keep(event: EventId) -> None:
+            await self._archives.sent(archive.room, event, self._clock.now())
+
+        once, signs = f"archived-{archive.attempt}", (says.FILED, says.NOTHING)
+        await self.say(kept, archive.referent, words, once=once, signs=signs, keep=keep)
 
     async def has_arrived(self, archive: Archive) -> bool | None:
         """Whether the mailbox has all of it; None when it did not take it, and it is brought home. Raises Temporary."""
@@ -132,10 +141,14 @@ class Handing:
         home = await self._rooms.get(home_key(user))
         return home.room if home is not None else kept.room.room
 
-    async def say(self, kept: Kept, user: UserId, words: str, once: str, signs: Sequence[str]) -> EventId:
-        """The message, and the signs beneath it. Raises HomeUnavailable, HomeRefused."""
+    async def say(self, kept: Kept, user: UserId, words: str, *, once: str, signs: Sequence[str], keep: Keep) -> None:
+        """The message, the signs beneath it, and `keep` what it was. Raises HomeUnavailable, HomeRefused.
+
+        Whoever taps as soon as they see it waits for `speaking`: no tap is in vain.
+        """
         where, ref = await self._place(kept, user), digest(f"{kept.room.room} {user} {once}")
-        event = await self._home.send(where, text(words), txn=f"keep-{ref}")
-        for place, sign in enumerate(signs):
-            await self._home.send(where, reaction(event, sign), txn=f"keep-{ref}-{place}", type_="m.reaction")
-        return event
+        async with self.speaking:
+            event = await self._home.send(where, text(words), txn=f"keep-{ref}")
+            for place, sign in enumerate(signs):
+                await self._home.send(where, reaction(event, sign), txn=f"keep-{ref}-{place}", type_="m.reaction")
+            await keep(event)

@@ -5,6 +5,7 @@ By a mail that says nothing but that a room waits: no word of the patient, the r
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -65,6 +66,8 @@ class Joining:
         self._clock = clock
         self._after = after
         self._reaches = reaches
+        self._speaking = asyncio.Lock()
+        """Held until what was said is kept: whoever taps as soon as they see it does so for good."""
 
     async def once(self) -> None:
         """Each open room is looked at once, `after` its opening. Raises HomeUnavailable."""
@@ -73,7 +76,8 @@ class Joining:
             if kept is None:
                 continue
             try:
-                await self._look(kept)
+                async with self._speaking:
+                    await self._look(kept)
             except HomeRefused as error:  # the room is gone, or its referent left their home room
                 log_event(log, "joining.refused", code=error.errcode)
                 await self._missing.put(Missing(room, kept.room.opener, EventId(""), ()))
@@ -99,7 +103,8 @@ class Joining:
         tap = tapped(heard.content) if isinstance(heard, Incoming) and heard.type == "m.reaction" else None
         if not isinstance(heard, Incoming) or tap is None or not is_sign(tap[1], says.MAIL):
             return
-        missing = await self._missing.of(tap[0])
+        async with self._speaking:
+            missing = await self._missing.of(tap[0])
         if missing is None or missing.referent != heard.sender:
             return
         try:

@@ -149,6 +149,10 @@ async def _filed(stage: Stage, opened: OpenRoom) -> None:
     [pdf] = files.values()
     hold(isinstance(pdf, bytes) and pdf.startswith(b"%PDF-1.4"), "the conversation is no PDF/A-1")
     await author.home.send(sent.room, reaction(sent.event, texts.FILED), txn=f"filed-{sent.event}", type_="m.reaction")
+    _, noted = await author.hear(
+        lambda m: m.sender == bot and texts.NOTED in m.body, "the tap", since=opened.heard, timeout_s=PATIENCE_S
+    )
+    stage.answered(noted)
     stage.fact("A's own mailbox has the conversation as PDF/A with the file; a tap says that they are in the record")
 
 

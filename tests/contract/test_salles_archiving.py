@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,6 +66,24 @@ async def test_the_referents_tap_proves_it(ward: Archived) -> None:
     await ward.archiving.once()
     assert await ward.proof() == Proof.FILED
     assert ward.bridge.withdrawn == set(ward.bridge.sent), "the bridge keeps none of its words"
+
+
+async def test_who_taps_as_soon_as_they_see_it_is_heard(ward: Archived, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the message that they tap is kept."""
+    send, taps = ward.library.send, list[asyncio.Task[str]]()
+
+    async def seen_at_once(room: RoomId, content: dict[str, Any], **more: Any) -> EventId:
+        event = await send(room, content, **more)
+        if "classés au dossier" in content.get("body", ""):
+            taps.append(asyncio.create_task(ward.tap("partent vers", FILED)))
+            await asyncio.sleep(0)
+        return event
+
+    monkeypatch.setattr(ward.library, "send", seen_at_once)
+    await ward.handed_over()
+    await taps[0]
+    await ward.archiving.once()
+    assert await ward.proof() == Proof.FILED
 
 
 async def test_a_tap_before_anything_came_proves_nothing(ward: Archived) -> None:

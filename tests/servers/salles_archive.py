@@ -66,21 +66,22 @@ class Archived(Ward):
         self.there = True
         self.book = self.offering._book
         keys, keeping = RoomKeys(db), KeepingRule(wait=7 * DAY, late=14 * DAY)
+        handing = Handing(
+            home=self.library,
+            archives=self.archives,
+            rooms=self.rooms,
+            mailer=self.bridge,
+            keys=keys,
+            clock=clock,
+            wait=keeping.wait,
+        )
         self.archiving = Archiving(
             home=self.library,
             reader=Reader(home=self.library, offers=self.offers, book=self.book, clock=clock),
             patients=self.patients,
             archives=self.archives,
             copies=self.copies,
-            handing=Handing(
-                home=self.library,
-                archives=self.archives,
-                rooms=self.rooms,
-                mailer=self.bridge,
-                keys=keys,
-                clock=clock,
-                wait=keeping.wait,
-            ),
+            handing=handing,
             book=self.book,
             directory=self.directory,
             incidents=self.incidents,
@@ -97,6 +98,7 @@ class Archived(Ward):
             patients=self.patients,
             archives=self.archives,
             archiving=self.archiving,
+            handing=handing,
             book=self.book,
             clock=clock,
         )
