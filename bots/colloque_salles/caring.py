@@ -38,6 +38,7 @@ from colloque_salles.expire import Sweep
 from colloque_salles.filing import Filing
 from colloque_salles.handing import Handing
 from colloque_salles.holding import Holding
+from colloque_salles.inviting import Inviting
 from colloque_salles.jobs import Jobs
 from colloque_salles.joining import Joining
 from colloque_salles.leading import Leading
@@ -49,6 +50,7 @@ from colloque_salles.store import PatientRooms
 from colloque_salles.store_archive import Archives
 from colloque_salles.store_copies import Copies
 from colloque_salles.store_evicted import Evicted
+from colloque_salles.store_invites import Invites
 from colloque_salles.store_joining import MissingPeople
 from colloque_salles.store_life import RoomLife
 from colloque_salles.store_offers import Offers
@@ -70,6 +72,7 @@ class Care:
     joining: Joining
     prolonging: Prolonging
     consent: Consent
+    inviting: Inviting
     copying: Copying
     archiving: Archiving
     filing: Filing
@@ -108,6 +111,7 @@ class Care:
         """What is no command in a patient room."""
         await self.prolonging.tapped(message, reply)
         await self.consent.tapped(message)
+        await self.inviting.tapped(message, reply)
 
 
 def open_care(
@@ -135,7 +139,7 @@ def open_care(
     offers, evicted = Offers(parts.db), Evicted(parts.db)
     holding = Holding(life=life, book=book, rule=rule, lasts=timedelta(seconds=terms.hold_s), **common)
     prolonging = Prolonging(life=life, book=book, rule=rule, **common)
-    archives, copies = Archives(parts.db), Copies(parts.db)
+    archives, copies, invites = Archives(parts.db), Copies(parts.db), Invites(parts.db)
     sweep = Sweep(
         life=life,
         archives=archives,
@@ -178,7 +182,7 @@ def open_care(
     commands = Commands(
         patients=patients, jobs=jobs, sweep=sweep, holding=holding, consent=consent, clock=parts.clock, rule=rule
     )
-    reader = Reader(home=parts.home, offers=offers, book=book, clock=parts.clock)
+    reader = Reader(home=parts.home, offers=offers, invites=invites, book=book, clock=parts.clock)
     copying = Copying(home=parts.home, reader=reader, patients=patients, rooms=parts.rooms, copies=copies, **acts)
     keeping = KeepingRule(timedelta(seconds=terms.archive_wait_s), timedelta(seconds=terms.archive_late_s))
     handing = Handing(
@@ -205,8 +209,9 @@ def open_care(
         **common,
     )
     filing = Filing(archives=archives, archiving=archiving, handing=handing, book=book, **seen)
+    inviting = Inviting(invites=invites, book=book, **common)
     care_team = CareTeam(life=life, book=book, **seen)
-    answering = (commands, leading, care_team, holding, prolonging, copying, offering, consent)
+    answering = (commands, leading, care_team, holding, prolonging, copying, offering, consent, inviting)
     return Care(
         home=parts.home,
         table={name: handler for each in answering for name, handler in each.table.items()},
@@ -218,6 +223,7 @@ def open_care(
         joining=joining,
         prolonging=prolonging,
         consent=consent,
+        inviting=inviting,
         copying=copying,
         archiving=archiving,
         filing=filing,

@@ -17,8 +17,10 @@ from colloque.matrix.home import Home, Past
 from colloque.rooms.archive import Change, FileNote, Line, What, read, settled
 from colloque_salles.printing import Conversation, Writer
 from colloque_salles.store import Kept
+from colloque_salles.store_invites import Invites
 from colloque_salles.store_offers import Offers
-from colloque_salles.texts_opening import told as told_of
+from colloque_salles.texts_inviting import invited
+from colloque_salles.texts_opening import told
 
 log = logging.getLogger(__name__)
 
@@ -42,9 +44,10 @@ class Reading(Home, Protocol):
 class Reader:
     """One instance a service."""
 
-    def __init__(self, *, home: Reading, offers: Offers, book: AttestationBook, clock: Clock) -> None:
+    def __init__(self, *, home: Reading, offers: Offers, invites: Invites, book: AttestationBook, clock: Clock) -> None:
         self._home = home
         self._offers = offers
+        self._invites = invites
         self._book = book
         self._clock = clock
 
@@ -55,10 +58,12 @@ class Reader:
         """
         room = kept.room.room
         lines = await self._with_digests(await self._lines(room), limit)
-        told = await self._offers.told(room)
-        people = {user: self._writer(user) for user in (*(line.sender for line in lines), *(each.by for each in told))}
-        facts = tuple(told_of(each.what, people[each.by].name, each.at) for each in told)
-        return Conversation(kept.words, kept.room.opened_at, lines, people, self._clock.now(), facts)
+        people = {line.sender: self._writer(line.sender) for line in lines}
+        facts = [told(each.what, self._writer(each.by).name, each.at) for each in await self._offers.told(room)]
+        for each in await self._invites.invited(room):
+            names = self._writer(each.person).name, self._writer(each.by).name
+            facts.append(invited(names[0], each.what, names[1], each.at))
+        return Conversation(kept.words, kept.room.opened_at, lines, people, self._clock.now(), tuple(facts))
 
     async def _lines(self, room: RoomId) -> Sequence[Line]:
         said: list[Line | Change] = []

@@ -9,6 +9,7 @@ from colloque_salles.store import register_upgrades
 from colloque_salles.store_archive import register_archives
 from colloque_salles.store_copies import register_copies
 from colloque_salles.store_evicted import register_evicted
+from colloque_salles.store_invites import register_invites
 from colloque_salles.store_joining import register_joining
 from colloque_salles.store_life import register_life
 from colloque_salles.store_offers import register_offers
@@ -24,4 +25,5 @@ def salles_upgrades() -> UpgradeTable:
     register_joining(table)
     register_copies(table)
     register_archives(table)
+    register_invites(table)
     return table

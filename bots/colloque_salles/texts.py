@@ -64,7 +64,7 @@ def nobody_else(people: Sequence[Attestation]) -> str:
 
 def unsettled(team: Team) -> str:
     """Some names could not be settled: nothing was opened."""
-    lines = ["Rien n'a été ouvert."]
+    lines = [NOTHING_OPENED]
     lines += [
         f"« {part} » : personne de vérifié sous ce nom ici. "
         "Demandez-lui de taper !inscription, ou donnez son numéro RPPS."
@@ -76,9 +76,15 @@ def unsettled(team: Team) -> str:
     return "\n".join(lines)
 
 
-def not_admitted(refused: Sequence[tuple[Attestation, Reason]], opener: Attestation) -> str:
-    """Somebody may not be in a patient room, or not open one: nothing was opened."""
-    lines = ["Rien n'a été ouvert."]
+NOTHING_OPENED = "Rien n'a été ouvert."
+NOBODY_INVITED = "Personne n'a été invité."
+
+
+def not_admitted(
+    refused: Sequence[tuple[Attestation, Reason]], opener: Attestation, *, nothing: str = NOTHING_OPENED
+) -> str:
+    """Somebody may not be in a patient room, or not open one: `nothing` was done."""
+    lines = [nothing]
     for held, reason in refused:
         if held.user == opener.user:
             lines.append(_OPENER.get(reason, _OPENER[Reason.ACTOR_PROFESSION]))

@@ -38,7 +38,9 @@ class Copied(Ward):
         self.copies = Copies(db)
         self.copying = Copying(
             home=self.library,
-            reader=Reader(home=self.library, offers=self.offers, book=self.offering._book, clock=clock),
+            reader=Reader(
+                home=self.library, offers=self.offers, invites=self.invites, book=self.offering._book, clock=clock
+            ),
             patients=self.patients,
             rooms=self.rooms,
             copies=self.copies,

@@ -261,3 +261,18 @@ async def test_nothing_leaves_where_nothing_is_to_be_kept(ward: Ward) -> None:
     await ward.tap(ward.author, why, "3️⃣")
     assert (await ward.erased(announced))["archived"] == Proof.MISTAKE
     assert len(await ward.archives()) == mails
+
+
+async def test_a_colleague_comes_in_later_once_what_the_patient_knows_is_noted(ward: Ward) -> None:
+    cast = ward.house.cast
+    third = cast.clinicians[0]
+    room = await ward.opened(f"!patient ouvrir 1 jour {cast.colleague.professional.family_name}")
+    ward.house.attest(cast.author, cast.colleague, third, professions=("10",))
+    since = len(ward.author.heard)
+    await ward.colleague.say(room, f"!patient inviter {third.professional.family_name}")
+    asked = await ward.says(ward.author, "au-delà de l'équipe", room=room, since=since)
+    assert third.account not in await ward.author.members(room)
+    await ward.tap(ward.author, asked, "🤝")
+    said = await ward.says(ward.author, "est invité dans ce salon", room=room, since=since)
+    assert "consentement recueilli" in said.body
+    assert (await ward.author.members(room))[third.account] == "invite"

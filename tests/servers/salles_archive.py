@@ -77,7 +77,7 @@ class Archived(Ward):
         )
         self.archiving = Archiving(
             home=self.library,
-            reader=Reader(home=self.library, offers=self.offers, book=self.book, clock=clock),
+            reader=Reader(home=self.library, offers=self.offers, invites=self.invites, book=self.book, clock=clock),
             patients=self.patients,
             archives=self.archives,
             copies=self.copies,

@@ -29,12 +29,14 @@ from colloque_salles.commands import Commands
 from colloque_salles.consent import Consent
 from colloque_salles.expire import Sweep
 from colloque_salles.holding import Holding
+from colloque_salles.inviting import Inviting
 from colloque_salles.jobs import Jobs
 from colloque_salles.offering import Offering
 from colloque_salles.opening import Opening
 from colloque_salles.prolonging import Prolonging
 from colloque_salles.store import Kept, PatientRooms
 from colloque_salles.store_archive import Archives
+from colloque_salles.store_invites import Invites
 from colloque_salles.store_life import RoomLife
 from colloque_salles.store_offers import Offers
 from tests.servers.annuaire import rpps
@@ -57,6 +59,7 @@ class Server(Recorder):
         self.states: dict[tuple[RoomId, str], dict[str, Any]] = {}
         self.made: dict[str, tuple[RoomId, RoomSpec]] = {}
         self.pictures: list[bytes] = []
+        self.invited: list[UserId] = []
 
     async def members(self, room: RoomId) -> dict[UserId, str]:
         return dict(self.inside)
@@ -73,6 +76,10 @@ class Server(Recorder):
 
     async def mark_of(self, room: RoomId) -> RoomMark | None:
         return RoomMark(RoomKind.HOME, home_key(HOMES[room]), HOMES[room]) if room in HOMES else None
+
+    async def invite(self, room: RoomId, user: UserId) -> None:
+        self.inside[user] = "invite"
+        self.invited.append(user)
 
     async def upload(self, data: bytes) -> MxcUri:
         self.pictures.append(data)
@@ -152,6 +159,10 @@ class Ward:
         self.consent = Consent(
             home=self.server, patients=self.patients, offers=self.offers, sweep=self.sweep, book=book, **acts
         )
+        self.invites = Invites(db)
+        self.inviting = Inviting(
+            home=self.server, patients=self.patients, invites=self.invites, book=book, clock=clock, **acts
+        )
         self.commands = Commands(
             patients=self.patients,
             jobs=Jobs(db),
@@ -170,7 +181,15 @@ class Ward:
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
-        answering = (self.commands, self.holding, self.prolonging, self.care_team, self.offering, self.consent)
+        answering = (
+            self.commands,
+            self.holding,
+            self.prolonging,
+            self.care_team,
+            self.offering,
+            self.consent,
+            self.inviting,
+        )
         return {name: handler for each in answering for name, handler in each.table.items()}
 
     async def add(self, room: RoomId = ROOM, words: str = "Pin Merle") -> None:
@@ -215,6 +234,7 @@ class Ward:
         await self.offering.hear(message)
         await self.prolonging.tapped(message, reply)
         await self.consent.tapped(message)
+        await self.inviting.tapped(message, reply)
         return "\n".join(self.server.said[before:])
 
     async def takes_back(self, who: UserId, reaction: str, room: RoomId) -> None:

@@ -1,0 +1,93 @@
+"""Somebody comes into a room that is open already, once what the patient knows is noted; on both databases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from colloque.clock import FrozenClock
+from colloque.errors import HomeUnavailable
+from colloque.identity import EventId, RoomId
+from colloque_salles import texts, texts_inviting
+from colloque_salles.jobs import Jobs
+from colloque_salles.tables import salles_upgrades
+from tests.servers.databases import Opener
+from tests.servers.salles_ward import ANNE, BOB, CLEO, ROOM, Ward
+
+
+@pytest.fixture
+async def ward(opened: Opener, tmp_path: Path, clock: FrozenClock) -> Ward:
+    ward = Ward(tmp_path, await opened(salles_upgrades()), clock)
+    await ward.add()
+    await ward.patients.members(ROOM, (ANNE, BOB))
+    ward.server.inside[BOB] = "join"
+    return ward
+
+
+def last(ward: Ward, words: str) -> EventId:
+    return [EventId(f"${txn}") for txn, (_, c) in ward.server.sent.items() if words in c.get("body", "")][-1]
+
+
+async def test_nobody_is_invited_before_what_the_patient_knows_is_noted(ward: Ward) -> None:
+    asked = await ward.typed(BOB, "!patient inviter Cleo")
+    assert "CLEO" in asked
+    assert "pas ce qui précède" in asked
+    assert ward.server.invited == []
+    assert await ward.taps(ANNE, last(ward, "au-delà"), "👍") == ""
+    assert "patient informé (ANNE" in await ward.taps(ANNE, last(ward, "au-delà"), "🗣️")
+    assert ward.server.invited == [CLEO]
+    assert await ward.taps(BOB, last(ward, "au-delà"), "🤝") == "", "asked and answered"
+    (noted,) = await ward.invites.invited(ROOM)
+    assert (noted.person, noted.what, noted.by) == (CLEO, "informed", ANNE)
+
+
+async def test_names_that_are_nearly_so_are_numbered_and_never_picked(ward: Ward) -> None:
+    assert "1️⃣ CLEO" in await ward.typed(ANNE, "!patient inviter Cleq")
+    assert await ward.taps(ANNE, last(ward, "Qui inviter"), "🗣️") == ""
+    assert "au-delà" in await ward.taps(ANNE, last(ward, "Qui inviter"), "1️⃣")
+    assert ward.server.invited == []
+
+
+async def test_who_is_there_already_and_who_is_unknown(ward: Ward) -> None:
+    assert "déjà dans ce salon" in await ward.typed(ANNE, "!patient inviter Bob")
+    assert await ward.typed(ANNE, "!patient inviter Zoé") == texts_inviting.NOBODY
+    assert await ward.typed(ANNE, "!patient inviter") == texts_inviting.WHOM
+    assert await ward.typed(ANNE, "!patient inviter Cleo", room=RoomId("!home-anne")) == texts.ONLY_PATIENT_ROOM
+
+
+async def test_a_closed_room_lets_nobody_in(ward: Ward) -> None:
+    await ward.typed(ANNE, "!patient inviter Cleo")
+    await ward.patients.closed(ROOM, ward.clock.now(), None)
+    assert await ward.taps(ANNE, last(ward, "au-delà"), "🤝") == texts_inviting.CLOSED
+    assert await ward.typed(ANNE, "!patient inviter Cleo") == texts_inviting.CLOSED
+    assert ward.server.invited == []
+
+
+async def test_a_crash_after_the_invitation_is_repaired_by_hearing_the_tap_again(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await ward.typed(ANNE, "!patient inviter Cleo")
+    event = last(ward, "au-delà")
+    ward.server.errors = [HomeUnavailable("away")]
+    with pytest.raises(HomeUnavailable):
+        await ward.taps(ANNE, event, "🤝")
+    assert ward.server.invited == [CLEO]
+    assert "consentement recueilli" in await ward.taps(ANNE, event, "🤝")
+    assert ward.server.invited == [CLEO]
+
+
+async def test_one_of_another_server_needs_another_room(ward: Ward) -> None:
+    """Where the room does not leave its server."""
+    ward.server.states[ROOM, "m.room.create"] = {"m.federate": False}
+    ward.server.user = type(ANNE)("@salles:elsewhere.test")
+    assert await ward.typed(ANNE, "!patient inviter Cleo") == texts_inviting.ELSEWHERE
+
+
+async def test_nothing_of_it_outlives_the_room(ward: Ward) -> None:
+    await ward.typed(ANNE, "!patient inviter Cleo")
+    await ward.taps(ANNE, last(ward, "au-delà"), "🤝")
+    await ward.typed(ANNE, "!patient inviter Cleo")
+    await Jobs(ward.db).forget(ROOM)
+    for table in ("proposal", "invited"):
+        assert await ward.db.fetch(f"SELECT * FROM {table}") == []
