@@ -22,6 +22,7 @@ from colloque.rooms.mark import ADMIN_KEY, RoomKind, home_key
 from colloque.service import Service
 from colloque.sockets import Server
 from colloque_salles import texts
+from colloque_salles.anchoring import Anchoring
 from colloque_salles.caring import open_care
 from colloque_salles.erase import Eraser
 from colloque_salles.expire import Sweep
@@ -29,6 +30,7 @@ from colloque_salles.hearing import Ledger
 from colloque_salles.jobs import Jobs
 from colloque_salles.receipts import Signer
 from colloque_salles.store import PatientRooms
+from colloque_salles.store_anchors import Anchors
 from colloque_salles.store_copies import Copies
 from colloque_salles.store_life import RoomLife
 from colloque_salles.tables import salles_upgrades
@@ -81,6 +83,9 @@ class SallesService(Service):
             directory=directory,
             eraser=eraser,
         )
+        anchoring = Anchoring(
+            home=parts.home, rooms=parts.rooms, jobs=jobs, anchors=Anchors(parts.db), clock=parts.clock
+        )
         await care.settle()
         bot = Bot(
             me=Owner.SALLES,
@@ -118,11 +123,12 @@ class SallesService(Service):
         for name, work in care.works.items():
             self.spawn(name, partial(self._again, work))
         self.spawn("sweep", partial(self._sweep, care.sweep, jobs, parts))
+        self.spawn("anchors", partial(self._again, anchoring.once, own.sweep_s))
 
-    async def _again(self, once: Callable[[], Awaitable[None]]) -> None:
+    async def _again(self, once: Callable[[], Awaitable[None]], every_s: float = LOOK_S) -> None:
         while not self.stop.is_set():
             await once()
-            await self.pause(LOOK_S)
+            await self.pause(every_s)
 
     async def _sweep(self, sweep: Sweep, jobs: Jobs, parts: Parts) -> None:
         while not self.stop.is_set():
