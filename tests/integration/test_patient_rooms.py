@@ -12,13 +12,15 @@ from urllib.parse import unquote
 
 import pytest
 
+from colloque.cli.main import main
 from colloque.errors import HomeRefused
 from colloque.identity import EventId, MxcUri, RoomId, UserId
 from colloque.matrix.api import CLIENT, path
 from colloque.matrix.home import Incoming, RoomSpec, edit, reaction, text
-from colloque.rooms.mark import HOLD, RoomKind, RoomMark, home_key
+from colloque.rooms.mark import ADMIN_KEY, HOLD, RoomKind, RoomMark, home_key
 from colloque_demo.clinician import Clinician
 from colloque_salles import texts_archive
+from colloque_salles.receipts import PUBLIC_NAME
 from tests.pdfa import faults, text_of
 from tests.servers.bridge import a_house
 from tests.servers.bridge_house import House
@@ -185,3 +187,28 @@ async def test_an_opposition_closes_the_room(ward: Ward) -> None:
         await ward.colleague.home.download(copy.content)
     with pytest.raises(HomeRefused):
         await ward.author.api.download(MxcUri(picture["url"]))
+
+
+async def test_the_admin_room_is_shown_the_head_of_the_receipts(ward: Ward, capsys: pytest.CaptureFixture[str]) -> None:
+    """After a room was erased; with what it reads there, an administrator sees that no receipt is missing."""
+    name = ward.house.cast.colleague.professional.family_name
+    patient = await ward.opened(f"!patient ouvrir 1 jour {name}")
+    since = len(ward.author.heard)
+    await ward.colleague.say(patient, "!patient opposition")
+    await ward.says(ward.author, "est effacé. Reçu", room=ward.home, since=since)
+    salles = ward.house.config.salles
+    receipts = sorted(salles.receipts.glob("receipt-*.json"))
+    mark = RoomMark(RoomKind.ADMIN, ADMIN_KEY)
+    room = await ward.house._room(RoomSpec("Administration", mark, invite=(ward.bot,)))
+
+    async def shown() -> list[str]:
+        said = [m.body for m in ward.house.overheard.messages() if m.room == room]
+        return [words.split("empreinte ")[1].split()[0] for words in said if "Reçus d'effacement" in words]
+
+    await until(shown, "the head")
+    [head] = await shown()
+    key = str(salles.receipts / PUBLIC_NAME)
+    assert main(["receipt", "verify", *map(str, receipts), "--key", key, "--anchor", head]) == 0
+    assert f"nothing up to receipt {len(receipts)} was cut off" in capsys.readouterr().out
+    cut = f"{len(receipts) + 1}:{'0' * 64}"
+    assert main(["receipt", "verify", *map(str, receipts), "--key", key, "--anchor", cut]) == 1
