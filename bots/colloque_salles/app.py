@@ -22,6 +22,7 @@ from colloque.rooms.mark import ADMIN_KEY, RoomKind, home_key
 from colloque.service import Service
 from colloque.sockets import Server
 from colloque_salles import texts
+from colloque_salles.anchoring import Anchoring
 from colloque_salles.caring import open_care
 from colloque_salles.erase import Eraser
 from colloque_salles.expire import Sweep
@@ -29,6 +30,7 @@ from colloque_salles.hearing import Ledger
 from colloque_salles.jobs import Jobs
 from colloque_salles.receipts import Signer
 from colloque_salles.store import PatientRooms
+from colloque_salles.store_anchors import Anchors
 from colloque_salles.store_copies import Copies
 from colloque_salles.store_life import RoomLife
 from colloque_salles.tables import salles_upgrades
@@ -81,6 +83,9 @@ class SallesService(Service):
             directory=directory,
             eraser=eraser,
         )
+        anchoring = Anchoring(
+            home=parts.home, rooms=parts.rooms, jobs=jobs, anchors=Anchors(parts.db), clock=parts.clock
+        )
         await care.settle()
         bot = Bot(
             me=Owner.SALLES,
@@ -119,6 +124,7 @@ class SallesService(Service):
             self.spawn(name, partial(self._again, work, LOOK_S))
         self.spawn("archives", partial(self._again, care.archiving.once, config.salles.sweep_s))
         self.spawn("sweep", partial(self._sweep, care.sweep, jobs, parts))
+        self.spawn("anchors", partial(self._again, anchoring.once, own.sweep_s))
 
     async def _again(self, once: Callable[[], Awaitable[None]], pause_s: float) -> None:
         while not self.stop.is_set():

@@ -76,6 +76,12 @@ class Jobs:
         row = await self._db.fetchrow("SELECT serial, body FROM receipt ORDER BY serial DESC LIMIT 1")
         return (int(row["serial"]), row["body"]) if row else (0, None)
 
+    async def on_disk(self) -> tuple[int, ReceiptRow] | None:
+        """How many receipts are written as files, and the newest of these; None before the first."""
+        row = await self._db.fetchrow("SELECT * FROM receipt WHERE written ORDER BY serial DESC LIMIT 1")
+        count = await self._db.fetchval("SELECT COUNT(*) FROM receipt WHERE serial <= $1", row["serial"]) if row else 0
+        return (int(count), _receipt(row)) if row else None
+
     async def add(self, receipt: ReceiptRow, room: RoomId) -> None:
         """Keep the signed receipt and mark the job, in one transaction: no room ever gets two."""
         async with transaction(self._db) as conn:

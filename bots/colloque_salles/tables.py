@@ -6,6 +6,7 @@ from mautrix.util.async_db import UpgradeTable
 
 from colloque.store.schema import new_upgrades
 from colloque_salles.store import register_upgrades
+from colloque_salles.store_anchors import register_anchors
 from colloque_salles.store_archive import register_archives
 from colloque_salles.store_copies import register_copies
 from colloque_salles.store_evicted import register_evicted
@@ -26,4 +27,5 @@ def salles_upgrades() -> UpgradeTable:
     register_copies(table)
     register_archives(table)
     register_invites(table)
+    register_anchors(table)
     return table

@@ -3,118 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import re
 import secrets
-import sqlite3
-import sys
 from collections.abc import AsyncIterator
-from contextlib import closing
-from dataclasses import dataclass
-from email.message import EmailMessage
-from typing import Any
-from urllib.parse import unquote
 
 import pytest
 
+from colloque.cli.main import main
 from colloque.errors import HomeRefused
-from colloque.identity import EventId, MxcUri, RoomId, UserId
+from colloque.identity import MxcUri
 from colloque.matrix.api import CLIENT, path
-from colloque.matrix.home import Incoming, RoomSpec, edit, reaction, text
-from colloque.rooms.keeping import Proof
-from colloque.rooms.mark import HOLD, RoomKind, RoomMark, home_key
-from colloque_demo.clinician import Clinician
+from colloque.matrix.home import RoomSpec, edit, text
+from colloque.rooms.mark import ADMIN_KEY, HOLD, RoomKind, RoomMark
 from colloque_salles import texts_archive
+from colloque_salles.receipts import PUBLIC_NAME
 from tests.pdfa import faults, text_of
-from tests.servers.bridge import a_house
-from tests.servers.bridge_house import House
-from tests.servers.process import Process
+from tests.servers.patient_ward import Ward, a_ward, link_in
 from tests.waiting import until
-
-
-@dataclass
-class Ward:
-    """Two colleagues, their home rooms, and the service."""
-
-    house: House
-    salles: Process
-    author: Clinician
-    colleague: Clinician
-    home: RoomId
-    other_home: RoomId
-
-    @property
-    def bot(self) -> UserId:
-        return self.house.config.bot("salles")
-
-    async def says(self, who: Clinician, words: str, *, room: RoomId | None = None, since: int = 0) -> Incoming:
-        """The first message of @salles that holds these words."""
-        _, found = await who.hear(
-            lambda m: m.sender == self.bot and words in m.body and room in {None, m.room}, words, since=since
-        )
-        return found
-
-    async def archives(self) -> list[EmailMessage]:
-        """The archives in the author's mailbox."""
-        mails = await self.house.inbox(self.house.cast.author)
-        return [mail for mail in mails if "à classer" in str(mail["Subject"])]
-
-    async def erased(self, about: Incoming) -> dict[str, Any]:
-        """The receipt of the room that this message speaks of, once its referent has read that it is erased."""
-        words = about.body.partition("« ")[2].partition(" »")[0]
-        said = await self.says(self.author, f"« {words} » est effacé. Reçu", room=self.home)
-        serial = int(said.body.partition("n° ")[2].partition(",")[0])
-        file = self.house.config.salles.receipts / f"receipt-{serial:06d}.json"
-        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        return found
-
-    async def lives(self, room: RoomId) -> bool:
-        """The author is in it still."""
-        return room in await self.author.joined_rooms()
-
-    async def tap(self, who: Clinician, on: Incoming, key: str) -> EventId:
-        return await who.home.send(on.room, reaction(on.event, key), txn=secrets.token_hex(8), type_="m.reaction")
-
-    async def opened(self, line: str) -> RoomId:
-        """A room that the author opened by words, and the colleague entered."""
-        said = await self.author.ask(self.home, line, line)
-        room = link_in(said.body)
-        await self.colleague.membership(room, "invite", "the invitation")
-        await self.colleague.call("POST", path(CLIENT, "join", room), {})
-        await self.author.membership(room, "join", "their own join")
-        return room
-
-
-def link_in(said: str) -> RoomId:
-    found = re.search(r"matrix\.to/#/(\S+)", said)
-    assert found is not None, said
-    return RoomId(unquote(found[1]))
 
 
 @pytest.fixture(scope="module")
 async def ward(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ward]:
-    folder = tmp_path_factory.mktemp("ward")
-    async with a_house(folder) as house:
-        people = (house.cast.author, house.cast.colleague)
-        house.attest(*people, professions=("10",))
-        command = [sys.executable, "-m", "colloque_salles", "--config", str(house.layout.config)]
-        salles = Process(command, house.layout.logs / "salles.log")
-        salles.start()
-        house.bridge.start()
-        await house.well()
-        homes = []
-        for person in people:
-            mark = RoomMark(RoomKind.HOME, home_key(person.account), owner=person.account)
-            bots = (house.config.bot("salles"), house.config.bot("mssante"))
-            homes.append(await house._room(RoomSpec("Colloque", mark, invite=(person.account, *bots))))
-        (folder / "colleague").mkdir()
-        colleague = await Clinician.login(house.session, house.server.url, people[1], folder / "colleague")
-        try:
-            yield Ward(house, salles, house.author, colleague, *homes)
-        finally:
-            await colleague.close()
-            salles.stop()
-            house.bridge.stop()
+    async with a_ward(tmp_path_factory.mktemp("ward")) as ward:
+        yield ward
 
 
 async def test_three_taps_open_a_room(ward: Ward) -> None:
@@ -191,78 +101,6 @@ async def test_a_held_room_is_neither_ended_nor_emptied(ward: Ward) -> None:
     await until(free, "what may be withdrawn again")
 
 
-async def test_an_opposition_closes_the_room_which_is_archived_then_erased_on_a_tap(ward: Ward) -> None:
-    name = ward.house.cast.colleague.professional.family_name
-    room = await ward.opened(f"!patient ouvrir 1 jour {name}")
-    since = len(ward.colleague.heard)
-    data = secrets.token_bytes(3000)
-    share = await ward.author.home.upload_encrypted(data, "photo de plaie.jpg", "image/jpeg")
-    await ward.author.send(room, share)
-    await ward.colleague.ask(room, "!patient copie", "the copy's answer")
-    _, copy = await ward.colleague.hear(
-        lambda m: m.room == ward.other_home and m.msgtype == "m.file", "the copy", since=since
-    )
-    picture = await ward.author.home.state(room, "m.room.avatar")
-    assert picture is not None
-    await ward.colleague.say(room, "!patient opposition")
-    await ward.says(ward.author, "opposition du patient", room=room)
-    await ward.says(ward.author, "Salon fermé", room=room)
-    with pytest.raises(HomeRefused):
-        await ward.author.say(room, "encore")
-    sent = await ward.says(ward.author, "partent vers", room=ward.home)
-    (mail,) = await until(ward.archives, "the archive in the mailbox")
-    files = {part.get_filename(): part.get_payload(decode=True) for part in mail.iter_attachments()}
-    assert files.pop("photo de plaie.jpg") == data
-    (pdf,) = files.values()
-    assert isinstance(pdf, bytes)
-    assert faults(pdf) == []
-    assert hashlib.sha256(data).hexdigest() in text_of(pdf)
-    assert "opposition" in text_of(pdf)
-    assert await ward.lives(room)
-    await ward.tap(ward.author, sent, "✅")
-    receipt = await ward.erased(sent)
-    with pytest.raises(HomeRefused):
-        await ward.colleague.home.download(copy.content)
-    for mxc in (picture["url"], share["file"]["url"]):
-        with pytest.raises(HomeRefused):
-            await ward.author.api.download(MxcUri(mxc))
-    assert receipt["archived"] == Proof.FILED
-    assert "plaie" not in "".join(h.body for _, h in ward.author.heard if isinstance(h, Incoming) and h.room != room)
-
-
-async def test_a_referent_who_says_nothing_has_the_time_to(ward: Ward) -> None:
-    """The operator's delivery report, a reminder, and days that are seconds here: then the room may be erased."""
-    name = ward.house.cast.colleague.professional.family_name
-    room = await ward.opened(f"!patient ouvrir 1 jour {name}")
-    since = len(ward.author.heard)
-    await ward.colleague.say(room, "vu ce matin")
-    await ward.author.say(room, "!patient terminer")
-    sent = await ward.says(ward.author, "partent vers", room=ward.home, since=since)
-    await ward.says(ward.author, "sont-ils classés", room=ward.home, since=since)
-    assert await ward.lives(room)
-    assert (await ward.erased(sent))["archived"] == Proof.DELIVERED
-    bridge = sqlite3.connect(ward.house.config.mssante.database.removeprefix("sqlite:"))
-    with closing(bridge):
-        rows = bridge.execute("SELECT raw, state FROM outbox WHERE caller = 'salles'").fetchall()
-    assert rows
-    assert all(raw is None for raw, _ in rows), "the bridge keeps none of the words"
-
-
-async def test_nothing_leaves_where_nothing_is_to_be_kept(ward: Ward) -> None:
-    mails = len(await ward.archives())
-    name = ward.house.cast.colleague.professional.family_name
-    room = await ward.opened(f"!patient ouvrir 1 jour {name}")
-    since = len(ward.author.heard)
-    await ward.author.say(room, "pardon, mauvais salon")
-    await ward.author.say(room, "!patient terminer")
-    announced = await ward.says(ward.author, "ne rien garder", room=ward.home, since=since)
-    await ward.tap(ward.author, announced, "🚫")
-    why = await ward.says(ward.author, "pourquoi ne rien garder", room=ward.home, since=since)
-    await ward.tap(ward.author, why, "3️⃣")
-    assert (await ward.erased(announced))["archived"] == Proof.MISTAKE
-    assert len(await ward.archives()) == mails
-
-
 async def test_a_colleague_comes_in_later_once_what_the_patient_knows_is_noted(ward: Ward) -> None:
     cast = ward.house.cast
     third = cast.clinicians[0]
@@ -276,3 +114,29 @@ async def test_a_colleague_comes_in_later_once_what_the_patient_knows_is_noted(w
     said = await ward.says(ward.author, "est invité dans ce salon", room=room, since=since)
     assert "consentement recueilli" in said.body
     assert (await ward.author.members(room))[third.account] == "invite"
+
+
+async def test_the_admin_room_is_shown_the_head_of_the_receipts(ward: Ward, capsys: pytest.CaptureFixture[str]) -> None:
+    """After a room was erased; with what it reads there, an administrator sees that no receipt is missing."""
+    name = ward.house.cast.colleague.professional.family_name
+    patient = await ward.opened(f"!patient ouvrir 1 jour {name}")
+    since = len(ward.author.heard)
+    await ward.colleague.say(patient, "!patient opposition")
+    await ward.says(ward.author, "est effacé. Reçu", room=ward.home, since=since)
+    salles = ward.house.config.salles
+    mark = RoomMark(RoomKind.ADMIN, ADMIN_KEY)
+    room = await ward.house._room(RoomSpec("Administration", mark, invite=(ward.bot,)))
+
+    async def shown() -> list[str]:
+        said = [m.body for m in ward.house.overheard.messages() if m.room == room]
+        return [words.split("empreinte ")[1].split()[0] for words in said if "Reçus d'effacement" in words]
+
+    await until(shown, "the head")
+    [head] = await shown()
+    serial = int(head.partition(":")[0])
+    receipts = [str(salles.receipts / f"receipt-{number:06d}.json") for number in range(1, serial + 1)]
+    key = str(salles.receipts / PUBLIC_NAME)
+    assert main(["receipt", "verify", *receipts, "--key", key, "--anchor", head]) == 0
+    assert f"nothing up to receipt {serial} was cut off" in capsys.readouterr().out
+    cut = f"{serial + 1}:{'0' * 64}"
+    assert main(["receipt", "verify", *receipts, "--key", key, "--anchor", cut]) == 1

@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import sys
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -150,15 +151,21 @@ def run_refresh(args: argparse.Namespace) -> int:
     return 0
 
 
-def _verified(args: argparse.Namespace, *, quiet: bool = False) -> FederationList | None:
-    from colloque.federation.ed25519 import verify  # noqa: PLC0415 - apps extra
-
+def pinned(texts: Sequence[str]) -> dict[str, bytes]:
+    """The authority's keys by name, from `--authority NAME=KEY`. Raises BadInput."""
     authority = {}
-    for text in args.authority:
+    for text in texts:
         kid, equals, key = text.partition("=")
         if not equals or not is_kid(kid):
             raise BadInput("--authority: must be NAME=KEY")
         authority[kid] = public_key(key, "--authority")
+    return authority
+
+
+def _verified(args: argparse.Namespace, *, quiet: bool = False) -> FederationList | None:
+    from colloque.federation.ed25519 import verify  # noqa: PLC0415 - apps extra
+
+    authority = pinned(args.authority)
     try:
         listed = open_list(_bytes(args.file), authority, verify)
         before = open_list(_bytes(args.after), authority, verify) if args.after else None

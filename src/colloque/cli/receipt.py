@@ -1,23 +1,23 @@
-"""`colloque receipt verify FILE… --key KEY`: check erasure receipts offline.
+"""`colloque receipt verify FILE… --key KEY | --list LIST.jws … [--anchor HEAD]…`: check erasure receipts offline.
 
-The signer's key comes from the option, never from the receipt.
+The signer's key comes from the option or from the federation list, never from the receipt.
 """
 
 from __future__ import annotations
 
 import argparse
-import base64
-import binascii
-import itertools
-import json
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from colloque.cli.exits import NO, NoInput
-from colloque.clock import PARIS, from_millis
+from colloque.cli.exits import NO, USAGE
+from colloque.cli.receipt_key import Signers, of_key, of_list, read_at_most
+from colloque.clock import PARIS
 from colloque.errors import BadInput, Tampered
-from colloque.rooms.erasure import GENESIS, read_receipt, signing_bytes
+from colloque.policy.jws import strict_json
+from colloque.rooms.anchors import Anchor, check_anchor, check_run, parse_anchor, read_anchors
+from colloque.rooms.erasure import read_receipt
 
 _SAYS = {
     "room_gone": "the room and its events are gone from the homeserver",
@@ -43,6 +43,14 @@ _KEPT = {
     "not_kept.room_unreachable": "not archived: the homeserver did not have the room any more",
 }
 """What became of a conversation (`colloque.rooms.keeping.Proof`)."""
+_RECEIPT_BYTES = 64 * 1024
+"""More than any receipt holds."""
+_ANCHORS_BYTES = 1024 * 1024
+_OWN_WORD = "A signature proves that the server says so, and that nobody changed it since; nobody else has looked.\n"
+_NO_ANCHOR = (
+    "A receipt cut off the end of the chain can't be seen without a head noted elsewhere: give --anchor, with the "
+    "newest head that the admin room shows.\n"
+)
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -50,73 +58,114 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = subparsers.add_parser("receipt", help="check erasure receipts")
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     verify = actions.add_parser("verify", help="check signature, content and chain, offline")
-    verify.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    verify.add_argument("--key", required=True, type=Path, help="the signer's public key (PEM)")
+    verify.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE", help="receipts, checked in the order given: the oldest first"
+    )
+    signer = verify.add_mutually_exclusive_group(required=True)
+    signer.add_argument("--key", type=Path, metavar="FILE", help="the signer's public key (PEM)")
+    signer.add_argument(
+        "--list",
+        type=Path,
+        metavar="LIST.jws",
+        help="the federation list: its keys for `erasure` sign, each in its time",
+    )
+    verify.add_argument("--server", metavar="NAME", help="with --list: whose receipts, when it names several servers")
+    verify.add_argument(
+        "--authority",
+        action="append",
+        metavar="NAME=KEY",
+        help="with --list: a pinned public key of its authority; may be repeated",
+    )
+    verify.add_argument(
+        "--anchor",
+        action="append",
+        default=[],
+        metavar="SERIAL:HASH|FILE",
+        help="a head that the admin room showed (16 hex digits at least), or a file with one a line; may be repeated",
+    )
     verify.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Verify; prints what holds, what is proven and what is not."""
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415 - apps extra
-    from cryptography.hazmat.primitives.serialization import load_pem_public_key  # noqa: PLC0415
-
+    if args.list is None and (args.server is not None or args.authority):
+        sys.stderr.write("--server and --authority go with --list\n")
+        return USAGE
+    if args.list is not None and not args.authority:
+        sys.stderr.write("--list goes with --authority: whoever signed the list must be known from elsewhere\n")
+        return USAGE
+    anchors = [anchor for text in args.anchor for anchor in _anchors(text)]
     try:
-        key = load_pem_public_key(_bytes(args.key))
-        receipts = [(path, json.loads(_bytes(path))) for path in args.files]
-    except ValueError as error:
-        raise BadInput(f"neither a key nor a receipt ({type(error).__name__})") from None
-    if not isinstance(key, Ed25519PublicKey):
-        raise BadInput("the key is not an Ed25519 public key")
-    try:
-        for path, raw in receipts:
-            _check(raw, key)
-            _print(path, raw)
-        _check_chain([raw for _, raw in receipts])
+        signers = of_key(args.key) if args.list is None else of_list(args.list, args.authority, args.server)
+        receipts = [_checked(path, signers) for path in args.files]
+        check_run(receipts)
+        for anchor in anchors:
+            check_anchor(receipts, anchor)
     except Tampered as error:
         sys.stdout.write(f"DOES NOT HOLD: {error}\n")
         return NO
-    sys.stdout.write("A receipt cut off the end of the chain can't be seen without a head noted elsewhere.\n")
+    sys.stdout.write("".join(_summary(receipts[0]["serial"], receipts[-1]["serial"], anchors)))
     return 0
 
 
-def _bytes(path: Path) -> bytes:
+def _checked(path: Path, signers: Signers) -> dict[str, Any]:
+    """One receipt that holds by itself; said so at once."""
+    name = "".join(each if each.isprintable() else "?" for each in path.name)
+    data = read_at_most(path, _RECEIPT_BYTES)
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise NoInput(path, error.strerror) from None
+        if len(data) > _RECEIPT_BYTES:
+            raise Tampered("this is longer than any erasure receipt")
+        raw = strict_json(data)
+        receipt = read_receipt(raw)
+        signed = signers.check(receipt, raw)
+        erased = receipt.erased_at.astimezone(PARIS)
+    except OverflowError:
+        raise Tampered(f"{name}: its time is none that a calendar has") from None
+    except Tampered as error:
+        raise Tampered(f"{name}: {error}") from None
+    _print(f"{name}: receipt {receipt.serial} holds; erased on {erased:%Y-%m-%d %H:%M:%S %Z}; {signed}", raw)
+    return raw
 
 
-def _check(raw: Any, key: Any) -> None:
-    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - apps extra
-
-    if not isinstance(raw, dict):
-        raise Tampered("this is not an erasure receipt")
-    read_receipt(raw)
+def _anchors(text: str) -> Sequence[Anchor]:
+    one = parse_anchor(text)
+    if one is not None:
+        return (one,)
+    path = Path(text)
+    if not path.exists():
+        raise BadInput("--anchor: neither SERIAL:HASH, the hash with 16 to 64 hex digits, nor a file")
+    data = read_at_most(path, _ANCHORS_BYTES)
     try:
-        key.verify(base64.b64decode(str(raw.get("signature", "")), validate=True), signing_bytes(raw))
-    except (InvalidSignature, binascii.Error):
-        raise Tampered("the signature is not the key's") from None
+        if len(data) > _ANCHORS_BYTES:
+            raise BadInput("is too long")
+        return read_anchors(data.decode())
+    except UnicodeDecodeError:
+        raise BadInput(f"{path}: is not text") from None
+    except BadInput as error:
+        raise BadInput(f"{path}: {error}") from None
 
 
-def _check_chain(receipts: list[dict[str, Any]]) -> None:
-    """Several receipts given together must follow each other; a lone one may stand anywhere."""
-    for before, after in itertools.pairwise(receipts):
-        if after["serial"] != before["serial"] + 1:
-            raise Tampered(f"receipt {before['serial']} is followed by {after['serial']}: missing or out of order")
-        if after["previous"] != before["hash"]:
-            raise Tampered(f"receipt {after['serial']} does not follow the receipt {before['serial']} given here")
-    first = receipts[0]
-    if first["serial"] == 1 and first["previous"] != GENESIS:
-        raise Tampered("receipt 1 names one before it")
-
-
-def _print(path: Path, raw: dict[str, Any]) -> None:
-    erased = from_millis(raw["erased_at"]).astimezone(PARIS)
+def _print(head: str, raw: dict[str, Any]) -> None:
     lines = [
-        f"{path.name}: receipt {raw['serial']} holds; erased on {erased:%Y-%m-%d %H:%M:%S %Z}",
+        head,
         *(f"  {when}: {', '.join(f'{n} {what}' for what, n in raw[when].items())}" for when in ("before", "after")),
         f"  the conversation: {_KEPT.get(code := raw.get('archived', ''), code)}",
         *(f"  proven: {_SAYS.get(code, code)}" for code in raw["proven"]),
         *(f"  not proven, or out of reach: {_SAYS.get(code, code)}" for code in raw["not_proven"]),
     ]
     sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _summary(first: int, last: int, anchors: Sequence[Anchor]) -> Iterable[str]:
+    """Of all receipts together: what is proven, and what is not."""
+    yield _OWN_WORD
+    if last > first:
+        yield f"Receipts {first} to {last} follow each other: none is missing between them, replaced or out of order.\n"
+    if first > 1:
+        yield f"Receipts before number {first} were not given: nothing is said of them.\n"
+    if not anchors:
+        yield _NO_ANCHOR
+        return
+    newest = max(anchor.serial for anchor in anchors)
+    yield f"Every head given is there: nothing up to receipt {newest} was cut off or replaced since it was shown.\n"
+    yield f"Whether receipts after number {newest} were cut off can't be seen: the newest head given ends there.\n"

@@ -6,7 +6,11 @@
               "bots": ["@annuaire:chu-a.test", "@salles:chu-a.test", "@mssante:chu-a.test"], "ghosts": "mss_",
               "capabilities": ["attestation"],
               "keys": [{"kid": "a-2026", "use": "attestation", "key": "<32 bytes, base64url>",
-                        "not_before": "2026-01-01T00:00:00Z", "not_after": "2027-01-01T00:00:00Z"}]}]}
+                        "not_before": "2026-01-01T00:00:00Z", "not_after": "2027-01-01T00:00:00Z"},
+                       {"kid": "a-receipts", "use": "erasure", "key": "<as above>", "not_before": …, "not_after": …}]}]}
+
+Keys for `erasure` need not be there. One that signs no more stays in the list, with its `not_after`: a receipt is
+judged by the time of its erasure.
 """
 
 from __future__ import annotations

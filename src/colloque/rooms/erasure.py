@@ -163,7 +163,7 @@ def read_receipt(raw: Mapping[str, Any]) -> Receipt:
         )
         again = receipt.to_dict()
         unchanged = signing_bytes(again) == signing_bytes(raw) and again["hash"] == raw["hash"]
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError, RecursionError):
         raise Tampered("this is not an erasure receipt") from None
     if not unchanged:
         raise Tampered("the receipt was changed after it was made")

@@ -136,3 +136,11 @@ def test_edited_missing_and_moved_receipts_are_seen(change: Any, problem: str, p
 def test_what_is_no_receipt_is_refused(bad: dict[str, Any]) -> None:
     with pytest.raises(Tampered):
         read_receipt(bad)
+
+
+def test_what_is_nested_too_deep_is_refused() -> None:
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(Tampered, match="not an erasure receipt"):
+        read_receipt(RECEIPT.to_dict() | {"extra": deep})

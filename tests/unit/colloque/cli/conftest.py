@@ -1,0 +1,3 @@
+"""What several files of tests about receipts share."""
+
+from tests.receipts import clerk, verify  # noqa: F401 - fixtures
