@@ -30,6 +30,7 @@ from colloque_salles.evicting import may_lead
 from colloque_salles.handing import Handing
 from colloque_salles.packing import files_of, item_of, pack
 from colloque_salles.printing import parts
+from colloque_salles.standing_in import StandingIn
 from colloque_salles.store import Kept, PatientRooms
 from colloque_salles.store_archive import Archive, Archives
 from colloque_salles.store_copies import Copies
@@ -61,6 +62,7 @@ class Archiving:
         keeping: KeepingRule,
         limit: int,
         exists: Callable[[RoomId], Awaitable[bool]],
+        standing_in: StandingIn,
     ) -> None:
         self._home = home
         self._reader = reader
@@ -78,6 +80,7 @@ class Archiving:
         self._keeping = keeping
         self._limit = limit
         self._exists = exists
+        self._standing_in = standing_in
 
     async def once(self) -> None:
         """Each closed room gets what is due; one that fails holds back no other, and is told."""
@@ -102,7 +105,7 @@ class Archiving:
         if archive is not None and archive.decided is not None:
             await self._prove(kept, archive, archive.decided)
             return
-        who = self._addressee(kept)
+        who = self._addressee(kept, archive)
         if is_late(kept.room.closed_at, self._keeping, self._clock.now()):
             name = who.name.partition(" · ")[0] if who is not None else ""
             await self._incidents.open(await self._late(room), says.late(kept.words, name))
@@ -111,12 +114,22 @@ class Archiving:
         elif archive is not None:
             await self._go_on(kept, archive)
 
-    def _addressee(self, kept: Kept) -> Attestation | None:
-        """The referent; where their access has ended, the first of those who are in the room and may be it."""
-        now = self._clock.now()
-        people = [self._book.of(user, now) for user in dict.fromkeys((kept.room.opener, *kept.room.members))]
+    def _addressee(self, kept: Kept, archive: Archive | None) -> Attestation | None:
+        """The referent; while they are away, who stands in for them, where that person is in the room; where their
+        access has ended, the first of those who are in the room and may be referent. Whoever has it already keeps it.
+
+        Raises Temporary while it is not known who is away.
+        """
+        now, room = self._clock.now(), kept.room
+        if archive is not None and archive.sent_at is not None:
+            held = self._book.of(archive.referent, now)
+            if held is not None:
+                return held
+        away = self._standing_in.of(room.opener)
+        instead = away.by if away is not None and away.by in room.members else room.opener
+        people = [self._book.of(user, now) for user in dict.fromkeys((instead, room.opener, *room.members))]
         able = (held for held in people if held is not None)
-        return next((held for held in able if held.user == kept.room.opener or may_lead(held)), None)
+        return next((held for held in able if held.user == room.opener or may_lead(held)), None)
 
     def boxes(self, held: Attestation) -> list[MssanteAddress]:
         """Somebody's own mailboxes, in the order in which they are numbered."""
@@ -136,7 +149,7 @@ class Archiving:
         chosen = await self._archives.box(held.user)
         box = next((each for each in boxes if each.value == chosen), boxes[0] if len(boxes) == 1 else None)
         at = max(self._clock.now(), (kept.room.closed_at or self._clock.now()) + self._rule.linger)
-        words = says.will_come(kept.words, at, box, boxes)
+        words = says.will_come(kept.words, at, box, boxes, instead=held.user != kept.room.opener)
         signs = (*(NUMBERS[: len(boxes)] if len(boxes) > 1 else ()), says.NOTHING)
 
         async def keep(event: EventId) -> None:
@@ -193,7 +206,9 @@ class Archiving:
                 await self._archives.delivered(archive.room, now)
             if arrived is not False:
                 return
-        match due(archive.keeping, self._keeping, now):
+        away = self._standing_in.of(archive.referent)
+        kept_since = archive.keeping if away is None else archive.keeping.from_(away.until)
+        match due(kept_since, self._keeping, now):
             case Due.REMIND:
                 await self._remind(kept, archive)
             case Due.PROVEN:

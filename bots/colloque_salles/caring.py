@@ -46,6 +46,7 @@ from colloque_salles.offering import Offering
 from colloque_salles.opening import Opening
 from colloque_salles.prolonging import Prolonging
 from colloque_salles.returning import Returning
+from colloque_salles.standing_in import StandingIn
 from colloque_salles.store import PatientRooms
 from colloque_salles.store_archive import Archives
 from colloque_salles.store_copies import Copies
@@ -76,6 +77,7 @@ class Care:
     copying: Copying
     archiving: Archiving
     filing: Filing
+    standing_in: StandingIn
 
     async def settle(self) -> None:
         """At start: what a crash left open."""
@@ -137,7 +139,10 @@ def open_care(
     acts: dict[str, Any] = {"keys": parts.keys, "journal": parts.journal}
     common = seen | acts
     offers, evicted = Offers(parts.db), Evicted(parts.db)
-    holding = Holding(life=life, book=book, rule=rule, lasts=timedelta(seconds=terms.hold_s), **common)
+    bridge = Client(config.socket("mssante"), "salles", timeout_s=WITH_FILES_S + 5)
+    standing_in = StandingIn(bridge, parts.clock)
+    lasts = timedelta(seconds=terms.hold_s)
+    holding = Holding(life=life, book=book, rule=rule, lasts=lasts, standing_in=standing_in, **common)
     prolonging = Prolonging(life=life, book=book, rule=rule, **common)
     archives, copies, invites = Archives(parts.db), Copies(parts.db), Invites(parts.db)
     sweep = Sweep(
@@ -166,7 +171,7 @@ def open_care(
         journal=parts.journal,
         clock=parts.clock,
     )
-    mailer = BridgeMailer(Client(config.socket("mssante"), "salles", timeout_s=WITH_FILES_S + 5))
+    mailer = BridgeMailer(bridge)
     joining = Joining(
         rooms=parts.rooms,
         missing=MissingPeople(parts.db),
@@ -180,7 +185,14 @@ def open_care(
     )
     leading = Leading(book=book, **common)
     commands = Commands(
-        patients=patients, jobs=jobs, sweep=sweep, holding=holding, consent=consent, clock=parts.clock, rule=rule
+        patients=patients,
+        jobs=jobs,
+        sweep=sweep,
+        holding=holding,
+        consent=consent,
+        standing_in=standing_in,
+        clock=parts.clock,
+        rule=rule,
     )
     reader = Reader(home=parts.home, offers=offers, invites=invites, book=book, clock=parts.clock)
     copying = Copying(home=parts.home, reader=reader, patients=patients, rooms=parts.rooms, copies=copies, **acts)
@@ -206,6 +218,7 @@ def open_care(
         keeping=keeping,
         limit=config.mssante.size_limit,
         exists=partial(_exists, parts),
+        standing_in=standing_in,
         **common,
     )
     filing = Filing(archives=archives, archiving=archiving, handing=handing, book=book, **seen)
@@ -227,6 +240,7 @@ def open_care(
         copying=copying,
         archiving=archiving,
         filing=filing,
+        standing_in=standing_in,
     )
 
 

@@ -17,6 +17,7 @@ from colloque_salles.consent import Consent
 from colloque_salles.expire import Sweep
 from colloque_salles.holding import Holding
 from colloque_salles.jobs import Jobs
+from colloque_salles.standing_in import StandingIn
 from colloque_salles.store import Kept, PatientRooms
 
 
@@ -31,6 +32,7 @@ class Commands:
         sweep: Sweep,
         holding: Holding,
         consent: Consent,
+        standing_in: StandingIn,
         clock: Clock,
         rule: LifetimeRule,
     ) -> None:
@@ -39,6 +41,7 @@ class Commands:
         self._sweep = sweep
         self._holding = holding
         self._consent = consent
+        self._standing_in = standing_in
         self._clock = clock
         self._rule = rule
 
@@ -75,11 +78,11 @@ class Commands:
         await reply("\n".join([words, *await self._consent.said(message.room)]))
 
     async def end(self, call: Call, message: Incoming, reply: Reply) -> None:  # noqa: ARG002
-        """Close now; only its opener may."""
+        """Close now; only its referent may, or who stands in for them."""
         kept = await self._patients.get(message.room)
         if kept is None:
             await reply(texts.ONLY_PATIENT_ROOM)
-        elif kept.room.opener != message.sender:
+        elif not self._standing_in.leads(kept.room, message.sender):
             await reply(texts.NOT_THE_OPENER)
         elif kept.room.state in {RoomState.CLOSED, RoomState.ERASING}:
             await reply(texts.ALREADY_CLOSED)

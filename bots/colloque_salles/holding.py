@@ -25,6 +25,7 @@ from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque_salles import texts
 from colloque_salles import texts_life as says
+from colloque_salles.standing_in import StandingIn
 from colloque_salles.store import PatientRooms
 from colloque_salles.store_life import Hold, RoomLife
 
@@ -46,6 +47,7 @@ class Holding:
         clock: Clock,
         rule: LifetimeRule,
         lasts: timedelta,
+        standing_in: StandingIn,
     ) -> None:
         self._home = home
         self._patients = patients
@@ -56,6 +58,7 @@ class Holding:
         self._clock = clock
         self._rule = rule
         self._lasts = lasts
+        self._standing_in = standing_in
 
     @property
     def table(self) -> Mapping[str, Handler]:
@@ -80,13 +83,13 @@ class Holding:
             self._journal.note("room.held", actor=message.sender, room=await self._keys.token(room, room))
 
     async def resume(self, call: Call, message: Incoming, reply: Reply) -> None:  # noqa: ARG002
-        """Lift it: the referent, and whoever placed it."""
+        """Lift it: the referent, who stands in for them, and whoever placed it."""
         kept, hold = await self._patients.get(message.room), await self._life.held(message.room)
         if kept is None:
             await reply(texts.ONLY_PATIENT_ROOM)
         elif hold is None:
             await reply(says.NOT_HELD)
-        elif message.sender not in {kept.room.opener, hold.by}:
+        elif message.sender != hold.by and not self._standing_in.leads(kept.room, message.sender):
             await reply(says.NOT_YOURS)
         else:
             await self._life.release(message.room, self._clock.now())

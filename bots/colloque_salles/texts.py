@@ -52,7 +52,7 @@ CLOSED = (
     "🔒 Salon fermé : on n'y écrit plus. Ses échanges vont à son référent, pour le dossier du patient ; une fois "
     "classés, le salon est effacé."
 )
-NOT_THE_OPENER = "Seule la personne qui a ouvert ce salon peut le terminer."
+NOT_THE_OPENER = "Seul le référent de ce salon, ou qui le remplace, peut le terminer."
 
 
 def nobody_else(people: Sequence[Attestation]) -> str:

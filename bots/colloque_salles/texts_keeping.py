@@ -27,10 +27,14 @@ _SHOWN = 20
 """Names of files that one message lists."""
 
 
-def will_come(words: str, at: datetime, box: MssanteAddress | None, boxes: Sequence[MssanteAddress]) -> str:
-    """After the closing. With several mailboxes, none of them chosen yet, nothing leaves."""
+def will_come(
+    words: str, at: datetime, box: MssanteAddress | None, boxes: Sequence[MssanteAddress], *, instead: bool = False
+) -> str:
+    """After the closing. With several mailboxes, none of them chosen yet, nothing leaves. `instead` of the referent."""
     when = f"{at.astimezone(PARIS):le %d/%m à %H:%M}"
     head = f"📁 Le salon « {words} » est fermé."
+    if instead:
+        head += " Son référent est absent : son archive vous revient."
     if not boxes:
         lines = [f"{head} Ses échanges arrivent ici en PDF, {when} : vous n'avez pas de boîte MSSanté dans l'Annuaire."]
     elif box is None:

@@ -43,6 +43,7 @@ from colloque_mssante.service_mail import ServiceMail
 from colloque_mssante.sharing import open_sharing
 from colloque_mssante.states import States
 from colloque_mssante.store import Mailboxes
+from colloque_mssante.store_absences import Absences
 from colloque_mssante.store_documents import Documents
 from colloque_mssante.store_guests import Guests
 from colloque_mssante.store_mails import Mails
@@ -110,6 +111,7 @@ class MssanteService(Service):
             rights=rights,
             conversations=conversations,
             notices=notices,
+            absences=(absences := Absences(parts.db, parts.clock)),
             is_ours=self._is_ours,
         )
         states = States(home=parts.home, untold=Untold(parts.db, parts.clock), handled=sharing.handled)
@@ -200,7 +202,7 @@ class MssanteService(Service):
         if half is not None:
             await half.settle()
         await inbound.settle()
-        await self._listen(stack, mail)
+        await self._listen(stack, mail, absences)
         self._add_checks(parts, outbox, mailboxes, known)
         self.check("antivirus", scanning.problem)
         self.spawn("sync", lambda: parts.home.run(listener.hear, self.stop, position=parts.handled, receipts=True))
@@ -235,16 +237,13 @@ class MssanteService(Service):
         parts.home.on_devices_changed = accounts.devices_changed
         return accounts
 
-    async def _listen(self, stack: AsyncExitStack, mail: ServiceMail) -> None:
+    async def _listen(self, stack: AsyncExitStack, mail: ServiceMail, absences: Absences) -> None:
         async def state() -> JsonDict:
             return {"problems": await self.problems()}
 
         verbs: dict[str, dict[str, Verb]] = {
-            "annuaire": {"send": partial(mail.send, "annuaire")},
-            "salles": {
-                name: partial(verb, "salles")
-                for name, verb in (("send", mail.send), ("states", mail.states), ("withdraw", mail.withdraw))
-            },
+            "annuaire": mail.verbs("annuaire"),
+            "salles": {**mail.verbs("salles"), "away": absences.told},
             "colloque": {"state": state},
         }
         server = Server(self.config.socket("mssante"), self.config.sockets.uids, verbs, slow={"send": WITH_FILES_S})

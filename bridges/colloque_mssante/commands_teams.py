@@ -22,6 +22,7 @@ from colloque_mssante import texts_teams as texts
 from colloque_mssante.authors import SHARABLE, Authors
 from colloque_mssante.credentials import Credentials
 from colloque_mssante.notices import Notices
+from colloque_mssante.store_absences import Absence, Absences
 from colloque_mssante.teams import Teams
 
 _LONGEST = timedelta(days=190)
@@ -35,6 +36,7 @@ class TeamCommands:
         self,
         *,
         teams: Teams,
+        absences: Absences,
         authors: Authors,
         book: AttestationBook,
         directory: Directory,
@@ -47,6 +49,7 @@ class TeamCommands:
         clock: Clock,
     ) -> None:
         self._teams = teams
+        self._absences = absences
         self._authors = authors
         self._book = book
         self._directory = directory
@@ -108,9 +111,6 @@ class TeamCommands:
 
     async def away(self, call: Call, said: Incoming, reply: Reply) -> None:
         """`!absence <jour> <numéro|@compte>`: the day named is the last one."""
-        if not self._teams.of(said.sender):
-            await reply(texts.AWAY_NO_TEAM)
-            return
         *day, whom = call.rest.split() or [""]
         until = self._until(" ".join(day))
         if until is None:
@@ -125,9 +125,9 @@ class TeamCommands:
             await reply(texts.AWAY_UNVERIFIED)
         elif by == said.sender:
             await reply(texts.AWAY_SELF)
-        elif not (mailboxes := await self._teams.replace(said.sender, by, until)):
-            await reply(texts.AWAY_NO_TEAM)
         else:
+            mailboxes = await self._teams.replace(said.sender, by, until)
+            await self._absences.put(Absence(said.sender, by, until))
             self._journal.note("team.away", actor=said.sender, ref=digest(f"{said.sender} {by}"))
             names, absent = [m.value for m in mailboxes], self._authors.name(said.sender)
             await self._notices.add(f"stands-in-{digest(said.event)}", by, texts.stands_in(absent, until, names))
@@ -138,7 +138,8 @@ class TeamCommands:
 
     async def back(self, _call: Call, said: Incoming, reply: Reply) -> None:
         """`!absence fin`."""
-        if await self._teams.back(said.sender):
+        away = await self._absences.end(said.sender)
+        if await self._teams.back(said.sender) or away:
             self._journal.note("team.back", actor=said.sender)
             await reply(texts.AWAY_BACK)
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 from colloque.calls import JsonDict
 from colloque.clock import Clock
@@ -14,6 +15,7 @@ from colloque.errors import BadInput, HomeRefused, NotFound, Refused, Tampered, 
 from colloque.identity import MssanteAddress
 from colloque.mail.compose import compose, envid, message_id
 from colloque.mail.message import Attachment, Outgoing, Party
+from colloque.sockets import Verb
 from colloque_mssante import texts
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.sends import Send, queued
@@ -50,6 +52,11 @@ class ServiceMail:
         self._wake = wake
         self._fetch = fetch
         self._scan = scan
+
+    def verbs(self, caller: str) -> dict[str, Verb]:
+        """What that service may ask."""
+        mine = (("send", self.send), ("states", self.states), ("withdraw", self.withdraw))
+        return {name: partial(verb, caller) for name, verb in mine}
 
     async def send(
         self, caller: str, *, key: str, to: str, subject: str, text: str, files: Sequence[object] = ()

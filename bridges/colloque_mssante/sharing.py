@@ -16,6 +16,7 @@ from colloque_mssante.conversations import Conversations
 from colloque_mssante.handled import Handled
 from colloque_mssante.known import Known
 from colloque_mssante.notices import Notices
+from colloque_mssante.store_absences import Absences
 from colloque_mssante.team_rooms import TeamRooms
 
 
@@ -36,6 +37,7 @@ def open_sharing(
     rights: Rights,
     conversations: Conversations,
     notices: Notices,
+    absences: Absences,
     is_ours: Callable[[UserId], bool],
 ) -> Sharing:
     """All of it, on the service's parts. `is_ours` tells bots and ghosts from people."""
@@ -50,6 +52,7 @@ def open_sharing(
     )
     commands = TeamCommands(
         teams=known.teams,
+        absences=absences,
         authors=known.authors,
         book=known.book,
         directory=known.directory,

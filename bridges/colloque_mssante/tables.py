@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mautrix.util.async_db import UpgradeTable
 
+from colloque_mssante.store_absences import register_absences
 from colloque_mssante.store_opening import register_opening
 from colloque_mssante.store_originals import register_originals
 from colloque_mssante.tables_flags import register_flags
@@ -24,6 +25,7 @@ def register_upgrades(table: UpgradeTable) -> None:
     register_opening(table)
     register_originals(table)
     register_moves(table)
+    register_absences(table)
 
 
 _FIRST = (

@@ -34,7 +34,6 @@ AWAY_HOW = (
     "Dites jusqu'à quel jour, et par qui : un numéro de résultat ou un compte.\n"
     "Par exemple : « !absence 12/03 3 », après une recherche. À votre retour : « !absence fin »."
 )
-AWAY_NO_TEAM = "Vous n'êtes membre d'aucune boîte partagée : il n'y a rien à confier."
 AWAY_SELF = "Nommez quelqu'un d'autre que vous."
 AWAY_UNVERIFIED = "Cette personne n'a pas de compte vérifié ici : elle ne peut pas vous remplacer."
 AWAY_BACK = "Bon retour : plus personne ne vous remplace."
@@ -94,22 +93,32 @@ def removed(address: str, user: str, *, last: bool) -> str:
     return f"C'est fait : {user} n'est plus dans l'équipe de {address}, ni qui le remplaçait.{end}"
 
 
+_ROOMS = "les salons patients dont vous êtes tous deux"
+
+
 def away(name: str, until: datetime, mailboxes: Sequence[str]) -> str:
     """To whoever goes away."""
-    return f"{name} vous remplace jusqu'au {_last_day(until)} compris, pour : {', '.join(mailboxes)}."
+    return f"{name} vous remplace jusqu'au {_last_day(until)} compris, pour : {', '.join([*mailboxes, _ROOMS])}."
 
 
 def stands_in(name: str, until: datetime, mailboxes: Sequence[str]) -> str:
     """To the stand-in."""
-    return (
-        f"Vous remplacez un collègue\n{name} vous confie jusqu'au {_last_day(until)} compris : {', '.join(mailboxes)}. "
-        "Vous êtes dans leurs salons ; ce que vous y écrivez part au nom de l'équipe, suivi de votre nom."
-    )
+    lines = [
+        "Vous remplacez un collègue",
+        f"{name} vous confie jusqu'au {_last_day(until)} compris : {', '.join([*mailboxes, _ROOMS])}.",
+        "Dans un salon patient dont vous êtes tous deux, vous êtes référent à sa place.",
+    ]
+    if mailboxes:
+        lines.append(
+            "Vous êtes dans les salons de ces boîtes ; ce que vous y écrivez part au nom de l'équipe, "
+            "suivi de votre nom."
+        )
+    return "\n".join(lines)
 
 
 def told_admins(absent: str, user: str, until: datetime, mailboxes: Sequence[str]) -> str:
     """To the administrators."""
-    return f"{absent} se fait remplacer par {user} jusqu'au {_last_day(until)} : {', '.join(mailboxes)}."
+    return f"{absent} se fait remplacer par {user} jusqu'au {_last_day(until)} : {', '.join([*mailboxes, _ROOMS])}."
 
 
 def _last_day(until: datetime) -> str:

@@ -35,6 +35,7 @@ async def ward(opened: Opener, tmp_path: Path, clock: FrozenClock) -> Archived:
     await ward.rooms.put(home_key(BOB), OTHER_HOME, RoomKind.HOME, BOB)
     await ward.add()
     await ward.patients.members(ROOM, (ANNE, BOB))
+    await ward.standing_in.refresh()
     return ward
 
 
@@ -102,3 +103,38 @@ async def test_without_a_directory_it_waits(ward: Archived, monkeypatch: pytest.
         assert ward.server.said == []
     await ward.archiving.once()
     assert BOX in ward.server.said[-1]
+
+
+async def test_who_stands_in_for_an_absent_referent_gets_it(ward: Archived) -> None:
+    await ward.goes_away(ANNE, BOB, days=20)
+    await ward.handed_over()
+    told = [(room, c["body"]) for room, c in ward.library.sent.values() if "est fermé" in c.get("body", "")]
+    assert [room for room, _ in told] == [OTHER_HOME]
+    assert "Son référent est absent" in told[0][1]
+    await ward.goes_away(ANNE, BOB, days=0)
+    await ward.rounds()
+    assert [c for room, c in ward.library.sent.values() if room == HOME] == [], "whoever has it keeps it"
+    assert "au dossier" in await ward.tap("ci-dessus", FILED, BOB)
+
+
+async def test_an_absent_referents_time_begins_at_their_return(ward: Archived) -> None:
+    """Where nobody in the room stands in for them."""
+    await ward.goes_away(ANNE, UserId("@zoe:h.test"), days=20)
+    await ward.handed_over()
+    ward.bridge.state = "delivered"
+    ward.day(19)
+    await ward.rounds()
+    assert "sont-ils classés" not in "".join(ward.server.said)
+    ward.day(25.1)
+    await ward.rounds()
+    assert await ward.proof() == ""
+    ward.day(27.1)
+    await ward.rounds()
+    assert await ward.proof() == Proof.DELIVERED
+
+
+async def test_before_it_is_known_who_is_away_nothing_leaves(ward: Archived) -> None:
+    ward.standing_in._away = None
+    await ward.handed_over()
+    assert ward.server.said == []
+    assert await ward.incidents.current() == []

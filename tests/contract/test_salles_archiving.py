@@ -35,6 +35,7 @@ async def ward(opened: Opener, tmp_path: Path, clock: FrozenClock) -> Archived:
     await ward.rooms.put(home_key(BOB), OTHER_HOME, RoomKind.HOME, BOB)
     await ward.add()
     await ward.patients.members(ROOM, (ANNE, BOB))
+    await ward.standing_in.refresh()
     return ward
 
 

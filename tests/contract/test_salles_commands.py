@@ -45,6 +45,19 @@ async def test_the_referent_ends_a_room_and_nobody_else(ward: Ward) -> None:
     assert "fermé" in await ward.typed(ANNE, "!patients", room=HOME)
 
 
+async def test_who_stands_in_for_the_referent_acts_for_them(ward: Ward) -> None:
+    await ward.goes_away(ANNE, CLEO, days=3)
+    assert await ward.typed(CLEO, "!patient terminer") == texts.NOT_THE_OPENER, "not in the room"
+    await ward.goes_away(ANNE, BOB, days=3)
+    await ward.typed(ANNE, "!patient suspendre-effacement expertise")
+    assert texts_life.RESUMED in await ward.typed(BOB, "!patient reprendre-effacement")
+    await ward.sweep.once()
+    ward.day(4)
+    assert await ward.typed(BOB, "!patient terminer") == texts.NOT_THE_OPENER, "she is back"
+    await ward.goes_away(ANNE, BOB, days=3)
+    assert texts.ending() in await ward.typed(BOB, "!patient terminer")
+
+
 async def test_a_held_room_is_not_ended(ward: Ward) -> None:
     await ward.typed(BOB, "!patient suspendre-effacement expertise")
     assert "ne peut pas être terminé" in await ward.typed(ANNE, "!patient terminer")

@@ -92,6 +92,7 @@ class Archived(Ward):
             keeping=keeping,
             limit=LIMIT,
             exists=self.exists,
+            standing_in=self.standing_in,
         )
         self.filing = Filing(
             home=self.library,

@@ -12,7 +12,7 @@ from mautrix.util.async_db import Database
 from colloque.attestation import Attestation, Method, snapshot
 from colloque.book import AttestationBook
 from colloque.bot import Handler
-from colloque.clock import FrozenClock
+from colloque.clock import FrozenClock, to_millis
 from colloque.commands import Call, parse
 from colloque.identity import EventId, MxcUri, RoomId, UserId
 from colloque.matrix.home import Incoming, RoomSpec
@@ -34,6 +34,7 @@ from colloque_salles.jobs import Jobs
 from colloque_salles.offering import Offering
 from colloque_salles.opening import Opening
 from colloque_salles.prolonging import Prolonging
+from colloque_salles.standing_in import StandingIn
 from colloque_salles.store import Kept, PatientRooms
 from colloque_salles.store_archive import Archives
 from colloque_salles.store_invites import Invites
@@ -121,7 +122,10 @@ class Ward:
             "clock": clock,
         }
         acts = {"keys": RoomKeys(db), "journal": Journal.open(tmp / "journal.jsonl", clock)}
-        self.holding = Holding(book=book, rule=RULE, lasts=90 * DAY, **acts, **common)
+        self.bridge_absences: dict[str, Any] = {"away": []}
+        self.standing_in = StandingIn(self, clock)  # type: ignore[arg-type]  # its socket
+        lasts = 90 * DAY
+        self.holding = Holding(book=book, rule=RULE, lasts=lasts, standing_in=self.standing_in, **acts, **common)
         self.prolonging = Prolonging(book=book, rule=RULE, **acts, **common)
         self.care_team = CareTeam(book=book, **common)
         self.archives = Archives(db)
@@ -169,9 +173,21 @@ class Ward:
             sweep=self.sweep,
             holding=self.holding,
             consent=self.consent,
+            standing_in=self.standing_in,
             clock=clock,
             rule=RULE,
         )
+
+    async def call(self, verb: str) -> dict[str, Any]:
+        """What the bridge answers."""
+        assert verb == "away"
+        return self.bridge_absences
+
+    async def goes_away(self, who: UserId, by: UserId, days: int) -> None:
+        """`!absence`."""
+        until = to_millis(self.clock.now() + days * DAY)
+        self.bridge_absences = {"away": [[who, by, until]]}
+        await self.standing_in.refresh()
 
     def _held(self, number: int, user: UserId, trade: str = "médecin") -> Attestation:
         name = f"{user[1:].partition(':')[0].upper()} · {trade}"

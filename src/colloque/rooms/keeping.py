@@ -6,7 +6,7 @@ and some days have passed since, with a reminder in between; else nothing does, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -68,6 +68,11 @@ class Keeping:
     delivered_at: datetime | None = None
     """When every part was known to be in the referent's mailbox."""
     reminded_at: datetime | None = None
+
+    def from_(self, at: datetime) -> Keeping:
+        """The same for somebody who can't look at it before `at`: their time begins then."""
+        delivered = max(self.delivered_at, at) if self.delivered_at is not None else None
+        return replace(self, handed_at=max(self.handed_at, at), delivered_at=delivered)
 
 
 class Due(StrEnum):
