@@ -70,19 +70,19 @@ class Joining:
         """Held until what was said is kept: whoever taps as soon as they see it does so for good."""
 
     async def once(self) -> None:
-        """Each open room is looked at once, `after` its opening. Raises HomeUnavailable."""
-        for room in await self._missing.due(self._clock.now() - self._after):
+        """Each open room is looked at once, `after` its opening or the last invitation. Raises HomeUnavailable."""
+        for room, later in await self._missing.due(self._clock.now() - self._after):
             kept = await self._patients.get(room)
             if kept is None:
                 continue
             try:
                 async with self._speaking:
-                    await self._look(kept)
+                    await self._look(kept, later)
             except HomeRefused as error:  # the room is gone, or its referent left their home room
                 log_event(log, "joining.refused", code=error.errcode)
                 await self._missing.put(Missing(room, kept.room.opener, EventId(""), ()))
 
-    async def _look(self, kept: Kept) -> None:
+    async def _look(self, kept: Kept, later: int) -> None:
         room, opener = kept.room.room, kept.room.opener
         members = await self._home.members(room)
         people = {user: state for user, state in members.items() if user not in {self._home.user, opener}}
@@ -93,7 +93,7 @@ class Joining:
             home = await self._rooms.get(home_key(opener))
             where = home.room if home is not None else room  # a referent of another server has no home room here
             words = says.missing(kept.words, [*map(self._name, absent)], [*map(self._name, deaf)])
-            once = digest(f"missing {room}")
+            once = digest(f"missing {room} {later}" if later else f"missing {room}")
             event = await self._home.send(where, text(words), txn=f"missing-{once}")
             await self._home.send(where, reaction(event, says.MAIL), txn=f"missing-{once}-tap", type_="m.reaction")
         await self._missing.put(Missing(room, opener, event, (*absent, *deaf)))

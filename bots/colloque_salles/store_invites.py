@@ -12,7 +12,7 @@ from mautrix.util.async_db import Connection, Database, UpgradeTable
 
 from colloque.clock import from_millis, to_millis
 from colloque.identity import EventId, RoomId, UserId
-from colloque.store.schema import migration
+from colloque.store.schema import migration, transaction
 
 
 def register_invites(table: UpgradeTable) -> None:
@@ -93,16 +93,18 @@ class Invites:
         await self._db.execute("DELETE FROM proposal WHERE event = $1", event)
 
     async def note(self, room: RoomId, invited: Invited) -> None:
-        """They were invited; invited once more, the last time counts."""
-        await self._db.execute(
-            "INSERT INTO invited (room, person, what, by_user, at) VALUES ($1, $2, $3, $4, $5) "
-            "ON CONFLICT (room, person) DO UPDATE SET what = $3, by_user = $4, at = $5",
-            room,
-            invited.person,
-            invited.what,
-            invited.by,
-            to_millis(invited.at),
-        )
+        """They were invited; once more, the last time counts. Whether everybody has come is to be looked at anew."""
+        async with transaction(self._db) as conn:
+            await conn.execute(
+                "INSERT INTO invited (room, person, what, by_user, at) VALUES ($1, $2, $3, $4, $5) "
+                "ON CONFLICT (room, person) DO UPDATE SET what = $3, by_user = $4, at = $5",
+                room,
+                invited.person,
+                invited.what,
+                invited.by,
+                to_millis(invited.at),
+            )
+            await conn.execute("DELETE FROM missing WHERE room = $1", room)
 
     async def invited(self, room: RoomId) -> Sequence[Invited]:
         """Everybody who was, in that order."""

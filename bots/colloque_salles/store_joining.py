@@ -45,14 +45,19 @@ class MissingPeople:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def due(self, opened_before: datetime) -> list[RoomId]:
-        """Open rooms of before that moment that were not looked at."""
+    async def due(self, before: datetime) -> list[tuple[RoomId, int]]:
+        """Open rooms that were not looked at since somebody was last invited, at the opening or later, by that moment;
+        and how many people were invited later.
+        """
         rows = await self._db.fetch(
-            "SELECT patient_room.room FROM patient_room LEFT JOIN missing ON missing.room = patient_room.room "
-            "WHERE missing.room IS NULL AND closed_at IS NULL AND opened_at <= $1 ORDER BY opened_at",
-            to_millis(opened_before),
+            "SELECT patient_room.room, (SELECT COUNT(*) FROM invited i WHERE i.room = patient_room.room) AS later "
+            "FROM patient_room LEFT JOIN missing ON missing.room = patient_room.room "
+            "WHERE missing.room IS NULL AND closed_at IS NULL AND opened_at <= $1 "
+            "AND NOT EXISTS (SELECT 1 FROM invited i WHERE i.room = patient_room.room AND i.at > $1) "
+            "ORDER BY opened_at",
+            to_millis(before),
         )
-        return [RoomId(row["room"]) for row in rows]
+        return [(RoomId(row["room"]), int(row["later"])) for row in rows]
 
     async def put(self, missing: Missing) -> None:
         """That room was looked at. Safe to repeat."""

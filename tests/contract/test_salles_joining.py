@@ -16,6 +16,7 @@ from colloque.rooms.mark import RoomKind, home_key
 from colloque.store.roomkeys import RoomKeys
 from colloque_salles.jobs import Jobs
 from colloque_salles.joining import Joining
+from colloque_salles.store_invites import Invited, Invites
 from colloque_salles.store_joining import MissingPeople
 from colloque_salles.tables import salles_upgrades
 from tests.servers.annuaire import Shelf, doctor
@@ -117,6 +118,23 @@ async def test_where_everybody_is_nothing_is_said(ward: Joined) -> None:
     ward.server.inside[BOB] = "invite"
     await ward.joining.once()
     assert ward.server.said == []
+
+
+async def test_who_was_invited_later_is_looked_for_in_their_turn(ward: Joined) -> None:
+    ward.server.inside[BOB], ward.deaf = "join", set()
+    ward.day(1)
+    await ward.joining.once()
+    ward.day(3)
+    await Invites(ward.db).note(ROOM, Invited(CLEO, "informed", ANNE, ward.clock.now()))
+    ward.server.inside[CLEO] = "invite"
+    ward.day(3.9)
+    await ward.joining.once()
+    assert ward.server.said == []
+    ward.day(4)
+    await ward.joining.once()
+    await ward.joining.once()
+    (said,) = ward.server.said
+    assert "pas encore venu : CLEO" in said
 
 
 async def test_one_tap_has_them_written_to(ward: Joined) -> None:
