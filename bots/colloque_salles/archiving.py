@@ -12,10 +12,12 @@ from collections.abc import Awaitable, Callable
 from colloque.attestation import Attestation
 from colloque.book import AttestationBook
 from colloque.clock import Clock
+from colloque.commands import Call, parse
 from colloque.directory.lookup import Directory
 from colloque.errors import HomeRefused, NotFound, Temporary
 from colloque.identity import EventId, MssanteAddress, RoomId
 from colloque.logs import event as log_event
+from colloque.rooms.archive import What
 from colloque.rooms.keeping import Due, KeepingRule, Proof, due, is_late
 from colloque.rooms.lifecycle import LifetimeRule
 from colloque.rooms.media import files_in
@@ -105,14 +107,20 @@ class Archiving:
         if archive is not None and archive.decided is not None:
             await self._prove(kept, archive, archive.decided)
             return
-        who = self._addressee(kept, archive)
         if is_late(kept.room.closed_at, self._keeping, self._clock.now()):
-            name = who.name.partition(" · ")[0] if who is not None else ""
-            await self._incidents.open(await self._late(room), says.late(kept.words, name))
+            await self._incidents.open(await self._late(room), says.late(kept.words, self._who_is_waited_for(kept)))
+        who = self._addressee(kept, archive)
         if who is not None and (archive is None or archive.referent != who.user):
             await self._announce(kept, who, archive)
         elif archive is not None:
             await self._go_on(kept, archive)
+
+    def _who_is_waited_for(self, kept: Kept) -> str:
+        """The referent's name, else that of somebody in the room who may say it; empty when nobody can."""
+        now = self._clock.now()
+        people = (self._book.of(user, now) for user in (kept.room.opener, *kept.room.members))
+        held = next((each for each in people if each is not None), None)
+        return held.name.partition(" · ")[0] if held is not None else ""
 
     def _addressee(self, kept: Kept, archive: Archive | None) -> Attestation | None:
         """The referent; while they are away, who stands in for them, where that person is in the room; where their
@@ -180,7 +188,7 @@ class Archiving:
                 raise
             await self._prove(kept, archive, Proof.UNREACHABLE)
             return
-        if not said.lines:
+        if all(line.what is What.TEXT and isinstance(parse(line.text), Call) for line in said.lines):  # to us alone
             await self._prove(kept, archive, Proof.NOTHING_SAID)
             return
         sheets = await asyncio.to_thread(parts, said)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from colloque.book import AttestationBook
 from colloque.clock import Clock
+from colloque.errors import Temporary
 from colloque.identity import digest
 from colloque.matrix.home import Heard, Home, Incoming, reaction, text
 from colloque.rooms.keeping import WAIVERS, Proof
@@ -38,7 +39,7 @@ class Filing:
         self._clock = clock
 
     async def hear(self, heard: Heard) -> None:
-        """A tap of whoever gets the archive. Safe to repeat. Raises Temporary, HomeRefused."""
+        """A tap of whoever gets the archive. Safe to repeat. Raises HomeUnavailable, HomeRefused."""
         tap = tapped(heard.content) if isinstance(heard, Incoming) and heard.type == "m.reaction" else None
         if not isinstance(heard, Incoming) or tap is None:
             return
@@ -76,7 +77,11 @@ class Filing:
 
     async def _choose(self, heard: Incoming, rank: int) -> None:
         held = self._book.of(heard.sender, self._clock.now())
-        boxes = self._archiving.boxes(held) if held is not None else []
+        try:
+            boxes = self._archiving.boxes(held) if held is not None else []
+        except Temporary:  # not waited for here: everybody else's words would wait, too
+            await self._answer(heard, says.LATER)
+            return
         if len(boxes) > 1 and 0 < rank <= len(boxes):
             await self._archives.choose(heard.sender, boxes[rank - 1])
             await self._answer(heard, says.chosen(boxes[rank - 1]))

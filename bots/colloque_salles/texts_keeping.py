@@ -109,6 +109,7 @@ def decided(words: str, proof: Proof) -> str:
     return f"Noté : rien n'est gardé du salon « {words} » ({WHY[proof]}). Il va être effacé."
 
 
+LATER = "L'annuaire n'est pas disponible. Retirez ce signe, puis touchez-le de nouveau plus tard."
 ALREADY_DECIDED = "C'est déjà noté : ce salon va être effacé."
 
 

@@ -138,3 +138,17 @@ async def test_before_it_is_known_who_is_away_nothing_leaves(ward: Archived) -> 
     await ward.handed_over()
     assert ward.server.said == []
     assert await ward.incidents.current() == []
+    ward.day(15)
+    await ward.rounds()
+    assert "ANNE" in (await ward.incidents.unposted())[0].text, "the administrators are told all the same"
+
+
+async def test_a_number_tapped_without_a_directory_is_not_lost(ward: Archived, monkeypatch: pytest.MonkeyPatch) -> None:
+    ward.directory.people = [doctor(1, "ANNE", "Anne", mail=[BOX, SECOND])]
+    await ward.handed_over()
+
+    def absent(_rpps: object) -> None:
+        raise NotFound("not imported any more")
+
+    monkeypatch.setattr(ward.directory, "by_rpps", absent)
+    assert "touchez-le de nouveau" in await ward.tap("Vers laquelle", "1️⃣")

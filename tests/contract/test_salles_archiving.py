@@ -20,7 +20,7 @@ from colloque_salles.tables import salles_upgrades
 from tests.pdfa import faults, text_of
 from tests.servers.databases import Opener
 from tests.servers.salles_archive import BOX, HOME, LIMIT, Archived
-from tests.servers.salles_library import shared
+from tests.servers.salles_library import said, shared
 from tests.servers.salles_ward import ANNE, BOB, DAY, ROOM, RULE
 
 OTHER_HOME = RoomId("!home-bob")
@@ -140,10 +140,16 @@ async def test_nothing_is_kept_for_a_reason_of_the_list(ward: Archived) -> None:
 
 
 async def test_a_room_where_nobody_wrote_needs_no_archive(ward: Archived) -> None:
-    ward.library.past = []
+    ward.library.past = [said("!patient terminer")]
     await ward.handed_over()
     assert await ward.proof() == Proof.NOTHING_SAID
     assert ward.mails == []
+
+
+async def test_what_only_looks_like_a_command_is_kept(ward: Archived) -> None:
+    ward.library.past = [said("!allergie à la pénicilline")]
+    await ward.handed_over()
+    assert len(ward.mails) == 1
 
 
 async def test_files_go_along_in_as_many_mails_as_they_take(ward: Archived) -> None:
