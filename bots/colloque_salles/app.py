@@ -23,10 +23,12 @@ from colloque.service import Service
 from colloque.sockets import Server
 from colloque_salles import texts
 from colloque_salles.caring import open_care
+from colloque_salles.cleaning import Cleaning
 from colloque_salles.erase import Eraser
 from colloque_salles.expire import Sweep
 from colloque_salles.hearing import Ledger
 from colloque_salles.jobs import Jobs
+from colloque_salles.own_stores import OwnStores
 from colloque_salles.receipts import Signer
 from colloque_salles.store import PatientRooms
 from colloque_salles.store_copies import Copies
@@ -67,6 +69,16 @@ class SallesService(Service):
             signer=Signer(own.receipt_key, own.receipts),
             store=parts.home,
             still_served=partial(_still_served, parts),
+            cleaning=Cleaning(
+                config=config,
+                admin=parts.admin,
+                patients=patients,
+                jobs=jobs,
+                incidents=parts.incidents,
+                forget_keys=parts.home.forget_room_keys,
+                own=OwnStores(own),
+                clock=parts.clock,
+            ),
             config=config,
         )
         directory = open_directory(config.annuaire.directory, parts.clock)
@@ -167,11 +179,13 @@ class SallesService(Service):
 
 
 async def _still_served(parts: Parts, mxc: MxcUri) -> bool:
-    """Whether the homeserver still gives the file to an account of ours."""
-    try:
-        await parts.home.api.download(mxc)
-    except HomeRefused as error:
-        if error.status == 404:
-            return False
-        raise
-    return True
+    """Whether the homeserver still gives the file: to an account of ours, or to nobody in particular."""
+    for ask, no in ((parts.home.api.download, {404}), (parts.home.api.download_as_nobody, {401, 403, 404})):
+        try:
+            await ask(mxc)
+        except HomeRefused as error:
+            if error.status not in no:
+                raise
+        else:
+            return True
+    return False
