@@ -16,6 +16,7 @@ from colloque.config import Config
 from colloque.directory.open import open_directory
 from colloque.errors import HomeRefused
 from colloque.identity import MxcUri, parse_user_id
+from colloque.matrix.api import MatrixApi
 from colloque.matrix.home import Heard, MemberChange, text
 from colloque.rights import Rights
 from colloque.rooms.mark import ADMIN_KEY, RoomKind, home_key
@@ -68,7 +69,7 @@ class SallesService(Service):
             clock=parts.clock,
             signer=Signer(own.receipt_key, own.receipts),
             store=parts.home,
-            still_served=partial(_still_served, parts),
+            still_served=partial(still_served, parts.home.api),
             cleaning=Cleaning(
                 config=config,
                 admin=parts.admin,
@@ -178,9 +179,9 @@ class SallesService(Service):
             await parts.rooms.put(mark.key, heard.room, mark.kind, mark.owner)
 
 
-async def _still_served(parts: Parts, mxc: MxcUri) -> bool:
+async def still_served(api: MatrixApi, mxc: MxcUri) -> bool:
     """Whether the homeserver still gives the file: to an account of ours, or to nobody in particular."""
-    for ask, no in ((parts.home.api.download, {404}), (parts.home.api.download_as_nobody, {401, 403, 404})):
+    for ask, no in ((api.download, {404}), (api.download_as_nobody, {401, 403, 404})):
         try:
             await ask(mxc)
         except HomeRefused as error:

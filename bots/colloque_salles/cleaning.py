@@ -112,7 +112,7 @@ class Cleaning:
         faults = [name for name, _, reason in left if not is_expected(reason)]
         tries = row.manifest.get("tries", 0) + 1
         if faults and row.manifest["reviewed"] and tries < TRIES:
-            log_event(log, "erasure.again", tries=tries, places=len(faults))
+            log_event(log, "erasure.again", tries=tries, places=",".join(faults))
             again = to_millis(self._clock.now() + self._retry)
             await self._jobs.noted(row.room, "clean", {"tries": tries, "again_at": again})
             return

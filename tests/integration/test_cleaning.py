@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from colloque.errors import Inconsistent, Refused, Temporary
+from colloque.errors import HomeRefused, Inconsistent, Refused, Temporary
+from colloque.matrix.admin import SynapseAdmin
 from colloque.rooms.leftovers import EXPECTED, LEFTOVERS, Key, Leftover
 from colloque.sockets import Client
+from colloque_salles.app import still_served
 from colloque_salles.synapse_db import open_db
 from tests.servers.leftovers import Place
 from tests.servers.leftovers_place import a_place
@@ -84,19 +87,17 @@ async def test_a_row_where_no_rule_expects_one_is_found_and_told(place: Place) -
     place.plant("DROP TABLE forgotten_corner")
 
 
-async def test_one_scan_serves_many_rooms(place: Place) -> None:
+async def test_one_scan_serves_many_rooms(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "colloque_salles")
     rooms = [await place.fill(1) for _ in range(4)]
     for filled in rooms:
         await place.follow(filled)
-    looks = _looks(place)
+    before = len(place.helper.log.read_text())
     await place.erased(*rooms)
-    assert _looks(place) - looks == 1
+    looks = [line for line in place.helper.log.read_text()[before:].splitlines() if "cleaner.looked" in line]
+    assert any("rooms=4" in line for line in looks), (looks, caplog.messages)
     for filled in rooms:
         assert set(place.scan(filled.known_by)) <= set(EXPECTED)
-
-
-def _looks(place: Place) -> int:
-    return place.helper.log.read_text().count("cleaner.looked")
 
 
 class _Dying:
@@ -224,3 +225,50 @@ async def test_a_table_that_the_reader_may_not_see_is_told(place: Place) -> None
     place.plant("DROP TABLE hidden")
     unseen = [left["name"] for left in receipt["residue"] if left["why"] == "not_readable"]
     assert unseen == (["hidden"] if place.database.startswith("postgres") else [])  # SQLite has no roles
+
+
+async def test_without_a_helper_the_receipt_says_so(place: Place) -> None:
+    filled = await place.fill(1)
+    assert place.scan(filled.known_by)["event_reports"] == 1
+    await place.follow(filled)
+    receipt = (await place.erased(filled, by=place.alone))[-1]
+    assert "server_identifiers" in receipt["out_of_reach"]
+    assert receipt["residue"] == []
+    left = set(place.scan(filled.known_by))
+    assert {"threads", "device_inbox"} <= left
+    assert "event_reports" not in left, "what people wrote goes through Synapse's own API"
+
+
+@pytest.mark.parametrize("step", ["delete", "files", "verify", "receipt", "forget"])
+async def test_a_job_of_the_version_before_goes_on(place: Place, step: str) -> None:
+    filled = await place.fill(1)
+    await place.follow(filled)
+    receipts = len(place.receipts())
+    if step != "delete":
+        while (row := await place.row(filled.room)) is not None and row.step == "delete":
+            with contextlib.suppress(HomeRefused):  # asked again before Synapse has begun
+                await place.alone._delete(row)
+            await asyncio.sleep(0.1)
+        if step == "forget":
+            row = await place.row(filled.room)
+            assert row is not None
+            await place.alone._receipt(row)
+        await place.jobs.at_step(filled.room, step)
+    await place.erased(filled)
+    assert len(place.receipts()) == receipts + 1
+    looked = "server_identifiers" not in place.receipts()[-1]["out_of_reach"]
+    assert looked == (step == "delete"), "what was not noted in time is not proven"
+    if step in {"files", "verify"}:
+        # The room's own id is enough for all but the alias, which nobody noted.
+        assert set(place.scan(filled.known_by)) <= {*EXPECTED, "room_alias_servers"}
+
+
+async def test_a_file_is_asked_for_by_an_account_and_by_nobody(place: Place) -> None:
+    mxc, admin = place.upload(), SynapseAdmin(place.session, place.server.url, place.admin_token)
+    assert await place.home.api.download(mxc) == await place.home.api.download_as_nobody(mxc)
+    assert await still_served(place.home.api, mxc)
+    await admin.delete_media(mxc)
+    for ask in (place.home.api.download, place.home.api.download_as_nobody):
+        with pytest.raises(HomeRefused):
+            await ask(mxc)
+    assert not await still_served(place.home.api, mxc)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import secrets
 import sys
@@ -16,12 +17,14 @@ from colloque.errors import HomeRefused
 from colloque.identity import EventId, MxcUri, RoomId, UserId
 from colloque.matrix.api import CLIENT, path
 from colloque.matrix.home import Incoming, RoomSpec, edit, reaction, text
+from colloque.rooms.leftovers import EXPECTED
 from colloque.rooms.mark import HOLD, RoomKind, RoomMark, home_key
 from colloque_demo.clinician import Clinician
 from colloque_salles import texts_archive
 from tests.pdfa import faults, text_of
 from tests.servers.bridge import a_house
 from tests.servers.bridge_house import House
+from tests.servers.leftovers_place import with_helper
 from tests.servers.process import Process
 from tests.waiting import until
 
@@ -73,8 +76,12 @@ async def ward(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ward]:
     async with a_house(folder) as house:
         people = (house.cast.author, house.cast.colleague)
         house.attest(*people, professions=("10",))
+        with_helper(house.layout, house.server)
         command = [sys.executable, "-m", "colloque_salles", "--config", str(house.layout.config)]
         salles = Process(command, house.layout.logs / "salles.log")
+        helper = [sys.executable, "-m", "colloque_salles.cleaner", "--config", str(house.layout.config)]
+        cleaner = Process(helper, house.layout.logs / "cleaner.log")
+        cleaner.start()
         salles.start()
         homes = []
         for person in people:
@@ -88,6 +95,7 @@ async def ward(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ward]:
         finally:
             await colleague.close()
             salles.stop()
+            cleaner.stop()
 
 
 async def test_three_taps_open_a_room(ward: Ward) -> None:
@@ -181,6 +189,9 @@ async def test_an_opposition_closes_the_room(ward: Ward) -> None:
         await ward.author.say(room, "encore")
     erased = await ward.says(ward.author, "est effacé. Reçu", room=ward.home)
     assert "n° 1" in erased.body
+    receipt = json.loads((ward.house.layout.receipts / "receipt-000001.json").read_text())
+    assert {left["why"] for left in receipt["residue"]} <= {*EXPECTED.values()}
+    assert "server_identifiers" not in receipt["out_of_reach"]
     with pytest.raises(HomeRefused):
         await ward.colleague.home.download(copy.content)
     with pytest.raises(HomeRefused):

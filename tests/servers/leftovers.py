@@ -13,10 +13,11 @@ import sys
 import urllib.request
 from collections.abc import Iterable
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
+import aiohttp
 import psycopg2
 from mautrix.util.async_db import Database
 
@@ -64,10 +65,13 @@ class Place:
         self.anne, self.bob = (server.register(name, secrets.token_urlsafe()) for name in ("anne", "bob"))
         self.rooms: list[RoomId] = []
         self.eraser: Eraser
+        self.alone: Eraser
+        """One whose configuration knows no helper."""
         self.jobs: Jobs
         self.patients: PatientRooms
         self.incidents: Incidents
         self.home: NioHome
+        self.session: aiohttp.ClientSession
         self.db: Database
 
     def call(self, method: str, path: str, body: Any = None, token: str | None = None) -> Any:
@@ -157,16 +161,16 @@ class Place:
             await self.patients.heard(filled.room, EventId(event), readable=True, files=(mxc,))
         kept = await self.patients.get(filled.room)
         assert kept is not None
-        await self.eraser.start(replace(kept))
+        await self.eraser.start(kept)
 
     async def row(self, room: RoomId) -> ErasureRow | None:
         return next((row for row in await self.jobs.under_way() if row.room == room), None)
 
-    async def erased(self, *rooms: Filled, within: float = 90.0) -> list[dict[str, Any]]:
+    async def erased(self, *rooms: Filled, by: Eraser | None = None, within: float = 90.0) -> list[dict[str, Any]]:
         """Go on until these rooms' jobs are over; every receipt so far, the newest last."""
         async with asyncio.timeout(within):
             while {row.room for row in await self.jobs.under_way()} & {filled.room for filled in rooms}:
-                await self.eraser.go_on()
+                await (by or self.eraser).go_on()
                 await asyncio.sleep(0.1)
         return self.receipts()
 

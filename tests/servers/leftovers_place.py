@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,8 +17,7 @@ from ruamel.yaml import YAML
 
 from colloque.book import read_secret
 from colloque.clock import SystemClock
-from colloque.config import CleanerConfig, Config, load
-from colloque.identity import MxcUri
+from colloque.config import Config, load
 from colloque.matrix.admin import SynapseAdmin
 from colloque.matrix.nio_home import NioHome
 from colloque.store.handled import Handled
@@ -28,7 +29,7 @@ from colloque.store.schema import open_database
 from colloque_demo import settings
 from colloque_demo.homeserver import Homeserver
 from colloque_demo.layout import Layout
-from colloque_salles import app
+from colloque_salles.app import still_served
 from colloque_salles.cleaning import Cleaning
 from colloque_salles.erase import Eraser
 from colloque_salles.jobs import Jobs
@@ -41,6 +42,7 @@ from tests.servers.leftovers import Place
 
 ROLES = Path(__file__).parents[2] / "deploy/cleaner-roles.sql"
 EXTRA = {
+    "enable_authenticated_media": False,  # files are given to nobody in particular too
     "alias_creation_rules": [{"action": "allow"}],
     "encryption_enabled_by_default_for_room_type": "off",
     "background_updates": {"sleep_enabled": False},
@@ -64,7 +66,7 @@ async def a_place(root: Path, postgres: str | None = None) -> AsyncIterator[Plac
         ports = settings.Ports.choose()
         server = Homeserver(layout.synapse, settings.SERVER_NAME, ports.synapse)
         layout.secret("ca.pem").write_text("")
-        config = settings.write_config(layout, ports, server.url, layout.secret("ca.pem"))
+        settings.write_config(layout, ports, server.url, layout.secret("ca.pem"))
         database = postgres or f"sqlite:{server.folder / 'homeserver.db'}"
         server.configure(
             appservices=settings.appservices(layout), extra=EXTRA, database=_database(postgres) if postgres else None
@@ -75,13 +77,10 @@ async def a_place(root: Path, postgres: str | None = None) -> AsyncIterator[Plac
             with closing(psycopg2.connect(postgres)) as db:
                 db.cursor().execute(ROLES.read_text(encoding="utf-8"))
                 db.commit()
-        roles = (as_role(postgres, "colloque_cleaner"), as_role(postgres, "colloque_reader")) if postgres else ()
-        delete, read = roles or (database, database)
-        helper = CleanerConfig(delete, read, server.folder / "media", layout.state("cleaner"))
-        raw = {name: str(getattr(helper, name)) for name in ("database", "reader", "media", "state_dir")}
-        config = _with_helper(layout, raw)
+        config = with_helper(layout, server, postgres)
         place = Place(layout, server, database, config)
         session = await undo.enter_async_context(aiohttp.ClientSession())
+        place.session = session
         await _open(place, session, undo)
         place.helper.start()
         undo.callback(place.helper.stop)
@@ -89,9 +88,16 @@ async def a_place(root: Path, postgres: str | None = None) -> AsyncIterator[Plac
         yield place
 
 
-def _with_helper(layout: Layout, helper: dict[str, str]) -> Config:
+def with_helper(layout: Layout, server: Homeserver, postgres: str | None = None) -> Config:
+    """Write the helper's section into the configuration."""
+    database = postgres or f"sqlite:{server.folder / 'homeserver.db'}"
     raw = YAML().load(layout.config.read_text(encoding="utf-8"))
-    raw["salles"]["cleaner"] = helper
+    raw["salles"]["cleaner"] = {
+        "database": as_role(database, "colloque_cleaner") if postgres else database,
+        "reader": as_role(database, "colloque_reader") if postgres else database,
+        "media": str(server.folder / "media"),
+        "state_dir": str(layout.state("cleaner")),
+    }
     with layout.config.open("w", encoding="utf-8") as out:
         YAML().dump(raw, out)
     return load(layout.config)
@@ -127,6 +133,8 @@ async def _open(place: Place, session: aiohttp.ClientSession, undo: AsyncExitSta
     place.jobs, place.patients = Jobs(place.db), PatientRooms(place.db)
     place.incidents = Incidents(place.db, clock)
     place.eraser = an_eraser(place, session, journal, config)
+    without = replace(config, salles=replace(config.salles, cleaner=None))
+    place.alone = an_eraser(place, session, journal, without)
 
 
 def an_eraser(place: Place, session: aiohttp.ClientSession, journal: Journal, config: Config) -> Eraser:
@@ -144,9 +152,6 @@ def an_eraser(place: Place, session: aiohttp.ClientSession, journal: Journal, co
         retry_s=1,
     )
 
-    async def still_served(mxc: MxcUri) -> bool:
-        return await app._still_served(place, mxc)  # type: ignore[arg-type]
-
     return Eraser(
         admin=admin,
         patients=place.patients,
@@ -159,7 +164,7 @@ def an_eraser(place: Place, session: aiohttp.ClientSession, journal: Journal, co
         clock=SystemClock(),
         signer=Signer(config.salles.receipt_key, config.salles.receipts),
         store=place.home,
-        still_served=still_served,
+        still_served=partial(still_served, place.home.api),
         cleaning=cleaning,
         config=config,
     )
