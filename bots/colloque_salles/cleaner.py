@@ -14,7 +14,6 @@ import resource
 import signal
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from colloque import logs
@@ -67,8 +66,7 @@ async def _serve(config: Config) -> None:
         logs.event(logger, "cleaner.started")
         await stop.wait()
     finally:
-        with suppress(ColloqueError):
-            await server.stop()
+        await server.stop()
         await work.close()
         logs.event(logger, "cleaner.stopped")
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from colloque.cli.receipt import _SAYS
 from colloque.rooms.erasure import Residue
 from colloque.rooms.leftovers import (
     CONSULTED,
@@ -20,6 +21,7 @@ from colloque.rooms.leftovers import (
     NOT_REVIEWED,
     REVIEWED,
     UNEXPECTED,
+    UNREADABLE,
     as_code,
     is_expected,
     why,
@@ -96,3 +98,8 @@ def test_every_place_has_a_reason_that_a_receipt_may_hold() -> None:
     assert why("threads", reviewed=True) == NOT_REMOVED
     assert why("threads", reviewed=False) == NOT_REVIEWED
     assert why("access_tokens", reviewed=True) == UNEXPECTED
+
+
+def test_the_command_has_words_for_every_reason() -> None:
+    reasons = {why(place, reviewed=reviewed) for place in (*LISTED, *EXPECTED, "x") for reviewed in (True, False)}
+    assert {*reasons, UNREADABLE} <= set(_SAYS)
