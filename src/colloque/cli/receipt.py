@@ -27,7 +27,7 @@ _SAYS = {
     "files_in_unread_events": "files named only by events that could not be decrypted",
     "residue": "what was kept on purpose or left, listed here",
     "backups": "backups, until they expire",
-    "database_log": "the database's own log and free pages, until they are recycled",
+    "database_log": "the database's own log, free pages and statistics, until they are recycled",
     "members_devices": "copies on members' devices",
     "screenshots_and_prints": "screenshots and prints",
     "server_identifiers": "identifiers of the room, its events and members in Synapse's side tables (not looked at)",
