@@ -37,7 +37,7 @@ from colloque_salles.store_life import RoomLife
 from colloque_salles.tables import salles_upgrades
 
 STUCK_S = 600.0
-"""An erasure that has not moved for that long is an incident."""
+"""An erasure that has been at one step for that long is an incident."""
 LOOK_S = 2.0
 """Between two looks at who was taken out or got their access back, who may open rooms, and who has not come."""
 ERASURE_INCIDENT = "erasure.stuck"
@@ -48,7 +48,7 @@ class SallesService(Service):
 
     def __init__(self, config: Config) -> None:
         super().__init__("salles", config, config.salles)
-        self._erasing: dict[str, float] = {}
+        self._erasing: dict[tuple[str, str], float] = {}
 
     async def open(self, stack: AsyncExitStack) -> None:
         """Connect everything, then listen and sweep."""
@@ -141,7 +141,8 @@ class SallesService(Service):
         while not self.stop.is_set():
             await sweep.once()
             now = monotonic()
-            self._erasing = {row.room: self._erasing.get(row.room, now) for row in await jobs.under_way()}
+            at = [(row.room, row.step) for row in await jobs.under_way()]
+            self._erasing = {each: self._erasing.get(each, now) for each in at}
             if self._stuck():
                 await parts.incidents.open(ERASURE_INCIDENT, texts.INCIDENT_STUCK)
             else:
