@@ -16,6 +16,7 @@ from colloque.config import Config
 from colloque.directory.open import open_directory
 from colloque.errors import HomeRefused
 from colloque.identity import MxcUri, parse_user_id
+from colloque.matrix.api import MatrixApi
 from colloque.matrix.home import Heard, MemberChange, text
 from colloque.rights import Rights
 from colloque.rooms.mark import ADMIN_KEY, RoomKind, home_key
@@ -24,10 +25,12 @@ from colloque.sockets import Server
 from colloque_salles import texts
 from colloque_salles.anchoring import Anchoring
 from colloque_salles.caring import open_care
+from colloque_salles.cleaning import Cleaning
 from colloque_salles.erase import Eraser
 from colloque_salles.expire import Sweep
 from colloque_salles.hearing import Ledger
 from colloque_salles.jobs import Jobs
+from colloque_salles.own_stores import OwnStores
 from colloque_salles.receipts import Signer
 from colloque_salles.store import PatientRooms
 from colloque_salles.store_anchors import Anchors
@@ -36,7 +39,7 @@ from colloque_salles.store_life import RoomLife
 from colloque_salles.tables import salles_upgrades
 
 STUCK_S = 600.0
-"""An erasure that has not moved for that long is an incident."""
+"""An erasure that has been at one step for that long is an incident."""
 LOOK_S = 2.0
 """Between two looks at who was taken out or got their access back, who may open rooms, and who has not come."""
 ERASURE_INCIDENT = "erasure.stuck"
@@ -47,7 +50,7 @@ class SallesService(Service):
 
     def __init__(self, config: Config) -> None:
         super().__init__("salles", config, config.salles)
-        self._erasing: dict[str, float] = {}
+        self._erasing: dict[tuple[str, str], float] = {}
 
     async def open(self, stack: AsyncExitStack) -> None:
         """Connect everything, then listen and sweep."""
@@ -68,7 +71,17 @@ class SallesService(Service):
             clock=parts.clock,
             signer=Signer(own.receipt_key, own.receipts),
             store=parts.home,
-            still_served=partial(_still_served, parts),
+            still_served=partial(still_served, parts.home.api),
+            cleaning=Cleaning(
+                config=config,
+                admin=parts.admin,
+                patients=patients,
+                jobs=jobs,
+                incidents=parts.incidents,
+                forget_keys=parts.home.forget_room_keys,
+                own=OwnStores(own),
+                clock=parts.clock,
+            ),
             config=config,
         )
         directory = open_directory(config.annuaire.directory, parts.clock)
@@ -136,7 +149,8 @@ class SallesService(Service):
         while not self.stop.is_set():
             await sweep.once()
             now = monotonic()
-            self._erasing = {row.room: self._erasing.get(row.room, now) for row in await jobs.under_way()}
+            at = [(row.room, row.step) for row in await jobs.under_way()]
+            self._erasing = {each: self._erasing.get(each, now) for each in at}
             if self._stuck():
                 await parts.incidents.open(ERASURE_INCIDENT, texts.INCIDENT_STUCK)
             else:
@@ -174,12 +188,14 @@ class SallesService(Service):
             await parts.rooms.put(mark.key, heard.room, mark.kind, mark.owner)
 
 
-async def _still_served(parts: Parts, mxc: MxcUri) -> bool:
-    """Whether the homeserver still gives the file to an account of ours."""
-    try:
-        await parts.home.api.download(mxc)
-    except HomeRefused as error:
-        if error.status == 404:
-            return False
-        raise
-    return True
+async def still_served(api: MatrixApi, mxc: MxcUri) -> bool:
+    """Whether the homeserver still gives the file: to an account of ours, or to nobody in particular."""
+    for ask, no in ((api.download, {404}), (api.download_as_nobody, {401, 403, 404})):
+        try:
+            await ask(mxc)
+        except HomeRefused as error:
+            if error.status not in no:
+                raise
+        else:
+            return True
+    return False

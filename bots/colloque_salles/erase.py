@@ -6,6 +6,8 @@ The job lives in the database; every step may be run again after a crash:
     files    delete each file of the ledger, and every copy made of the room; files that a living room knows too are
              kept and counted
     verify   the room and each file are asked for again
+    clean    what Synapse leaves in its side tables goes (see `cleaning`)
+    scan     everything is looked at with other eyes
     receipt  signed, chained to the previous one, kept in the database, then written as a file
     forget   our own rows, the bot's keys of the room, and last the key that could name it in the journal
 """
@@ -30,6 +32,7 @@ from colloque.store.handled import Handled
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque.store.rooms import Rooms
+from colloque_salles.cleaning import SIDE_TABLES, Cleaning
 from colloque_salles.jobs import ErasureRow, Jobs, ReceiptRow
 from colloque_salles.receipts import Signer
 from colloque_salles.store import Kept, PatientRooms
@@ -64,6 +67,7 @@ class Eraser:
         signer: Signer,
         store: Forgetful,
         still_served: Callable[[MxcUri], Awaitable[bool]],
+        cleaning: Cleaning,
         config: Config,
     ) -> None:
         self._admin = admin
@@ -78,6 +82,7 @@ class Eraser:
         self._signer = signer
         self._store = store
         self._still_served = still_served
+        self._cleaning = cleaning
         self._me = config.bot("salles")
         self._bots = frozenset(config.bots)
         self._ghosts = config.mssante.ghost_prefix
@@ -85,6 +90,8 @@ class Eraser:
             "delete": self._delete,
             "files": self._files,
             "verify": self._verify,
+            "clean": self._clean,
+            "scan": self._scan,
             "receipt": self._receipt,
             "forget": self._forget,
         }
@@ -159,6 +166,7 @@ class Eraser:
         if await self._admin.room(row.room) is None:
             await self._jobs.at_step(row.room, "files")
             return
+        await self._cleaning.before(row, await self._stored(row))
         await self._admin.delete_room(row.room)
 
     async def _files(self, row: ErasureRow) -> None:
@@ -173,7 +181,13 @@ class Eraser:
         elif served:
             await self._jobs.at_step(row.room, "files")
         else:
-            await self._jobs.at_step(row.room, "receipt")
+            await self._jobs.at_step(row.room, "clean")
+
+    async def _clean(self, row: ErasureRow) -> None:
+        await self._cleaning.clean(row, await self._stored(row))
+
+    async def _scan(self, row: ErasureRow) -> None:
+        await self._cleaning.scan(row, await self._stored(row))
 
     async def _stored(self, row: ErasureRow) -> list[MxcUri]:
         """The files that people shared; uncounted in the receipt, the room's own picture and the copies of it.
@@ -200,7 +214,7 @@ class Eraser:
             files_deleted=len(found["files"]),
             undecryptable=found["undecryptable"],
             residue=_residue(found),
-            out_of_reach=(*OUT_OF_REACH, "server_identifiers"),
+            out_of_reach=(*OUT_OF_REACH, *found.get("unseen", [SIDE_TABLES])),
             previous=json.loads(previous)["hash"] if previous else GENESIS,
             archived=found.get("archived", ""),
         )
@@ -213,6 +227,7 @@ class Eraser:
             self._signer.write(receipt.serial, receipt.body)
             await self._jobs.written(receipt.serial)
         act = self._journal.begin("room.erase", actor="system", ref=row.manifest["ref"])
+        await self._cleaning.forget(row.room)
         await self._store.forget_room_keys(row.room)
         await self._handled.forget_room(row.room)
         await self._rooms.forget(row.room)
@@ -222,4 +237,5 @@ class Eraser:
 
 
 def _residue(found: dict[str, Any]) -> tuple[Residue, ...]:
-    return tuple(Residue("kept_files", count, why) for why, count in sorted(found["kept_files"].items()))
+    kept = (Residue("kept_files", count, why) for why, count in sorted(found["kept_files"].items()))
+    return (*kept, *(Residue(*left) for left in found.get("left", ())))

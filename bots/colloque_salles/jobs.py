@@ -8,7 +8,7 @@ from typing import Any
 
 from mautrix.util.async_db import Database
 
-from colloque.identity import RoomId, UserId
+from colloque.identity import EventId, RoomId, UserId
 from colloque.rooms.patient_room import RoomState
 from colloque.store.schema import transaction
 
@@ -17,6 +17,8 @@ _OF_A_ROOM = (
     *("archive", "archive_mail", "proposal", "invited", "erasure", "patient_room"),
 )
 """Tables with rows about a room; the last ones last."""
+DROPPED_LAST = frozenset({*_OF_A_ROOM, "bot_room", "room_key", "seen_event"})
+"""Where this service itself still names a room until its erasure's very last step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,19 @@ class Jobs:
     async def at_step(self, room: RoomId, step: str) -> None:
         """Move a job on."""
         await self._db.execute("UPDATE erasure SET step = $2 WHERE room = $1", room, step)
+
+    async def noted(self, room: RoomId, step: str, found: dict[str, Any]) -> None:
+        """Move a job on, with what was found on the way (it replaces what was found before under these names)."""
+        async with transaction(self._db) as conn:
+            row = await conn.fetchrow("SELECT manifest FROM erasure WHERE room = $1", room)
+            if row is not None:
+                manifest = json.dumps(json.loads(row["manifest"]) | found)
+                await conn.execute("UPDATE erasure SET step = $2, manifest = $3 WHERE room = $1", room, step, manifest)
+
+    async def events(self, room: RoomId) -> list[EventId]:
+        """The room's events that this service heard."""
+        rows = await self._db.fetch("SELECT event FROM ledger_event WHERE room = $1 ORDER BY event", room)
+        return [EventId(row["event"]) for row in rows]
 
     async def forget(self, room: RoomId) -> None:
         """Drop every row about the room; the last step of its erasure."""

@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from colloque.config_checks import cross_checks
+from colloque.config_cleaner import CleanerConfig
 from colloque.config_entry import EntryConfig
 from colloque.config_mssante import AntivirusConfig, MailServerConfig, MssanteConfig
 from colloque.config_psc import PscConfig
@@ -26,9 +27,9 @@ from colloque.identity import UserId
 from colloque.reading import section
 
 __all__ = [
-    "AdminConfig", "AnnuaireConfig", "AntivirusConfig", "Config", "FederationConfig", "FhirConfig", "HomeserverConfig",
-    "LifetimeConfig", "Listen", "MailServerConfig", "MssanteConfig", "SallesConfig", "SecretsConfig", "ServiceConfig",
-    "SocketsConfig", "load", "read",
+    "AdminConfig", "AnnuaireConfig", "AntivirusConfig", "CleanerConfig", "Config", "FederationConfig", "FhirConfig",
+    "HomeserverConfig", "LifetimeConfig", "Listen", "MailServerConfig", "MssanteConfig", "SallesConfig",
+    "SecretsConfig", "ServiceConfig", "SocketsConfig", "load", "read",
 ]  # fmt: skip
 
 
@@ -189,6 +190,8 @@ class SallesConfig(ServiceConfig):
     """Ed25519 private key (PEM) that signs receipts; its public half is written beside the receipts."""
     lifetime: LifetimeConfig = field(kw_only=True, default_factory=LifetimeConfig)
     sweep_s: float = field(kw_only=True, default=60.0)
+    cleaner: CleanerConfig | None = field(kw_only=True, default=None)
+    """None: what Synapse's own deletion leaves stays, and receipts say so."""
 
 
 @dataclass(frozen=True, slots=True)

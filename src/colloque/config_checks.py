@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from colloque.config_cleaner import cleaner_checks
 from colloque.config_entry import entry_checks
 from colloque.config_mssante import mssante_checks
 from colloque.config_psc import psc_checks
@@ -41,6 +42,8 @@ def cross_checks(config: Config) -> list[Problem]:
         out += psc_checks(config.mssante.psc, "mssante.psc", partial(_keeps_key, test=config.test))
     out += _annuaire_checks(config)
     out += _lifetime_checks(config.salles.lifetime)
+    if config.salles.cleaner is not None:
+        out += cleaner_checks(config.salles.cleaner)
     names = [config.annuaire.localpart, config.salles.localpart, config.mssante.localpart]
     if len(set(names)) != len(names):
         out.append(Problem("salles.localpart", "the three bots must have three names"))

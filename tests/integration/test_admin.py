@@ -142,6 +142,7 @@ async def test_accounts_are_made_locked_and_signed_out(synapse: Homeserver, sess
 def test_nothing_else_can_be_called() -> None:
     public = {name for name in vars(SynapseAdmin) if not name.startswith("_")}
     assert public == {
-        "close_sessions", "create", "delete_media", "delete_room", "deletion", "deletions", "display_name", "exists",
-        "lock", "media_uploader", "memberships", "room", "rooms_of", "sessions", "set_display_name", "users",
+        "close_sessions", "create", "delete_media", "delete_report", "delete_room", "deletion", "deletions",
+        "display_name", "exists", "lock", "media_uploader", "memberships", "reports",
+        "room", "rooms_of", "sessions", "set_display_name", "users",
     }  # fmt: skip

@@ -14,6 +14,7 @@ from colloque.errors import HomeRefused
 from colloque.identity import MxcUri
 from colloque.matrix.home import Incoming
 from colloque.rooms.keeping import Proof
+from colloque.rooms.leftovers import EXPECTED
 from tests.pdfa import faults, text_of
 from tests.servers.patient_ward import Ward, a_ward
 from tests.waiting import until
@@ -61,6 +62,8 @@ async def test_an_opposition_closes_the_room_which_is_archived_then_erased_on_a_
         with pytest.raises(HomeRefused):
             await ward.author.api.download(MxcUri(mxc))
     assert receipt["archived"] == Proof.FILED
+    assert {left["why"] for left in receipt["residue"]} <= {*EXPECTED.values()}
+    assert "server_identifiers" not in receipt["out_of_reach"]
     assert "plaie" not in "".join(h.body for _, h in ward.author.heard if isinstance(h, Incoming) and h.room != room)
 
 

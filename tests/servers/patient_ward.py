@@ -21,6 +21,7 @@ from colloque.rooms.mark import RoomKind, RoomMark, home_key
 from colloque_demo.clinician import Clinician
 from tests.servers.bridge import a_house
 from tests.servers.bridge_house import House
+from tests.servers.leftovers_place import with_helper
 from tests.servers.process import Process
 
 
@@ -89,8 +90,12 @@ async def a_ward(folder: Path) -> AsyncIterator[Ward]:
     async with a_house(folder) as house:
         people = (house.cast.author, house.cast.colleague)
         house.attest(*people, professions=("10",))
+        with_helper(house.layout, house.server)
         command = [sys.executable, "-m", "colloque_salles", "--config", str(house.layout.config)]
         salles = Process(command, house.layout.logs / "salles.log")
+        helper = [sys.executable, "-m", "colloque_salles.cleaner", "--config", str(house.layout.config)]
+        cleaner = Process(helper, house.layout.logs / "cleaner.log")
+        cleaner.start()
         salles.start()
         house.bridge.start()
         await house.well()
@@ -106,4 +111,5 @@ async def a_ward(folder: Path) -> AsyncIterator[Ward]:
         finally:
             await colleague.close()
             salles.stop()
+            cleaner.stop()
             house.bridge.stop()

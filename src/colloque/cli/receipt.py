@@ -25,12 +25,20 @@ _SAYS = {
     "room_left": "the room is still on the homeserver",
     "files_left": "files are still on the homeserver",
     "files_in_unread_events": "files named only by events that could not be decrypted",
-    "residue": "what was kept on purpose, listed as residue",
+    "residue": "what was kept on purpose or left, listed here",
     "backups": "backups, until they expire",
-    "database_log": "the database's own log and free pages, until they are recycled",
+    "database_log": "the database's own log, free pages and statistics, until they are recycled",
     "members_devices": "copies on members' devices",
     "screenshots_and_prints": "screenshots and prints",
-    "server_identifiers": "identifiers of the room, its events and members in Synapse's side tables (never texts)",
+    "server_identifiers": "identifiers of the room, its events and members in Synapse's side tables (not looked at)",
+    "of_members": "kept by members in their own account",
+    "dropped_in_1_day": "Synapse drops it within a day",
+    "dropped_in_7_days": "Synapse drops it within seven days",
+    "blocked_on_purpose": "an administrator barred the room",
+    "not_removed": "should have gone",
+    "unexpected": "no rule expects it",
+    "schema_not_reviewed": "not cleaned: this version of Synapse's schema was not reviewed",
+    "not_readable": "could not be looked at",
 }
 _KEPT = {
     "": "the receipt is of a time when nothing was archived",
@@ -152,6 +160,7 @@ def _print(head: str, raw: dict[str, Any]) -> None:
         f"  the conversation: {_KEPT.get(code := raw.get('archived', ''), code)}",
         *(f"  proven: {_SAYS.get(code, code)}" for code in raw["proven"]),
         *(f"  not proven, or out of reach: {_SAYS.get(code, code)}" for code in raw["not_proven"]),
+        *(f"  left: {r['count']} in {r['name']}: {_SAYS.get(r['why'], r['why'])}" for r in raw["residue"]),
     ]
     sys.stdout.write("\n".join(lines) + "\n")
 

@@ -157,6 +157,29 @@ class SynapseAdmin:
         answer = await self._api.call("DELETE", path(_V2, "rooms", room), {"purge": True, "block": False})
         return str(answer["delete_id"])
 
+    async def reports(self, room: RoomId) -> list[int]:
+        """Reports of the room's events, by number: each holds a person's words and a copy of the event.
+
+        Synapse lists them as long as it has the room.
+        """
+        found: list[int] = []
+        query = {"room_id": room, "limit": str(_PAGE), "dir": "f"}
+        while True:
+            page = await self._api.call("GET", path(_V1, "event_reports"), query=query)
+            # Synapse looks for rooms whose id holds this one.
+            found += [int(raw["id"]) for raw in page["event_reports"] if raw["room_id"] == room]
+            if "next_token" not in page:
+                return found
+            query["from"] = str(page["next_token"])
+
+    async def delete_report(self, number: int) -> None:
+        """Delete one; no error when it is already gone."""
+        try:
+            await self._api.call("DELETE", path(_V1, "event_reports", str(number)))
+        except HomeRefused as error:
+            if error.status != 404:
+                raise
+
     async def deletion(self, delete_id: str) -> Deletion | None:
         """How far a deletion has come; None when the server has forgotten it (it keeps them 7 days)."""
         try:

@@ -1,0 +1,75 @@
+"""`python -m colloque_salles.cleaner --config FILE`: the helper on Synapse's host, which erases what Synapse leaves.
+
+Asked by @salles only, on its Unix socket. It deletes by the reviewed list (`colloque.rooms.leftovers`), for rooms that
+Synapse no longer has, and looks for what is left. It has no token, and reaches no network but the database.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import resource
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from colloque import logs
+from colloque.config import Config, load
+from colloque.errors import ColloqueError, ConfigError, Problem
+from colloque.sockets import Server, Verb
+from colloque_salles.cleaner_work import SLOW_S, Work
+
+CLEANER = "cleaner"
+"""Its socket's name."""
+
+logger = logging.getLogger(__name__)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run until SIGTERM or SIGINT; the exit code (78 when the configuration is wrong, 1 when another one runs)."""
+    parser = argparse.ArgumentParser(prog="colloque_salles.cleaner")
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE")
+    parser.add_argument("--log-level", default="INFO", choices=["INFO", "WARNING", "ERROR"])
+    args = parser.parse_args(argv)
+    os.umask(0o077)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        config = load(args.config)
+        logs.setup("salles-cleaner", args.log_level)
+        asyncio.run(_serve(config))
+    except ConfigError as error:
+        for problem in error.problems:
+            sys.stderr.write(f"{problem}\n")
+        return ConfigError.exit_code
+    except ColloqueError as error:
+        sys.stderr.write(f"{logs.describe(error)}\n")
+        return 1
+    return 0
+
+
+async def _serve(config: Config) -> None:
+    own = config.salles.cleaner
+    if own is None:
+        raise ConfigError([Problem("salles.cleaner", "is missing: there is nothing to clean")])
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    work = Work(own)
+    verbs: dict[str, Verb] = {"note": work.note, "clean": work.clean, "look": work.look, "forget": work.forget}
+    slow = dict.fromkeys(("note", "clean"), SLOW_S)
+    server = Server(config.socket(CLEANER), config.sockets.uids, {"salles": verbs}, slow=slow)
+    try:
+        await server.start()
+        logs.event(logger, "cleaner.started")
+        await stop.wait()
+    finally:
+        await server.stop()
+        await work.close()
+        logs.event(logger, "cleaner.stopped")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
