@@ -8,14 +8,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 
 from colloque.attestation import Attestation
 from colloque.book import AttestationBook
-from colloque.clock import Clock
+from colloque.clock import Clock, to_millis
 from colloque.commands import Call, parse
 from colloque.directory.lookup import Directory
-from colloque.errors import HomeRefused, NotFound, Temporary
-from colloque.identity import EventId, MssanteAddress, RoomId
+from colloque.errors import HomeRefused, Inconsistent, NotFound, Temporary
+from colloque.identity import EventId, MssanteAddress, RoomId, server_of
 from colloque.logs import event as log_event
 from colloque.rooms.archive import What
 from colloque.rooms.keeping import Due, KeepingRule, Proof, due, is_late
@@ -34,7 +35,7 @@ from colloque_salles.packing import files_of, item_of, pack
 from colloque_salles.printing import parts
 from colloque_salles.standing_in import StandingIn
 from colloque_salles.store import Kept, PatientRooms
-from colloque_salles.store_archive import Archive, Archives
+from colloque_salles.store_archive import Archive, Archives, Asks
 from colloque_salles.store_copies import Copies
 
 FAILED = "archive.failed"
@@ -112,8 +113,10 @@ class Archiving:
         who = self._addressee(kept, archive)
         if who is not None and (archive is None or archive.referent != who.user):
             await self._announce(kept, who, archive)
-        elif archive is not None:
-            await self._go_on(kept, archive)
+        elif archive is not None and archive.sent_at is not None:
+            await self._watch(kept, archive)
+        elif archive is not None and who is not None:
+            await self._go_on(kept, archive, who)
 
     def _who_is_waited_for(self, kept: Kept) -> str:
         """The referent's name, else that of somebody in the room who may say it; empty when nobody can."""
@@ -134,10 +137,13 @@ class Archiving:
             if held is not None:
                 return held
         away = self._standing_in.of(room.opener)
-        instead = away.by if away is not None and away.by in room.members else room.opener
-        people = [self._book.of(user, now) for user in dict.fromkeys((instead, room.opener, *room.members))]
-        able = (held for held in people if held is not None)
-        return next((held for held in able if held.user == room.opener or may_lead(held)), None)
+        inside = room.members or (room.opener,)
+        first = (away.by, room.opener) if away is not None else (room.opener,)
+        people = [self._book.of(user, now) for user in dict.fromkeys((*first, *room.members)) if user in inside]
+        able = [held for held in people if held is not None and (held.user == room.opener or may_lead(held))]
+        # Who is of another server can tap nothing in a closed room: somebody of ours is asked, where there is one.
+        ours = [held for held in able if server_of(held.user) == server_of(self._home.user)]
+        return next(iter([*ours, *able]), None)
 
     def boxes(self, held: Attestation) -> list[MssanteAddress]:
         """Somebody's own mailboxes, in the order in which they are numbered."""
@@ -153,6 +159,8 @@ class Archiving:
         room, attempt = kept.room.room, before.attempt + 1 if before is not None else 1
         if before is not None:
             await self._handing.withdraw(before)
+            if before.referent != held.user:
+                await self._handing.say(kept, before.referent, says.taken_over(kept.words), once=f"over-{attempt}")
         boxes = self.boxes(held)
         chosen = await self._archives.box(held.user)
         box = next((each for each in boxes if each.value == chosen), boxes[0] if len(boxes) == 1 else None)
@@ -161,20 +169,21 @@ class Archiving:
         signs = (*(NUMBERS[: len(boxes)] if len(boxes) > 1 else ()), says.NOTHING)
 
         async def keep(event: EventId) -> None:
-            await self._archives.begin(room, held.user, attempt, event, box, at_home=not boxes)
+            await self._archives.begin(room, held.user, attempt, boxes, box)
+            await self._archives.asked(room, event, Asks.COMING)
 
         await self._handing.say(kept, held.user, words, once=f"archive-{attempt}", signs=signs, keep=keep)
 
-    async def _go_on(self, kept: Kept, archive: Archive) -> None:
+    async def _go_on(self, kept: Kept, archive: Archive, who: Attestation) -> None:
         assert kept.room.closed_at is not None
-        if archive.sent_at is not None:
-            await self._watch(kept, archive)
-        elif not kept.close_heard or self._clock.now() < kept.room.closed_at + self._rule.linger:
+        if not kept.close_heard or self._clock.now() < kept.room.closed_at + self._rule.linger:
             return
-        elif not archive.made:
+        if not archive.made:
             await self._make(kept, archive)
         elif archive.at_home:
             await self._handing.bring_home(kept, archive)
+        elif archive.address is not None and archive.address not in self.boxes(who):
+            await self._announce(kept, who, archive)  # it is theirs no more
         elif archive.address is not None:
             await self._handing.mail(kept, archive, archive.address)
 
@@ -188,6 +197,8 @@ class Archiving:
                 raise
             await self._prove(kept, archive, Proof.UNREACHABLE)
             return
+        if not said.lines and kept.room.last_activity > kept.room.opened_at:
+            raise Inconsistent("somebody wrote in a room, and its history is empty")
         if all(line.what is What.TEXT and isinstance(parse(line.text), Call) for line in said.lines):  # to us alone
             await self._prove(kept, archive, Proof.NOTHING_SAID)
             return
@@ -202,9 +213,10 @@ class Archiving:
         files, unread = files_of(said.lines)
         mails, big = pack([*items, *files], self._limit)
         left = [*unread, *(item.name for item in big)]
-        if archive.at_home:
+        at_home = archive.at_home or any(item.ours for item in big)
+        if at_home:
             mails, left = [items], [*unread, *(item.name for item in files)]
-        await self._archives.made(room, mails, left)
+        await self._archives.made(room, mails, left, at_home=at_home)
 
     async def _watch(self, kept: Kept, archive: Archive) -> None:
         now = self._clock.now()
@@ -214,21 +226,35 @@ class Archiving:
                 await self._archives.delivered(archive.room, now)
             if arrived is not False:
                 return
-        away = self._standing_in.of(archive.referent)
-        kept_since = archive.keeping if away is None else archive.keeping.from_(away.until)
-        match due(kept_since, self._keeping, now):
+        if await self._is_away(archive, now):
+            return
+        match due(archive.keeping, self._keeping, now):
             case Due.REMIND:
                 await self._remind(kept, archive)
             case Due.PROVEN:
                 await self._prove(kept, archive, Proof.DELIVERED)
 
+    async def _is_away(self, archive: Archive, now: datetime) -> bool:
+        """Noted as soon as it is known: their time begins when they are back, be it earlier than they said."""
+        away = self._standing_in.of(archive.referent)
+        before = archive.not_before
+        if away is not None and before != away.until:
+            await self._archives.not_before(archive.room, away.until)
+        elif away is None and before is not None and before > now:
+            await self._archives.not_before(archive.room, now)
+        else:
+            return away is not None
+        return True
+
     async def _remind(self, kept: Kept, archive: Archive) -> None:
         async def keep(event: EventId) -> None:
             await self._archives.reminded(archive.room, event, self._clock.now())
 
-        alone = archive.whole and archive.delivered_at is not None
+        known = archive.keeping
+        alone = known.whole and known.delivered_at is not None
         words = says.reminder(kept.words, archive.left_out, erased_anyway=alone)
-        once, signs = f"archive-reminder-{archive.attempt}", (says.FILED, says.NOTHING)
+        once = f"archive-reminder-{archive.attempt}-{to_millis(known.delivered_at or known.handed_at)}"
+        signs = (says.FILED, says.NOTHING)
         await self._handing.say(kept, archive.referent, words, once=once, signs=signs, keep=keep)
 
     async def _prove(self, kept: Kept, archive: Archive, proof: Proof) -> None:
@@ -236,8 +262,8 @@ class Archiving:
         await self._handing.withdraw(archive)
         token = await self._keys.token(room, room)
         self._journal.note("room.archived", actor=archive.referent, room=token, outcome=proof.value)
-        await self._archives.prove(room, proof)
         await self._incidents.close(await self._late(room))
+        await self._archives.prove(room, proof)
 
     async def _late(self, room: RoomId) -> str:
         return f"archive.late.{await self._keys.token(room, room)}"

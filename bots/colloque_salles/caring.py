@@ -147,7 +147,6 @@ def open_care(
     archives, copies, invites = Archives(parts.db), Copies(parts.db), Invites(parts.db)
     sweep = Sweep(
         life=life,
-        archives=archives,
         holding=holding,
         jobs=jobs,
         incidents=parts.incidents,
@@ -221,7 +220,7 @@ def open_care(
         standing_in=standing_in,
         **common,
     )
-    filing = Filing(archives=archives, archiving=archiving, handing=handing, book=book, **seen)
+    filing = Filing(archives=archives, handing=handing, book=book, **seen)
     inviting = Inviting(invites=invites, book=book, **common)
     care_team = CareTeam(life=life, book=book, **seen)
     answering = (commands, leading, care_team, holding, prolonging, copying, offering, consent, inviting)

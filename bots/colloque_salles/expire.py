@@ -12,7 +12,6 @@ from colloque.errors import ColloqueError, HomeRefused, Temporary
 from colloque.identity import RoomId, digest
 from colloque.logs import event as log_event
 from colloque.matrix.home import Home, text
-from colloque.rooms.keeping import Proof
 from colloque.rooms.lifecycle import (
     Close,
     Erase,
@@ -33,7 +32,6 @@ from colloque_salles.holding import Holding
 from colloque_salles.jobs import Jobs
 from colloque_salles.prolonging import STEP, announce
 from colloque_salles.store import Kept, PatientRooms
-from colloque_salles.store_archive import Archives
 from colloque_salles.store_life import RoomLife
 
 MANY = "rooms.many"
@@ -53,7 +51,6 @@ class Sweep:
         home: Home,
         patients: PatientRooms,
         life: RoomLife,
-        archives: Archives,
         holding: Holding,
         jobs: Jobs,
         incidents: Incidents,
@@ -67,7 +64,6 @@ class Sweep:
         self._home = home
         self._patients = patients
         self._life = life
-        self._archives = archives
         self._holding = holding
         self._jobs = jobs
         self._incidents = incidents
@@ -178,9 +174,8 @@ class Sweep:
         except HomeRefused as error:
             if error.status not in {403, 404}:
                 raise
-            # The server no longer lets us into the room: there is nothing to hear any more, so erase what it keeps.
+            # The server lets us in no more: nothing is heard there. Whether the room is gone is seen when archiving.
             await self._patients.closed(room, self._clock.now(), None)
-            await self._archives.prove(room, Proof.UNREACHABLE)
             self._journal.end(act, "room_unreachable")
             return
         await self._patients.closed(room, self._clock.now(), said)

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from colloque.clock import Clock
-from colloque.errors import Refused
+from colloque.errors import BadInput, Refused
 from colloque.identity import EventId, MssanteAddress, RoomId, UserId, digest
 from colloque.logs import event as log_event
 from colloque.matrix.home import Home, reaction, text
@@ -67,8 +67,9 @@ class Handing:
         self._keys = keys
         self._clock = clock
         self._wait = wait
-        self.speaking = asyncio.Lock()
-        """Held while something is said and not yet kept."""
+        self._speaking = asyncio.Lock()
+        self._speaks_in = RoomId("")
+        """Where something is said, and perhaps not kept yet, while that is locked; where it was said last, else."""
 
     async def mail(self, kept: Kept, archive: Archive, to: MssanteAddress) -> None:
         """Queue its mails; what the bridge refuses is brought home in the next round. Raises Temporary."""
@@ -82,8 +83,10 @@ class Handing:
                     text=says.mail(kept.words, rank, len(mails), [item.name for item in items], archive.left_out),
                     files=[{"name": item.name, "mime": item.mime, "file": item.file} for item in items],
                 )
-            except Refused as refusal:
-                log_event(log, "archive.not_mailed", code=refusal.reason)
+            except (Refused, BadInput) as refusal:
+                log_event(
+                    log, "archive.not_mailed", code=refusal.reason if isinstance(refusal, Refused) else refusal.code
+                )
                 await self._go_home(archive)
                 return
         words = says.mailed(kept.words, to, len(mails), archive.left_out, self._wait)
@@ -141,14 +144,21 @@ class Handing:
         home = await self._rooms.get(home_key(user))
         return home.room if home is not None else kept.room.room
 
-    async def say(self, kept: Kept, user: UserId, words: str, *, once: str, signs: Sequence[str], keep: Keep) -> None:
-        """The message, the signs beneath it, and `keep` what it was. Raises HomeUnavailable, HomeRefused.
-
-        Whoever taps as soon as they see it waits for `speaking`: no tap is in vain.
-        """
+    async def say(
+        self, kept: Kept, user: UserId, words: str, *, once: str, signs: Sequence[str] = (), keep: Keep | None = None
+    ) -> None:
+        """The message, the signs beneath it, and `keep` what it was. Raises HomeUnavailable, HomeRefused."""
         where, ref = await self._place(kept, user), digest(f"{kept.room.room} {user} {once}")
-        async with self.speaking:
+        async with self._speaking:
+            self._speaks_in = where
             event = await self._home.send(where, text(words), txn=f"keep-{ref}")
             for place, sign in enumerate(signs):
                 await self._home.send(where, reaction(event, sign), txn=f"keep-{ref}-{place}", type_="m.reaction")
-            await keep(event)
+            if keep is not None:
+                await keep(event)
+
+    async def said(self, room: RoomId) -> None:
+        """Whoever taps there as soon as they see a message waits until what it was is kept: no tap is in vain."""
+        if self._speaks_in == room:
+            async with self._speaking:
+                pass

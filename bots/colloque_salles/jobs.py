@@ -14,7 +14,7 @@ from colloque.store.schema import transaction
 
 _OF_A_ROOM = (
     *("ledger_event", "ledger_file", "notice", "hold", "told_patient", "missing", "evicted", "copy", "copy_file"),
-    *("archive", "archive_mail", "proposal", "invited", "erasure", "patient_room"),
+    *("archive", "archive_mail", "archive_event", "proposal", "invited", "erasure", "patient_room"),
 )
 """Tables with rows about a room; the last ones last."""
 DROPPED_LAST = frozenset({*_OF_A_ROOM, "bot_room", "room_key", "seen_event"})

@@ -12,9 +12,11 @@ from colloque.rooms.archive import Line
 
 _PER_MAIL = 100
 """Files of one mail at most."""
-_SAYS = 16_000
-"""Bytes of a mail that are not its files: its head, its words; and of each file, its own head."""
-_HEAD = 1_000
+NAME = 200
+"""Letters of a file's name that are kept."""
+_SAYS = 60_000
+"""Bytes of a mail that are not its files: its head, its words, names of files that are in no mail."""
+_HEAD = 500
 _DESCRIBED = 120_000
 """Characters that describe one mail's files, far below what one call between services holds (`calls.MAX_LINE`)."""
 _LONGEST = 4_000
@@ -46,7 +48,7 @@ def item_of(content: Mapping[str, Any], size: int, *, ours: bool = False) -> Ite
     mime = info.get("mimetype") if isinstance(info, dict) else None
     name = content.get("filename") or content.get("body") or ""
     kind = mime if isinstance(mime, str) and mime else "application/octet-stream"
-    return Item(str(name)[:200], kind[:100], size, content["file"], ours)
+    return Item(str(name)[:NAME], kind[:100], size, content["file"], ours)
 
 
 def files_of(lines: Iterable[Line]) -> tuple[list[Item], list[str]]:
@@ -57,7 +59,7 @@ def files_of(lines: Iterable[Line]) -> tuple[list[Item], list[str]]:
         if line.file is None:
             continue
         if not line.file.digest:
-            unread.append(line.file.name)
+            unread.append(line.file.name[:NAME])
             continue
         item = item_of(line.file.share, line.file.size)
         found.setdefault(str(item.file.get("url")), item)
@@ -70,7 +72,9 @@ def pack(items: Iterable[Item], limit: int) -> tuple[list[list[Item]], list[Item
     left: list[Item] = []
     room = words = 0
     for item in items:
-        weight, length = encoded_size(item.size) + _HEAD, len(json.dumps(item.described))
+        # A name stands in the file's own head, and among the mail's words: up to three bytes for one in each.
+        weight = encoded_size(item.size) + _HEAD + 8 * len(item.name.encode("utf-8", "replace"))
+        length = len(json.dumps(item.described))
         if weight > limit - _SAYS or length > _LONGEST:
             left.append(item)
             continue

@@ -156,18 +156,23 @@ class PatientRooms:
     async def closed(self, room: RoomId, at: datetime, event: EventId | None) -> None:
         """Writing stopped; `event` is our closing message, None when the room can't be reached any more."""
         await self._db.execute(
-            "UPDATE patient_room SET state = $2, closed_at = $3, close_event = $4, close_heard = $5 WHERE room = $1",
+            "UPDATE patient_room SET state = $2, closed_at = $3, close_event = $4, close_heard = $5 OR last_echo = $6 "
+            "WHERE room = $1",
             room,
             RoomState.CLOSED.value,
             to_millis(at),
             event,
             event is None,
+            event or "",
         )
 
     async def heard_own(self, room: RoomId, event: EventId) -> None:
-        """Our sync brought back one of our own messages."""
+        """Our sync brought back one of our own messages; the closing one perhaps before `closed` was noted."""
         await self._db.execute(
-            "UPDATE patient_room SET close_heard = true WHERE room = $1 AND close_event = $2", room, event
+            "UPDATE patient_room SET last_echo = $2, "
+            "close_heard = close_heard OR COALESCE(close_event, '') = $2 WHERE room = $1",
+            room,
+            event,
         )
 
     async def picture(self, room: RoomId) -> MxcUri | None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from mautrix.util.async_db import Connection, Database, UpgradeTable
@@ -22,15 +23,14 @@ def register_archives(table: UpgradeTable) -> None:
 
     @migration(table, "Rooms are archived before they are erased")
     async def archives(conn: Connection) -> None:
-        await conn.execute("ALTER TABLE patient_room ADD COLUMN archived TEXT NOT NULL DEFAULT ''")
+        for column in ("archived", "last_echo"):
+            await conn.execute(f"ALTER TABLE patient_room ADD COLUMN {column} TEXT NOT NULL DEFAULT ''")
         await conn.execute(
             """CREATE TABLE archive (
                 room         TEXT PRIMARY KEY,
                 referent     TEXT NOT NULL,
                 attempt      INTEGER NOT NULL,
-                asked_event  TEXT NOT NULL,
-                sent_event   TEXT NOT NULL DEFAULT '',
-                why_event    TEXT NOT NULL DEFAULT '',
+                boxes        TEXT NOT NULL,
                 address      TEXT NOT NULL DEFAULT '',
                 at_home      BOOLEAN NOT NULL DEFAULT false,
                 made         BOOLEAN NOT NULL DEFAULT false,
@@ -39,6 +39,7 @@ def register_archives(table: UpgradeTable) -> None:
                 sent_at      BIGINT,
                 delivered_at BIGINT,
                 reminded_at  BIGINT,
+                not_before   BIGINT,
                 decided      TEXT NOT NULL DEFAULT ''
             )"""
         )
@@ -50,24 +51,36 @@ def register_archives(table: UpgradeTable) -> None:
                 PRIMARY KEY (room, rank)
             )"""
         )
+        await conn.execute(
+            "CREATE TABLE archive_event (event TEXT PRIMARY KEY, room TEXT NOT NULL, asks TEXT NOT NULL)"
+        )
         await conn.execute("CREATE TABLE archive_box (person TEXT PRIMARY KEY, address TEXT NOT NULL)")
+
+
+class Asks(StrEnum):
+    """What a message of ours lets its reader tap."""
+
+    COMING = "coming"
+    """It will come: which mailbox, or nothing at all."""
+    FILED = "filed"
+    """It came: is it in the record?"""
+    FILES = "files"
+    """What of the files that no mail could take?"""
+    WHY = "why"
+    """Why is nothing to be kept?"""
 
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """One room's. Events are empty until their message was sent."""
+    """One room's."""
 
     room: RoomId
     referent: UserId
     """Who gets it, and says that it is in the record."""
     attempt: int
     """One more each time that it is begun again, for somebody else or in another way."""
-    asked: EventId
-    """The message that says that it will come; later the one that reminds of it."""
-    sent: EventId
-    """The message that says that it came."""
-    why: EventId
-    """The message that asks why nothing is to be kept."""
+    boxes: tuple[str, ...]
+    """Their mailboxes when it was announced, in the order in which they were numbered."""
     address: MssanteAddress | None
     """The mailbox that it goes to; None while none was chosen, or there is none."""
     at_home: bool
@@ -81,6 +94,8 @@ class Archive:
     sent_at: datetime | None
     delivered_at: datetime | None
     reminded_at: datetime | None
+    not_before: datetime | None
+    """Its referent is away, or was, until then: their time begins there."""
     decided: Proof | None
     """What its referent said."""
 
@@ -88,7 +103,8 @@ class Archive:
     def keeping(self) -> Keeping:
         """What the rule looks at, once it was handed over."""
         assert self.sent_at is not None
-        return Keeping(self.sent_at, self.whole, self.delivered_at, self.reminded_at)
+        kept = Keeping(self.sent_at, self.whole, self.delivered_at, self.reminded_at)
+        return kept if self.not_before is None else kept.from_(self.not_before)
 
 
 class Archives:
@@ -109,32 +125,44 @@ class Archives:
         row = await self._db.fetchrow("SELECT * FROM archive WHERE room = $1", room)
         return _archive(row) if row else None
 
-    async def of(self, event: EventId) -> Archive | None:
-        """The one that a message of ours is about."""
+    async def of(self, event: EventId) -> tuple[Archive, Asks] | None:
+        """The one that a message of ours is about, and what that message asks."""
         row = await self._db.fetchrow(
-            "SELECT * FROM archive WHERE $1 <> '' AND (asked_event = $1 OR sent_event = $1 OR why_event = $1)", event
+            "SELECT archive.*, asks FROM archive JOIN archive_event ON archive_event.room = archive.room "
+            "WHERE archive_event.event = $1",
+            event,
         )
-        return _archive(row) if row else None
+        return (_archive(row), Asks(row["asks"])) if row else None
+
+    async def asked(self, room: RoomId, event: EventId, asks: Asks) -> None:
+        """That message of ours is about the room's archive. Safe to repeat."""
+        await self._db.execute(
+            "INSERT INTO archive_event (event, room, asks) VALUES ($1, $2, $3) ON CONFLICT (event) DO NOTHING",
+            event,
+            room,
+            asks.value,
+        )
 
     async def begin(
-        self, room: RoomId, referent: UserId, attempt: int, asked: EventId, box: MssanteAddress | None, *, at_home: bool
+        self, room: RoomId, referent: UserId, attempt: int, boxes: Sequence[MssanteAddress], box: MssanteAddress | None
     ) -> None:
-        """It is announced; what another attempt made is forgotten."""
+        """It is announced; what another attempt made is forgotten, unless something was decided meanwhile."""
         async with transaction(self._db) as conn:
-            await conn.execute("DELETE FROM archive WHERE room = $1", room)
-            await conn.execute("DELETE FROM archive_mail WHERE room = $1", room)
-            await conn.execute(
-                "INSERT INTO archive (room, referent, attempt, asked_event, address, at_home) "
-                "VALUES ($1, $2, $3, $4, $5, $6)",
+            await conn.execute("DELETE FROM archive WHERE room = $1 AND decided = ''", room)
+            begun = await conn.fetchval(
+                "INSERT INTO archive (room, referent, attempt, boxes, address, at_home) "
+                "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (room) DO NOTHING RETURNING 1",
                 room,
                 referent,
                 attempt,
-                asked,
+                json.dumps([each.value for each in boxes]),
                 box.value if box is not None else "",
-                at_home,
+                not boxes,
             )
+            if begun is not None:
+                await conn.execute("DELETE FROM archive_mail WHERE room = $1", room)
 
-    async def made(self, room: RoomId, mails: Sequence[Sequence[Item]], left: Sequence[str]) -> None:
+    async def made(self, room: RoomId, mails: Sequence[Sequence[Item]], left: Sequence[str], *, at_home: bool) -> None:
         """Its documents are stored, and what goes into which mail is settled for good."""
         async with transaction(self._db) as conn:
             for rank, items in enumerate(mails, 1):
@@ -145,10 +173,11 @@ class Archives:
                     json.dumps([item.described for item in items]),
                 )
             await conn.execute(
-                "UPDATE archive SET made = true, whole = $2, left_out = $3 WHERE room = $1",
+                "UPDATE archive SET made = true, whole = $2, left_out = $3, at_home = $4 WHERE room = $1",
                 room,
                 not left,
                 json.dumps(list(left)),
+                at_home,
             )
 
     async def mails(self, room: RoomId) -> list[list[Item]]:
@@ -159,8 +188,8 @@ class Archives:
     async def go_home(self, room: RoomId, left: Sequence[str]) -> None:
         """No mailbox takes it: it goes to the referent's home room; `left` is to be fetched from the room itself."""
         await self._db.execute(
-            "UPDATE archive SET at_home = true, whole = $2, left_out = $3, sent_event = '', sent_at = NULL, "
-            "delivered_at = NULL, attempt = attempt + 1 WHERE room = $1 AND NOT at_home",
+            "UPDATE archive SET at_home = true, whole = $2, left_out = $3, sent_at = NULL, delivered_at = NULL, "
+            "reminded_at = NULL, attempt = attempt + 1 WHERE room = $1 AND NOT at_home",
             room,
             not left,
             json.dumps(list(left)),
@@ -168,9 +197,8 @@ class Archives:
 
     async def sent(self, room: RoomId, event: EventId, at: datetime) -> None:
         """It is on its way, or there, and that was said."""
-        await self._db.execute(
-            "UPDATE archive SET sent_event = $2, sent_at = $3 WHERE room = $1", room, event, to_millis(at)
-        )
+        await self.asked(room, event, Asks.FILED)
+        await self._db.execute("UPDATE archive SET sent_at = $2 WHERE room = $1", room, to_millis(at))
 
     async def delivered(self, room: RoomId, at: datetime) -> None:
         """Every part is in the mailbox."""
@@ -179,19 +207,21 @@ class Archives:
         )
 
     async def reminded(self, room: RoomId, event: EventId, at: datetime) -> None:
-        """Its referent read again that it waits for them, in a message that takes the place of the announcement."""
-        await self._db.execute(
-            "UPDATE archive SET asked_event = $2, reminded_at = $3 WHERE room = $1", room, event, to_millis(at)
-        )
+        """Its referent read again that it waits for them."""
+        await self.asked(room, event, Asks.FILED)
+        await self._db.execute("UPDATE archive SET reminded_at = $2 WHERE room = $1", room, to_millis(at))
 
-    async def asks_why(self, room: RoomId, event: EventId) -> None:
-        """That message asks why nothing is to be kept."""
-        await self._db.execute("UPDATE archive SET why_event = $2 WHERE room = $1", room, event)
+    async def not_before(self, room: RoomId, at: datetime) -> None:
+        """Its referent's time begins then."""
+        await self._db.execute("UPDATE archive SET not_before = $2 WHERE room = $1", room, to_millis(at))
 
-    async def decide(self, room: RoomId, proof: Proof) -> bool:
-        """What its referent said; False when they had said something before."""
+    async def decide(self, archive: Archive, proof: Proof) -> bool:
+        """What its referent said; False when something was said before, or it is somebody else's by now."""
         said = await self._db.fetchval(
-            "UPDATE archive SET decided = $2 WHERE room = $1 AND decided = '' RETURNING 1", room, proof.value
+            "UPDATE archive SET decided = $2 WHERE room = $1 AND decided = '' AND referent = $3 RETURNING 1",
+            archive.room,
+            proof.value,
+            archive.referent,
         )
         return said is not None
 
@@ -208,7 +238,7 @@ class Archives:
         return str(await self._db.fetchval("SELECT address FROM archive_box WHERE person = $1", person) or "")
 
     async def choose(self, person: UserId, address: MssanteAddress) -> None:
-        """They want archives there, those too that wait for it."""
+        """They want archives there; one that is on its way to another goes there whole."""
         async with transaction(self._db) as conn:
             await conn.execute(
                 "INSERT INTO archive_box (person, address) VALUES ($1, $2) "
@@ -217,7 +247,7 @@ class Archives:
                 address.value,
             )
             await conn.execute(
-                "UPDATE archive SET address = $2 WHERE referent = $1 AND NOT at_home AND sent_at IS NULL",
+                "UPDATE archive SET address = $2 WHERE referent = $1 AND NOT at_home AND (address = '' OR NOT made)",
                 person,
                 address.value,
             )
@@ -226,15 +256,13 @@ class Archives:
 def _archive(row: Any) -> Archive:
     moments = {
         name: from_millis(row[name]) if row[name] is not None else None
-        for name in ("sent_at", "delivered_at", "reminded_at")
+        for name in ("sent_at", "delivered_at", "reminded_at", "not_before")
     }
     return Archive(
         room=RoomId(row["room"]),
         referent=UserId(row["referent"]),
         attempt=row["attempt"],
-        asked=EventId(row["asked_event"]),
-        sent=EventId(row["sent_event"]),
-        why=EventId(row["why_event"]),
+        boxes=tuple(json.loads(row["boxes"])),
         address=MssanteAddress(row["address"]) if row["address"] else None,
         at_home=bool(row["at_home"]),
         made=bool(row["made"]),

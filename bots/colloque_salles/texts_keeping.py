@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from colloque.clock import PARIS
 from colloque.identity import MssanteAddress
+from colloque.rooms.keeping import FILED as FILED_PROOFS
 from colloque.rooms.keeping import Proof
 from colloque.taps import NUMBERS
 from colloque_salles.texts import span
@@ -34,7 +35,7 @@ def will_come(
     when = f"{at.astimezone(PARIS):le %d/%m à %H:%M}"
     head = f"📁 Le salon « {words} » est fermé."
     if instead:
-        head += " Son référent est absent : son archive vous revient."
+        head += " Son archive vous revient, à la place de son référent."
     if not boxes:
         lines = [f"{head} Ses échanges arrivent ici en PDF, {when} : vous n'avez pas de boîte MSSanté dans l'Annuaire."]
     elif box is None:
@@ -46,9 +47,16 @@ def will_come(
     return "\n".join([*lines, f"{NOTHING} : ne rien garder."])
 
 
+def taken_over(words: str) -> str:
+    """To whoever was told that it would come, and does not get it any more."""
+    return f"📁 L'archive du salon « {words} » va à quelqu'un d'autre : vous n'avez plus rien à en faire."
+
+
 def chosen(box: MssanteAddress) -> str:
     """After a number."""
-    return f"Entendu : vos archives de salons vont à {box.value}. Un autre numéro change ce choix."
+    return (
+        f"Entendu : vos archives de salons vont à {box.value}. Ce qui est déjà en route arrive là où c'était annoncé."
+    )
 
 
 def mailed(words: str, box: MssanteAddress, mails: int, left_out: Sequence[str], wait: timedelta) -> str:
@@ -76,10 +84,12 @@ def brought(words: str, left_out: Sequence[str]) -> str:
 
 
 def _to_fetch(names: Sequence[str]) -> list[str]:
-    shown = [f"– {name}" for name in names[:_SHOWN]]
-    if len(names) > _SHOWN:
-        shown.append(f"– et {len(names) - _SHOWN} autres")
-    return ["À enregistrer d'abord depuis le salon lui-même, où ils restent jusque-là :", *shown]
+    return ["À enregistrer d'abord depuis le salon lui-même, où ils restent jusque-là :", *_listed(names)]
+
+
+def _listed(names: Sequence[str], most: int = _SHOWN) -> list[str]:
+    shown = [f"– {name}" for name in names[:most]]
+    return [*shown, f"– et {len(names) - most} autres"] if len(names) > most else shown
 
 
 def reminder(words: str, left_out: Sequence[str], *, erased_anyway: bool) -> str:
@@ -102,14 +112,24 @@ def why(words: str) -> str:
     return "\n".join([f"Salon « {words} » : pourquoi ne rien garder ? Le motif reste dans le reçu.", *reasons])
 
 
+def files(words: str, left_out: Sequence[str]) -> str:
+    """Before an archive counts as filed of which files stayed in the room."""
+    return "\n".join(
+        [
+            f"Salon « {words} » : {len(left_out)} fichier(s) n'ont pu partir par mail et sont effacés avec le salon.",
+            f"{NUMBERS[0]} ils sont enregistrés au dossier, eux aussi",
+            f"{NUMBERS[1]} ils n'y sont pas utiles",
+        ]
+    )
+
+
 def decided(words: str, proof: Proof) -> str:
     """After the last tap."""
-    if proof is Proof.FILED:
+    if proof in FILED_PROOFS:
         return f"Noté : les échanges du salon « {words} » sont au dossier. Le salon va être effacé."
     return f"Noté : rien n'est gardé du salon « {words} » ({WHY[proof]}). Il va être effacé."
 
 
-LATER = "L'annuaire n'est pas disponible. Retirez ce signe, puis touchez-le de nouveau plus tard."
 ALREADY_DECIDED = "C'est déjà noté : ce salon va être effacé."
 
 
@@ -130,7 +150,7 @@ def mail(words: str, rank: int, count: int, names: Sequence[str], left_out: Sequ
     ]
     if count > 1:
         lines += [f"Ce message est le n° {rank} sur {count}.", ""]
-    lines += ["Fichiers joints :", *(f"- {name}" for name in names), ""]
+    lines += ["Fichiers joints :", *_listed(names, 100), ""]
     if left_out:
         lines += [
             "À enregistrer depuis le salon, faute d'avoir pu être joints :",

@@ -110,7 +110,7 @@ async def test_who_stands_in_for_an_absent_referent_gets_it(ward: Archived) -> N
     await ward.handed_over()
     told = [(room, c["body"]) for room, c in ward.library.sent.values() if "est fermé" in c.get("body", "")]
     assert [room for room, _ in told] == [OTHER_HOME]
-    assert "Son référent est absent" in told[0][1]
+    assert "à la place de son référent" in told[0][1]
     await ward.goes_away(ANNE, BOB, days=0)
     await ward.rounds()
     assert [c for room, c in ward.library.sent.values() if room == HOME] == [], "whoever has it keeps it"
@@ -122,15 +122,102 @@ async def test_an_absent_referents_time_begins_at_their_return(ward: Archived) -
     await ward.goes_away(ANNE, UserId("@zoe:h.test"), days=20)
     await ward.handed_over()
     ward.bridge.state = "delivered"
-    ward.day(19)
-    await ward.rounds()
+    for day in range(1, 25):
+        ward.day(day)
+        await ward.rounds()
     assert "sont-ils classés" not in "".join(ward.server.said)
     ward.day(25.1)
     await ward.rounds()
+    assert "sont-ils classés" in ward.server.said[-1]
     assert await ward.proof() == ""
     ward.day(27.1)
     await ward.rounds()
     assert await ward.proof() == Proof.DELIVERED
+
+
+async def test_an_absence_that_begins_after_the_reminder_counts_as_well(ward: Archived) -> None:
+    await ward.handed_over()
+    ward.bridge.state = "delivered"
+    for day in range(1, 26):
+        ward.day(day)
+        if day == 7:
+            await ward.goes_away(ANNE, UserId("@zoe:h.test"), days=19)
+        await ward.rounds()
+    ward.day(26.1)
+    await ward.rounds()
+    assert await ward.proof() == "", "the day of her return"
+    ward.bridge_absences = {"away": []}
+    ward.day(31.1)
+    await ward.rounds()
+    assert await ward.proof() == ""
+    ward.day(33.1)
+    await ward.rounds()
+    assert await ward.proof() == Proof.DELIVERED
+    assert [("sont-ils classés" in words) for words in ward.server.said].count(True) == 2
+
+
+async def test_who_comes_back_earlier_has_their_time_from_then(ward: Archived) -> None:
+    await ward.goes_away(ANNE, UserId("@zoe:h.test"), days=100)
+    await ward.handed_over()
+    ward.bridge.state = "delivered"
+    await ward.rounds()
+    ward.bridge_absences = {"away": []}
+    await ward.standing_in.refresh()
+    ward.day(3)
+    await ward.rounds()
+    ward.day(8.1)
+    await ward.rounds()
+    ward.day(10.1)
+    await ward.rounds()
+    assert await ward.proof() == Proof.DELIVERED
+
+
+async def test_who_lost_their_access_gets_nothing_and_proves_nothing(
+    ward: Archived, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await ward.close()
+    await ward.archiving.once()
+    with monkeypatch.context() as patch:
+        patch.setattr(ward.book, "of", nobody)
+        ward.day(1)
+        await ward.rounds()
+        assert ward.mails == []
+        assert await ward.tap("partent le", "🚫") == ""
+    await ward.rounds()
+    assert len(ward.mails) == 1
+    monkeypatch.setattr(ward.book, "of", nobody)
+    assert await ward.tap("partent vers", FILED) == ""
+    await ward.rounds()
+    assert await ward.proof() == ""
+
+
+async def test_a_mailbox_that_is_theirs_no_more_is_not_written_to(ward: Archived) -> None:
+    await ward.close()
+    await ward.archiving.once()
+    ward.directory.people = [doctor(1, "ANNE", "Anne", mail=[SECOND])]
+    ward.day(1)
+    await ward.rounds(5)
+    assert [mail["to"] for mail in ward.mails] == [SECOND]
+
+
+async def test_an_archive_goes_to_one_mailbox_whole(ward: Archived) -> None:
+    """A choice made while it is on its way counts for the next one."""
+    ward.directory.people = [doctor(1, "ANNE", "Anne", mail=[BOX, SECOND])]
+    await ward.close()
+    await ward.archiving.once()
+    await ward.tap("Vers laquelle", "2️⃣")
+    ward.day(1)
+    await ward.archiving.once()
+    await ward.tap("Vers laquelle", "1️⃣")
+    await ward.rounds()
+    assert [mail["to"] for mail in ward.mails] == [BOX]
+    assert await ward.archives.box(ANNE) == SECOND
+
+
+async def test_a_referent_who_left_the_room_does_not_get_what_was_said_since(ward: Archived) -> None:
+    await ward.patients.members(ROOM, (BOB,))
+    await ward.handed_over()
+    assert {room for room, _ in ward.library.sent.values()} == {OTHER_HOME}
 
 
 async def test_before_it_is_known_who_is_away_nothing_leaves(ward: Archived) -> None:
@@ -141,14 +228,3 @@ async def test_before_it_is_known_who_is_away_nothing_leaves(ward: Archived) -> 
     ward.day(15)
     await ward.rounds()
     assert "ANNE" in (await ward.incidents.unposted())[0].text, "the administrators are told all the same"
-
-
-async def test_a_number_tapped_without_a_directory_is_not_lost(ward: Archived, monkeypatch: pytest.MonkeyPatch) -> None:
-    ward.directory.people = [doctor(1, "ANNE", "Anne", mail=[BOX, SECOND])]
-    await ward.handed_over()
-
-    def absent(_rpps: object) -> None:
-        raise NotFound("not imported any more")
-
-    monkeypatch.setattr(ward.directory, "by_rpps", absent)
-    assert "touchez-le de nouveau" in await ward.tap("Vers laquelle", "1️⃣")

@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 
 from colloque.clock import FrozenClock
-from colloque.errors import HomeRefused, HomeUnavailable, Refused, ServiceUnavailable
+from colloque.errors import Refused
 from colloque.identity import EventId, MxcUri, RoomId
 from colloque.rooms.keeping import Proof
 from colloque.rooms.mark import RoomKind, home_key
-from colloque_salles.archiving import FAILED
 from colloque_salles.jobs import Jobs
 from colloque_salles.tables import salles_upgrades
 from tests.pdfa import faults, text_of
@@ -108,6 +107,24 @@ async def test_a_delivery_a_reminder_and_time_prove_it(ward: Archived) -> None:
     assert await ward.proof() == Proof.DELIVERED
 
 
+async def test_a_reminder_of_before_the_delivery_does_not_count(ward: Archived) -> None:
+    """It said that nothing is erased without an answer."""
+    await ward.handed_over()
+    ward.day(5.1)
+    await ward.archiving.once()
+    assert "pas effacé sans votre réponse" in ward.server.said[-1]
+    ward.bridge.state = "delivered"
+    ward.day(6)
+    await ward.rounds()
+    ward.day(13.1)
+    await ward.archiving.once()
+    assert await ward.proof() == ""
+    assert "dans les jours qui viennent" in ward.server.said[-1]
+    ward.day(14.2)
+    await ward.archiving.once()
+    assert await ward.proof() == Proof.DELIVERED
+
+
 async def test_without_a_delivery_the_administrators_are_told_and_nothing_ends(ward: Archived) -> None:
     await ward.handed_over()
     for _ in range(40):
@@ -184,6 +201,10 @@ async def test_what_fits_in_no_mail_waits_in_the_room_for_the_referent(ward: Arc
         ward.clock.advance(seconds=DAY.total_seconds())
         await ward.archiving.once()
     assert await ward.proof() == "", "only its referent knows that these were fetched"
+    assert "enregistrés au dossier" in await ward.tap("partent vers", FILED)
+    assert "au dossier" in await ward.tap("n'ont pu partir", "2️⃣")
+    await ward.archiving.once()
+    assert await ward.proof() == Proof.FILED_NOT_ALL
 
 
 @pytest.mark.parametrize("how", ["refused", "failed"])
@@ -200,62 +221,10 @@ async def test_what_the_mailbox_does_not_take_comes_to_the_home_room(ward: Archi
     assert "– photo.png" in ward.server.said[-1]
     assert "ci-dessus" in ward.server.said[-1]
     assert ward.bridge.withdrawn
-    await ward.tap("ci-dessus", FILED)
+    await ward.tap("partent vers" if how == "failed" else "ci-dessus", FILED)
+    await ward.tap("n'ont pu partir", "1️⃣")
     await ward.archiving.once()
     assert await ward.proof() == Proof.FILED
-
-
-async def test_a_crash_at_any_call_is_repaired_by_the_next_round(ward: Archived) -> None:
-    """Each call to the homeserver or the bridge fails once; nothing is sent twice."""
-    await ward.close()
-    ward.clock.advance(seconds=RULE.linger.total_seconds())
-    for count in range(12):
-        ward.library.errors = [HomeUnavailable("away")]
-        ward.library.unread = [HomeUnavailable("away")] if count % 2 else []
-        ward.bridge.errors = [ServiceUnavailable("away")]
-        await ward.archiving.once()
-        ward.library.errors, ward.library.unread, ward.bridge.errors = [], [], []
-        await ward.archiving.once()
-    assert len(ward.mails) == 1
-    assert len(ward.server.said) == 2
-    assert await ward.incidents.current() == []
-
-
-async def test_what_breaks_is_told_and_does_not_hold_the_others(ward: Archived) -> None:
-    await ward.add(RoomId("!next"), "Lac Tulipe")
-    await ward.close()
-    await ward.patients.closed(RoomId("!next"), ward.clock.now(), None)
-    await ward.archiving.once()
-    ward.day(1)
-    ward.library.unread = [ValueError("broken")]
-    await ward.archiving.once()
-    assert await ward.incidents.current() == [FAILED]
-    assert len(ward.library.files) == 1
-    await ward.archiving.once()
-    assert await ward.incidents.current() == []
-
-
-async def test_of_a_room_that_is_gone_nothing_can_be_kept(ward: Archived) -> None:
-    await ward.close()
-    await ward.archiving.once()
-    ward.day(1)
-    ward.library.unread = [HomeRefused(403, "M_FORBIDDEN")] * 2
-    await ward.archiving.once()
-    assert await ward.proof() == "", "the server has it: it only refuses"
-    ward.there = False
-    await ward.archiving.once()
-    assert await ward.proof() == Proof.UNREACHABLE
-
-
-async def test_what_a_room_heard_last_is_waited_for(ward: Archived) -> None:
-    await ward.patients.closed(ROOM, ward.clock.now(), EventId("$closing"))
-    await ward.archiving.once()
-    ward.day(1)
-    await ward.rounds()
-    assert ward.mails == [], "what was said last may not have been heard yet"
-    await ward.patients.heard_own(ROOM, EventId("$closing"))
-    await ward.rounds()
-    assert len(ward.mails) == 1
 
 
 async def test_nothing_of_it_outlives_the_room(ward: Archived) -> None:

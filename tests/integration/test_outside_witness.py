@@ -238,7 +238,8 @@ def seen_clearly(person: Outsider) -> None:
         assert report["encrypted"], report
         assert report["shield"] == "NONE", report
     read = {r.get("id") for r in person.js.reports if r["event"] == "message"}
-    unread = [r for r in person.js.reports if r["event"] == "utd"]
+    # What was said in the admin room before this device was there (the receipts' head, say) is not for it to read.
+    unread = [r for r in person.js.reports if r["event"] == "utd" and not r["reason"].startswith("HISTORICAL")]
     assert not [r for r in unread if is_ours(r["from"], person.access) or r["id"] not in read]
 
 

@@ -25,7 +25,7 @@ from tests.servers.salles_ward import ANNE, DAY, ROOM, RULE, Ward
 
 HOME = RoomId("!home-anne")
 BOX = "anne@medecin.mssante.test"
-LIMIT = 60_000
+LIMIT = 110_000
 """Bytes of a mail."""
 
 
@@ -98,7 +98,6 @@ class Archived(Ward):
             home=self.library,
             patients=self.patients,
             archives=self.archives,
-            archiving=self.archiving,
             handing=handing,
             book=self.book,
             clock=clock,

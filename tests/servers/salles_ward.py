@@ -130,7 +130,6 @@ class Ward:
         self.care_team = CareTeam(book=book, **common)
         self.archives = Archives(db)
         self.sweep = Sweep(
-            archives=self.archives,
             holding=self.holding,
             jobs=Jobs(db),
             incidents=self.incidents,

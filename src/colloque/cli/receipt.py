@@ -43,6 +43,7 @@ _SAYS = {
 _KEPT = {
     "": "the receipt is of a time when nothing was archived",
     "filed_by_referent": "its referent said that it is in the patient's record",
+    "filed_by_referent.some_files_not_needed": "its referent said so; files too big for a mail were not needed",
     "delivered_and_time_passed": "delivered to its referent's mailbox; time to object has passed, with a reminder",
     "nothing_said": "nobody ever wrote there",
     "not_kept.already_in_record": "not archived: its referent said that all that matters was in the record already",

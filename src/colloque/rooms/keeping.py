@@ -16,6 +16,8 @@ class Proof(StrEnum):
 
     FILED = "filed_by_referent"
     """The referent said that it is in the record."""
+    FILED_NOT_ALL = "filed_by_referent.some_files_not_needed"
+    """The same, and that files which no mail could take are of no use there."""
     DELIVERED = "delivered_and_time_passed"
     """Their mailbox took every part, and they had the time to object."""
     NOTHING_SAID = "nothing_said"
@@ -30,7 +32,9 @@ class Proof(StrEnum):
 WAIVERS = (Proof.ALREADY_KEPT, Proof.NO_CARE, Proof.MISTAKE)
 """Why a referent may want nothing to be kept: a closed list, because a receipt holds no free text."""
 
-BY_A_PERSON = frozenset({Proof.FILED, *WAIVERS})
+FILED = (Proof.FILED, Proof.FILED_NOT_ALL)
+"""What became of files that no mail could take, by their referent's word."""
+BY_A_PERSON = frozenset({*FILED, *WAIVERS})
 """What a referent said themselves: no accident of ours ends a room then."""
 
 
@@ -85,12 +89,15 @@ class Due(StrEnum):
 def due(kept: Keeping, rule: KeepingRule, now: datetime) -> Due | None:
     """What is due for it at `now`. A clock that steps back, or a service that was away, only makes things wait."""
     delivered = kept.delivered_at if kept.whole else None
-    if kept.reminded_at is None:
-        return Due.REMIND if now >= (delivered or kept.handed_at) + rule.reminder else None
+    since = delivered or kept.handed_at
+    # One that came before the delivery promised that nothing is erased without an answer.
+    reminded = kept.reminded_at is not None and (delivered is None or kept.reminded_at >= delivered)
+    if not reminded:
+        return Due.REMIND if now >= since + rule.reminder else None
     if delivered is None:
         return None
-    proven_at = max(delivered + rule.wait, kept.reminded_at + rule.grace)
-    return Due.PROVEN if now >= proven_at else None
+    assert kept.reminded_at is not None
+    return Due.PROVEN if now >= max(delivered + rule.wait, kept.reminded_at + rule.grace) else None
 
 
 def is_late(closed_at: datetime, rule: KeepingRule, now: datetime) -> bool:

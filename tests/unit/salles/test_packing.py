@@ -11,7 +11,7 @@ from colloque_salles.packing import Item, files_of, item_of, pack
 from tests.servers.salles_library import NOON, shared
 from tests.servers.salles_ward import BOB
 
-LIMIT = 100_000
+LIMIT = 150_000
 
 
 def item(size: int, number: int = 0, url: str = "") -> Item:

@@ -1,0 +1,100 @@
+"""What goes wrong while a closed room is archived: tried again, told, never taken for a proof; on both databases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from colloque.clock import FrozenClock
+from colloque.errors import HomeRefused, HomeUnavailable, ServiceUnavailable
+from colloque.identity import EventId, RoomId
+from colloque.rooms.keeping import Proof
+from colloque.rooms.mark import RoomKind, home_key
+from colloque_salles.archiving import FAILED
+from colloque_salles.tables import salles_upgrades
+from tests.servers.databases import Opener
+from tests.servers.salles_archive import HOME, Archived
+from tests.servers.salles_ward import ANNE, BOB, ROOM, RULE
+
+OTHER_HOME = RoomId("!home-bob")
+SECOND = "anne@chu.mssante.test"
+FILED, NOTHING = "✅", "🚫"
+
+
+@pytest.fixture
+async def ward(opened: Opener, tmp_path: Path, clock: FrozenClock) -> Archived:
+    ward = Archived(tmp_path, await opened(salles_upgrades()), clock)
+    await ward.rooms.put(home_key(ANNE), HOME, RoomKind.HOME, ANNE)
+    await ward.rooms.put(home_key(BOB), OTHER_HOME, RoomKind.HOME, BOB)
+    await ward.add()
+    await ward.patients.members(ROOM, (ANNE, BOB))
+    await ward.standing_in.refresh()
+    return ward
+
+
+async def test_a_crash_at_any_call_is_repaired_by_the_next_round(ward: Archived) -> None:
+    """Each call to the homeserver or the bridge fails once; nothing is sent twice."""
+    await ward.close()
+    ward.clock.advance(seconds=RULE.linger.total_seconds())
+    for count in range(12):
+        ward.library.errors = [HomeUnavailable("away")]
+        ward.library.unread = [HomeUnavailable("away")] if count % 2 else []
+        ward.bridge.errors = [ServiceUnavailable("away")]
+        await ward.archiving.once()
+        ward.library.errors, ward.library.unread, ward.bridge.errors = [], [], []
+        await ward.archiving.once()
+    assert len(ward.mails) == 1
+    assert len(ward.server.said) == 2
+    assert await ward.incidents.current() == []
+
+
+async def test_what_breaks_is_told_and_does_not_hold_the_others(ward: Archived) -> None:
+    await ward.add(RoomId("!next"), "Lac Tulipe")
+    await ward.close()
+    await ward.patients.closed(RoomId("!next"), ward.clock.now(), None)
+    await ward.archiving.once()
+    ward.day(1)
+    ward.library.unread = [ValueError("broken")]
+    await ward.archiving.once()
+    assert await ward.incidents.current() == [FAILED]
+    assert len(ward.library.files) == 1
+    await ward.archiving.once()
+    assert await ward.incidents.current() == []
+
+
+async def test_of_a_room_that_is_gone_nothing_can_be_kept(ward: Archived) -> None:
+    await ward.close()
+    await ward.archiving.once()
+    ward.day(1)
+    ward.library.unread = [HomeRefused(403, "M_FORBIDDEN")] * 2
+    await ward.archiving.once()
+    assert await ward.proof() == "", "the server has it: it only refuses"
+    ward.there = False
+    await ward.archiving.once()
+    assert await ward.proof() == Proof.UNREACHABLE
+
+
+async def test_an_empty_history_of_a_room_where_somebody_wrote_proves_nothing(ward: Archived) -> None:
+    ward.library.past = []
+    await ward.patients.active(ROOM, ward.day(0.1))
+    await ward.handed_over()
+    assert await ward.proof() == ""
+    assert await ward.incidents.current() == [FAILED]
+
+
+async def test_the_closing_message_may_be_heard_before_it_is_noted(ward: Archived) -> None:
+    await ward.patients.heard_own(ROOM, EventId("$closing"))
+    await ward.patients.closed(ROOM, ward.clock.now(), EventId("$closing"))
+    assert (await ward.kept()).close_heard
+
+
+async def test_what_a_room_heard_last_is_waited_for(ward: Archived) -> None:
+    await ward.patients.closed(ROOM, ward.clock.now(), EventId("$closing"))
+    await ward.archiving.once()
+    ward.day(1)
+    await ward.rounds()
+    assert ward.mails == [], "what was said last may not have been heard yet"
+    await ward.patients.heard_own(ROOM, EventId("$closing"))
+    await ward.rounds()
+    assert len(ward.mails) == 1
