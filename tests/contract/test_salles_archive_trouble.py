@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from colloque.clock import FrozenClock
 from colloque.errors import HomeRefused, HomeUnavailable, ServiceUnavailable
 from colloque.identity import EventId, RoomId
 from colloque.rooms.keeping import Proof
-from colloque.rooms.mark import RoomKind, home_key
 from colloque_salles.archiving import FAILED
-from colloque_salles.tables import salles_upgrades
-from tests.servers.databases import Opener
-from tests.servers.salles_archive import HOME, Archived
-from tests.servers.salles_ward import ANNE, BOB, ROOM, RULE
+from tests.servers.salles_archive import Archived
+from tests.servers.salles_ward import ROOM, RULE
 
-OTHER_HOME = RoomId("!home-bob")
 SECOND = "anne@chu.mssante.test"
 FILED, NOTHING = "✅", "🚫"
 
 
 @pytest.fixture
-async def ward(opened: Opener, tmp_path: Path, clock: FrozenClock) -> Archived:
-    ward = Archived(tmp_path, await opened(salles_upgrades()), clock)
-    await ward.rooms.put(home_key(ANNE), HOME, RoomKind.HOME, ANNE)
-    await ward.rooms.put(home_key(BOB), OTHER_HOME, RoomKind.HOME, BOB)
-    await ward.add()
-    await ward.patients.members(ROOM, (ANNE, BOB))
-    await ward.standing_in.refresh()
-    return ward
+def ward(archived: Archived) -> Archived:
+    return archived
 
 
 async def test_a_crash_at_any_call_is_repaired_by_the_next_round(ward: Archived) -> None:

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from colloque.attestation import Attestation
-from colloque.clock import FrozenClock
 from colloque.errors import NotFound
 from colloque.identity import RoomId, UserId
 from colloque.rooms.keeping import Proof
-from colloque.rooms.mark import RoomKind, home_key
-from colloque_salles.tables import salles_upgrades
 from tests.servers.annuaire import doctor
-from tests.servers.databases import Opener
-from tests.servers.salles_archive import BOX, HOME, Archived
+from tests.servers.salles_archive import BOX, HOME, OTHER_HOME, Archived
 from tests.servers.salles_ward import ANNE, BOB, ROOM
 
-OTHER_HOME = RoomId("!home-bob")
 SECOND = "anne@chu.mssante.test"
 FILED = "✅"
 
@@ -29,14 +23,8 @@ def nobody(_user: UserId, _now: Any) -> None:
 
 
 @pytest.fixture
-async def ward(opened: Opener, tmp_path: Path, clock: FrozenClock) -> Archived:
-    ward = Archived(tmp_path, await opened(salles_upgrades()), clock)
-    await ward.rooms.put(home_key(ANNE), HOME, RoomKind.HOME, ANNE)
-    await ward.rooms.put(home_key(BOB), OTHER_HOME, RoomKind.HOME, BOB)
-    await ward.add()
-    await ward.patients.members(ROOM, (ANNE, BOB))
-    await ward.standing_in.refresh()
-    return ward
+def ward(archived: Archived) -> Archived:
+    return archived
 
 
 async def test_a_referent_without_a_mailbox_gets_it_in_the_home_room(ward: Archived) -> None:

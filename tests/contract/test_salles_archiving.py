@@ -4,38 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from colloque.clock import FrozenClock
 from colloque.errors import Refused
 from colloque.identity import EventId, MxcUri, RoomId
 from colloque.rooms.keeping import Proof
-from colloque.rooms.mark import RoomKind, home_key
 from colloque_salles.jobs import Jobs
-from colloque_salles.tables import salles_upgrades
 from tests.pdfa import faults, text_of
-from tests.servers.databases import Opener
 from tests.servers.salles_archive import BOX, HOME, LIMIT, Archived
 from tests.servers.salles_library import said, shared
-from tests.servers.salles_ward import ANNE, BOB, DAY, ROOM, RULE
+from tests.servers.salles_ward import BOB, DAY, ROOM, RULE
 
-OTHER_HOME = RoomId("!home-bob")
 SECOND = "anne@chu.mssante.test"
 FILED, NOTHING = "✅", "🚫"
 
 
 @pytest.fixture
-async def ward(opened: Opener, tmp_path: Path, clock: FrozenClock) -> Archived:
-    ward = Archived(tmp_path, await opened(salles_upgrades()), clock)
-    await ward.rooms.put(home_key(ANNE), HOME, RoomKind.HOME, ANNE)
-    await ward.rooms.put(home_key(BOB), OTHER_HOME, RoomKind.HOME, BOB)
-    await ward.add()
-    await ward.patients.members(ROOM, (ANNE, BOB))
-    await ward.standing_in.refresh()
-    return ward
+def ward(archived: Archived) -> Archived:
+    return archived
 
 
 async def test_it_is_announced_then_leaves_when_the_room_has_lingered(ward: Archived) -> None:

@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from colloque.clock import FrozenClock
 from colloque.identity import EventId, MssanteAddress, RoomId, UserId
 from colloque.matrix.home import Incoming
 from colloque.rooms.keeping import KeepingRule
+from colloque.rooms.mark import RoomKind, home_key
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque_salles.archiving import Archiving
@@ -19,11 +22,13 @@ from colloque_salles.conversation import Reader
 from colloque_salles.filing import Filing
 from colloque_salles.handing import Handing
 from colloque_salles.store_copies import Copies
+from colloque_salles.tables import salles_upgrades
 from tests.servers.annuaire import Shelf, doctor
+from tests.servers.databases import Opener
 from tests.servers.salles_library import Library, said
-from tests.servers.salles_ward import ANNE, DAY, ROOM, RULE, Ward
+from tests.servers.salles_ward import ANNE, BOB, DAY, ROOM, RULE, Ward
 
-HOME = RoomId("!home-anne")
+HOME, OTHER_HOME = RoomId("!home-anne"), RoomId("!home-bob")
 BOX = "anne@medecin.mssante.test"
 LIMIT = 110_000
 """Bytes of a mail."""
@@ -139,3 +144,15 @@ class Archived(Ward):
     @property
     def mails(self) -> list[dict[str, Any]]:
         return list(self.bridge.sent.values())
+
+
+@pytest.fixture
+async def archived(opened: Opener, tmp_path: Path, clock: FrozenClock) -> Archived:
+    """ANNE's room with BOB, both with a home room."""
+    ward = Archived(tmp_path, await opened(salles_upgrades()), clock)
+    await ward.rooms.put(home_key(ANNE), HOME, RoomKind.HOME, ANNE)
+    await ward.rooms.put(home_key(BOB), OTHER_HOME, RoomKind.HOME, BOB)
+    await ward.add()
+    await ward.patients.members(ROOM, (ANNE, BOB))
+    await ward.standing_in.refresh()
+    return ward
