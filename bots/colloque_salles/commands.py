@@ -94,10 +94,14 @@ class Commands:
 
     async def state(self, call: Call, message: Incoming, reply: Reply) -> None:  # noqa: ARG002
         """`!etat` in the admin room."""
-        rooms = await self._patients.all()
-        erasing = len(await self._jobs.under_way())
+        rooms = [kept.room for kept in await self._patients.all()]
         serial, _ = await self._jobs.last()
-        await reply(texts.state(rooms=len(rooms) - erasing, erasing=erasing, receipts=serial))
+        counts = {
+            "rooms": sum(room.closed_at is None for room in rooms),
+            "waiting": sum(room.closed_at is not None and not room.archived for room in rooms),
+            "erasing": len(await self._jobs.under_way()),
+        }
+        await reply(texts.state(**counts, receipts=serial))
 
     async def confirm(self, call: Call, message: Incoming, reply: Reply) -> None:  # noqa: ARG002
         """`!salons confirmer` in the admin room: many rooms may end at once."""

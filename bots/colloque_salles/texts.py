@@ -152,7 +152,7 @@ def _listed(kept: Kept, end: datetime, now: datetime, link: str) -> str:
     name = f" → {kept.called}" if kept.called else ""
     wrote = f"{kept.room.last_activity.astimezone(PARIS):%d/%m à %H:%M}"
     if kept.room.closed_at is not None:
-        ends = "fermé"
+        ends = "fermé" if kept.room.archived else "fermé, à classer au dossier par son référent"
     elif is_held(kept.room, now):
         ends = "effacement suspendu"
     else:
@@ -165,6 +165,9 @@ def ending() -> str:
     return "Entendu : ce salon se ferme maintenant."
 
 
-def state(*, rooms: int, erasing: int, receipts: int) -> str:
-    """`!etat` in the admin room."""
-    return f"Salons patients ouverts : {rooms}. Effacements en cours : {erasing}. Reçus émis : {receipts}."
+def state(*, rooms: int, waiting: int, erasing: int, receipts: int) -> str:
+    """`!etat` in the admin room. `waiting`: closed, and nothing proves yet that they were kept."""
+    return (
+        f"Salons patients ouverts : {rooms}. Fermés, à classer au dossier : {waiting}. "
+        f"Effacements en cours : {erasing}. Reçus émis : {receipts}."
+    )

@@ -42,7 +42,7 @@ async def test_the_referent_ends_a_room_and_nobody_else(ward: Ward) -> None:
     assert texts.ending() in await ward.typed(ANNE, "!patient terminer")
     assert (await ward.kept()).room.state is RoomState.CLOSED
     assert await ward.typed(ANNE, "!patient terminer") == texts.ALREADY_CLOSED
-    assert "fermé" in await ward.typed(ANNE, "!patients", room=HOME)
+    assert "à classer au dossier" in await ward.typed(ANNE, "!patients", room=HOME)
 
 
 async def test_who_stands_in_for_the_referent_acts_for_them(ward: Ward) -> None:
@@ -80,7 +80,7 @@ async def test_many_rooms_end_at_once_when_an_administrator_says_so(ward: Ward) 
 
 
 async def test_the_admin_room_counts(ward: Ward) -> None:
-    assert await ward.typed(CLEO, "!etat") == texts.state(rooms=1, erasing=0, receipts=0)
+    assert await ward.typed(CLEO, "!etat") == texts.state(rooms=1, waiting=0, erasing=0, receipts=0)
     ward.clock.advance(seconds=timedelta(days=1).total_seconds())
     await ward.typed(ANNE, "!patient terminer")
-    assert await ward.typed(CLEO, "!etat") == texts.state(rooms=1, erasing=0, receipts=0)
+    assert await ward.typed(CLEO, "!etat") == texts.state(rooms=0, waiting=1, erasing=0, receipts=0)
