@@ -68,12 +68,9 @@ class Reader:
     async def _lines(self, room: RoomId) -> Sequence[Line]:
         said: list[Line | Change] = []
         async for past in self._home.history(room):
-            if past.content is None:
-                said.append(Line(past.event, past.sender, past.sent_at, What.UNREADABLE))
-                continue
-            each = read(past.event, past.sender, past.sent_at, past.type, past.content)
+            each = _read(past)
             if each is not None:
-                said.append(replace(each, proven=past.device_signed or past.content == {}))
+                said.append(each)
         return settled(said)
 
     async def _with_digests(self, lines: Sequence[Line], limit: int | None) -> Sequence[Line]:
@@ -100,3 +97,16 @@ class Reader:
         self._book.refresh()
         held = self._book.state.by_user.get(user)
         return Writer(held.name, held.rpps.value) if held is not None else Writer(user, "")
+
+
+def _read(past: Past) -> Line | Change | None:
+    """One event never costs the others their place: what can't be taken in stands there as such."""
+    unreadable = Line(past.event, past.sender, past.sent_at, What.UNREADABLE)
+    if past.content is None:
+        return unreadable
+    try:
+        each = read(past.event, past.sender, past.sent_at, past.type, past.content)
+    except Exception as error:  # noqa: BLE001  anyone may write anything
+        log_event(log, "conversation.event_unread", level=logging.ERROR, error=type(error).__name__)
+        return unreadable
+    return replace(each, proven=past.device_signed or past.content == {}) if each is not None else None

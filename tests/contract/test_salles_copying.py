@@ -9,11 +9,12 @@ import pytest
 
 from colloque.clock import FrozenClock
 from colloque.errors import HomeRefused, HomeUnavailable
-from colloque.identity import MxcUri, RoomId
+from colloque.identity import EventId, MxcUri, RoomId
+from colloque.rooms.archive import read
 from colloque.rooms.mark import RoomKind, home_key
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
-from colloque_salles import texts, texts_archive
+from colloque_salles import conversation, texts, texts_archive
 from colloque_salles.conversation import Reader
 from colloque_salles.copying import Copying
 from colloque_salles.jobs import Jobs
@@ -74,6 +75,24 @@ async def test_what_was_asked_for_is_made_once(ward: Copied) -> None:
     assert "Laplaieestpropre" in text_of(ward.library.files[0])
     assert ward.sheets == ["mxc://h.test/1"]
     assert await ward.copies.files(ROOM) == [MxcUri("mxc://h.test/1")]
+
+
+async def test_one_event_that_breaks_everything_stands_there_as_unreadable(
+    ward: Copied, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(event: EventId, *rest: Any) -> Any:
+        if event == ward.library.past[0].event:
+            raise TypeError("some words")
+        return read(event, *rest)
+
+    ward.library.past = [said("Avant"), said("La plaie est propre")]
+    monkeypatch.setattr(conversation, "read", broken)
+    await ward.typed(ANNE, "!patient copie")
+    await ward.copying.once()
+    printed = text_of(ward.library.files[0])
+    assert "Laplaieestpropre" in printed
+    assert "n'apaspulire" in printed
+    assert "some words" not in caplog.text
 
 
 async def test_one_asks_from_a_patient_room_and_with_a_home(ward: Copied) -> None:
