@@ -52,7 +52,8 @@ class Send:
     """The composed mail; dropped once it can't be needed again."""
     state: str
     status: str
-    """Enhanced status code of a refusal or failure; `login` where our credentials were refused."""
+    """Enhanced status code of a refusal or failure; `login` where our credentials were refused, `withdrawn`
+    where its service took it back."""
     tries: int
     next_at: datetime
     made_at: datetime
