@@ -39,8 +39,8 @@ class Outbox:
             await self._db.execute(
                 "INSERT INTO outbox "
                 "(key, caller, sender, recipients, owner, room_id, event_id, message_id, envid, ref, raw, state, "
-                "next_at, made_at, thread, target, filed, handled) "
-                "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17) "
+                "next_at, made_at, thread, target, filed, handled, status) "
+                "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17, $18) "
                 "ON CONFLICT (key) DO NOTHING",
                 send.key,
                 send.caller,
@@ -59,6 +59,7 @@ class Outbox:
                 send.thread,
                 send.target,
                 send.caller != ROOM,
+                send.status,
             )
             kept = await self.get(send.key)
         assert kept is not None
@@ -206,13 +207,17 @@ class Outbox:
             )
         return True
 
-    async def withdraw(self, key: str) -> None:
-        """A mail that has not left does not leave any more; its text is dropped in any case."""
+    async def withdraw(self, gone: Send) -> None:
+        """A mail that has not left does not leave any more; its text is dropped in any case.
+
+        `gone` stands for it where it is not there (see `sends.withdrawn`): whoever was to queue it finds that.
+        """
+        await self.put(gone)
         await self._db.execute(
             "UPDATE outbox SET raw = NULL, "
             "status = CASE WHEN state IN ('queued', 'deferred') THEN 'withdrawn' ELSE status END, "
             "state = CASE WHEN state IN ('queued', 'deferred') THEN 'refused' ELSE state END WHERE key = $1",
-            key,
+            gone.key,
         )
 
     async def hurry(self, sender: MssanteAddress) -> None:

@@ -106,6 +106,31 @@ def queued(
     )
 
 
+def withdrawn(
+    *, key: str, caller: str, sender: MssanteAddress, message_id: str, envid: str, ref: str, at: datetime
+) -> Send:
+    """What stands for a service's mail that was withdrawn before it was queued: it is never queued any more."""
+    return Send(
+        key=key,
+        caller=caller,
+        sender=sender,
+        recipients=(),
+        owner=None,
+        room=None,
+        event=None,
+        message_id=message_id,
+        envid=envid,
+        ref=ref,
+        raw=None,
+        state="refused",
+        status="withdrawn",
+        tries=0,
+        next_at=at,
+        made_at=at,
+        told="",
+    )
+
+
 def read_send(row: Any) -> Send | None:
     """A row of `outbox`; None for none."""
     if row is None:

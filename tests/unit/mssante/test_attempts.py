@@ -119,7 +119,7 @@ async def test_what_is_withdrawn_while_it_leaves_is_not_tried_again(desk: Desk, 
 
     async def withdrawn(send: Send) -> Send:
         left = await leaving(send)
-        await desk.outbox.withdraw(send.key)
+        await desk.outbox.withdraw(send)
         return left
 
     desk.outbox.leaving = withdrawn  # type: ignore[method-assign]
@@ -143,7 +143,8 @@ async def test_one_whose_text_is_gone_opens_no_incident(desk: Desk) -> None:
 
 async def test_a_withdrawn_mail_that_was_taken_has_left(db: Database, clock: FrozenClock) -> None:
     outbox = Outbox(db, clock)
-    leaving = await outbox.leaving(await outbox.put(a_send(clock, caller=ROOMS, owner=None, room=None, event=None)))
-    await outbox.withdraw("$event")
+    send = await outbox.put(a_send(clock, caller=ROOMS, owner=None, room=None, event=None))
+    leaving = await outbox.leaving(send)
+    await outbox.withdraw(send)
     assert await outbox.move(leaving, "deferred") == "refused"
     assert await outbox.move(leaving, "sent") == "sent"
