@@ -10,11 +10,12 @@ from typing import Any, Protocol
 
 from colloque.book import AttestationBook
 from colloque.clock import Clock
-from colloque.errors import BadInput, HomeRefused, Tampered
-from colloque.identity import RoomId, UserId
+from colloque.errors import BadInput, HomeRefused, Tampered, Temporary
+from colloque.identity import RoomId, UserId, server_of
 from colloque.logs import event as log_event
 from colloque.matrix.home import Home, Past
 from colloque.rooms.archive import Change, FileNote, Line, What, read, settled
+from colloque.rooms.media import files_in, server_of_media
 from colloque_salles.printing import Conversation, Writer
 from colloque_salles.store import Kept
 from colloque_salles.store_invites import Invites
@@ -54,10 +55,12 @@ class Reader:
     async def read(self, kept: Kept, *, limit: int | None = None) -> Conversation:
         """All of it, as it stands now. Raises HomeUnavailable, HomeRefused (the room is gone).
 
-        `limit`: bytes of files whose digests are made; of the others it says that they were not read.
+        `limit`: bytes of files whose digests are made; of the others it says that they were not read. The same is said
+        of a file of another server that could not be had while `download` tried: that server may be gone for ever, and
+        nobody else's words wait for it. It is asked for one file a reading then, not for each.
         """
         room = kept.room.room
-        lines = await self._with_digests(await self._lines(room), limit)
+        lines = await self._with_digests(room, await self._lines(room), limit)
         people = {line.sender: self._writer(line.sender) for line in lines}
         facts = [told(each.what, self._writer(each.by).name, each.at) for each in await self._offers.told(room)]
         for each in await self._invites.invited(room):
@@ -68,31 +71,39 @@ class Reader:
     async def _lines(self, room: RoomId) -> Sequence[Line]:
         said: list[Line | Change] = []
         async for past in self._home.history(room):
-            if past.content is None:
-                said.append(Line(past.event, past.sender, past.sent_at, What.UNREADABLE))
-                continue
-            each = read(past.event, past.sender, past.sent_at, past.type, past.content)
+            each = _read(past)
             if each is not None:
-                said.append(replace(each, proven=past.device_signed or past.content == {}))
+                said.append(each)
         return settled(said)
 
-    async def _with_digests(self, lines: Sequence[Line], limit: int | None) -> Sequence[Line]:
-        left, out = limit, list[Line]()
+    async def _with_digests(self, room: RoomId, lines: Sequence[Line], limit: int | None) -> Sequence[Line]:
+        left, out, away = limit, list[Line](), set[str]()
         for line in lines:
             if line.file is None or (left is not None and line.file.size > left):
                 out.append(line)
                 continue
-            note = await self._digested(line.file)
+            note = await self._digested(room, line.file, away)
             if left is not None:
                 left -= max(note.size, line.file.size)
             out.append(replace(line, file=note))
         return out
 
-    async def _digested(self, note: FileNote) -> FileNote:
+    async def _digested(self, room: RoomId, note: FileNote, away: set[str]) -> FileNote:
+        """`away`: other servers that did not give a file in this reading."""
+        server = _server_of(note)
+        if server in away:
+            return note
         try:
             data = await self._home.download(dict(note.share))
         except (BadInput, Tampered, HomeRefused) as error:
             log_event(log, "conversation.file_unread", code=error.code)
+            return note
+        except Temporary as error:
+            if server == server_of(self._home.user):
+                raise
+            await self._home.members(room)  # raises where it is our own server that does not answer
+            log_event(log, "conversation.file_unread", code=error.code)
+            away.add(server)
             return note
         return replace(note, size=len(data), digest=hashlib.sha256(data).hexdigest())
 
@@ -100,3 +111,23 @@ class Reader:
         self._book.refresh()
         held = self._book.state.by_user.get(user)
         return Writer(held.name, held.rpps.value) if held is not None else Writer(user, "")
+
+
+def _server_of(note: FileNote) -> str:
+    """The server that holds the file; empty where it has no address."""
+    file = note.share.get("file")
+    found = files_in(file.get("url")) if isinstance(file, dict) else ()
+    return server_of_media(found[0]) if found else ""
+
+
+def _read(past: Past) -> Line | Change | None:
+    """One event never costs the others their place: what can't be taken in stands there as such."""
+    unreadable = Line(past.event, past.sender, past.sent_at, What.UNREADABLE)
+    if past.content is None:
+        return unreadable
+    try:
+        each = read(past.event, past.sender, past.sent_at, past.type, past.content)
+    except Exception as error:  # noqa: BLE001  anyone may write anything
+        log_event(log, "conversation.event_unread", level=logging.ERROR, error=type(error).__name__)
+        return unreadable
+    return replace(each, proven=past.device_signed or past.content == {}) if each is not None else None

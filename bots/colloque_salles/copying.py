@@ -74,14 +74,22 @@ class Copying:
             await reply(says.COPYING)
 
     async def once(self) -> None:
-        """Make what was asked for. What is refused, or breaks, is not tried again. Raises Temporary."""
+        """Make what was asked for; what can't be made now holds back no other, and waits for the next round.
+
+        What is refused, or breaks, is not tried again.
+        """
         for asked in await self._copies.to_make():
             home = await self._rooms.get(home_key(asked.asker))
-            if home is not None:
-                await self._try(asked, home.room)
+            try:
+                if home is not None:
+                    await self._try(asked, home.room)
+            except Temporary as error:
+                log_event(log, "copy.deferred", code=error.code)
+                continue
             await self._copies.settled(asked.event)
 
     async def _try(self, asked: Asked, home: RoomId) -> None:
+        """Raises Temporary."""
         try:
             if await self._is_member(asked):
                 await self._make(asked, home)

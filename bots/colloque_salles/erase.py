@@ -192,6 +192,10 @@ class Eraser:
     async def _stored(self, row: ErasureRow) -> list[MxcUri]:
         """The files that people shared; uncounted in the receipt, the room's own picture and the copies of it.
 
+        A copy goes with its room wherever it was forwarded: what people shared may belong to another room, too, but the
+        copy is this room's conversation, and whoever asked for it was told that it ends here. The other room keeps a
+        message whose file is gone.
+
         No copy is added any more: `Copies.keep` refuses once the room is being erased.
         """
         shared = [MxcUri(mxc) for mxc in (*row.manifest["files"], row.manifest.get("picture")) if mxc]

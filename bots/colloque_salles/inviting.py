@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 
 from colloque.attestation import Attestation
@@ -9,7 +10,9 @@ from colloque.book import AttestationBook
 from colloque.bot import Handler, Reply
 from colloque.clock import Clock
 from colloque.commands import Call
+from colloque.errors import HomeRefused
 from colloque.identity import EventId, UserId, digest, server_of
+from colloque.logs import event as log_event
 from colloque.matrix.home import Home, Incoming, reaction
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
@@ -22,6 +25,8 @@ from colloque_salles.store import Kept, PatientRooms
 from colloque_salles.store_invites import Invited, Invites, Proposal
 from colloque_salles.team import understand
 from colloque_salles.texts_opening import SIGNS
+
+log = logging.getLogger(__name__)
 
 _IN = frozenset({"join", "invite"})
 
@@ -136,7 +141,11 @@ class Inviting:
         return texts.not_admitted(theirs, proposer, nothing=texts.NOBODY_INVITED) if theirs else ""
 
     async def _let_in(self, kept: Kept, proposal: Proposal, message: Incoming, what: str, reply: Reply) -> None:
-        """Asked again first: a day may have passed. Said last, once the invitation stands."""
+        """Asked again first: a day may have passed. Said last, once the invitation stands.
+
+        Noted before that: after a crash in between, nobody is in the room of whom nothing is noted. What the server
+        refuses is taken back.
+        """
         room, (person,) = kept.room.room, proposal.people
         held = self._held(person)
         wrong = await self._wrong(kept, message.sender, held) if held is not None else says.NOBODY
@@ -147,7 +156,14 @@ class Inviting:
             return
         await self._invites.note(room, Invited(person, what, message.sender, message.sent_at))
         if not wrong:
-            await self._home.invite(room, person)
+            try:
+                await self._home.invite(room, person)
+            except HomeRefused as error:
+                log_event(log, "invite.refused", level=logging.WARNING, code=error.errcode)
+                await self._invites.not_invited(room, person, None if again else known.get(person))
+                await reply(says.refused(held.name))
+                await self._invites.settle(proposal.event)
+                return
         token, ref = await self._keys.token(room, room), await self._keys.token(room, person)
         self._journal.note("room.invite", actor=message.sender, room=token, ref=ref, outcome=what)
         await reply(says.invited(held.name, what, self._name(message.sender), message.sent_at))

@@ -106,6 +106,13 @@ class Invites:
             )
             await conn.execute("DELETE FROM missing WHERE room = $1", room)
 
+    async def not_invited(self, room: RoomId, person: UserId, before: Invited | None) -> None:
+        """The server refused them; what was noted when they were invited `before` stands again. Safe to repeat."""
+        if before is not None:
+            await self.note(room, before)
+        else:
+            await self._db.execute("DELETE FROM invited WHERE room = $1 AND person = $2", room, person)
+
     async def invited(self, room: RoomId) -> Sequence[Invited]:
         """Everybody who was, in that order."""
         rows: list[Any] = await self._db.fetch("SELECT * FROM invited WHERE room = $1 ORDER BY at, person", room)

@@ -22,6 +22,14 @@ def inside(name: str) -> str:
     return f"{name} est déjà dans ce salon, ou y est invité."
 
 
+def refused(name: str) -> str:
+    """The server did not want it: nothing is noted."""
+    return (
+        f"Le serveur n'accepte pas l'invitation de {name} : personne n'est invité, et rien n'est noté. Réessayez plus "
+        "tard, ou dites-le à vos administrateurs."
+    )
+
+
 def which(names: Sequence[str]) -> str:
     """Several may be meant: none is picked."""
     lines = [f"{sign} {name}" for sign, name in zip(NUMBERS, names, strict=False)]

@@ -14,10 +14,9 @@ from colloque.identity import EventId, MssanteAddress, UserId
 from colloque.mail.message import Report
 from colloque.store.schema import transaction
 from colloque_mssante.leases import NotHeld
+from colloque_mssante.reported import take_in
 from colloque_mssante.sends import ROOM, Send, read_send
 
-_BY_REPORT = {"delivered": "delivered", "failed": "failed", "error": "failed", "read": "read"}
-"""What a report makes of a mail. Any other report only proves that the mail left."""
 LEFT = "state NOT IN ('queued', 'deferred', 'data', 'doubtful', 'refused')"
 """It left, whatever came of it. (Said so that no index over states is preferred to one over what is to be done.)"""
 HELD = (
@@ -25,7 +24,6 @@ HELD = (
     "AND a.state IN ('queued', 'deferred', 'data'))"
 )
 """An earlier mail of the same thread has not left: its reader gets them in the order in which they were written."""
-_RANK = {"sent": 1, "failed": 2, "delivered": 2, "read": 3}
 
 
 class Outbox:
@@ -41,8 +39,8 @@ class Outbox:
             await self._db.execute(
                 "INSERT INTO outbox "
                 "(key, caller, sender, recipients, owner, room_id, event_id, message_id, envid, ref, raw, state, "
-                "next_at, made_at, thread, target, filed, handled) "
-                "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17) "
+                "next_at, made_at, thread, target, filed, handled, status) "
+                "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17, $18) "
                 "ON CONFLICT (key) DO NOTHING",
                 send.key,
                 send.caller,
@@ -61,6 +59,7 @@ class Outbox:
                 send.thread,
                 send.target,
                 send.caller != ROOM,
+                send.status,
             )
             kept = await self.get(send.key)
         assert kept is not None
@@ -166,16 +165,18 @@ class Outbox:
             raise NotHeld("this mail is not to be sent now")
         return replace(send, state="data", attempt=send.attempt + 1)
 
-    async def move(self, send: Send, state: str, *, status: str = "", next_at: datetime | None = None) -> None:
-        """Put a mail into a state of the sender's making, never over what a report already said.
+    async def move(self, send: Send, state: str, *, status: str = "", next_at: datetime | None = None) -> str:
+        """Put a mail into a state of the sender's making, never over what a report already said; the state it is in.
 
-        What an attempt learns after another has begun changes nothing, but for this: what was taken has left.
+        What an attempt learns after another has begun changes nothing, but for this: what was taken has left. One that
+        was withdrawn while it was leaving, and did not leave, has no text to be tried again with.
         """
-        await self._db.execute(
-            "UPDATE outbox SET state = $2, status = $3, next_at = $4, tries = tries + $5, "
-            "raw = CASE WHEN $7 AND filed THEN NULL ELSE raw END WHERE key = $1 "
+        kept = await self._db.fetchval(
+            "UPDATE outbox SET state = CASE WHEN raw IS NULL AND $2 = 'deferred' THEN 'refused' ELSE $2 END, "
+            "status = CASE WHEN raw IS NULL AND $2 IN ('deferred', 'refused') THEN 'withdrawn' ELSE $3 END, "
+            "next_at = $4, tries = tries + $5, raw = CASE WHEN $7 AND filed THEN NULL ELSE raw END WHERE key = $1 "
             "AND ((attempt = $6 AND state IN ('queued', 'deferred', 'data', 'doubtful')) "
-            "OR ($7 AND state NOT IN ('delivered', 'read', 'failed')))",
+            "OR ($7 AND state NOT IN ('delivered', 'read', 'failed'))) RETURNING state",
             send.key,
             state,
             status,
@@ -184,6 +185,7 @@ class Outbox:
             send.attempt,
             state == "sent",
         )
+        return str(kept or state)
 
     async def again(self, key: str, *, asked_by: EventId) -> bool:
         """Queue a doubtful or refused mail again, under its own Message-ID; False when it is in another state.
@@ -205,13 +207,17 @@ class Outbox:
             )
         return True
 
-    async def withdraw(self, key: str) -> None:
-        """A mail that has not left does not leave any more; its text is dropped in any case."""
+    async def withdraw(self, gone: Send) -> None:
+        """A mail that has not left does not leave any more; its text is dropped in any case.
+
+        `gone` stands for it where it is not there (see `sends.withdrawn`): whoever was to queue it finds that.
+        """
+        await self.put(gone)
         await self._db.execute(
             "UPDATE outbox SET raw = NULL, "
             "status = CASE WHEN state IN ('queued', 'deferred') THEN 'withdrawn' ELSE status END, "
             "state = CASE WHEN state IN ('queued', 'deferred') THEN 'refused' ELSE state END WHERE key = $1",
-            key,
+            gone.key,
         )
 
     async def hurry(self, sender: MssanteAddress) -> None:
@@ -266,32 +272,7 @@ class Outbox:
 
     async def report(self, report: Report, mailbox: MssanteAddress) -> Send | None:
         """Take in what a DSN or MDN that came to `mailbox` says; the mail it speaks of, if it is one of ours."""
-        async with transaction(self._db):
-            found = await self._reported(report, mailbox)
-            if found is None:
-                return None
-            state = _BY_REPORT.get(report.kind, "sent")
-            if _RANK[state] > _RANK.get(found.state, 0):
-                await self._db.execute(
-                    "UPDATE outbox SET state = $2, status = $3, raw = CASE WHEN filed THEN NULL ELSE raw END "
-                    "WHERE key = $1",
-                    found.key,
-                    state,
-                    report.status,
-                )
-        return found
-
-    async def _reported(self, report: Report, mailbox: MssanteAddress) -> Send | None:
-        row = None
-        if report.envid is not None:
-            row = await self._db.fetchrow(
-                "SELECT * FROM outbox WHERE envid = $1 AND sender = $2", report.envid, mailbox.value
-            )
-        if row is None and report.original_message_id is not None:
-            row = await self._db.fetchrow(
-                "SELECT * FROM outbox WHERE message_id = $1 AND sender = $2", report.original_message_id, mailbox.value
-            )
-        return read_send(row)
+        return await take_in(self._db, report, mailbox)
 
     def _now(self) -> int:
         return to_millis(self._clock.now())

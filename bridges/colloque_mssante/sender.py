@@ -169,7 +169,7 @@ class Sender:
         """The state that the mail is in after the attempt."""
         raw = send.raw
         if raw is None:
-            return await self._refuse(send, "login")
+            return await self._refuse(send, "withdrawn")
 
         leaving = send
 
@@ -243,8 +243,7 @@ class Sender:
         if now - send.made_at > GIVE_UP:
             return await self._refuse(send, late)
         pause = max(min(_BACK_OFF_S[0] * 2**send.tries, _BACK_OFF_S[1]), asked_s or 0.0)
-        await self._note(send, "deferred", next_at=now + timedelta(seconds=pause))
-        return "deferred"
+        return await self._note(send, "deferred", next_at=now + timedelta(seconds=pause))
 
     async def _refuse(self, send: Send, status: str) -> str:
         await self._note(send, "refused", status=status)
@@ -252,12 +251,16 @@ class Sender:
             await self._incidents.open(SENDER_INCIDENT, texts.INCIDENT_SENDER)
         return "refused"
 
-    async def _note(self, send: Send, state: str, *, status: str = "", next_at: datetime | None = None) -> None:
-        """Keep what became of a mail, however long the database is away: nobody else knows, and its thread waits."""
-        await patiently(
+    async def _note(self, send: Send, state: str, *, status: str = "", next_at: datetime | None = None) -> str:
+        """Keep what became of a mail, however long the database is away: nobody else knows, and its thread waits.
+
+        The state that it is in then.
+        """
+        kept = await patiently(
             lambda: self._outbox.move(send, state, status=status, next_at=next_at), for_s=math.inf, most_s=_LOOK_S
         )
         self._changed()
+        return kept
 
 
 def _is_services(send: Send) -> bool:

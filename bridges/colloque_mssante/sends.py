@@ -52,7 +52,8 @@ class Send:
     """The composed mail; dropped once it can't be needed again."""
     state: str
     status: str
-    """Enhanced status code of a refusal or failure; `login` where our credentials were refused."""
+    """Enhanced status code of a refusal or failure; `login` where our credentials were refused, `withdrawn`
+    where its service took it back."""
     tries: int
     next_at: datetime
     made_at: datetime
@@ -102,6 +103,31 @@ def queued(
         told="",
         thread=thread,
         target=target,
+    )
+
+
+def withdrawn(
+    *, key: str, caller: str, sender: MssanteAddress, message_id: str, envid: str, ref: str, at: datetime
+) -> Send:
+    """What stands for a service's mail that was withdrawn before it was queued: it is never queued any more."""
+    return Send(
+        key=key,
+        caller=caller,
+        sender=sender,
+        recipients=(),
+        owner=None,
+        room=None,
+        event=None,
+        message_id=message_id,
+        envid=envid,
+        ref=ref,
+        raw=None,
+        state="refused",
+        status="withdrawn",
+        tries=0,
+        next_at=at,
+        made_at=at,
+        told="",
     )
 
 

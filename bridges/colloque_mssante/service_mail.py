@@ -18,7 +18,7 @@ from colloque.mail.message import Attachment, Outgoing, Party
 from colloque.sockets import Verb
 from colloque_mssante import texts
 from colloque_mssante.outbox import Outbox
-from colloque_mssante.sends import Send, queued
+from colloque_mssante.sends import Send, queued, withdrawn
 
 _KEY = re.compile(r"[A-Za-z0-9_.:-]{1,100}\Z")
 
@@ -61,7 +61,8 @@ class ServiceMail:
     async def send(
         self, caller: str, *, key: str, to: str, subject: str, text: str, files: Sequence[object] = ()
     ) -> JsonDict:
-        """Queue a mail durably: `{"state": …}`. The same `key` is never queued twice, whatever else is said with it.
+        """Queue a mail durably: `{"state": …}`. The same `key` is never queued twice, whatever else is said with it,
+        and not at all once it was withdrawn: then it is `refused`.
 
         Only mailboxes that the directory lists, in white-listed domains, are written to. `files`: stored and encrypted
         in Matrix, `{"name", "mime", "file"}` each.
@@ -107,10 +108,27 @@ class ServiceMail:
         return {"states": {key: send.state for key, send in found.items() if send is not None}}
 
     async def withdraw(self, caller: str, *, keys: Sequence[object]) -> JsonDict:
-        """What of the caller's has not left does not leave any more; nothing of their text is kept. Safe to repeat."""
+        """What of the caller's has not left does not leave any more; nothing of their text is kept. Safe to repeat.
+
+        Nor does what is not queued yet: its files may be on their way to us.
+        """
         for key in _known_keys(keys):
-            await self._outbox.withdraw(_seed(caller, key))
+            if _KEY.match(key):
+                await self._outbox.withdraw(self._withdrawn(caller, key))
         return {}
+
+    def _withdrawn(self, caller: str, key: str) -> Send:
+        """With the ids that the mail itself would bear: they stand once in the outbox."""
+        seed = _seed(caller, key)
+        return withdrawn(
+            key=seed,
+            caller=caller,
+            sender=self._config.sender,
+            message_id=message_id(self._secret, seed, self._config.sender.domain),
+            envid=envid(self._secret, seed),
+            ref=_ref(self._secret, seed),
+            at=self._clock.now(),
+        )
 
     async def _file(self, file: object) -> Attachment:
         if not isinstance(file, dict) or not all(isinstance(file.get(name), str) for name in ("name", "mime")):
@@ -125,6 +143,10 @@ class ServiceMail:
 def _seed(caller: str, key: str) -> str:
     """Under which the outbox keeps it: two services share no key."""
     return f"{caller}:{key}"
+
+
+def _ref(secret: bytes, seed: str) -> str:
+    return hashlib.sha256(secret + seed.encode()).hexdigest()[:20]
 
 
 def _known_keys(keys: Sequence[object]) -> list[str]:
@@ -165,5 +187,5 @@ def service_send(
         caller=caller,
         sender=config.sender,
         envid=envid(secret, seed),
-        ref=hashlib.sha256(secret + seed.encode()).hexdigest()[:20],
+        ref=_ref(secret, seed),
     )

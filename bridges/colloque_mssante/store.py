@@ -62,11 +62,14 @@ class Mailboxes:
         self._db = db
         self._clock = clock
 
-    async def start(self, address: MssanteAddress, owner: UserId, since: datetime) -> Cursor:
-        """The mailbox's cursor, made at the first call. Another owner begins anew, from their own `since`."""
+    async def start(self, address: MssanteAddress, owner: UserId, since: datetime, *, instead: bool = True) -> Cursor:
+        """The mailbox's cursor, made at the first call. Another owner begins anew, from their own `since`.
+
+        Without `instead` the owner that it had keeps it: the cursor is theirs then.
+        """
         async with transaction(self._db):
             found = await self.get(address)
-            if found is not None and found.owner == owner:
+            if found is not None and (found.owner == owner or not instead):
                 return found
             await self._db.execute("DELETE FROM inbox WHERE mailbox = $1", address.value)
             await self._db.execute(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from mautrix.util.async_db import Database, UpgradeTable
@@ -12,6 +12,9 @@ from colloque.calls import JsonDict
 from colloque.clock import Clock, from_millis, to_millis
 from colloque.identity import UserId
 from colloque_mssante.tables_writing import register
+
+_KEPT = timedelta(days=400)
+"""How long an absence that is over stays: a clock that jumps ahead and is set right again ends none."""
 
 
 def register_absences(table: UpgradeTable) -> None:
@@ -51,13 +54,16 @@ class Absences:
 
     async def end(self, user: UserId) -> bool:
         """They are back; False when they were not away."""
-        return await self._db.fetchval("DELETE FROM absence WHERE user_id = $1 RETURNING 1", user) is not None
+        until = await self._db.fetchval("DELETE FROM absence WHERE user_id = $1 RETURNING until", user)
+        return until is not None and until > to_millis(self._clock.now())
 
     async def current(self) -> list[Absence]:
-        """Everybody who is away now; what is over is dropped."""
-        now = to_millis(self._clock.now())
-        await self._db.execute("DELETE FROM absence WHERE until <= $1", now)
-        rows: list[Any] = await self._db.fetch("SELECT * FROM absence ORDER BY user_id")
+        """Everybody who is away now; what has long been over is dropped."""
+        now = self._clock.now()
+        await self._db.execute("DELETE FROM absence WHERE until <= $1", to_millis(now - _KEPT))
+        rows: list[Any] = await self._db.fetch(
+            "SELECT * FROM absence WHERE until > $1 ORDER BY user_id", to_millis(now)
+        )
         return [Absence(UserId(r["user_id"]), UserId(r["by_user"]), from_millis(r["until"])) for r in rows]
 
     async def told(self) -> JsonDict:

@@ -2,7 +2,8 @@
 
 The PER mailboxes that the directory lists for attested people and whose credentials we have, but for those that their
 owners paused or disconnected; the ORG and CAB ones that a team shares; and our services' own, for the reports that come
-back there: whether a closed room's archive was delivered.
+back there: whether a closed room's archive was delivered. That one is nobody's: where the directory lists it as a
+person's, it is theirs, and read for them or not at all.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from colloque.clock import Clock, monotonic
 from colloque.directory.lookup import Directory
 from colloque.errors import NotFound, Temporary
 from colloque.identity import MssanteAddress, UserId
+from colloque.professional import MailboxKind
 from colloque_mssante.authors import SHARABLE, personal
 from colloque_mssante.credentials import Credential, Credentials, fingerprint
 from colloque_mssante.store_choices import Choices
@@ -34,6 +36,8 @@ class Opening:
 
     since: datetime
     auth: Credential
+    service: bool = False
+    """Our services' own: never read in the place of a person whose it was."""
 
 
 class Wanted:
@@ -100,6 +104,8 @@ class Wanted:
             if listed is not None and listed.kind in SHARABLE and auth is not None and self._teams.members(address):
                 found[address, SHARED, fingerprint(auth)] = Opening(self._teams.since(address), auth)
         own = self._credentials.of(self._service)
-        if own is not None and all(address != self._service for address, _, _ in found):
-            found[self._service, SHARED, fingerprint(own)] = Opening(self._clock.now(), own)
+        listed = self._directory.by_mssante(self._service)
+        personal_one = listed is not None and listed.kind is MailboxKind.PER
+        if own is not None and not personal_one and all(address != self._service for address, _, _ in found):
+            found[self._service, SHARED, fingerprint(own)] = Opening(self._clock.now(), own, service=True)
         return found

@@ -12,7 +12,6 @@ import math
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from functools import partial
 
 from colloque import logs
@@ -38,7 +37,7 @@ from colloque_mssante.sessions import MailboxClosed
 from colloque_mssante.store import Cursor, Mailboxes, Place, box_ref
 from colloque_mssante.store_inbox import Inbox, Taken
 from colloque_mssante.teams import Teams
-from colloque_mssante.wanted import Key, Wanted
+from colloque_mssante.wanted import Key, Opening, Wanted
 
 _LOOK_S = 1.0
 _IMAP_S = 30.0
@@ -139,16 +138,20 @@ class Watcher:
                 del self._tasks[key]
             for key, opening in known.items():
                 if key not in self._tasks and self._leases.holds(key[0]):
-                    self._tasks[key] = asyncio.create_task(self._keep(key[0], key[1], opening.since, opening.auth))
+                    self._tasks[key] = asyncio.create_task(self._keep(key[0], key[1], opening))
 
-    async def _keep(self, address: MssanteAddress, owner: UserId, since: datetime, auth: Credential) -> None:
+    async def _keep(self, address: MssanteAddress, owner: UserId, opening: Opening) -> None:
         """Read one mailbox until cancelled, through every failure but a refused login."""
-        pause, state = _BACK_OFF_S[0], "starting"
+        pause, state, auth = _BACK_OFF_S[0], "starting", opening.auth
+        since = start_of_day_in_paris(opening.since)
         while True:
             began = monotonic()
             try:
                 async with self._leases.holding(address):
-                    cursor = await self._mailboxes.start(address, owner, start_of_day_in_paris(since))
+                    cursor = await self._mailboxes.start(address, owner, since, instead=not opening.service)
+                if cursor.owner != owner:
+                    logs.event(logger, "mailbox.not_the_services", level=logging.WARNING)
+                    return
                 if cursor.refused == fingerprint(auth):
                     await self._note(address, "refused")
                     return  # not even once more with the same credentials, whatever restarts come

@@ -9,11 +9,12 @@ import pytest
 
 from colloque.clock import FrozenClock
 from colloque.errors import HomeRefused, HomeUnavailable
-from colloque.identity import MxcUri, RoomId
+from colloque.identity import EventId, MxcUri, RoomId, server_of
+from colloque.rooms.archive import read
 from colloque.rooms.mark import RoomKind, home_key
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
-from colloque_salles import texts, texts_archive
+from colloque_salles import conversation, texts, texts_archive
 from colloque_salles.conversation import Reader
 from colloque_salles.copying import Copying
 from colloque_salles.jobs import Jobs
@@ -21,7 +22,7 @@ from colloque_salles.store_copies import Copies
 from colloque_salles.tables import salles_upgrades
 from tests.pdfa import text_of
 from tests.servers.databases import Opener
-from tests.servers.salles_library import Library, said
+from tests.servers.salles_library import Library, said, shared
 from tests.servers.salles_ward import ANNE, BOB, CLEO, ROOM, Ward
 
 HOME = RoomId("!home-anne")
@@ -76,6 +77,24 @@ async def test_what_was_asked_for_is_made_once(ward: Copied) -> None:
     assert await ward.copies.files(ROOM) == [MxcUri("mxc://h.test/1")]
 
 
+async def test_one_event_that_breaks_everything_stands_there_as_unreadable(
+    ward: Copied, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(event: EventId, *rest: Any) -> Any:
+        if event == ward.library.past[0].event:
+            raise TypeError("some words")
+        return read(event, *rest)
+
+    ward.library.past = [said("Avant"), said("La plaie est propre")]
+    monkeypatch.setattr(conversation, "read", broken)
+    await ward.typed(ANNE, "!patient copie")
+    await ward.copying.once()
+    printed = text_of(ward.library.files[0])
+    assert "Laplaieestpropre" in printed
+    assert "n'apaspulire" in printed
+    assert "some words" not in caplog.text
+
+
 async def test_one_asks_from_a_patient_room_and_with_a_home(ward: Copied) -> None:
     assert await ward.typed(BOB, "!patient copie") == texts_archive.NO_HOME
     assert await ward.typed(ANNE, "!patient copie", room=RoomId("!other")) == texts.ONLY_PATIENT_ROOM
@@ -93,18 +112,69 @@ async def test_who_has_left_meanwhile_gets_none(ward: Copied) -> None:
 async def test_a_server_that_is_away_is_asked_again(ward: Copied) -> None:
     await ward.typed(ANNE, "!patient copie")
     ward.library.unread = [HomeUnavailable("away")]
-    with pytest.raises(HomeUnavailable):
-        await ward.copying.once()
+    await ward.copying.once()
+    assert ward.sheets == []
     await ward.copying.once()
     assert len(ward.sheets) == 1
+
+
+async def test_one_that_cannot_be_made_now_holds_back_no_other(ward: Copied) -> None:
+    for event in ("$a", "$b", "$c"):
+        await ward.typed(ANNE, "!patient copie", event)
+    ward.library.unread = [HomeUnavailable("away")]
+    await ward.copying.once()
+    assert len(ward.sheets) == 2
+    assert [asked.event for asked in await ward.copies.to_make()] == ["$a"]
+    await ward.copying.once()
+    assert await ward.copies.to_make() == []
+
+
+async def test_files_of_a_server_that_is_gone_are_said_to_be_unread(ward: Copied) -> None:
+    """It is asked for one of them a reading, not for each: every one takes a minute."""
+    ward.library.stored["mxc://there.test/1"] = b"la radio"
+    ward.library.past = [
+        *(shared(f"f{n}.png", f"mxc://gone.test/{n}", 7) for n in range(3)),
+        shared("radio.png", "mxc://there.test/1", 8),
+    ]
+    ward.library.away = ("mxc://gone.test/",)
+    await ward.typed(ANNE, "!patient copie")
+    await ward.copying.once()
+    assert ward.library.asked == ["mxc://gone.test/0", "mxc://there.test/1"]
+    printed = text_of(ward.library.files[0])
+    assert printed.count("contenunonlu") == 3
+    assert printed.count("SHA-256") == 1
+
+
+@pytest.mark.parametrize("ours", [True, False])
+async def test_files_that_our_own_server_can_give_later_are_waited_for(
+    ward: Copied, monkeypatch: pytest.MonkeyPatch, ours: bool
+) -> None:
+    """One that is kept here; and any, while it is our own server that does not answer."""
+    url = f"mxc://{server_of(ward.library.user) if ours else 'gone.test'}/1"
+    ward.library.stored[url], ward.library.away = b"la radio", ("mxc://",)
+    ward.library.past = [shared("radio.png", url, 8)]
+    answers = [{ANNE: "join"}, *([] if ours else [HomeUnavailable("away")]), {ANNE: "join"}]
+
+    async def members(room: RoomId) -> Any:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(ward.library, "members", members)
+    await ward.typed(ANNE, "!patient copie")
+    await ward.copying.once()
+    assert ward.sheets == []
+    ward.library.away = ()
+    await ward.copying.once()
+    assert "contenunonlu" not in text_of(ward.library.files[0])
 
 
 async def test_a_file_is_noted_before_anybody_is_sent_it(ward: Copied) -> None:
     """A crash between upload and message leaves a file that nobody was sent: it ends with the room, too."""
     await ward.typed(ANNE, "!patient copie")
     ward.library.errors = [HomeUnavailable("away")]
-    with pytest.raises(HomeUnavailable):
-        await ward.copying.once()
+    await ward.copying.once()
     await ward.copying.once()
     assert ward.sheets == ["mxc://h.test/2"]
     assert await ward.copies.files(ROOM) == [MxcUri("mxc://h.test/1"), MxcUri("mxc://h.test/2")]

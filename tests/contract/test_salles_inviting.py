@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from colloque.clock import FrozenClock
-from colloque.errors import HomeUnavailable
-from colloque.identity import EventId, RoomId
+from colloque.errors import HomeRefused, HomeUnavailable
+from colloque.identity import EventId, RoomId, UserId
 from colloque_salles import texts, texts_inviting
 from colloque_salles.jobs import Jobs
 from colloque_salles.tables import salles_upgrades
@@ -75,6 +75,57 @@ async def test_a_crash_after_the_invitation_is_repaired_by_hearing_the_tap_again
     assert ward.server.invited == [CLEO]
     assert "consentement recueilli" in await ward.taps(ANNE, event, "🤝")
     assert ward.server.invited == [CLEO]
+
+
+async def test_whom_the_server_refuses_is_not_noted_as_invited(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
+    await ward.typed(ANNE, "!patient inviter Cleo")
+    event = last(ward, "au-delà")
+
+    async def refused(room: RoomId, user: UserId) -> None:
+        assert [each.person for each in await ward.invites.invited(ROOM)] == [CLEO], "a crash now leaves it noted"
+        raise HomeRefused(403, "M_FORBIDDEN")
+
+    monkeypatch.setattr(ward.server, "invite", refused)
+    assert "n'accepte pas" in await ward.taps(ANNE, event, "🤝")
+    assert await ward.invites.invited(ROOM) == []
+    monkeypatch.undo()
+    assert await ward.taps(ANNE, event, "🤝") == "", "it was answered"
+    await ward.typed(ANNE, "!patient inviter Cleo")
+    assert "consentement recueilli" in await ward.taps(ANNE, last(ward, "au-delà"), "🤝")
+    assert ward.server.invited == [CLEO]
+
+
+async def test_a_refusal_leaves_what_was_noted_before(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
+    await ward.typed(ANNE, "!patient inviter Cleo")
+    await ward.taps(ANNE, last(ward, "au-delà"), "🤝")
+    noted = await ward.invites.invited(ROOM)
+    ward.server.inside[CLEO] = "leave"
+    ward.clock.advance(days=1)
+    await ward.typed(ANNE, "!patient inviter Cleo")
+
+    async def refused(room: RoomId, user: UserId) -> None:
+        raise HomeRefused(403, "M_FORBIDDEN")
+
+    monkeypatch.setattr(ward.server, "invite", refused)
+    assert "n'accepte pas" in await ward.taps(ANNE, last(ward, "au-delà"), "🗣️")
+    assert await ward.invites.invited(ROOM) == noted
+
+
+async def test_a_crash_before_a_refusal_is_told_leaves_nothing_noted(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await ward.typed(ANNE, "!patient inviter Cleo")
+    event = last(ward, "au-delà")
+    answers: list[Exception] = [HomeUnavailable("away"), HomeRefused(403, "M_FORBIDDEN")]
+
+    async def refused(room: RoomId, user: UserId) -> None:
+        raise answers.pop(0)
+
+    monkeypatch.setattr(ward.server, "invite", refused)
+    with pytest.raises(HomeUnavailable):
+        await ward.taps(ANNE, event, "🤝")
+    assert "n'accepte pas" in await ward.taps(ANNE, event, "🤝")
+    assert await ward.invites.invited(ROOM) == []
 
 
 async def test_one_of_another_server_needs_another_room(ward: Ward) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from colloque.clock import FrozenClock
-from colloque.errors import BadInput
+from colloque.errors import BadInput, HomeUnavailable
 from colloque.identity import EventId, RoomId, UserId
 from colloque.matrix.home import Past, text
 from tests.servers.salles_ward import BOB, Server
@@ -35,7 +35,10 @@ def shared(name: str, url: str, size: int, who: UserId = BOB) -> Past:
 
 
 class Library(Server):
-    """`unread` are raised by the next readings; a file that is not in `stored` can't be opened."""
+    """`unread` are raised by the next readings; a file that is not in `stored` can't be opened.
+
+    `asked` are the files that were asked for; those whose addresses begin with `away` can't be had now.
+    """
 
     def __init__(self, clock: FrozenClock) -> None:
         super().__init__()
@@ -44,6 +47,8 @@ class Library(Server):
         self.stored: dict[str, bytes] = {}
         self.files: list[bytes] = []
         self.unread: list[Exception] = []
+        self.asked: list[str] = []
+        self.away: tuple[str, ...] = ()
 
     async def history(self, room: RoomId) -> AsyncIterator[Past]:
         if self.unread:
@@ -53,7 +58,11 @@ class Library(Server):
 
     async def download(self, content: dict[str, Any]) -> bytes:
         try:
-            return self.stored[content["file"]["url"]]
+            url = content["file"]["url"]
+            self.asked.append(url)
+            if url.startswith(self.away):
+                raise HomeUnavailable("away")
+            return self.stored[url]
         except KeyError:
             raise BadInput("not an encrypted attachment") from None
 

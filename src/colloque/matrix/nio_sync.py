@@ -15,7 +15,7 @@ from functools import partial
 from typing import Protocol
 
 from colloque import logs
-from colloque.clock import from_millis, monotonic
+from colloque.clock import monotonic
 from colloque.errors import HomeRefused, HomeUnavailable
 from colloque.identity import EventId, RoomId, UserId
 from colloque.matrix.api import CLIENT, JsonDict, path
@@ -24,7 +24,7 @@ from colloque.matrix.nio_device import Device
 from colloque.matrix.nio_machine import Decrypted
 from colloque.matrix.nio_store import Waiting
 from colloque.matrix.roster import Roster
-from colloque.matrix.sync_events import incoming, member_change, receipts_of, sync_filter
+from colloque.matrix.sync_events import incoming, member_change, receipts_of, sent_at, sync_filter
 from colloque.patience import patiently
 
 POLL_S = 30.0
@@ -220,7 +220,7 @@ class SyncLoop:
             if said is not None:
                 await self._readable(waiting.room, waiting.source, said, batch)
             elif self._deadlines.get(waiting.event, now) <= now:
-                sender, at = UserId(waiting.source["sender"]), from_millis(waiting.source["origin_server_ts"])
+                sender, at = UserId(waiting.source["sender"]), sent_at(waiting.source.get("origin_server_ts"))
                 await batch.handler(Unreadable(waiting.room, waiting.event, sender, at))
             else:
                 continue

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
+from typing import Any
 
 from colloque.clock import from_millis
 from colloque.identity import EventId, RoomId, UserId
@@ -11,6 +13,14 @@ from colloque.matrix.home import Incoming, MemberChange, Read
 
 _NOTHING: JsonDict = {"types": []}
 _RECEIPTS: JsonDict = {"types": ["m.receipt"]}
+_LATEST = 253_402_128_000_000
+"""In milliseconds: 30 December 9999. A later moment has no date, or none in Paris."""
+
+
+def sent_at(said: Any) -> datetime:
+    """What an event says of when it was sent, put where dates are: its sender's server may say anything at all."""
+    millis = said if isinstance(said, int) and not isinstance(said, bool) else 0
+    return from_millis(min(max(millis, 0), _LATEST))
 
 
 def sync_filter(*, receipts: bool) -> str:
@@ -58,7 +68,7 @@ def incoming(
         room=room,
         event=EventId(event["event_id"]),
         sender=UserId(event["sender"]),
-        sent_at=from_millis(event["origin_server_ts"]),
+        sent_at=sent_at(event.get("origin_server_ts")),
         type=type_,
         content=content,
         encrypted=encrypted,

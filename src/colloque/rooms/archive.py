@@ -15,8 +15,13 @@ from colloque.identity import EventId, UserId
 
 _FILES = {"m.file", "m.image", "m.video", "m.audio"}
 _NAMED = {"m.sticker", "m.poll.start", "org.matrix.msc3381.poll.start"}
+_TEXTS = {"m.text", "m.notice", "m.emote"}
 _WORDS = {"m.room.message", "m.room.encrypted"} | _NAMED
 """What people say; of an encrypted event that was withdrawn no more is known than that it was one."""
+
+
+_BIGGEST = 2**53
+"""No number of Matrix's is greater; Python's own have no end."""
 
 
 class What(StrEnum):
@@ -71,24 +76,27 @@ class Change:
     proven: bool = True
 
 
-def read(event: EventId, sender: UserId, at: datetime, type_: str, content: Mapping[str, Any]) -> Line | Change | None:
-    """One decrypted event; None for what says nothing by itself (reactions, calls between programs)."""
+def read(event: EventId, sender: UserId, at: datetime, type_: str, content: Any) -> Line | Change | None:
+    """One decrypted event; None for what says nothing by itself (reactions, calls between programs).
+
+    Anybody in the room may send anything: `content` is JSON of any shape, and none raises.
+    """
     if type_ not in _WORDS:
         return None
-    if not content:
+    if content == {}:
         return Line(event, sender, at, What.WITHDRAWN)
-    if type_ in _NAMED:
+    if type_ in _NAMED or not isinstance(content, dict):
         return Line(event, sender, at, What.OTHER)
     relation = content.get("m.relates_to")
     if isinstance(relation, dict) and relation.get("rel_type") == "m.replace":
         new, of = content.get("m.new_content"), relation.get("event_id")
         body = new.get("body") if isinstance(new, dict) else None
         return Change(EventId(of), sender, at, body) if isinstance(of, str) and isinstance(body, str) else None
-    body = content.get("body")
+    body, kind = content.get("body"), content.get("msgtype")
     said = body if isinstance(body, str) else ""
-    if content.get("msgtype") in _FILES:
+    if isinstance(kind, str) and kind in _FILES:
         return _file(Line(event, sender, at, What.FILE), said, content)
-    if content.get("msgtype") in {"m.text", "m.notice", "m.emote"}:
+    if isinstance(kind, str) and kind in _TEXTS:
         return Line(event, sender, at, What.TEXT, said)
     return Line(event, sender, at, What.OTHER)
 
@@ -97,9 +105,9 @@ def _file(line: Line, body: str, content: Mapping[str, Any]) -> Line:
     """Where a file has a name of its own, its body is a caption (Matrix, "Media captions")."""
     name, info = content.get("filename"), content.get("info")
     size = info.get("size") if isinstance(info, dict) else None
-    note = FileNote(
-        name if isinstance(name, str) else body, size if isinstance(size, int) and size >= 0 else 0, dict(content)
-    )
+    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= _BIGGEST:
+        size = 0
+    note = FileNote(name if isinstance(name, str) else body, size, dict(content))
     caption = body if isinstance(name, str) and body != name else ""
     return replace(line, text=caption, file=note)
 

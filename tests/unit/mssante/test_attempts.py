@@ -8,11 +8,11 @@ import pytest
 from mautrix.util.async_db import Database
 
 from colloque.clock import FrozenClock
-from colloque.errors import MailDeferred
+from colloque.errors import ColloqueError, MailDeferred, MailRefused
 from colloque.identity import EventId
 from colloque_mssante.leases import NotHeld
 from colloque_mssante.outbox import Outbox
-from colloque_mssante.sends import CODES
+from colloque_mssante.sends import CODES, ROOMS, Send
 from tests.unit.mssante.test_sender import Desk, desk
 from tests.unit.mssante.test_store import BOX, a_send, db, found
 
@@ -108,3 +108,43 @@ async def test_the_attempts_of_one_mail_are_told_apart(desk: Desk) -> None:
     desk.answer = None
     await desk.sender.attempt(first)
     assert replace(await found(desk.outbox, "$event"), raw=None).attempt == 2
+
+
+@pytest.mark.parametrize("error", [MailDeferred("wait"), MailRefused(550, "5.1.1")])
+async def test_what_is_withdrawn_while_it_leaves_is_not_tried_again(desk: Desk, error: ColloqueError) -> None:
+    """And nobody is told that the password was refused."""
+    await desk.outbox.put(a_send(desk.clock, caller=ROOMS, owner=None, room=None, event=None))
+    [send] = await desk.outbox.due(BOX)
+    leaving = desk.outbox.leaving
+
+    async def withdrawn(send: Send) -> Send:
+        left = await leaving(send)
+        await desk.outbox.withdraw(send)
+        return left
+
+    desk.outbox.leaving = withdrawn  # type: ignore[method-assign]
+    desk.answer = error
+    await desk.sender.attempt(send)
+    kept = await found(desk.outbox, "$event")
+    assert (kept.raw, kept.state, kept.status) == (None, "refused", "withdrawn")
+    desk.clock.advance(hours=1)
+    assert await desk.outbox.ready() == []
+    assert await desk.incidents.unposted() == []
+    assert not desk.journal.open_intents()
+
+
+async def test_one_whose_text_is_gone_opens_no_incident(desk: Desk) -> None:
+    """As those that were withdrawn so before."""
+    await desk.attempt(raw=None, caller=ROOMS, owner=None, room=None, event=None)
+    kept = await found(desk.outbox, "$event")
+    assert (kept.state, kept.status) == ("refused", "withdrawn")
+    assert await desk.incidents.unposted() == []
+
+
+async def test_a_withdrawn_mail_that_was_taken_has_left(db: Database, clock: FrozenClock) -> None:
+    outbox = Outbox(db, clock)
+    send = await outbox.put(a_send(clock, caller=ROOMS, owner=None, room=None, event=None))
+    leaving = await outbox.leaving(send)
+    await outbox.withdraw(send)
+    assert await outbox.move(leaving, "deferred") == "refused"
+    assert await outbox.move(leaving, "sent") == "sent"

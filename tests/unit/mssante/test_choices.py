@@ -9,10 +9,14 @@ from mautrix.util.async_db import Database
 
 from colloque.clock import FrozenClock, start_of_day_in_paris
 from colloque.errors import Temporary
+from colloque.identity import MssanteAddress
 from colloque_mssante.store import Mailboxes
 from colloque_mssante.store_choices import OFF, PAUSED, Choices
 from colloque_mssante.store_inbox import Inbox
+from colloque_mssante.teams import SHARED
 from tests.unit.mssante.test_store import ANNE, BOX, BRUNO, SINCE, db  # noqa: F401
+
+OTHER = MssanteAddress("service@medecin.mssante.test")
 
 
 async def chosen(db: Database, clock: FrozenClock) -> Choices:  # noqa: F811
@@ -66,3 +70,14 @@ async def test_what_one_owner_chose_binds_no_other(db: Database, clock: FrozenCl
     assert (await boxes.start(BOX, BRUNO, later)).uid == 3
     assert [choice.closed for choice in await choices.of(BRUNO)] == [""]
     assert await choices.close(ANNE, PAUSED) == []
+
+
+async def test_what_is_read_for_nobody_takes_no_persons_place(db: Database, clock: FrozenClock) -> None:  # noqa: F811
+    """Our services' own mailbox, where it was somebody's before."""
+    boxes, choices = Mailboxes(db, clock), await chosen(db, clock)
+    await Inbox(db, clock).store(await boxes.start(BOX, ANNE, SINCE), 7, 12, [])
+    await choices.close(ANNE, OFF)
+    theirs = await boxes.get(BOX)
+    assert await boxes.start(BOX, SHARED, SINCE, instead=False) == theirs
+    assert (await chosen(db, clock)).closed(BOX, ANNE) == OFF
+    assert (await boxes.start(OTHER, SHARED, SINCE, instead=False)).owner == SHARED

@@ -28,10 +28,10 @@ async def test_what_became_of_a_mail_is_kept_although_the_database_is_away_just_
     """Else its row would say for ever that its text is leaving, and hold those behind it in its thread."""
     real, away = desk.outbox.move, ["not there", "not yet"]
 
-    async def move(send: Send, moved_to: str, **more: Any) -> None:
+    async def move(send: Send, moved_to: str, **more: Any) -> str:
         if away:
             raise Temporary(away.pop())
-        await real(send, moved_to, **more)
+        return await real(send, moved_to, **more)
 
     monkeypatch.setattr(desk.outbox, "move", move)
     assert (await desk.attempt(answer)).state == state

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from mautrix.util.async_db import Database
 
 from colloque.clock import FrozenClock
 from colloque.config import MssanteConfig
@@ -16,11 +16,12 @@ from colloque.errors import BadInput, NotFound, Refused, Temporary
 from colloque.identity import MssanteAddress
 from colloque.mail.message import Attachment
 from colloque.mail.parse import parse_mail
-from colloque.store.schema import new_upgrades, open_database
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.service_mail import ServiceMail
-from colloque_mssante.tables import register_upgrades
 from tests.unit.mssante.test_ghosts import OWN, Book
+from tests.unit.mssante.test_store import db
+
+__all__ = ["db"]
 
 CONFIG = cast(
     "MssanteConfig", SimpleNamespace(sender=MssanteAddress("app@h.mssante.test"), nil="NIL1", size_limit=5_000)
@@ -62,10 +63,7 @@ class NoBook(Book):
 
 
 @pytest.fixture
-async def post(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Post]:
-    upgrades = new_upgrades()
-    register_upgrades(upgrades)
-    db = await open_database(f"sqlite:{tmp_path}/b.db", upgrades, "colloque_mssante")
+async def post(db: Database, clock: FrozenClock) -> Post:
     outbox, woken, shelf = Outbox(db, clock), list[int](), Files()
     mail = ServiceMail(
         config=CONFIG,
@@ -78,8 +76,7 @@ async def post(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Post]:
         fetch=shelf.fetch,
         scan=shelf.scan,
     )
-    yield Post(mail, outbox, shelf, woken)
-    await db.stop()
+    return Post(mail, outbox, shelf, woken)
 
 
 async def test_a_code_is_queued_once_as_a_machines_mail(post: Post) -> None:
@@ -165,13 +162,38 @@ async def test_a_service_asks_how_far_its_own_mails_got_and_withdraws_them(post:
     assert await post.mail.states("salles", keys=["code-1"]) == {"states": {}}
     await post.mail.withdraw("salles", keys=["code-1"])
     assert len(await post.outbox.due(CONFIG.sender)) == 1, "it is not theirs"
-    await post.mail.withdraw("annuaire", keys=["code-1", "other"])
+    await post.mail.withdraw("annuaire", keys=["code-1"])
     assert await post.outbox.due(CONFIG.sender) == []
     kept = await post.outbox.get("annuaire:code-1")
     assert kept is not None
     assert (kept.raw, kept.state, kept.status) == (None, "refused", "withdrawn")
     with pytest.raises(BadInput):
         await post.mail.states("annuaire", keys=[1])
+
+
+async def test_what_is_withdrawn_before_it_is_queued_is_never_queued(post: Post) -> None:
+    for _ in range(2):
+        await post.mail.withdraw("annuaire", keys=["code-1", "code-2", "not a key"])
+    kept = await post.outbox.get("annuaire:code-1")
+    assert kept is not None
+    assert (kept.raw, kept.recipients, kept.state, kept.status) == (None, (), "refused", "withdrawn")
+    assert await post.send() == {"state": "refused"}
+    assert await post.outbox.senders() == []
+    assert await post.mail.states("annuaire", keys=["code-1"]) == {"states": {"code-1": "refused"}}
+    assert await post.outbox.counts() == {"refused": 2}
+    assert await post.mail.send("salles", key="code-1", to=OWN.value, subject="s", text="t") == {"state": "queued"}
+
+
+async def test_what_is_withdrawn_while_it_is_scanned_is_not_queued(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def slow(files: Sequence[Attachment]) -> None:
+        await post.mail.withdraw("annuaire", keys=["code-1"])
+
+    monkeypatch.setattr(post.mail, "_scan", slow)
+    assert await post.send(files=[attached("mxc://h.test/1")]) == {"state": "refused"}
+    kept = await post.outbox.get("annuaire:code-1")
+    assert kept is not None
+    assert (kept.raw, kept.recipients) == (None, ())
+    assert await post.outbox.senders() == []
 
 
 @pytest.mark.parametrize("state", ["sent", "doubtful"])

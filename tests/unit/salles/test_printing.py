@@ -9,6 +9,8 @@ from typing import Any
 
 import pikepdf
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from colloque.identity import EventId, UserId
 from colloque.rooms.archive import Change, Line, What, read, settled
@@ -78,6 +80,8 @@ def test_what_was_withdrawn_stays_withdrawn() -> None:
         ({"msgtype": "m.image", "body": "la plaie", "filename": "a.jpg", "info": {"size": 7}}, "a.jpg", 7, "la plaie"),
         ({"msgtype": "m.image", "body": "a.jpg", "filename": "a.jpg", "info": {"size": -1}}, "a.jpg", 0, ""),
         ({"msgtype": "m.audio", "info": "?"}, "", 0, ""),
+        ({"msgtype": "m.file", "body": [], "filename": {}, "info": {"size": True}, "file": 1}, "", 0, ""),
+        ({"msgtype": "m.file", "body": "gros.bin", "info": {"size": 10**5000}}, "gros.bin", 0, ""),
     ],
 )
 def test_files(content: dict[str, Any], name: str, size: int, text: str) -> None:
@@ -105,6 +109,42 @@ def test_files(content: dict[str, Any], name: str, size: int, text: str) -> None
 def test_whatever_else_is_said(content: dict[str, Any], type_: str, what: What | None) -> None:
     found = said(1, content, type_=type_)
     assert (found.what if isinstance(found, Line) else found) is what
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+    max_leaves=8,
+)
+_MESSAGE = st.fixed_dictionaries(
+    {},
+    optional={
+        "msgtype": _JSON | st.sampled_from(["m.text", "m.file", "m.image"]),
+        "body": _JSON,
+        "filename": _JSON,
+        "info": _JSON | st.fixed_dictionaries({"size": _JSON}),
+        "file": _JSON,
+        "m.new_content": _JSON | st.fixed_dictionaries({"body": _JSON}),
+        "m.relates_to": _JSON | st.fixed_dictionaries({"rel_type": _JSON | st.just("m.replace"), "event_id": _JSON}),
+    },
+)
+
+
+@settings(deadline=None)
+@given(
+    _JSON | _MESSAGE,
+    st.sampled_from(["m.room.message", "m.room.encrypted", "m.sticker", "m.poll.start", "m.reaction", ""]),
+)
+@example({"msgtype": []}, "m.room.message")
+@example({"msgtype": {}, "body": []}, "m.room.message")
+@example([], "m.room.message")
+@example({"m.relates_to": {"rel_type": [], "event_id": {}}}, "m.room.message")
+def test_no_content_of_any_shape_breaks_a_rooms_archive(content: Any, type_: str) -> None:
+    found = said(1, content, type_=type_)
+    for line in lines(said(0, words("un")), found):
+        assert isinstance(says.line(line), str)
+    if found is None and "m.replace" not in str(content):
+        assert type_ in {"m.reaction", ""}, "what was said is never left out"
 
 
 def conversation(*what: Line) -> Conversation:
