@@ -12,9 +12,9 @@ from colloque.identity import RoomId, UserId
 from colloque.rooms.patient_room import RoomState
 from colloque.store.schema import transaction
 
-_OF_A_ROOM = (
+ROOM_TABLES = (
     *("ledger_event", "ledger_file", "notice", "hold", "told_patient", "missing", "evicted", "copy", "copy_file"),
-    *("archive", "archive_mail", "erasure", "patient_room"),
+    *("archive", "archive_mail", "echo", "erasure", "patient_room"),
 )
 """Tables with rows about a room; the last ones last."""
 
@@ -68,7 +68,7 @@ class Jobs:
     async def forget(self, room: RoomId) -> None:
         """Drop every row about the room; the last step of its erasure."""
         async with transaction(self._db) as conn:
-            for table in _OF_A_ROOM:
+            for table in ROOM_TABLES:
                 await conn.execute(f"DELETE FROM {table} WHERE room = $1", room)  # noqa: S608 - fixed names
 
     async def last(self) -> tuple[int, str | None]:

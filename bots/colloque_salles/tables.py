@@ -5,7 +5,7 @@ from __future__ import annotations
 from mautrix.util.async_db import UpgradeTable
 
 from colloque.store.schema import new_upgrades
-from colloque_salles.store import register_upgrades
+from colloque_salles.store import register_echoes, register_upgrades
 from colloque_salles.store_archive import register_archives
 from colloque_salles.store_copies import register_copies
 from colloque_salles.store_evicted import register_evicted
@@ -24,4 +24,5 @@ def salles_upgrades() -> UpgradeTable:
     register_joining(table)
     register_copies(table)
     register_archives(table)
+    register_echoes(table)
     return table
