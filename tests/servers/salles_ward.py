@@ -113,7 +113,7 @@ class Ward:
             "life": self.life,
             "clock": clock,
         }
-        acts = {"keys": RoomKeys(db), "journal": Journal.open(tmp / "journal.jsonl", clock)}
+        acts: dict[str, Any] = {"keys": RoomKeys(db), "journal": Journal.open(tmp / "journal.jsonl", clock)}
         self.holding = Holding(book=book, rule=RULE, lasts=90 * DAY, **acts, **common)
         self.prolonging = Prolonging(book=book, rule=RULE, **acts, **common)
         self.care_team = CareTeam(book=book, **common)
