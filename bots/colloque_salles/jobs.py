@@ -56,10 +56,12 @@ class Jobs:
 
     async def under_way(self) -> list[ErasureRow]:
         """Jobs under way."""
-        return [
-            ErasureRow(RoomId(r["room"]), r["step"], json.loads(r["manifest"]))
-            for r in await self._db.fetch("SELECT * FROM erasure ORDER BY room")
-        ]
+        return [_erasure(row) for row in await self._db.fetch("SELECT * FROM erasure ORDER BY room")]
+
+    async def get(self, room: RoomId) -> ErasureRow | None:
+        """The job of a room; None when there is none, or none any more."""
+        row = await self._db.fetchrow("SELECT * FROM erasure WHERE room = $1", room)
+        return _erasure(row) if row is not None else None
 
     async def at_step(self, room: RoomId, step: str) -> None:
         """Move a job on."""
@@ -104,6 +106,10 @@ class Jobs:
     async def told(self, serial: int) -> None:
         """Everybody was told: who they were is forgotten."""
         await self._db.execute("UPDATE receipt SET told = true, members = '[]' WHERE serial = $1", serial)
+
+
+def _erasure(row: Any) -> ErasureRow:
+    return ErasureRow(RoomId(row["room"]), row["step"], json.loads(row["manifest"]))
 
 
 def _receipt(row: Any) -> ReceiptRow:
