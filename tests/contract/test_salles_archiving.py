@@ -214,6 +214,25 @@ async def test_a_crash_at_any_call_is_repaired_by_the_next_round(ward: Archived)
     assert await ward.incidents.current() == []
 
 
+async def test_what_a_crash_leaves_on_the_server_ends_with_the_room(
+    ward: Archived, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stored, and the service died before it had the answer: the address was noted before."""
+    await ward.close()
+    await ward.archiving.once()
+    ward.clock.advance(seconds=RULE.linger.total_seconds())
+
+    async def dies(*_args: object, **_more: object) -> dict[str, Any]:
+        raise HomeUnavailable("gone")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(ward.library, "upload_encrypted", dies)
+        await ward.archiving.once()
+    await ward.rounds(2)
+    assert len(ward.mails) == 1
+    assert await ward.copies.files(ROOM) == [MxcUri("mxc://h.test/1"), MxcUri("mxc://h.test/2")]
+
+
 async def test_what_breaks_is_told_and_does_not_hold_the_others(ward: Archived) -> None:
     await ward.add(RoomId("!next"), "Lac Tulipe")
     await ward.close()

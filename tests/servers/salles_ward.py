@@ -35,6 +35,7 @@ from colloque_salles.opening import Opening
 from colloque_salles.prolonging import Prolonging
 from colloque_salles.store import Kept, PatientRooms
 from colloque_salles.store_archive import Archives
+from colloque_salles.store_copies import Copies
 from colloque_salles.store_life import RoomLife
 from colloque_salles.store_offers import Offers
 from tests.servers.annuaire import rpps
@@ -57,6 +58,7 @@ class Server(Recorder):
         self.states: dict[tuple[RoomId, str], dict[str, Any]] = {}
         self.made: dict[str, tuple[RoomId, RoomSpec]] = {}
         self.pictures: list[bytes] = []
+        self.reserved = 0
 
     async def members(self, room: RoomId) -> dict[UserId, str]:
         return dict(self.inside)
@@ -74,9 +76,13 @@ class Server(Recorder):
     async def mark_of(self, room: RoomId) -> RoomMark | None:
         return RoomMark(RoomKind.HOME, home_key(HOMES[room]), HOMES[room]) if room in HOMES else None
 
-    async def upload(self, data: bytes) -> MxcUri:
+    async def reserve_file(self) -> MxcUri:
+        self.reserved += 1
+        return MxcUri(f"mxc://h.test/{self.reserved}")
+
+    async def upload(self, data: bytes, to: MxcUri) -> MxcUri:
         self.pictures.append(data)
-        return MxcUri(f"mxc://h.test/{len(self.pictures)}")
+        return to
 
     @property
     def said(self) -> list[str]:
@@ -137,6 +143,8 @@ class Ward:
             clock=clock,
             rule=RULE,
             offers=self.offers,
+            copies=Copies(db),
+            reserve=self.server.reserve_file,
             upload=self.server.upload,
             **acts,
         )
