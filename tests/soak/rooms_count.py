@@ -13,7 +13,7 @@ from email.message import EmailMessage
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from colloque.clock import from_millis
+from colloque.clock import from_millis, to_millis
 from colloque.identity import RoomId
 from colloque.rooms.keeping import WAIVERS, Proof
 from colloque_salles.receipts import PUBLIC_NAME
@@ -24,6 +24,8 @@ from tests.soak.rooms_plan import Way
 from tests.soak.rooms_world import WAIT_S
 from tests.waiting import until
 
+HEARD_S = 15.0
+"""A tap that comes that long before time alone proves an archive is heard before."""
 EMPTY_S = 60.0
 """After everybody was told, the last rows are to be gone within that."""
 
@@ -118,6 +120,13 @@ def _receipt(found: Found, people: RoomsPeople, room: Room, receipt: dict[str, A
 
 
 def _proofs(people: RoomsPeople, room: Room) -> set[Proof]:
+    asked = _asked_for(room)
+    came = [to_millis(_came(mail)) for mail in people.mails(room)]
+    late = bool(came) and room.tapped_ms > max(came) + (WAIT_S - HEARD_S) * 1000
+    return asked | {Proof.DELIVERED} if late else asked
+
+
+def _asked_for(room: Room) -> set[Proof]:
     match room.story.way:
         case Way.SILENT:
             return {Proof.NOTHING_SAID}

@@ -46,8 +46,9 @@ ROOM_STEPS = {
     # its archive
     "archive-announced": Step(Archives, "begin", before=True),
     "archive-begun": Step(Archives, "begin"),
-    "document-stored": Step(NioHome, "upload_encrypted"),
+    "document-reserved": Step(NioHome, "reserve_file"),
     "document-noted": Step(Copies, "keep"),
+    "document-stored": Step(NioHome, "upload_encrypted"),
     "archive-made": Step(Archives, "made"),
     "mail-to-queue": Step(BridgeMailer, "send", before=True),
     "mail-queued": Step(BridgeMailer, "send"),

@@ -24,7 +24,7 @@ from colloque_salles.jobs import ROOM_TABLES
 from tests.soak.bridge_world import World
 from tests.waiting import until
 
-IDLE_S, NOTICE_S, REMINDER_S, LINGER_S, WAIT_S = 40, 12, 4, 3, 14
+IDLE_S, NOTICE_S, REMINDER_S, LINGER_S, WAIT_S = 40, 12, 4, 3, 28
 """A room's life, in seconds where production has days; `WAIT_S` is what passes between a delivery and its proof."""
 MAIL_LIMIT = 200_000
 """Bytes of one mail: a conversation with two big files needs two."""
