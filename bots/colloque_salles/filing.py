@@ -61,9 +61,9 @@ class Filing:
             await self._choose(heard, number_of(key))
 
     async def _decide(self, heard: Incoming, kept: Kept, proof: Proof) -> None:
-        """Said last: heard again after a crash, the same tap is answered alike."""
+        """Said last: heard again after a crash, the same tap is answered alike. What is proven already stays so."""
         archive = await self._archives.get(kept.room.room)
-        first = await self._archives.decide(kept.room.room, proof)
+        first = not kept.room.archived and await self._archives.decide(kept.room.room, proof)
         same = archive is not None and archive.decided is proof
         await self._answer(heard, says.decided(kept.words, proof) if first or same else says.ALREADY_DECIDED)
 
