@@ -56,9 +56,12 @@ class Clinician:
         await until(looked, "a mailbox can be read", within=TOLD_S)
 
     async def say(self, room: str, text: str, txn: str) -> str:
+        """Write; the event's id. However long the server takes to accept it."""
         return await accepted(lambda: self.js.call("send", room=room, text=text, txn=txn))
 
     async def join(self, room: str) -> None:
+        """Enter a room, likewise."""
+
         async def joined() -> bool:
             try:
                 await self.js.call("join", room=room)
@@ -71,6 +74,8 @@ class Clinician:
         await until(joined, "entering a room", within=TOLD_S)
 
     async def sees(self, room: str, users: set[str]) -> None:
+        """Wait until their screen shows these people in a room that is encrypted."""
+
         async def seen() -> bool:
             found = await self.js.call("room", room=room) or {"encrypted": False, "members": []}
             inside = {m["user"] for m in found["members"] if m["membership"] == "join"}
@@ -79,12 +84,13 @@ class Clinician:
         await until(seen, "everybody in an encrypted room", within=TOLD_S)
 
     def is_said(self, report: Report, words: str) -> bool:
+        """Is it @salles who says that in the home room?"""
         if report["event"] != "message" or report["room"] != self.home or report["from"] != self.bot:
             return False
         return words in (report["body"] or "")
 
     async def expect(self, wanted: Callable[[Report], bool], since: int, what: str, within: float = TOLD_S) -> Report:
-        """Opens the home room again where it takes long. Raises AssertionError."""
+        """Wait for what the session tells; the home room is opened again where it takes long. Raises AssertionError."""
         for _ in range(round(within / LOOK_S)):
             try:
                 return await self.js.expect(wanted, LOOK_S, since=since)

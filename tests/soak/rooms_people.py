@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from typing import Any
@@ -202,9 +202,8 @@ class RoomsPeople:
             room.asked = True
             await self._arrived(room)
             room.tapped_ms = to_millis(_clock.now())
-            await self._tap(
-                room, (self.told(room, f"salon « {room.words} » sont-ils classés") or [said])[-1], "✅", "filed"
-            )
+            again = self.told(room, f"salon « {room.words} » sont-ils classés")
+            await self._tap(room, (again or [said])[-1], says.FILED, "filed")
 
     async def _handed_over(self, room: Room) -> Report:
         opener = self.two(room.story)[0]
@@ -246,8 +245,8 @@ class RoomsPeople:
 
     async def _hear(self, room: Room, words: str, *, rank: int = 0, within: float = TOLD_S) -> Report:
         person = self.two(room.story)[rank]
-        wanted: Callable[[Report], bool] = lambda r: person.is_said(r, words)  # noqa: E731
-        return await person.expect(wanted, room.since[rank], words.replace(room.words, "…"), within)
+        what = words.replace(room.words, "…")
+        return await person.expect(lambda r: person.is_said(r, words), room.since[rank], what, within)
 
 
 def parts_of(mail: EmailMessage) -> tuple[int, int]:
