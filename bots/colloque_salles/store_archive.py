@@ -53,6 +53,14 @@ def register_archives(table: UpgradeTable) -> None:
         await conn.execute("CREATE TABLE archive_box (person TEXT PRIMARY KEY, address TEXT NOT NULL)")
 
 
+def register_reminders(table: UpgradeTable) -> None:
+    """Add a later migration."""
+
+    @migration(table, "What announced an archive counts beside what reminds of it")
+    async def reminders(conn: Connection) -> None:
+        await conn.execute("ALTER TABLE archive ADD COLUMN reminder_event TEXT NOT NULL DEFAULT ''")
+
+
 @dataclass(frozen=True, slots=True)
 class Archive:
     """One room's. Events are empty until their message was sent."""
@@ -62,8 +70,6 @@ class Archive:
     """Who gets it, and says that it is in the record."""
     attempt: int
     """One more each time that it is begun again, for somebody else or in another way."""
-    asked: EventId
-    """The message that says that it will come; later the one that reminds of it."""
     sent: EventId
     """The message that says that it came."""
     why: EventId
@@ -110,9 +116,11 @@ class Archives:
         return _archive(row) if row else None
 
     async def of(self, event: EventId) -> Archive | None:
-        """The one that a message of ours is about."""
+        """The one that a message of ours is about: what announces it, hands it over, reminds of it, or asks why not."""
         row = await self._db.fetchrow(
-            "SELECT * FROM archive WHERE $1 <> '' AND (asked_event = $1 OR sent_event = $1 OR why_event = $1)", event
+            "SELECT * FROM archive WHERE $1 <> '' "
+            "AND (asked_event = $1 OR sent_event = $1 OR reminder_event = $1 OR why_event = $1)",
+            event,
         )
         return _archive(row) if row else None
 
@@ -179,9 +187,9 @@ class Archives:
         )
 
     async def reminded(self, room: RoomId, event: EventId, at: datetime) -> None:
-        """Its referent read again that it waits for them, in a message that takes the place of the announcement."""
+        """Its referent read again that it waits for them."""
         await self._db.execute(
-            "UPDATE archive SET asked_event = $2, reminded_at = $3 WHERE room = $1", room, event, to_millis(at)
+            "UPDATE archive SET reminder_event = $2, reminded_at = $3 WHERE room = $1", room, event, to_millis(at)
         )
 
     async def asks_why(self, room: RoomId, event: EventId) -> None:
@@ -232,7 +240,6 @@ def _archive(row: Any) -> Archive:
         room=RoomId(row["room"]),
         referent=UserId(row["referent"]),
         attempt=row["attempt"],
-        asked=EventId(row["asked_event"]),
         sent=EventId(row["sent_event"]),
         why=EventId(row["why_event"]),
         address=MssanteAddress(row["address"]) if row["address"] else None,

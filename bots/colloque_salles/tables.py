@@ -6,7 +6,7 @@ from mautrix.util.async_db import UpgradeTable
 
 from colloque.store.schema import new_upgrades
 from colloque_salles.store import register_echoes, register_upgrades
-from colloque_salles.store_archive import register_archives
+from colloque_salles.store_archive import register_archives, register_reminders
 from colloque_salles.store_copies import register_copies
 from colloque_salles.store_evicted import register_evicted
 from colloque_salles.store_joining import register_joining
@@ -25,4 +25,5 @@ def salles_upgrades() -> UpgradeTable:
     register_copies(table)
     register_archives(table)
     register_echoes(table)
+    register_reminders(table)
     return table
