@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pikepdf
 from lxml import etree
@@ -49,7 +50,7 @@ def _metadata(pdf: pikepdf.Pdf) -> Iterator[str]:
         yield "no plain metadata"
         return
     packet = etree.fromstring(stream.read_bytes())
-    said = [
+    said: list[Any] = [
         packet.xpath(f"//pdfaid:{name}/text() | //@pdfaid:{name}", namespaces=_SPACES)
         for name in ("part", "conformance")
     ]
@@ -94,12 +95,16 @@ def _content(item: pikepdf.Object) -> Iterator[str]:
             yield "a transparent image"
 
 
+def _instructions(page: pikepdf.Page) -> list[Any]:
+    return list(pikepdf.parse_content_stream(page))
+
+
 def missing_glyphs(data: bytes) -> int:
     """How many characters were set with the glyph that stands for none (.notdef)."""
     count = 0
     with pikepdf.open(io.BytesIO(data)) as pdf:
         for page in pdf.pages:
-            for operands, operator in pikepdf.parse_content_stream(page):
+            for operands, operator in _instructions(page):
                 pieces = operands[0] if str(operator) == "TJ" else operands if str(operator) == "Tj" else []
                 for piece in pieces:
                     raw = bytes(piece) if isinstance(piece, pikepdf.String) else b""
@@ -114,7 +119,7 @@ def text_of(data: bytes) -> str:
         for page in pdf.pages:
             maps = {name: _unicode(font) for name, font in page.Resources.Font.items()}
             current: dict[bytes, str] = {}
-            for operands, operator in pikepdf.parse_content_stream(page):
+            for operands, operator in _instructions(page):
                 if str(operator) == "Tf":
                     current = maps[str(operands[0])]
                 pieces = operands[0] if str(operator) == "TJ" else operands if str(operator) == "Tj" else []

@@ -21,7 +21,6 @@ from colloque.logs import event as log_event
 from colloque.rooms.archive import What
 from colloque.rooms.keeping import Due, KeepingRule, Proof, due, is_late
 from colloque.rooms.lifecycle import LifetimeRule
-from colloque.rooms.media import files_in
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
@@ -206,9 +205,9 @@ class Archiving:
         items = []
         for rank, sheet in enumerate(sheets, 1):
             name = papers.file_name(kept.words, rank, len(sheets))
-            shared = await self._home.upload_encrypted(sheet, name, "application/pdf")
-            for mxc in files_in(shared):
-                await self._copies.keep(room, mxc)
+            mxc = await self._home.reserve_file()
+            await self._copies.keep(room, mxc)
+            shared = await self._home.upload_encrypted(sheet, name, "application/pdf", to=mxc)
             items.append(item_of(shared, len(sheet), ours=True))
         files, unread = files_of(said.lines)
         mails, big = pack([*items, *files], self._limit)

@@ -156,7 +156,15 @@ def open_care(
         **common,
     )
     upload = partial(parts.home.api.upload, mime="image/png")
-    opening = Opening(rooms=parts.rooms, rule=rule, offers=offers, upload=upload, **common)
+    opening = Opening(
+        rooms=parts.rooms,
+        rule=rule,
+        offers=offers,
+        copies=copies,
+        reserve=parts.home.reserve_file,
+        upload=upload,
+        **common,
+    )
     offering = Offering(offers=offers, opening=opening, book=book, rule=rule, **seen)
     consent = Consent(home=parts.home, patients=patients, offers=offers, sweep=sweep, book=book, **acts)
     evicting = Evicting(

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from colloque.book import AttestationBook
 from colloque.clock import Clock
 from colloque.errors import BadInput, HomeRefused, Tampered, Temporary
-from colloque.identity import RoomId, UserId, server_of
+from colloque.identity import MxcUri, RoomId, UserId, server_of
 from colloque.logs import event as log_event
 from colloque.matrix.home import Home, Past
 from colloque.rooms.archive import Change, FileNote, Line, What, read, settled
@@ -37,7 +37,11 @@ class Reading(Home, Protocol):
         """The bytes of an encrypted file. Raises BadInput, Tampered, HomeRefused, HomeUnavailable."""
         ...
 
-    async def upload_encrypted(self, data: bytes, name: str, mime: str) -> dict[str, Any]:
+    async def reserve_file(self) -> MxcUri:
+        """An address to store a file at; to be noted before anything is stored there."""
+        ...
+
+    async def upload_encrypted(self, data: bytes, name: str, mime: str, *, to: MxcUri | None = None) -> dict[str, Any]:
         """Store a file; the content of the message that shares it."""
         ...
 

@@ -19,7 +19,6 @@ from colloque.logs import event as log_event
 from colloque.logs import reference
 from colloque.matrix.home import Incoming, text
 from colloque.rooms.mark import home_key
-from colloque.rooms.media import files_in
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque.store.rooms import Rooms
@@ -114,10 +113,10 @@ class Copying:
         sheets = await asyncio.to_thread(parts, said)
         for rank, sheet in enumerate(sheets, 1):
             name = says.file_name(kept.words, rank, len(sheets))
-            shared = await self._home.upload_encrypted(sheet, name, "application/pdf")
-            for mxc in files_in(shared):
-                if not await self._copies.keep(asked.room, mxc):
-                    return
+            mxc = await self._home.reserve_file()
+            if not await self._copies.keep(asked.room, mxc):
+                return
+            shared = await self._home.upload_encrypted(sheet, name, "application/pdf", to=mxc)
             await self._home.send(home, shared, txn=f"copy-{asked.event}-{rank}")
         token = await self._keys.token(asked.room, asked.room)
         self._journal.note("room.copied", actor=asked.asker, room=token)

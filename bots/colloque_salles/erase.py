@@ -14,11 +14,12 @@ The job lives in the database; every step may be run again after a crash:
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol, TypeVar
 
 from colloque.clock import Clock, from_millis, to_millis
 from colloque.config import Config
@@ -38,7 +39,11 @@ from colloque_salles.receipts import Signer
 from colloque_salles.store import Kept, PatientRooms
 from colloque_salles.store_copies import Copies
 
+_AT_ONCE = 5
+"""Files that the homeserver is asked about at the same time."""
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class Forgetful(Protocol):
@@ -120,17 +125,19 @@ class Eraser:
 
     async def _sort(self, room: RoomId) -> tuple[list[MxcUri], dict[str, int]]:
         """The room's files to delete, and how many are kept, by reason: a member may name files that are not theirs."""
-        delete: list[MxcUri] = []
+        ours: list[MxcUri] = []
         kept: Counter[str] = Counter()
         for mxc, shared in await self._patients.files(room):
             if shared:
                 kept["known_in_another_room"] += 1
             elif server_of_media(mxc) != server_of(self._me):
                 kept["on_another_server"] += 1
-            elif self._is_service(await self._admin.media_uploader(mxc)):
-                kept["of_a_mail_room"] += 1
             else:
-                delete.append(mxc)
+                ours.append(mxc)
+        uploaders = await _several(ours, self._admin.media_uploader)
+        delete = [mxc for mxc, uploader in zip(ours, uploaders, strict=True) if not self._is_service(uploader)]
+        if len(delete) < len(ours):
+            kept["of_a_mail_room"] = len(ours) - len(delete)
         return delete, dict(kept)
 
     def _is_service(self, uploader: UserId | None) -> bool:
@@ -154,8 +161,7 @@ class Eraser:
         while current is not None:
             before = current.step
             await self._steps[before](current)
-            rows = {r.room: r for r in await self._jobs.under_way()}
-            current = rows.get(row.room)
+            current = await self._jobs.get(row.room)
             if current is not None and current.step == before:
                 return
 
@@ -170,15 +176,14 @@ class Eraser:
         await self._admin.delete_room(row.room)
 
     async def _files(self, row: ErasureRow) -> None:
-        for mxc in await self._stored(row):
-            await self._admin.delete_media(mxc)
+        await _several(await self._stored(row), self._admin.delete_media)
         await self._jobs.at_step(row.room, "verify")
 
     async def _verify(self, row: ErasureRow) -> None:
-        served = [mxc for mxc in await self._stored(row) if await self._is_there(mxc)]
+        served = await _several(await self._stored(row), self._is_there)
         if await self._admin.room(row.room) is not None:
             await self._jobs.at_step(row.room, "delete")
-        elif served:
+        elif any(served):
             await self._jobs.at_step(row.room, "files")
         else:
             await self._jobs.at_step(row.room, "clean")
@@ -238,6 +243,18 @@ class Eraser:
         await self._keys.destroy(row.room)
         self._journal.end(act, "erased")
         await self._jobs.forget(row.room)
+
+
+async def _several(files: Sequence[MxcUri], ask: Callable[[MxcUri], Awaitable[T]]) -> list[T]:
+    """The answer for each, some at a time: a room may have shared hundreds. The first that fails is raised."""
+    found: list[T] = []
+    for begin in range(0, len(files), _AT_ONCE):
+        asked = map(ask, files[begin : begin + _AT_ONCE])
+        for answer in await asyncio.gather(*asked, return_exceptions=True):
+            if isinstance(answer, BaseException):
+                raise answer
+            found.append(answer)
+    return found
 
 
 def _residue(found: dict[str, Any]) -> tuple[Residue, ...]:

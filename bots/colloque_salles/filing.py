@@ -68,8 +68,8 @@ class Filing:
             await self._ask(heard, archive, says.why(kept.words), Asks.WHY, len(WAIVERS))
 
     async def _decide(self, heard: Incoming, kept: Kept, archive: Archive, proof: Proof) -> None:
-        """Said last: heard again after a crash, the same tap is answered alike."""
-        first = await self._archives.decide(archive, proof)
+        """Said last: heard again after a crash, the same tap is answered alike. What is proven already stays so."""
+        first = not kept.room.archived and await self._archives.decide(archive, proof)
         same = archive.decided is proof
         await self._answer(heard, says.decided(kept.words, proof) if first or same else says.ALREADY_DECIDED)
 

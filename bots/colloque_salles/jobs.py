@@ -12,12 +12,12 @@ from colloque.identity import EventId, RoomId, UserId
 from colloque.rooms.patient_room import RoomState
 from colloque.store.schema import transaction
 
-_OF_A_ROOM = (
+ROOM_TABLES = (
     *("ledger_event", "ledger_file", "notice", "hold", "told_patient", "missing", "evicted", "copy", "copy_file"),
-    *("archive", "archive_mail", "archive_event", "proposal", "invited", "erasure", "patient_room"),
+    *("archive", "archive_mail", "archive_event", "proposal", "invited", "echo", "erasure", "patient_room"),
 )
 """Tables with rows about a room; the last ones last."""
-DROPPED_LAST = frozenset({*_OF_A_ROOM, "bot_room", "room_key", "seen_event"})
+DROPPED_LAST = frozenset({*ROOM_TABLES, "bot_room", "room_key", "seen_event"})
 """Where this service itself still names a room until its erasure's very last step."""
 
 
@@ -58,10 +58,12 @@ class Jobs:
 
     async def under_way(self) -> list[ErasureRow]:
         """Jobs under way."""
-        return [
-            ErasureRow(RoomId(r["room"]), r["step"], json.loads(r["manifest"]))
-            for r in await self._db.fetch("SELECT * FROM erasure ORDER BY room")
-        ]
+        return [_erasure(row) for row in await self._db.fetch("SELECT * FROM erasure ORDER BY room")]
+
+    async def get(self, room: RoomId) -> ErasureRow | None:
+        """The job of a room; None when there is none, or none any more."""
+        row = await self._db.fetchrow("SELECT * FROM erasure WHERE room = $1", room)
+        return _erasure(row) if row is not None else None
 
     async def at_step(self, room: RoomId, step: str) -> None:
         """Move a job on."""
@@ -83,7 +85,7 @@ class Jobs:
     async def forget(self, room: RoomId) -> None:
         """Drop every row about the room; the last step of its erasure."""
         async with transaction(self._db) as conn:
-            for table in _OF_A_ROOM:
+            for table in ROOM_TABLES:
                 await conn.execute(f"DELETE FROM {table} WHERE room = $1", room)  # noqa: S608 - fixed names
 
     async def last(self) -> tuple[int, str | None]:
@@ -125,6 +127,10 @@ class Jobs:
     async def told(self, serial: int) -> None:
         """Everybody was told: who they were is forgotten."""
         await self._db.execute("UPDATE receipt SET told = true, members = '[]' WHERE serial = $1", serial)
+
+
+def _erasure(row: Any) -> ErasureRow:
+    return ErasureRow(RoomId(row["room"]), row["step"], json.loads(row["manifest"]))
 
 
 def _receipt(row: Any) -> ReceiptRow:

@@ -18,6 +18,7 @@ from colloque.store.roomkeys import RoomKeys
 from colloque.store.rooms import Rooms
 from colloque_salles import texts
 from colloque_salles.store import PatientRooms
+from colloque_salles.store_copies import Copies
 from colloque_salles.store_offers import Offers
 from colloque_salles.texts_opening import SIGNS, ask
 from colloque_salles.words import pick
@@ -37,9 +38,11 @@ class Opening:
         clock: Clock,
         rule: LifetimeRule,
         offers: Offers,
-        upload: Callable[[bytes], Awaitable[MxcUri]],
+        copies: Copies,
+        reserve: Callable[[], Awaitable[MxcUri]],
+        upload: Callable[[bytes, MxcUri], Awaitable[MxcUri]],
     ) -> None:
-        """`upload` stores a picture on the homeserver."""
+        """`upload` stores a picture on the homeserver, at an address that `reserve` gave."""
         self._home = home
         self._rooms = rooms
         self._patients = patients
@@ -48,6 +51,8 @@ class Opening:
         self._clock = clock
         self._rule = rule
         self._offers = offers
+        self._copies = copies
+        self._reserve = reserve
         self._upload = upload
 
     async def open(
@@ -90,7 +95,9 @@ class Opening:
     async def _picture(self, room: RoomId, words: str) -> MxcUri:
         said = await self._home.state(room, "m.room.avatar") or {}
         if not said.get("url"):
-            said = {"url": await self._upload(emblem(words))}
+            mxc = await self._reserve()
+            await self._copies.keep(room, mxc)  # should a crash come before the room shows it
+            said = {"url": await self._upload(emblem(words), mxc)}
             await self._home.set_state(room, "m.room.avatar", said)
         return MxcUri(str(said["url"]))
 

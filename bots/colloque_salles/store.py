@@ -72,6 +72,14 @@ def register_upgrades(table: UpgradeTable) -> None:
         await conn.execute("CREATE TABLE used_words (words TEXT PRIMARY KEY, key TEXT NOT NULL UNIQUE)")
 
 
+def register_echoes(table: UpgradeTable) -> None:
+    """Add a later migration."""
+
+    @migration(table, "Own messages that came back are kept: one may come before it is known to close its room")
+    async def echoes(conn: Connection) -> None:
+        await conn.execute("CREATE TABLE echo (room TEXT NOT NULL, event TEXT NOT NULL, PRIMARY KEY (room, event))")
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """A patient room with what only this service needs of it."""
@@ -154,26 +162,38 @@ class PatientRooms:
         )
 
     async def closed(self, room: RoomId, at: datetime, event: EventId | None) -> None:
-        """Writing stopped; `event` is our closing message, None when the room can't be reached any more."""
-        await self._db.execute(
-            "UPDATE patient_room SET state = $2, closed_at = $3, close_event = $4, close_heard = $5 OR last_echo = $6 "
-            "WHERE room = $1",
-            room,
-            RoomState.CLOSED.value,
-            to_millis(at),
-            event,
-            event is None,
-            event or "",
-        )
+        """Writing stopped; `event` is our closing message, None when the room can't be reached any more.
+
+        Our sync may have brought it back already: while we waited for the answer, or before a crash.
+        """
+        async with transaction(self._db) as conn:
+            await conn.execute(
+                "UPDATE patient_room SET state = $2, closed_at = $3, close_event = $4, close_heard = $5 "
+                "WHERE room = $1",
+                room,
+                RoomState.CLOSED.value,
+                to_millis(at),
+                event,
+                event is None,
+            )
+            # A statement of its own: whoever held the row before has committed, and is seen.
+            await conn.execute(
+                "UPDATE patient_room SET close_heard = true WHERE room = $1 "
+                "AND EXISTS (SELECT 1 FROM echo WHERE room = $1 AND event = $2)",
+                room,
+                event,
+            )
 
     async def heard_own(self, room: RoomId, event: EventId) -> None:
-        """Our sync brought back one of our own messages; the closing one perhaps before `closed` was noted."""
-        await self._db.execute(
-            "UPDATE patient_room SET last_echo = $2, "
-            "close_heard = close_heard OR COALESCE(close_event, '') = $2 WHERE room = $1",
-            room,
-            event,
-        )
+        """Our sync brought back one of our own messages."""
+        async with transaction(self._db) as conn:
+            # The room's row first, as in `closed`: of the two, one waits for the other, and sees what it wrote.
+            await conn.execute(
+                "UPDATE patient_room SET close_heard = close_heard OR COALESCE(close_event, '') = $2 WHERE room = $1",
+                room,
+                event,
+            )
+            await conn.execute("INSERT INTO echo (room, event) VALUES ($1, $2) ON CONFLICT DO NOTHING", room, event)
 
     async def picture(self, room: RoomId) -> MxcUri | None:
         """The file that is its picture."""

@@ -23,8 +23,7 @@ def register_archives(table: UpgradeTable) -> None:
 
     @migration(table, "Rooms are archived before they are erased")
     async def archives(conn: Connection) -> None:
-        for column in ("archived", "last_echo"):
-            await conn.execute(f"ALTER TABLE patient_room ADD COLUMN {column} TEXT NOT NULL DEFAULT ''")
+        await conn.execute("ALTER TABLE patient_room ADD COLUMN archived TEXT NOT NULL DEFAULT ''")
         await conn.execute(
             """CREATE TABLE archive (
                 room         TEXT PRIMARY KEY,

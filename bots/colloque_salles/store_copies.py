@@ -54,7 +54,7 @@ class Copies:
         await self._db.execute("DELETE FROM copy WHERE event = $1", event)
 
     async def keep(self, room: RoomId, mxc: MxcUri) -> bool:
-        """Note a file before anybody is sent it; False when the room is being erased: then nobody must be."""
+        """Note a file before it is stored; False when the room is being erased: then nobody must be."""
         kept = await self._db.fetchval(
             "INSERT INTO copy_file (mxc, room) SELECT $1, room FROM patient_room WHERE room = $2 AND state <> $3 "
             "RETURNING mxc",

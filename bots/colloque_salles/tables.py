@@ -5,7 +5,7 @@ from __future__ import annotations
 from mautrix.util.async_db import UpgradeTable
 
 from colloque.store.schema import new_upgrades
-from colloque_salles.store import register_upgrades
+from colloque_salles.store import register_echoes, register_upgrades
 from colloque_salles.store_anchors import register_anchors
 from colloque_salles.store_archive import register_archives
 from colloque_salles.store_copies import register_copies
@@ -28,4 +28,5 @@ def salles_upgrades() -> UpgradeTable:
     register_archives(table)
     register_invites(table)
     register_anchors(table)
+    register_echoes(table)
     return table

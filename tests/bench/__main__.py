@@ -23,6 +23,9 @@ from tests.bench import (
     mail_fetch,
     module,
     revocation,
+    rooms_erase,
+    rooms_marks,
+    rooms_sweep,
     sends,
 )
 from tests.bench.result import Result
@@ -57,6 +60,14 @@ BENCHES: dict[str, Callable[[], Awaitable[Found]]] = {
     "admission-p99": module.decision,
     "module-memory": module.memory,
     "revocation-50-rooms": revocation.out_of_rooms,
+    "rooms-erase-sqlite": rooms_erase.erase("sqlite"),
+    "rooms-erase-postgres": rooms_erase.erase("postgres"),
+    "rooms-marks-sqlite": rooms_marks.marks("sqlite"),
+    "rooms-marks-postgres": rooms_marks.marks("postgres"),
+    "rooms-sweep-sqlite": rooms_sweep.once("sqlite"),
+    "rooms-sweep-postgres": rooms_sweep.once("postgres"),
+    "rooms-lag-sqlite": rooms_sweep.lag("sqlite"),
+    "rooms-lag-postgres": rooms_sweep.lag("postgres"),
 }
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from colloque.errors import HomeRefused, HomeUnavailable, ServiceUnavailable
-from colloque.identity import EventId, RoomId
+from colloque.identity import EventId, MxcUri, RoomId
 from colloque.rooms.keeping import Proof
 from colloque_salles.archiving import FAILED
 from tests.servers.salles_archive import Archived
@@ -85,3 +87,22 @@ async def test_what_a_room_heard_last_is_waited_for(ward: Archived) -> None:
     await ward.patients.heard_own(ROOM, EventId("$closing"))
     await ward.rounds()
     assert len(ward.mails) == 1
+
+
+async def test_what_a_crash_leaves_on_the_server_ends_with_the_room(
+    ward: Archived, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stored, and the service died before it had the answer: the address was noted before."""
+    await ward.close()
+    await ward.archiving.once()
+    ward.clock.advance(seconds=RULE.linger.total_seconds())
+
+    async def dies(*_args: object, **_more: object) -> dict[str, Any]:
+        raise HomeUnavailable("gone")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(ward.library, "upload_encrypted", dies)
+        await ward.archiving.once()
+    await ward.rounds(2)
+    assert len(ward.mails) == 1
+    assert await ward.copies.files(ROOM) == [MxcUri("mxc://h.test/1"), MxcUri("mxc://h.test/2")]

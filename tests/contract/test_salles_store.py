@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -71,6 +72,33 @@ async def test_a_rooms_life(patients: PatientRooms) -> None:
     kept = await patients.get(ROOM)
     assert kept is not None
     assert kept.close_heard
+
+
+async def test_the_closing_message_may_come_back_before_it_is_known_to_be_one(
+    patients: PatientRooms, jobs: Jobs, own: Database
+) -> None:
+    """The sync runs beside the sweep that sent it; and a kill may lie between the two."""
+    await patients.heard_own(ROOM, EventId("$bye"))
+    for _ in range(2):
+        await patients.closed(ROOM, NOW, EventId("$bye"))
+        kept = await patients.get(ROOM)
+        assert kept is not None
+        assert kept.close_heard
+    await patients.closed(OTHER, NOW, EventId("$other"))
+    kept = await patients.get(OTHER)
+    assert kept is not None
+    assert not kept.close_heard, "another room's"
+    await jobs.forget(ROOM)
+    assert await count(own, "echo") == 0
+
+
+async def test_both_at_once_lose_nothing(patients: PatientRooms) -> None:
+    for number in range(20):
+        event = EventId(f"$bye{number}")
+        await asyncio.gather(patients.closed(ROOM, NOW, event), patients.heard_own(ROOM, event))
+        kept = await patients.get(ROOM)
+        assert kept is not None
+        assert kept.close_heard
 
 
 async def test_a_room_out_of_reach_needs_no_echo(patients: PatientRooms) -> None:

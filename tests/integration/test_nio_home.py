@@ -47,6 +47,10 @@ async def test_both_ways_encrypted_files_and_reactions(server: Server) -> None:
         await home.send(room, file, txn="3")
         shared = await seen.body("radio.bin")
         assert await phone.download(shared.content) == b"\x00radio" * 1000
+        place = await home.reserve_file()
+        for _ in range(2):  # the second time as if the first answer had been lost
+            reserved = await home.upload_encrypted(b"radio", "radio.bin", "application/octet-stream", to=place)
+            assert reserved["file"]["url"] == place
         spoiled = {**shared.content, "file": {**shared.content["file"], "hashes": {"sha256": "AAAA"}}}
         with pytest.raises(Tampered):
             await phone.download(spoiled)

@@ -61,6 +61,7 @@ smtpd_relay_restrictions = permit_sasl_authenticated, reject
 queue_run_delay = 10s
 minimal_backoff_time = 10s
 """
+# flags=X: Dovecot's mailboxes are the end of the way, so that reports say `delivered` and not `relayed`.
 MASTER = """
 127.0.0.1:{port} inet n - n - - smtpd
 127.0.0.1:{implicit} inet n - n - - smtpd -o smtpd_tls_wrappermode=yes
@@ -77,7 +78,7 @@ flush     unix  n       -       n       1000?   0       flush
 proxymap  unix  -       -       n       -       -       proxymap
 error     unix  -       -       n       -       -       error
 retry     unix  -       -       n       -       -       error
-lmtp      unix  -       -       n       -       -       lmtp
+lmtp      unix  -       -       n       -       -       lmtp flags=X
 anvil     unix  -       -       n       -       1       anvil
 postlog   unix-dgram n  -       n       -       1       postlogd
 """

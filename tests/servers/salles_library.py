@@ -9,7 +9,7 @@ from typing import Any
 
 from colloque.clock import FrozenClock
 from colloque.errors import BadInput, HomeUnavailable
-from colloque.identity import EventId, RoomId, UserId
+from colloque.identity import EventId, MxcUri, RoomId, UserId
 from colloque.matrix.home import Past, text
 from tests.servers.salles_ward import BOB, Server
 
@@ -66,12 +66,12 @@ class Library(Server):
         except KeyError:
             raise BadInput("not an encrypted attachment") from None
 
-    async def upload_encrypted(self, data: bytes, name: str, mime: str) -> dict[str, Any]:
+    async def upload_encrypted(self, data: bytes, name: str, mime: str, *, to: MxcUri | None = None) -> dict[str, Any]:
         self.files.append(data)
         return {
             "msgtype": "m.file",
             "body": name,
             "filename": name,
             "info": {"mimetype": mime, "size": len(data)},
-            "file": {"url": f"mxc://h.test/{len(self.files)}"},
+            "file": {"url": to},
         }

@@ -37,6 +37,7 @@ from colloque_salles.prolonging import Prolonging
 from colloque_salles.standing_in import StandingIn
 from colloque_salles.store import Kept, PatientRooms
 from colloque_salles.store_archive import Archives
+from colloque_salles.store_copies import Copies
 from colloque_salles.store_invites import Invites
 from colloque_salles.store_life import RoomLife
 from colloque_salles.store_offers import Offers
@@ -61,6 +62,7 @@ class Server(Recorder):
         self.made: dict[str, tuple[RoomId, RoomSpec]] = {}
         self.pictures: list[bytes] = []
         self.invited: list[UserId] = []
+        self.reserved = 0
 
     async def members(self, room: RoomId) -> dict[UserId, str]:
         return dict(self.inside)
@@ -82,9 +84,13 @@ class Server(Recorder):
         self.inside[user] = "invite"
         self.invited.append(user)
 
-    async def upload(self, data: bytes) -> MxcUri:
+    async def reserve_file(self) -> MxcUri:
+        self.reserved += 1
+        return MxcUri(f"mxc://h.test/{self.reserved}")
+
+    async def upload(self, data: bytes, to: MxcUri) -> MxcUri:
         self.pictures.append(data)
-        return MxcUri(f"mxc://h.test/{len(self.pictures)}")
+        return to
 
     @property
     def said(self) -> list[str]:
@@ -121,7 +127,7 @@ class Ward:
             "life": self.life,
             "clock": clock,
         }
-        acts = {"keys": RoomKeys(db), "journal": Journal.open(tmp / "journal.jsonl", clock)}
+        acts: dict[str, Any] = {"keys": RoomKeys(db), "journal": Journal.open(tmp / "journal.jsonl", clock)}
         self.bridge_absences: dict[str, Any] = {"away": []}
         self.standing_in = StandingIn(self, clock)  # type: ignore[arg-type]  # its socket
         lasts = 90 * DAY
@@ -147,6 +153,8 @@ class Ward:
             clock=clock,
             rule=RULE,
             offers=self.offers,
+            copies=Copies(db),
+            reserve=self.server.reserve_file,
             upload=self.server.upload,
             **acts,
         )

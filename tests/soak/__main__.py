@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.soak import bridge
+from tests.soak import bridge, rooms
 from tests.soak.house import PEOPLE
 from tests.soak.ledger import Ledger
 from tests.soak.plan import batches
@@ -33,6 +33,8 @@ SOAKS: dict[str, Callable[[Ledger, Path], Coroutine[Any, Any, None]]] = {
     "bridge-postgres": partial(bridge.at_random, postgres=True),
     "bridge-workers": partial(bridge.at_random, postgres=True, workers=3),
     "bridge-steps": partial(bridge.at_steps, postgres=False),
+    "rooms": rooms.at_random,
+    "rooms-steps": rooms.at_steps,
 }
 
 

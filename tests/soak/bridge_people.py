@@ -30,7 +30,7 @@ PEOPLE = 3
 ACCEPT_S = 120.0
 HELLO_S = 120.0
 SENT = "Sent"
-_TAKEN = re.compile(r"\(Postfix\) with \S+ id (\w+)")
+TAKEN = re.compile(r"\(Postfix\) with \S+ id (\w+)")
 _SIGNS = {texts.SENT, texts.DELIVERED, texts.READ}
 _text = functools.cache(text_of)
 """Each mail is looked at a thousand times."""
@@ -220,7 +220,7 @@ def _as_mail(person: Clinician, act: Act) -> list[int]:
     came = {
         taken[1]
         for mail in person.theirs.mails
-        if act.key in _text(mail) and (taken := _TAKEN.search(" ".join(map(str, mail.get_all("Received", [])))))
+        if act.key in _text(mail) and (taken := TAKEN.search(" ".join(map(str, mail.get_all("Received", [])))))
     }
     copies = sum(act.key in _text(mail) for mail in person.copies.mails)
     events = {person.sent[key] for key in _in_one_mail(person, act.key)}

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from ruamel.yaml import YAML
 
@@ -38,6 +39,9 @@ START_AGAIN_S = 0.2
 class World:
     """Made by `start`. Whatever is killed is started again, as a supervisor does, until `stop`."""
 
+    mortal = "bridge"
+    """Which of our programs `deaths` is about."""
+
     def __init__(
         self,
         folder: Path,
@@ -58,7 +62,7 @@ class World:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         """Of ours, by name."""
         self.deaths: list[str] = []
-        """Boundaries (see `steps`) at which the bridge's next processes die, one each, in this order."""
+        """Boundaries (see `steps`) at which the next processes of `mortal` die, one each, in this order."""
         self.died_at: list[str] = []
         """Those at which they did."""
         self._locks = {name: asyncio.Lock() for name in self.victims}
@@ -182,9 +186,13 @@ class World:
         await asyncio.to_thread(self._postgres.start)
         return await self._postgres.new_database()
 
+    def _adjust(self, raw: dict[str, Any]) -> None:
+        """What else a world wants otherwise than the demo, in its configuration."""
+
     def _rewrite(self, imap: int, smtp: int, database: str) -> None:
         yaml = YAML()
         raw = yaml.load(self._layout.config)
+        self._adjust(raw)
         raw["mssante"]["imap"]["port"], raw["mssante"]["smtp"]["port"] = imap, smtp
         raw["mssante"]["database"] = database
         raw["mssante"]["workers"] = self._workers
@@ -195,7 +203,11 @@ class World:
         now = SystemClock().now()
         until_ = now + timedelta(days=365)
         entries = [
-            Attestation(p.account, p.rpps, p.professional.display_name, Method.MAILBOX_CODE, now, until_)
+            Attestation(
+                *(p.account, p.rpps, p.professional.display_name, Method.MAILBOX_CODE, now, until_),
+                professions=("10",),
+                category="C",
+            )
             for p in members(cast)
         ]
         writer = SnapshotWriter(config.annuaire.snapshot, read_secret(config.secrets.snapshot))
@@ -203,14 +215,20 @@ class World:
 
     # the bridge and its workers
 
-    def _run(self, name: str) -> subprocess.Popen[bytes]:
+    def _command(self, name: str) -> list[str]:
         command = [sys.executable, "-m", self._program, "--config", str(self._layout.config)]
-        die_at = ""
-        if name == "bridge":
-            die_at = self._where = self.deaths.pop(0) if self.deaths else ""
-        else:
+        if name.startswith("worker-"):
             command += ["--worker", name.removeprefix("worker-"), "--port", str(free_port())]
-        with (self._layout.logs / "mssante.log").open("ab") as out:
+        return command
+
+    def _log(self, name: str) -> Path:
+        return self._layout.logs / "mssante.log"
+
+    def _run(self, name: str) -> subprocess.Popen[bytes]:
+        command, die_at = self._command(name), ""
+        if name == self.mortal:
+            die_at = self._where = self.deaths.pop(0) if self.deaths else ""
+        with self._log(name).open("ab") as out:
             return subprocess.Popen(
                 command, stdout=out, stderr=out, env=os.environ | self._environment | {DIE_AT: die_at}
             )
@@ -218,7 +236,7 @@ class World:
     async def _slay_ours(self, name: str) -> None:
         """SIGKILL, and wait until it is started again."""
         before = self._running[name]
-        if name == "bridge":
+        if name == self.mortal:
             self._where = ""  # what kills it now is not its boundary
         before.send_signal(signal.SIGKILL)
 
@@ -234,7 +252,7 @@ class World:
                 if code is None:
                     continue
                 self.ended.append(code)
-                if name == "bridge" and self._where and code == -signal.SIGKILL:
+                if name == self.mortal and self._where and code == -signal.SIGKILL:
                     self.died_at.append(self._where)
                 else:
                     await asyncio.sleep(START_AGAIN_S)

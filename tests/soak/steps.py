@@ -9,7 +9,7 @@ import functools
 import inspect
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,8 +86,12 @@ ANY = "any"
 """`any:N`: the N-th boundary that the process comes to, whichever that is."""
 
 
-def arm(where: str, blow: signal.Signals = signal.SIGKILL) -> None:
-    """This process dies (or gets that signal) when it first comes to `where`: a name of STEPS, or `any:N`."""
+def arm(where: str, blow: signal.Signals = signal.SIGKILL, *, steps: Mapping[str, Step] | None = None) -> None:
+    """This process dies (or gets that signal) when it first comes to `where`: a name of `steps`, or `any:N`.
+
+    `steps`: the bridge's, where nothing else is said.
+    """
+    steps = STEPS if steps is None else steps
     name, _, count = where.partition(":")
     left = int(count or 1)
 
@@ -97,7 +101,7 @@ def arm(where: str, blow: signal.Signals = signal.SIGKILL) -> None:
         if left == 0:
             os.kill(os.getpid(), blow)
 
-    for step in STEPS.values() if name == ANY else [STEPS[name]]:
+    for step in steps.values() if name == ANY else [steps[name]]:
         setattr(step.owner, step.method, _watched(getattr(step.owner, step.method), step, reached))
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import aiohttp
 from nio.crypto import decrypt_attachment, encrypt_attachment
 
-from colloque.errors import BadInput, Tampered
+from colloque.errors import BadInput, HomeRefused, Tampered
 from colloque.identity import EventId, MxcUri, RoomId, UserId, localpart
 from colloque.matrix.api import CLIENT, JsonDict, path
 from colloque.matrix.crosssign import Identity
@@ -213,10 +213,19 @@ class NioHome:
         except Exception:  # noqa: BLE001  its sender chose every one of them
             raise Tampered("the attachment is not what its sender encrypted") from None
 
-    async def upload_encrypted(self, data: bytes, name: str, mime: str) -> JsonDict:
-        """Encrypt and store a file; the content of the `m.file` message that shares it."""
+    async def reserve_file(self) -> MxcUri:
+        """An address to upload to within 24 h: noted first, no crash leaves a file that nobody knows of."""
+        return await patiently(self.api.reserve_media, for_s=SEND_S)
+
+    async def upload_encrypted(self, data: bytes, name: str, mime: str, *, to: MxcUri | None = None) -> JsonDict:
+        """Encrypt and store a file (at a reserved address, or a new one); the content of the message that shares it."""
         ciphertext, keys = encrypt_attachment(data)
-        url = await patiently(lambda: self.api.upload(ciphertext), for_s=SEND_S)
+        try:
+            url = await patiently(lambda: self.api.upload(ciphertext, to), for_s=SEND_S)
+        except HomeRefused as error:
+            if to is None or error.errcode != "M_CANNOT_OVERWRITE_MEDIA":
+                raise
+            url = to  # stored by the try before, whose answer was lost
         return {
             "msgtype": "m.file",
             "body": name,

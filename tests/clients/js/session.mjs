@@ -64,6 +64,15 @@ export async function open({ homeserver, user, password, history = 50 }, tell) {
     return { data: Buffer.from(file ? await decrypt(data, file) : data).toString("base64") };
   }
 
+  const seen = (room) => ({
+    room: room.roomId,
+    name: room.name,
+    membership: room.getMyMembership(),
+    encrypted: room.hasEncryptionStateEvent(),
+    members: room.getMembers().map(({ userId: user, name, membership }) => ({ user, name, membership })),
+    mark: room.currentState.getStateEvents("fr.colloque.room", "")?.getContent() ?? null,
+  });
+
   const commands = {
     /** New cross-signing identity, secret storage; gives the recovery key back. */
     async bootstrap() {
@@ -126,15 +135,9 @@ export async function open({ homeserver, user, password, history = 50 }, tell) {
     },
     /** The file of a message's content, decrypted, in base64. */
     downloadFile: ({ content }) => download(content),
-    rooms: () =>
-      client.getRooms().map((room) => ({
-        room: room.roomId,
-        name: room.name,
-        membership: room.getMyMembership(),
-        encrypted: room.hasEncryptionStateEvent(),
-        members: room.getMembers().map(({ userId: user, name, membership }) => ({ user, name, membership })),
-        mark: room.currentState.getStateEvents("fr.colloque.room", "")?.getContent() ?? null,
-      })),
+    rooms: () => client.getRooms().map(seen),
+    /** One of them; null when this session knows it not. */
+    room: ({ room }) => (client.getRoom(room) ? seen(client.getRoom(room)) : null),
     /** Everything readable of a room that this session holds. */
     async messages({ room }) {
       const isReadable = (event) => !event.isState() && !event.isDecryptionFailure() && event.status === null;
