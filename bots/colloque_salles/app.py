@@ -135,7 +135,7 @@ class SallesService(Service):
         self.spawn("sync", lambda: parts.home.run(hear, self.stop, position=parts.handled))
         for name, work in care.works.items():
             self.spawn(name, partial(self._again, work, LOOK_S))
-        self.spawn("absences", partial(self._again, care.standing_in.refresh, config.salles.sweep_s))
+        self.spawn("absences", partial(self._again, care.standing_in.once, config.salles.sweep_s))
         self.spawn("archives", partial(self._again, care.archiving.once, config.salles.sweep_s))
         self.spawn("sweep", partial(self._sweep, care.sweep, jobs, parts))
         self.spawn("anchors", partial(self._again, anchoring.once, own.sweep_s))

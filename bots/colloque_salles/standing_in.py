@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 
 from colloque.clock import Clock, from_millis
 from colloque.errors import Temporary
 from colloque.identity import UserId
+from colloque.logs import event as log_event
 from colloque.rooms.patient_room import PatientRoom
 from colloque.sockets import Client
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +25,22 @@ class Away:
 
 
 class StandingIn:
-    """One instance a service; `refresh` is called again and again."""
+    """One instance a service; `once` is called again and again."""
 
     def __init__(self, client: Client, clock: Clock) -> None:
         self._client = client
         self._clock = clock
         self._away: dict[UserId, Away] | None = None
 
+    async def once(self) -> None:
+        """Ask again. While the bridge is away (whose own health tells that) what was known last still counts."""
+        try:
+            await self.refresh()
+        except Temporary as error:
+            log_event(log, "absences.unknown", code=error.code)
+
     async def refresh(self) -> None:
-        """Ask again. Raises Temporary: what was known last still counts."""
+        """Ask again. Raises Temporary."""
         answer = await self._client.call("away")
         self._away = {UserId(user): Away(UserId(by), from_millis(until)) for user, by, until in answer["away"]}
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from colloque.clock import FrozenClock
+from colloque.errors import ServiceUnavailable
 from colloque.identity import RoomId
 from colloque.rooms.patient_room import RoomState
 from colloque_salles import texts, texts_life
@@ -55,6 +56,13 @@ async def test_who_stands_in_for_the_referent_acts_for_them(ward: Ward) -> None:
     ward.day(4)
     assert await ward.typed(BOB, "!patient terminer") == texts.NOT_THE_OPENER, "she is back"
     await ward.goes_away(ANNE, BOB, days=3)
+    assert texts.ending() in await ward.typed(BOB, "!patient terminer")
+
+
+async def test_while_the_bridge_is_away_what_it_said_last_counts(ward: Ward) -> None:
+    await ward.goes_away(ANNE, BOB, days=3)
+    ward.bridge_errors = [ServiceUnavailable("away")]
+    await ward.standing_in.once()
     assert texts.ending() in await ward.typed(BOB, "!patient terminer")
 
 

@@ -129,6 +129,7 @@ class Ward:
         }
         acts: dict[str, Any] = {"keys": RoomKeys(db), "journal": Journal.open(tmp / "journal.jsonl", clock)}
         self.bridge_absences: dict[str, Any] = {"away": []}
+        self.bridge_errors: list[Exception] = []
         self.standing_in = StandingIn(self, clock)  # type: ignore[arg-type]  # its socket
         lasts = 90 * DAY
         self.holding = Holding(book=book, rule=RULE, lasts=lasts, standing_in=self.standing_in, **acts, **common)
@@ -188,6 +189,8 @@ class Ward:
     async def call(self, verb: str) -> dict[str, Any]:
         """What the bridge answers."""
         assert verb == "away"
+        if self.bridge_errors:
+            raise self.bridge_errors.pop()
         return self.bridge_absences
 
     async def goes_away(self, who: UserId, by: UserId, days: int) -> None:
