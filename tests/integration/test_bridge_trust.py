@@ -94,7 +94,8 @@ async def test_metrics_tell_counts_by_state(house: House) -> None:
         async with house.session.get(f"http://127.0.0.1:{house.config.mssante.http.port}/metrics") as answer:
             page = await answer.text()
         assert house.cast.author.address.value not in page
-        return 'colloque_mailboxes{state="ok"} 1.0' in page and "colloque_outbox_mails{" in page
+        # The author's, and the services' own.
+        return 'colloque_mailboxes{state="ok"} 2.0' in page and "colloque_outbox_mails{" in page
 
     await until(told, "the metrics")
 
