@@ -51,7 +51,7 @@ class AssistantsTold:
         if await self._rows.suspended(each) == sponsor.valid_until:
             return
         ref = digest(f"{each.event} {to_millis(sponsor.valid_until)}")
-        await self._say(user, texts.suspended(sponsor.name.partition(" · ")[0]), f"assistant-alone-{ref}")
+        await self._say(user, texts.suspended(sponsor.person), f"assistant-alone-{ref}")
         await self._say(sponsor.user, texts.suspended_with_you(each), f"assistant-with-{ref}")
         await self._rows.suspend(each, sponsor.valid_until)
 

@@ -213,7 +213,7 @@ class Crossing:
             raise Refused(NOT_ATTESTED)
         person = self._directory.by_rpps(held.rpps)
         # Missing from our directory for a while (see `policy.presence`): under the name it gave them last.
-        name = person.full_name if person is not None else held.name.partition(" · ")[0]
+        name = person.full_name if person is not None else held.person
         activities = person.activities if person is not None else ()
         passport = Passport(
             user=user,

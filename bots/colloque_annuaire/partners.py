@@ -30,7 +30,7 @@ class Partners:
         self._book.refresh()
         # What has ended is published as ended for a while, name included.
         held = self._book.state.by_user.get(user)
-        said = texts.partner_ended(held.name.partition(" · ")[0] if held is not None else "")
+        said = texts.partner_ended(held.person if held is not None else "")
         for partner in await self._endings.partners(user):
             if not self._homes.is_person(partner):
                 continue

@@ -29,7 +29,7 @@ TOO_MANY = "Vous répondez déjà de dix personnes, c'est le plus possible. Pour
 
 def name(assistant: Assistant, sponsor: Attestation) -> str:
     """As everybody sees them."""
-    under = sponsor.name.partition(" · ")[0]
+    under = sponsor.person
     return f"{assistant.given_name} {assistant.family_name.upper()} · {assistant.role} · avec {under}"
 
 

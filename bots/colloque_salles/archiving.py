@@ -122,7 +122,7 @@ class Archiving:
         now = self._clock.now()
         people = (self._book.of(user, now) for user in (kept.room.opener, *kept.room.members))
         held = next((each for each in people if each is not None), None)
-        return held.name.partition(" · ")[0] if held is not None else ""
+        return held.person if held is not None else ""
 
     def _addressee(self, kept: Kept, archive: Archive | None) -> Attestation | None:
         """The referent; while they are away, who stands in for them, where that person is in the room; where their

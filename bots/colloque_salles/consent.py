@@ -85,5 +85,4 @@ class Consent:
 
     def _name(self, user: UserId) -> str:
         self._book.refresh()
-        held = self._book.state.by_user.get(user)
-        return held.name.partition(" · ")[0] if held is not None else "un membre de l'équipe"
+        return texts.named(self._book.state.by_user.get(user))

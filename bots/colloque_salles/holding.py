@@ -134,8 +134,7 @@ class Holding:
         return says.held_back(self._name(hold.by), hold.until)
 
     def _name(self, user: UserId) -> str:
-        held = self._book.of(user, self._clock.now())
-        return held.name.partition(" · ")[0] if held is not None else "un membre de l'équipe"
+        return texts.named(self._book.of(user, self._clock.now()))
 
 
 def _once(hold: Hold, what: str) -> str:

@@ -173,5 +173,4 @@ class Inviting:
         return self._book.of(user, self._clock.now())
 
     def _name(self, user: UserId) -> str:
-        held = self._held(user)
-        return held.name.partition(" · ")[0] if held is not None else "un membre de l'équipe"
+        return texts.named(self._held(user))

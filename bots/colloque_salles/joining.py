@@ -137,4 +137,4 @@ class Joining:
     def _name(self, user: UserId) -> str:
         self._book.refresh()
         held = self._book.state.by_user.get(user)
-        return held.name.partition(" · ")[0] if held is not None else user
+        return held.person if held is not None else user

@@ -96,8 +96,7 @@ class Prolonging:
         self._journal.note("room.prolonged", actor=message.sender, room=await self._keys.token(room, room))
 
     def _name(self, user: UserId) -> str:
-        held = self._book.of(user, self._clock.now())
-        return held.name.partition(" · ")[0] if held is not None else "Un membre de l'équipe"
+        return texts.named(self._book.of(user, self._clock.now()))
 
 
 async def announce(home: Home, life: RoomLife, kept: Kept, body: str, txn: str) -> None:

@@ -64,7 +64,7 @@ class Returning:
             return  # Not out yet.
         self._book.refresh()
         held = self._book.state.by_user.get(gone.user)
-        name = held.name.partition(" · ")[0] if held is not None else ""
+        name = held.person if held is not None else ""
         said = texts.no_access(name, was_referent=kept.room.opener == gone.user)
         ref = digest(f"{gone.room} {gone.user} {to_millis(gone.at)}")
         await self._home.send(gone.room, text(said), txn=f"gone-{ref}")

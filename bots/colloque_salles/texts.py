@@ -14,6 +14,11 @@ from colloque_salles.store import Kept
 from colloque_salles.team import Team
 
 
+def named(held: Attestation | None) -> str:
+    """Somebody of a room's team, within a sentence."""
+    return held.person if held is not None else "un membre de l'équipe"
+
+
 def room_name(words: str, opener: str) -> str:
     """The room's name: two words and the opener, nothing about the patient."""
     return f"Équipe · {words} · {opener.split(' · ', maxsplit=1)[0]}"

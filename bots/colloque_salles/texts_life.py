@@ -56,7 +56,7 @@ def postponed(end: datetime) -> str:
 
 def prolonged(by: str, end: datetime) -> str:
     """After `!patient prolonger`, or a tap."""
-    return f"{by} a prolongé ce salon jusqu'au {day(end)}."
+    return f"{by[:1].upper()}{by[1:]} a prolongé ce salon jusqu'au {day(end)}."
 
 
 def already(end: datetime) -> str:

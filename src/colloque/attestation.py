@@ -63,6 +63,11 @@ class Attestation:
     frozen: bool = False
     """May stay and write, may not invite, open, or be invited: the directory no longer lists them."""
 
+    @property
+    def person(self) -> str:
+        """The name alone, without the profession that follows it in the display name."""
+        return self.name.partition(" · ")[0]
+
     def is_valid(self, now: datetime) -> bool:
         """True while `issued_at <= now < valid_until`."""
         return self.issued_at <= now < self.valid_until
