@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from colloque.attestation import Attestation
 from colloque.book import AttestationBook
@@ -39,6 +39,8 @@ from colloque_salles.store_copies import Copies
 
 FAILED = "archive.failed"
 """The incident of an archive that can't be made."""
+_FILES_WAIT = timedelta(days=1)
+"""How long an archive waits for files that our own server has and does not give; then they are left to be fetched."""
 log = logging.getLogger(__name__)
 
 
@@ -144,7 +146,7 @@ class Archiving:
         ours = [held for held in able if server_of(held.user) == server_of(self._home.user)]
         return next(iter([*ours, *able]), None)
 
-    def boxes(self, held: Attestation) -> list[MssanteAddress]:
+    def _boxes(self, held: Attestation) -> list[MssanteAddress]:
         """Somebody's own mailboxes, in the order in which they are numbered."""
         try:
             person = self._directory.by_rpps(held.rpps)
@@ -158,9 +160,9 @@ class Archiving:
         room, attempt = kept.room.room, before.attempt + 1 if before is not None else 1
         if before is not None:
             await self._handing.withdraw(before)
-            if before.referent != held.user:
+            if before.referent != held.user and self._book.of(before.referent, self._clock.now()) is not None:
                 await self._handing.say(kept, before.referent, says.taken_over(kept.words), once=f"over-{attempt}")
-        boxes = self.boxes(held)
+        boxes = self._boxes(held)
         chosen = await self._archives.box(held.user)
         box = next((each for each in boxes if each.value == chosen), boxes[0] if len(boxes) == 1 else None)
         at = max(self._clock.now(), (kept.room.closed_at or self._clock.now()) + self._rule.linger)
@@ -181,16 +183,16 @@ class Archiving:
             await self._make(kept, archive)
         elif archive.at_home:
             await self._handing.bring_home(kept, archive)
-        elif archive.address is not None and archive.address not in self.boxes(who):
+        elif archive.address is not None and archive.address not in self._boxes(who):
             await self._announce(kept, who, archive)  # it is theirs no more
         elif archive.address is not None:
             await self._handing.mail(kept, archive, archive.address)
 
     async def _make(self, kept: Kept, archive: Archive) -> None:
         """The documents are stored as files of the room: they are erased with it."""
-        room = kept.room.room
+        room, since = kept.room.room, kept.room.closed_at or self._clock.now()
         try:
-            said = await self._reader.read(kept)
+            said = await self._reader.read(kept, wait=self._clock.now() < since + self._rule.linger + _FILES_WAIT)
         except HomeRefused:
             if await self._exists(room):
                 raise

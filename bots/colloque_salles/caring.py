@@ -139,7 +139,9 @@ def open_care(
     acts: dict[str, Any] = {"keys": parts.keys, "journal": parts.journal}
     common = seen | acts
     offers, evicted = Offers(parts.db), Evicted(parts.db)
-    bridge = Client(config.socket("mssante"), "salles", timeout_s=WITH_FILES_S + 5)
+    # What people's own taps wait for is answered at once, or not at all; a mail with files takes minutes.
+    bridge = Client(config.socket("mssante"), "salles")
+    patient_bridge = Client(config.socket("mssante"), "salles", timeout_s=WITH_FILES_S + 5)
     standing_in = StandingIn(bridge, parts.clock)
     lasts = timedelta(seconds=terms.hold_s)
     holding = Holding(life=life, book=book, rule=rule, lasts=lasts, standing_in=standing_in, **common)
@@ -178,13 +180,12 @@ def open_care(
         journal=parts.journal,
         clock=parts.clock,
     )
-    mailer = BridgeMailer(bridge)
     joining = Joining(
         rooms=parts.rooms,
         missing=MissingPeople(parts.db),
         book=book,
         directory=directory,
-        mailer=mailer,
+        mailer=BridgeMailer(bridge),
         keys=parts.keys,
         after=timedelta(seconds=terms.join_s),
         reaches=parts.home.reaches,
@@ -208,7 +209,7 @@ def open_care(
         home=parts.home,
         archives=archives,
         rooms=parts.rooms,
-        mailer=mailer,
+        mailer=BridgeMailer(patient_bridge),
         keys=parts.keys,
         clock=parts.clock,
         wait=keeping.wait,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
@@ -23,6 +24,8 @@ from colloque_salles.store_offers import Offers
 from colloque_salles.texts_inviting import invited
 from colloque_salles.texts_opening import told
 
+_TRIES_OF_OURS = 3
+"""Files of our own server that can't be had, one after the other, before the rest is not asked for."""
 log = logging.getLogger(__name__)
 
 
@@ -56,15 +59,16 @@ class Reader:
         self._book = book
         self._clock = clock
 
-    async def read(self, kept: Kept, *, limit: int | None = None) -> Conversation:
+    async def read(self, kept: Kept, *, limit: int | None = None, wait: bool = False) -> Conversation:
         """All of it, as it stands now. Raises HomeUnavailable, HomeRefused (the room is gone).
 
         `limit`: bytes of files whose digests are made; of the others it says that they were not read. The same is said
-        of a file of another server that could not be had while `download` tried: that server may be gone for ever, and
-        nobody else's words wait for it. It is asked for one file a reading then, not for each.
+        of a file that could not be had while `download` tried, and the server does answer: it may be gone for ever, and
+        nobody else's words wait for it. With `wait`, one of our own server's raises HomeUnavailable: it is to be tried
+        again later.
         """
         room = kept.room.room
-        lines = await self._with_digests(room, await self._lines(room), limit)
+        lines = await self._with_digests(room, await self._lines(room), limit, wait=wait)
         people = {line.sender: self._writer(line.sender) for line in lines}
         facts = [told(each.what, self._writer(each.by).name, each.at) for each in await self._offers.told(room)]
         for each in await self._invites.invited(room):
@@ -80,22 +84,24 @@ class Reader:
                 said.append(each)
         return settled(said)
 
-    async def _with_digests(self, room: RoomId, lines: Sequence[Line], limit: int | None) -> Sequence[Line]:
-        left, out, away = limit, list[Line](), set[str]()
+    async def _with_digests(
+        self, room: RoomId, lines: Sequence[Line], limit: int | None, *, wait: bool
+    ) -> Sequence[Line]:
+        left, out, away = limit, list[Line](), Counter[str]()
         for line in lines:
             if line.file is None or (left is not None and line.file.size > left):
                 out.append(line)
                 continue
-            note = await self._digested(room, line.file, away)
+            note = await self._digested(room, line.file, away, wait=wait)
             if left is not None:
                 left -= max(note.size, line.file.size)
             out.append(replace(line, file=note))
         return out
 
-    async def _digested(self, room: RoomId, note: FileNote, away: set[str]) -> FileNote:
-        """`away`: other servers that did not give a file in this reading."""
-        server = _server_of(note)
-        if server in away:
+    async def _digested(self, room: RoomId, note: FileNote, away: Counter[str], *, wait: bool) -> FileNote:
+        """`away`: files that each server did not give in this reading; it is not asked for all the others then."""
+        server, own = _server_of(note), server_of(self._home.user)
+        if away[server] >= (_TRIES_OF_OURS if server == own else 1):
             return note
         try:
             data = await self._home.download(dict(note.share))
@@ -103,11 +109,11 @@ class Reader:
             log_event(log, "conversation.file_unread", code=error.code)
             return note
         except Temporary as error:
-            if server == server_of(self._home.user):
+            if wait and server == own:
                 raise
             await self._home.members(room)  # raises where it is our own server that does not answer
             log_event(log, "conversation.file_unread", code=error.code)
-            away.add(server)
+            away[server] += 1
             return note
         return replace(note, size=len(data), digest=hashlib.sha256(data).hexdigest())
 

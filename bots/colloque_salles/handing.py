@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from colloque.clock import Clock
-from colloque.errors import BadInput, Refused
+from colloque.errors import BadInput, HomeRefused, Refused
 from colloque.identity import EventId, MssanteAddress, RoomId, UserId, digest
 from colloque.logs import event as log_event
 from colloque.matrix.home import Home, reaction, text
@@ -73,20 +73,19 @@ class Handing:
 
     async def mail(self, kept: Kept, archive: Archive, to: MssanteAddress) -> None:
         """Queue its mails; what the bridge refuses is brought home in the next round. Raises Temporary."""
-        mails = await self._archives.mails(archive.room)
-        for rank, items in enumerate(mails, 1):
+        mails, keys = await self._archives.mails(archive.room), await self._mail_keys(archive)
+        for rank, (key, items) in enumerate(zip(keys, mails, strict=True), 1):
             try:
                 await self._mailer.send(
-                    key=(await self._mail_keys(archive, rank))[-1],
+                    key=key,
                     to=to,
                     subject=says.subject(kept.words, rank, len(mails)),
                     text=says.mail(kept.words, rank, len(mails), [item.name for item in items], archive.left_out),
                     files=[{"name": item.name, "mime": item.mime, "file": item.file} for item in items],
                 )
             except (Refused, BadInput) as refusal:
-                log_event(
-                    log, "archive.not_mailed", code=refusal.reason if isinstance(refusal, Refused) else refusal.code
-                )
+                why = refusal.reason if isinstance(refusal, Refused) else refusal.code
+                log_event(log, "archive.not_mailed", code=why)
                 await self._go_home(archive)
                 return
         words = says.mailed(kept.words, to, len(mails), archive.left_out, self._wait)
@@ -134,15 +133,21 @@ class Handing:
         if archive.made and not archive.at_home:
             await self._mailer.withdraw(await self._mail_keys(archive))
 
-    async def _mail_keys(self, archive: Archive, upto: int | None = None) -> list[str]:
-        count = upto if upto is not None else len(await self._archives.mails(archive.room))
+    async def _mail_keys(self, archive: Archive) -> list[str]:
+        count = len(await self._archives.mails(archive.room))
         token = await self._keys.token(archive.room, archive.referent)
         return [f"{token}-archive-{archive.attempt}-{rank}" for rank in range(1, count + 1)]
 
     async def _place(self, kept: Kept, user: UserId) -> RoomId:
-        """Their home room; who has none on this server is told in the patient room."""
+        """Their home room; who has none on this server, or has left it, is told in the patient room."""
         home = await self._rooms.get(home_key(user))
-        return home.room if home is not None else kept.room.room
+        if home is None:
+            return kept.room.room
+        try:
+            inside = (await self._home.members(home.room)).get(user) in {"join", "invite"}
+        except HomeRefused:  # nor are we in it
+            inside = False
+        return home.room if inside else kept.room.room
 
     async def say(
         self, kept: Kept, user: UserId, words: str, *, once: str, signs: Sequence[str] = (), keep: Keep | None = None

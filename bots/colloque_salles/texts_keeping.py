@@ -42,6 +42,8 @@ def will_come(
         lines = [f"{head} Vers laquelle de vos boîtes MSSanté envoyer ses échanges ? Rien ne part sans votre choix."]
     else:
         lines = [f"{head} Ses échanges et ses fichiers partent {when} vers votre boîte MSSanté {box.value}."]
+    if len(boxes) > 1 and box is not None:
+        lines.append("Plutôt vers une autre ? Touchez son numéro :")
     if len(boxes) > 1:
         lines += [f"{sign} {each.value}" for sign, each in zip(NUMBERS, boxes, strict=False)]
     return "\n".join([*lines, f"{NOTHING} : ne rien garder."])

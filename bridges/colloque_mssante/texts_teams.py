@@ -93,7 +93,8 @@ def removed(address: str, user: str, *, last: bool) -> str:
     return f"C'est fait : {user} n'est plus dans l'équipe de {address}, ni qui le remplaçait.{end}"
 
 
-_ROOMS = "les salons patients dont vous êtes tous deux"
+_ROOMS = "les salons patients où vous êtes tous deux"
+_THEIR_ROOMS = "leurs salons patients communs"
 
 
 def away(name: str, until: datetime, mailboxes: Sequence[str]) -> str:
@@ -106,7 +107,7 @@ def stands_in(name: str, until: datetime, mailboxes: Sequence[str]) -> str:
     lines = [
         "Vous remplacez un collègue",
         f"{name} vous confie jusqu'au {_last_day(until)} compris : {', '.join([*mailboxes, _ROOMS])}.",
-        "Dans un salon patient dont vous êtes tous deux, vous êtes référent à sa place.",
+        "Dans un salon patient où vous êtes tous deux, vous agissez en référent à sa place.",
     ]
     if mailboxes:
         lines.append(
@@ -118,7 +119,8 @@ def stands_in(name: str, until: datetime, mailboxes: Sequence[str]) -> str:
 
 def told_admins(absent: str, user: str, until: datetime, mailboxes: Sequence[str]) -> str:
     """To the administrators."""
-    return f"{absent} se fait remplacer par {user} jusqu'au {_last_day(until)} : {', '.join([*mailboxes, _ROOMS])}."
+    places = ", ".join([*mailboxes, _THEIR_ROOMS])
+    return f"{absent} se fait remplacer par {user} jusqu'au {_last_day(until)} : {places}."
 
 
 def _last_day(until: datetime) -> str:

@@ -7,14 +7,12 @@ from typing import Any
 import pytest
 
 from colloque.errors import HomeRefused, HomeUnavailable, ServiceUnavailable
-from colloque.identity import EventId, MxcUri, RoomId
+from colloque.identity import EventId, MxcUri, RoomId, UserId, server_of
 from colloque.rooms.keeping import Proof
 from colloque_salles.archiving import FAILED
-from tests.servers.salles_archive import Archived
+from tests.servers.salles_archive import HOME, Archived
+from tests.servers.salles_library import shared
 from tests.servers.salles_ward import ROOM, RULE
-
-SECOND = "anne@chu.mssante.test"
-FILED, NOTHING = "✅", "🚫"
 
 
 @pytest.fixture
@@ -106,3 +104,31 @@ async def test_what_a_crash_leaves_on_the_server_ends_with_the_room(
     await ward.rounds(2)
     assert len(ward.mails) == 1
     assert await ward.copies.files(ROOM) == [MxcUri("mxc://h.test/1"), MxcUri("mxc://h.test/2")]
+
+
+async def test_a_file_that_our_own_server_does_not_give_is_waited_for_a_day(ward: Archived) -> None:
+    url = f"mxc://{server_of(ward.library.user)}/1"
+    ward.library.past.append(shared("photo.png", url, 9))
+    ward.library.away = (url,)
+    await ward.handed_over()
+    assert ward.library.files == []
+    ward.day(1.1)
+    await ward.rounds()
+    assert [file["name"] for mail in ward.mails for file in mail["files"]] == ["Salon Pin Merle.pdf"]
+    assert "– photo.png" in ward.server.said[-1], (
+        "to be fetched from the room, which is not erased before its referent's word"
+    )
+
+
+async def test_a_referent_who_left_their_home_room_is_told_in_the_patient_room(
+    ward: Archived, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is mailed all the same."""
+
+    async def members(room: RoomId) -> dict[UserId, str]:
+        return {} if room == HOME else dict(ward.library.inside)
+
+    monkeypatch.setattr(ward.library, "members", members)
+    await ward.handed_over()
+    assert len(ward.mails) == 1
+    assert {room for room, _ in ward.library.sent.values()} == {ROOM}

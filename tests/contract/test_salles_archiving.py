@@ -17,7 +17,6 @@ from tests.servers.salles_archive import BOX, HOME, LIMIT, Archived
 from tests.servers.salles_library import said, shared
 from tests.servers.salles_ward import BOB, DAY, ROOM, RULE
 
-SECOND = "anne@chu.mssante.test"
 FILED, NOTHING = "✅", "🚫"
 
 

@@ -146,14 +146,13 @@ async def test_files_of_a_server_that_is_gone_are_said_to_be_unread(ward: Copied
 
 
 @pytest.mark.parametrize("ours", [True, False])
-async def test_files_that_our_own_server_can_give_later_are_waited_for(
+async def test_files_are_waited_for_while_our_own_server_does_not_answer(
     ward: Copied, monkeypatch: pytest.MonkeyPatch, ours: bool
 ) -> None:
-    """One that is kept here; and any, while it is our own server that does not answer."""
     url = f"mxc://{server_of(ward.library.user) if ours else 'gone.test'}/1"
     ward.library.stored[url], ward.library.away = b"la radio", ("mxc://",)
     ward.library.past = [shared("radio.png", url, 8)]
-    answers = [{ANNE: "join"}, *([] if ours else [HomeUnavailable("away")]), {ANNE: "join"}]
+    answers = [{ANNE: "join"}, HomeUnavailable("away"), {ANNE: "join"}]
 
     async def members(room: RoomId) -> Any:
         answer = answers.pop(0)
@@ -168,6 +167,16 @@ async def test_files_that_our_own_server_can_give_later_are_waited_for(
     ward.library.away = ()
     await ward.copying.once()
     assert "contenunonlu" not in text_of(ward.library.files[0])
+
+
+async def test_a_file_that_our_own_server_has_lost_keeps_no_copy_back(ward: Copied) -> None:
+    own = server_of(ward.library.user)
+    ward.library.past = [shared(f"f{n}.png", f"mxc://{own}/{n}", 7) for n in range(5)]
+    ward.library.away = (f"mxc://{own}/",)
+    await ward.typed(ANNE, "!patient copie")
+    await ward.copying.once()
+    assert text_of(ward.library.files[0]).count("contenunonlu") == 5
+    assert len(ward.library.asked) == 3, "each takes a minute"
 
 
 async def test_a_file_is_noted_before_anybody_is_sent_it(ward: Copied) -> None:
