@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -168,46 +168,3 @@ def read_receipt(raw: Mapping[str, Any]) -> Receipt:
     if not unchanged:
         raise Tampered("the receipt was changed after it was made")
     return receipt
-
-
-@dataclass(frozen=True, slots=True)
-class ChainVerdict:
-    """What a check of all receipts found. `problem` is empty when all holds, else one of:
-
-    `edited` (not a whole, unchanged receipt), `missing` (one or more before it are gone), `moved` (doubled or out
-    of order), `replaced` (its serial fits, the receipt it follows does not).
-    """
-
-    count: int
-    """Receipts that hold, from the first."""
-    head: str
-    """Hash of the last that holds: note it elsewhere, for a cut tail can't be seen without it."""
-    problem: str = ""
-    place: int = 0
-    """Place of the problem in the sequence, from 1; 0 when there is none."""
-
-    @property
-    def ok(self) -> bool:
-        """True when no problem was found."""
-        return not self.problem
-
-
-def verify_chain(receipts: Sequence[Mapping[str, Any]]) -> ChainVerdict:
-    """Check receipts from the first on, in order. Signatures are checked elsewhere, one by one."""
-    head = GENESIS
-    for place, raw in enumerate(receipts, start=1):
-        problem = _problem(raw, place, head)
-        if problem:
-            return ChainVerdict(place - 1, head, problem, place)
-        head = raw["hash"]
-    return ChainVerdict(len(receipts), head)
-
-
-def _problem(raw: Mapping[str, Any], serial: int, previous: str) -> str:
-    try:
-        receipt = read_receipt(raw)
-    except Tampered:
-        return "edited"
-    if receipt.serial != serial:
-        return "missing" if receipt.serial > serial else "moved"
-    return "replaced" if receipt.previous != previous else ""

@@ -19,8 +19,8 @@ from colloque.rooms.erasure import (
     Residue,
     read_receipt,
     signing_bytes,
-    verify_chain,
 )
+from colloque.rooms.keeping import Proof
 
 WHEN = datetime(2026, 3, 2, 9, 0, 0, 250_000, tzinfo=UTC)
 RECEIPT = Receipt(
@@ -97,37 +97,44 @@ def test_nothing_but_counts_codes_and_tokens_gets_in(bad: dict[str, Any]) -> Non
         replace(RECEIPT, **bad)
 
 
-def test_a_whole_chain_holds() -> None:
-    receipts = chained(4)
-    verdict = verify_chain(receipts)
-    assert (verdict.ok, verdict.count, verdict.head, verdict.place) == (True, 4, receipts[-1]["hash"], 0)
-    assert verify_chain([]).head == GENESIS
-
-
-def resealed(raw: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    body = raw | changes
-    return body | {"hash": hashlib.sha256(signing_bytes(body)).hexdigest()}
-
-
 @pytest.mark.parametrize(
-    ("change", "problem", "place"),
+    "changes",
     [
-        (lambda c: [c[0], c[1] | {"files_deleted": 9}, *c[2:]], "edited", 2),
-        (lambda c: [*c[:3], c[3] | {"files_deleted": 9}], "edited", 4),
-        (lambda c: [*c[:3], c[3] | {"opened_at": float(c[3]["opened_at"])}], "edited", 4),
-        (lambda c: [*c[:3], c[3] | {"extra": 1}], "edited", 4),
-        (lambda c: [*c[:3], c[3] | {"proven": []}], "edited", 4),
-        (lambda c: [*c[:3], {}], "edited", 4),
-        (lambda c: [c[0], resealed(c[1], files_deleted=9), *c[2:]], "replaced", 3),
-        (lambda c: [c[0], *c[2:]], "missing", 2),
-        (lambda c: c[1:], "missing", 1),
-        (lambda c: [c[0], c[2], c[1], c[3]], "missing", 2),
-        (lambda c: [*c[:2], c[1], *c[2:]], "moved", 3),
+        {"files_deleted": 9},
+        {"opened_at": float(RECEIPT.to_dict()["opened_at"])},
+        {"extra": 1},
+        {"proven": []},
+        {"archived": Proof.MISTAKE.value},
+        {"format": 1},
     ],
 )
-def test_edited_missing_and_moved_receipts_are_seen(change: Any, problem: str, place: int) -> None:
-    verdict = verify_chain(change(chained(4)))
-    assert (verdict.problem, verdict.place, verdict.count) == (problem, place, place - 1)
+def test_an_edited_receipt_is_seen(changes: dict[str, Any]) -> None:
+    raw = replace(RECEIPT, archived=Proof.FILED).to_dict()
+    read_receipt(raw)
+    with pytest.raises(Tampered):
+        read_receipt(raw | changes)
+
+
+@pytest.mark.parametrize("proof", Proof)
+def test_what_became_of_the_conversation_stands_in_the_receipt(proof: Proof) -> None:
+    receipt = replace(RECEIPT, archived=proof.value)
+    raw = receipt.to_dict()
+    assert (raw["format"], raw["archived"]) == (2, proof.value)
+    assert read_receipt(raw) == receipt
+    with pytest.raises(Tampered):
+        read_receipt({name: value for name, value in raw.items() if name != "archived"})
+
+
+def test_receipts_of_before_there_were_archives_hold() -> None:
+    raw = RECEIPT.to_dict()
+    assert raw["format"] == 1
+    assert "archived" not in raw
+    assert read_receipt(raw) == RECEIPT
+
+
+def test_of_the_conversation_a_receipt_holds_a_code_alone() -> None:
+    with pytest.raises(ValueError, match="not a receipt"):
+        replace(RECEIPT, archived="Mme D. ne voulait pas")
 
 
 @pytest.mark.parametrize(
