@@ -110,7 +110,7 @@ class SallesService(Service):
             handled=parts.handled,
             listen=care.listen,
         )
-        ledger = Ledger(patients, life, parts.home.user)
+        ledger = Ledger(patients, life, parts.home.user, parts.clock)
 
         async def hear(heard: Heard) -> None:
             await ledger.hear(heard)

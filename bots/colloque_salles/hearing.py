@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from colloque.clock import Clock
 from colloque.identity import UserId
 from colloque.matrix.home import Echo, Heard, Incoming, MemberChange, Unreadable
+from colloque.rooms.lifecycle import written
 from colloque.rooms.media import files_in
 from colloque_salles.store import PatientRooms
 from colloque_salles.store_life import RoomLife
@@ -12,25 +14,27 @@ from colloque_salles.store_life import RoomLife
 class Ledger:
     """Keeps, for each patient room, what an erasure will have to account for."""
 
-    def __init__(self, patients: PatientRooms, life: RoomLife, me: UserId) -> None:
+    def __init__(self, patients: PatientRooms, life: RoomLife, me: UserId, clock: Clock) -> None:
         self._patients = patients
         self._life = life
         self._me = me
+        self._clock = clock
 
     async def hear(self, heard: Heard) -> None:
         """Note one event; rooms that are no patient rooms of ours are passed over."""
-        if await self._patients.get(heard.room) is None:
+        kept = await self._patients.get(heard.room)
+        if kept is None:
             return
         match heard:
             case Incoming():
                 await self._patients.heard(heard.room, heard.event, readable=True, files=files_in(heard.content))
                 if heard.type == "m.room.message":
-                    await self._patients.active(heard.room, heard.sent_at)
+                    await self._patients.active(heard.room, written(kept.room, heard.sent_at, self._clock.now()))
             case Echo():
                 await self._patients.heard_own(heard.room, heard.event)
             case Unreadable():
                 await self._patients.heard(heard.room, heard.event, readable=False)
-                await self._patients.active(heard.room, heard.sent_at)
+                await self._patients.active(heard.room, written(kept.room, heard.sent_at, self._clock.now()))
             case MemberChange():
                 await self._members(heard)
 

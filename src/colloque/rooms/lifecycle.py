@@ -120,6 +120,18 @@ def end_of(room: PatientRoom, rule: LifetimeRule) -> datetime:
     return max(promised, room.reminded_at + rule.reminder) if _was_reminded(room) and room.reminded_at else promised
 
 
+def written(room: PatientRoom, at: datetime, now: datetime) -> datetime:
+    """The room's last activity once a message of `at` was heard at `now`.
+
+    A clock that stands before the last warning has stepped back: whoever writes then has read it, whatever their
+    message's time says.
+    """
+    latest = max(room.last_activity, at)
+    if room.warned_at is not None and now < room.warned_at:
+        return max(latest, room.warned_at + timedelta(milliseconds=1))
+    return latest
+
+
 def is_held(room: PatientRoom, now: datetime) -> bool:
     """Does somebody keep it from ending?"""
     return room.held_until is not None and now < room.held_until

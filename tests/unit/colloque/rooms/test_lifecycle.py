@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from colloque.errors import Inconsistent
@@ -20,6 +20,7 @@ from colloque.rooms.lifecycle import (
     Warn,
     end_of,
     next_step,
+    written,
 )
 from colloque.rooms.patient_room import PatientRoom, RoomState
 
@@ -110,13 +111,14 @@ def test_the_end_as_known() -> None:
     assert end_of(closed(WARNED, START + DAY), RULE) == START + DAY
 
 
+@example([("wait", 552), ("back", 552), ("write", 0), ("wait", 720)])
 @given(st.lists(st.tuples(st.sampled_from(["wait", "write", "back"]), st.integers(0, 40 * 24)), max_size=30))
 def test_whatever_happens_nobody_is_cut_off_unwarned(happenings: list[tuple[str, int]]) -> None:
     room, now, told = ROOM, START, None
     for what, hours in happenings:
         now += timedelta(hours=-hours if what == "back" else hours)
         if what == "write":
-            room = replace(room, last_activity=max(room.last_activity, now))
+            room = replace(room, last_activity=written(room, now, now))
             told = None
         match next_step(room, RULE, now):
             case Warn(end=end):

@@ -24,6 +24,7 @@ from colloque.rooms.lifecycle import (
     is_promised,
     next_step,
     too_many,
+    written,
 )
 from colloque.rooms.patient_room import PatientRoom, RoomState
 
@@ -122,7 +123,7 @@ def test_whatever_happens_nobody_is_cut_off_unwarned(happenings: list[tuple[str,
     for what, hours in happenings:
         now += timedelta(hours=-hours if what == "back" else hours)
         if what == "write":
-            room, warned = replace(room, last_activity=max(room.last_activity, now)), None
+            room, warned = replace(room, last_activity=written(room, now, now)), None
         elif what == "prolong":
             until = end_of(room, RULE) + 15 * DAY
             room, warned = replace(room, prolonged_until=until), None
