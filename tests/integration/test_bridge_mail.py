@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import sqlite3
+from contextlib import closing
 from email.message import EmailMessage
 
 import pytest
@@ -164,6 +166,26 @@ async def test_commands_and_places_never_leave(house: House) -> None:
     assert "relevée en continu" in (await house.author.answer(box, "the mailbox's state")).body
     assert not await house.answers_to(asked)
     assert len(await house.inbox(house.cast.correspondent)) == before
+
+
+async def test_the_services_own_mailbox_gives_reports_alone(house: House) -> None:
+    """What people write to it stays there: it is taken off the list of what is to be shown, and no room is made."""
+    since, tag = len(house.author.heard), secrets.token_hex(8)
+    message_id = f"<{tag}@{house.cast.correspondent.address.domain}>"
+    box = house.box(house.cast.correspondent)
+    sender = house.config.mssante.sender.value
+    await asyncio.to_thread(box.write, sender, f"Objet {tag}", f"merci {tag}", message_id=message_id)
+    database = house.config.mssante.database.removeprefix("sqlite:")
+
+    def read() -> list[tuple[str]]:
+        with closing(sqlite3.connect(database)) as db:
+            return db.execute("SELECT room_id FROM mail WHERE message_id = ?", (message_id,)).fetchall()
+
+    async def taken() -> list[tuple[str]]:
+        return await asyncio.to_thread(read)
+
+    assert await until(taken, "the mail is looked at") == [("",)]
+    assert not any(tag in heard.body for _, heard in house.author.heard[since:] if isinstance(heard, Incoming))
 
 
 async def test_a_code_leaves_once_and_is_not_shown(house: House) -> None:

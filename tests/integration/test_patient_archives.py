@@ -78,6 +78,8 @@ async def test_a_referent_who_says_nothing_has_the_time_to(ward: Ward) -> None:
     await ward.says(ward.author, "sont-ils classés", room=ward.home, since=since)
     assert await ward.lives(room)
     assert (await ward.erased(sent))["archived"] == Proof.DELIVERED
+    shown = [m.body for _, m in ward.author.heard if isinstance(m, Incoming) and m.room != ward.home]
+    assert not any("à classer" in body for body in shown), "an archive is not for Matrix"
     bridge = sqlite3.connect(ward.house.config.mssante.database.removeprefix("sqlite:"))
     with closing(bridge):
         rows = bridge.execute("SELECT raw, state FROM outbox WHERE caller = 'salles'").fetchall()

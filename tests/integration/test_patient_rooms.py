@@ -14,7 +14,7 @@ from colloque.identity import MxcUri
 from colloque.matrix.api import CLIENT, path
 from colloque.matrix.home import RoomSpec, edit, text
 from colloque.rooms.mark import ADMIN_KEY, HOLD, RoomKind, RoomMark
-from colloque_salles import texts_archive
+from colloque_salles import texts, texts_archive
 from colloque_salles.receipts import PUBLIC_NAME
 from tests.pdfa import faults, text_of
 from tests.servers.patient_ward import Ward, a_ward, link_in
@@ -140,3 +140,22 @@ async def test_the_admin_room_is_shown_the_head_of_the_receipts(ward: Ward, caps
     assert f"nothing up to receipt {serial} was cut off" in capsys.readouterr().out
     cut = f"{serial + 1}:{'0' * 64}"
     assert main(["receipt", "verify", *receipts, "--key", key, "--anchor", cut]) == 1
+
+
+async def test_who_stands_in_for_the_referent_ends_the_room(ward: Ward) -> None:
+    """`!absence`, which the bridge's bot takes, is known to @salles from its socket."""
+    cast = ward.house.cast
+    room = await ward.opened(f"!patient ouvrir 1 jour {cast.colleague.professional.family_name}")
+    refused = await ward.colleague.ask(room, "!patient terminer", "the end")
+    assert refused.body == texts.NOT_THE_OPENER
+    away = await ward.author.ask(ward.home, f"!absence 3 jours {cast.colleague.account}", "the absence")
+    assert "salons patients" in away.body
+
+    async def ended() -> bool:
+        said = await ward.colleague.ask(room, "!patient terminer", "the end")
+        return said.body in {texts.ending(), texts.ALREADY_CLOSED}
+
+    await until(ended, "the stand-in ends the room")
+    announced = await ward.says(ward.colleague, "à la place de son référent", room=ward.other_home)
+    assert cast.colleague.address.value in announced.body
+    await ward.author.ask(ward.home, "!absence fin", "their return")

@@ -12,6 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from colloque.rooms.erasure import Counts
+from colloque.rooms.keeping import Proof
 from tests.receipts import Clerk, Verify
 
 
@@ -25,6 +26,14 @@ def test_a_chain_holds_and_says_what_it_does_not_prove(clerk: Clerk, verify: Ver
     assert "nobody else has looked" in out
     assert "Receipts 1 to 3 follow each other" in out
     assert "can't be seen without a head noted elsewhere" in out
+
+
+@pytest.mark.parametrize("proof", ["", *Proof])
+def test_it_says_in_words_what_became_of_the_conversation(clerk: Clerk, verify: Verify, proof: str) -> None:
+    _, out, _ = verify(*clerk.make(1, archived=proof), "--key", clerk.pem)
+    (said,) = [line for line in out.splitlines() if "the conversation: " in line]
+    assert " " in said.partition("the conversation: ")[2]
+    assert not proof or proof not in said
 
 
 def test_one_alone_and_a_part_say_what_was_not_given(clerk: Clerk, verify: Verify) -> None:
