@@ -137,6 +137,9 @@ class Homeserver:
             # The demo's and the tests' people log in with passwords of their own: nobody proves who they are to log in.
             "password_config": {"enabled": True, "localdb_enabled": True},
             "report_stats": False,
+            # Filling the user directory sets it back to where filling began: when that takes until after a room's
+            # last change, nothing else happens and nobody wakes it, it stands there, and the erasure waits for it.
+            "background_updates": {"sleep_enabled": False},
             "trusted_key_servers": [],
             "suppress_key_server_warning": True,
             "app_service_config_files": files,

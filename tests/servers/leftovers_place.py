@@ -45,7 +45,6 @@ EXTRA = {
     "enable_authenticated_media": False,  # files are given to nobody in particular too
     "alias_creation_rules": [{"action": "allow"}],
     "encryption_enabled_by_default_for_room_type": "off",
-    "background_updates": {"sleep_enabled": False},
 }
 
 
