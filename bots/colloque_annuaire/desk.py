@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 
 from colloque.book import AttestationBook
 from colloque.bot_service import Parts
@@ -79,6 +80,7 @@ def open_desk(
         keys=parts.keys,
         journal=parts.journal,
         clock=parts.clock,
+        keep=timedelta(seconds=config.salles.direct.keep_s),
     )
     finding = Finding(
         config=config,

@@ -10,6 +10,7 @@ from colloque.clock import PARIS
 from colloque.identity import RoomId
 from colloque.policy.admission import Reason
 from colloque.rooms.lifecycle import is_held
+from colloque.texts import span
 from colloque_salles.store import Kept
 from colloque_salles.team import Team
 
@@ -22,16 +23,6 @@ def named(held: Attestation | None) -> str:
 def room_name(words: str, opener: str) -> str:
     """The room's name: two words and the opener, nothing about the patient."""
     return f"Équipe · {words} · {opener.split(' · ', maxsplit=1)[0]}"
-
-
-def span(length: timedelta) -> str:
-    """A length of time: "30 jours", "2 heures", "45 secondes"."""
-    seconds = max(0, round(length.total_seconds()))
-    for size, unit in ((86400, "jour"), (3600, "heure"), (60, "minute"), (1, "seconde")):
-        if seconds >= 2 * size or (seconds >= size and size == 1):
-            count = seconds // size
-            return f"{count} {unit}{'s' if count > 1 else ''}"
-    return "quelques instants"
 
 
 def when(at: datetime, now: datetime) -> str:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from colloque.clock import PARIS
-from colloque_salles.texts import span, when
+from colloque.texts import span
+from colloque_salles.texts import when
 
 PROLONG = "➕"
 """Under an announced end: prolongs."""
