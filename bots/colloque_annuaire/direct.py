@@ -136,6 +136,11 @@ class Direct:
                 except Temporary as error:
                     log_event(log, "direct.deferred", code=error.code)
 
+    async def forget(self, room: RoomId) -> None:
+        """It was erased. Safe to repeat; rooms that are not known are passed over."""
+        await self._rooms.forget_room(room)
+        await self._keys.destroy(room)
+
     def _lock(self, pair: str) -> asyncio.Lock:
         return self._locks.setdefault(pair, asyncio.Lock())
 

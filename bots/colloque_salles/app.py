@@ -26,6 +26,7 @@ from colloque_salles import texts
 from colloque_salles.anchoring import Anchoring
 from colloque_salles.caring import open_care
 from colloque_salles.cleaning import Cleaning
+from colloque_salles.direct_care import open_directs
 from colloque_salles.erase import Eraser
 from colloque_salles.expire import Sweep
 from colloque_salles.hearing import Ledger
@@ -37,6 +38,7 @@ from colloque_salles.store_anchors import Anchors
 from colloque_salles.store_copies import Copies
 from colloque_salles.store_life import RoomLife
 from colloque_salles.tables import salles_upgrades
+from colloque_salles.texts_direct import erased
 
 STUCK_S = 600.0
 """An erasure that has been at one step for that long is an incident."""
@@ -59,6 +61,17 @@ class SallesService(Service):
         patients, life, jobs = PatientRooms(parts.db), RoomLife(parts.db), Jobs(parts.db)
         book = AttestationBook(config.annuaire.snapshot, read_secret(config.secrets.snapshot))
         rights = Rights(config.admin.users, book, parts.clock)
+        cleaning = Cleaning(
+            config=config,
+            admin=parts.admin,
+            patients=patients,
+            jobs=jobs,
+            incidents=parts.incidents,
+            forget_keys=parts.home.forget_room_keys,
+            own=OwnStores(own),
+            clock=parts.clock,
+        )
+        directs = open_directs(config=config, parts=parts, patients=patients, jobs=jobs, book=book, cleaning=cleaning)
         eraser = Eraser(
             admin=parts.admin,
             patients=patients,
@@ -72,16 +85,8 @@ class SallesService(Service):
             signer=Signer(own.receipt_key, own.receipts),
             store=parts.home,
             still_served=partial(still_served, parts.home.api),
-            cleaning=Cleaning(
-                config=config,
-                admin=parts.admin,
-                patients=patients,
-                jobs=jobs,
-                incidents=parts.incidents,
-                forget_keys=parts.home.forget_room_keys,
-                own=OwnStores(own),
-                clock=parts.clock,
-            ),
+            cleaning=cleaning,
+            directs=directs.erasing,
             config=config,
         )
         directory = open_directory(config.annuaire.directory, parts.clock)
@@ -95,6 +100,7 @@ class SallesService(Service):
             book=book,
             directory=directory,
             eraser=eraser,
+            directs=directs,
         )
         anchoring = Anchoring(
             home=parts.home, rooms=parts.rooms, jobs=jobs, anchors=Anchors(parts.db), clock=parts.clock
@@ -138,6 +144,7 @@ class SallesService(Service):
         self.spawn("absences", partial(self._again, care.standing_in.once, config.salles.sweep_s))
         self.spawn("archives", partial(self._again, care.archiving.once, config.salles.sweep_s))
         self.spawn("sweep", partial(self._sweep, care.sweep, jobs, parts))
+        self.spawn("directs", partial(self._again, directs.once, own.sweep_s))
         self.spawn("anchors", partial(self._again, anchoring.once, own.sweep_s))
 
     async def _again(self, once: Callable[[], Awaitable[None]], pause_s: float) -> None:
@@ -174,7 +181,8 @@ class SallesService(Service):
                     continue
                 try:
                     txn = f"erased-{receipt.serial}-{home.key}"
-                    await parts.home.send(home.room, text(texts.erased(receipt.words, receipt.serial)), txn=txn)
+                    said = texts.erased(receipt.words, receipt.serial) if receipt.words else erased(receipt.serial)
+                    await parts.home.send(home.room, text(said), txn=txn)
                 except HomeRefused:
                     continue
             await jobs.told(receipt.serial)

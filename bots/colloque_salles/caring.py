@@ -32,6 +32,7 @@ from colloque_salles.commands import Commands
 from colloque_salles.consent import Consent
 from colloque_salles.conversation import Reader
 from colloque_salles.copying import Copying
+from colloque_salles.direct_care import Directs
 from colloque_salles.erase import Eraser
 from colloque_salles.evicting import Evicting
 from colloque_salles.expire import Sweep
@@ -126,6 +127,7 @@ def open_care(
     book: AttestationBook,
     directory: Directory,
     eraser: Eraser,
+    directs: Directs,
 ) -> Care:
     """All of it, on the service's parts."""
     terms = config.salles.lifetime
@@ -199,6 +201,7 @@ def open_care(
         holding=holding,
         consent=consent,
         standing_in=standing_in,
+        directs=directs.row,
         clock=parts.clock,
         rule=rule,
     )
@@ -232,7 +235,7 @@ def open_care(
     filing = Filing(archives=archives, handing=handing, book=book, **seen)
     inviting = Inviting(invites=invites, book=book, **common)
     care_team = CareTeam(life=life, book=book, **seen)
-    answering = (commands, leading, care_team, holding, prolonging, copying, offering, consent, inviting)
+    answering = (commands, leading, care_team, holding, prolonging, copying, offering, consent, inviting, directs)
     return Care(
         home=parts.home,
         table={name: handler for each in answering for name, handler in each.table.items()},

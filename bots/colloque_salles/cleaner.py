@@ -58,8 +58,15 @@ async def _serve(config: Config) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     work = Work(own)
-    verbs: dict[str, Verb] = {"note": work.note, "clean": work.clean, "look": work.look, "forget": work.forget}
-    slow = dict.fromkeys(("note", "clean"), SLOW_S)
+    verbs: dict[str, Verb] = {
+        "note": work.note,
+        "clean": work.clean,
+        "look": work.look,
+        "forget": work.forget,
+        "note_messages": work.note_messages,
+        "clean_messages": work.clean_messages,
+    }
+    slow = dict.fromkeys(("note", "clean", "note_messages", "clean_messages"), SLOW_S)
     server = Server(config.socket(CLEANER), config.sockets.uids, {"salles": verbs}, slow=slow)
     try:
         await server.start()

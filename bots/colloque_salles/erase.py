@@ -2,6 +2,7 @@
 
 The job lives in the database; every step may be run again after a crash:
 
+    purge    (`direct_erase`: old messages of a room that goes on; they have no step "delete")
     delete   ask Synapse to delete and purge (its own job is forgotten after a day or a restart: then ask again)
     files    delete each file of the ledger, and every copy made of the room; files that a living room knows too are
              kept and counted
@@ -27,13 +28,14 @@ from colloque.errors import ColloqueError, Temporary
 from colloque.identity import MxcUri, RoomId, UserId, localpart, server_of
 from colloque.logs import event as log_event
 from colloque.matrix.admin import Deletion, SynapseAdmin
-from colloque.rooms.erasure import GENESIS, OUT_OF_REACH, Counts, Receipt, Residue
+from colloque.rooms.erasure import DIRECT, GENESIS, OUT_OF_REACH, PATIENT, Counts, Receipt, Residue
 from colloque.rooms.media import server_of_media
 from colloque.store.handled import Handled
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque.store.rooms import Rooms
 from colloque_salles.cleaning import SIDE_TABLES, Cleaning
+from colloque_salles.direct_erase import PURGE, DirectErasing, is_purge
 from colloque_salles.jobs import ErasureRow, Jobs, ReceiptRow
 from colloque_salles.receipts import Signer
 from colloque_salles.store import Kept, PatientRooms
@@ -73,6 +75,7 @@ class Eraser:
         store: Forgetful,
         still_served: Callable[[MxcUri], Awaitable[bool]],
         cleaning: Cleaning,
+        directs: DirectErasing,
         config: Config,
     ) -> None:
         self._admin = admin
@@ -88,11 +91,13 @@ class Eraser:
         self._store = store
         self._still_served = still_served
         self._cleaning = cleaning
+        self._directs = directs
         self._me = config.bot("salles")
         self._bots = frozenset(config.bots)
         self._ghosts = config.mssante.ghost_prefix
         self._steps: dict[str, Callable[[ErasureRow], Awaitable[None]]] = {
             "delete": self._delete,
+            PURGE: directs.purge,
             "files": self._files,
             "verify": self._verify,
             "clean": self._clean,
@@ -172,8 +177,18 @@ class Eraser:
         if await self._admin.room(row.room) is None:
             await self._jobs.at_step(row.room, "files")
             return
+        if await self._lives_on(row):
+            return
         await self._cleaning.before(row, await self._stored(row))
-        await self._admin.delete_room(row.room)
+        if not await self._lives_on(row):
+            await self._admin.delete_room(row.room)
+
+    async def _lives_on(self, row: ErasureRow) -> bool:
+        """A conversation of two people that nobody could close is held by now, or goes on: then its job ends here."""
+        if row.manifest.get("kind") != DIRECT or await self._directs.is_over(row):
+            return False
+        await self._directs.stop(row)
+        return True
 
     async def _files(self, row: ErasureRow) -> None:
         await _several(await self._stored(row), self._admin.delete_media)
@@ -181,7 +196,9 @@ class Eraser:
 
     async def _verify(self, row: ErasureRow) -> None:
         served = await _several(await self._stored(row), self._is_there)
-        if await self._admin.room(row.room) is not None:
+        if is_purge(row) and not await self._directs.is_purged(row):
+            await self._jobs.at_step(row.room, PURGE)
+        elif not is_purge(row) and await self._admin.room(row.room) is not None:
             await self._jobs.at_step(row.room, "delete")
         elif any(served):
             await self._jobs.at_step(row.room, "files")
@@ -211,6 +228,7 @@ class Eraser:
 
     async def _receipt(self, row: ErasureRow) -> None:
         found: dict[str, Any] = row.manifest
+        members, stay = tuple(UserId(u) for u in found["members"]), is_purge(row)
         serial, previous = await self._jobs.last()
         receipt = Receipt(
             serial=serial + 1,
@@ -218,18 +236,18 @@ class Eraser:
             opened_at=from_millis(found["opened_at"]),
             closed_at=from_millis(found["closed_at"]),
             erased_at=self._clock.now(),
-            before=Counts(events=found["events"], files=len(found["files"]), members=len(found["members"])),
-            after=Counts(events=0, files=0, members=0),
+            before=Counts(events=found["events"], files=len(found["files"]), members=len(members)),
+            after=Counts(events=0, files=0, members=len(members) if stay else 0),
             files_deleted=len(found["files"]),
             undecryptable=found["undecryptable"],
             residue=_residue(found),
             out_of_reach=(*OUT_OF_REACH, *found.get("unseen", [SIDE_TABLES])),
             previous=json.loads(previous)["hash"] if previous else GENESIS,
             archived=found.get("archived", ""),
+            kind=found.get("kind", PATIENT),
         )
         body = self._signer.sign(receipt.to_dict())
-        members = tuple(UserId(u) for u in found["members"])
-        await self._jobs.add(ReceiptRow(receipt.serial, body, found["words"], members), row.room)
+        await self._jobs.add(ReceiptRow(receipt.serial, body, found["words"], () if stay else members), row.room)
 
     async def _forget(self, row: ErasureRow) -> None:
         for receipt in await self._jobs.to_write():
@@ -237,6 +255,8 @@ class Eraser:
             await self._jobs.written(receipt.serial)
         act = self._journal.begin("room.erase", actor="system", ref=row.manifest["ref"])
         await self._cleaning.forget(row.room)
+        if row.manifest.get("kind") == DIRECT:
+            await self._directs.forget(row.room)
         await self._store.forget_room_keys(row.room)
         await self._handled.forget_room(row.room)
         await self._rooms.forget(row.room)

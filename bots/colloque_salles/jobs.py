@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from colloque.store.schema import transaction
 ROOM_TABLES = (
     *("ledger_event", "ledger_file", "notice", "hold", "told_patient", "missing", "evicted", "copy", "copy_file"),
     *("archive", "archive_mail", "archive_event", "proposal", "invited", "echo", "erasure", "patient_room"),
+    *("direct_number", "direct_hold", "direct"),
 )
 """Tables with rows about a room; the last ones last."""
 DROPPED_LAST = frozenset({*ROOM_TABLES, "bot_room", "room_key", "seen_event"})
@@ -46,14 +48,23 @@ class Jobs:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def start(self, room: RoomId, manifest: dict[str, Any]) -> None:
-        """Begin the durable job."""
+    async def start(
+        self, room: RoomId, manifest: dict[str, Any], *, step: str = "delete", events: Sequence[EventId] = ()
+    ) -> None:
+        """Begin the durable job; `events`: those that it is about, where it is not about a whole room.
+
+        Such a job stands under a name of its own where a room would; nothing happens while it is under way.
+        """
         async with transaction(self._db) as conn:
+            if await conn.fetchrow("SELECT 1 FROM erasure WHERE room = $1", room) is not None:
+                return
             await conn.execute(
-                "INSERT INTO erasure (room, step, manifest) VALUES ($1, 'delete', $2) ON CONFLICT DO NOTHING",
-                room,
-                json.dumps(manifest),
+                "INSERT INTO erasure (room, step, manifest) VALUES ($1, $2, $3)", room, step, json.dumps(manifest)
             )
+            for event in events:
+                await conn.execute(
+                    "INSERT INTO ledger_event (room, event, readable) VALUES ($1, $2, false)", room, event
+                )
             await conn.execute("UPDATE patient_room SET state = $2 WHERE room = $1", room, RoomState.ERASING.value)
 
     async def under_way(self) -> list[ErasureRow]:
@@ -86,6 +97,12 @@ class Jobs:
         """Drop every row about the room; the last step of its erasure."""
         async with transaction(self._db) as conn:
             for table in ROOM_TABLES:
+                await conn.execute(f"DELETE FROM {table} WHERE room = $1", room)  # noqa: S608 - fixed names
+
+    async def stop(self, room: RoomId) -> None:
+        """A job that has deleted nothing is over; what it was about lives on."""
+        async with transaction(self._db) as conn:
+            for table in ("ledger_event", "erasure"):
                 await conn.execute(f"DELETE FROM {table} WHERE room = $1", room)  # noqa: S608 - fixed names
 
     async def last(self) -> tuple[int, str | None]:

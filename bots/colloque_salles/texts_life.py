@@ -141,4 +141,4 @@ def called(name: str) -> str:
 
 def many_confirmed(count: int) -> str:
     """After `!salons confirmer`."""
-    return f"Entendu : {count} salons dont l'échéance est passée se ferment ou s'effacent maintenant."
+    return f"Entendu : {count} salons ou conversations dont l'échéance est passée prennent fin maintenant."

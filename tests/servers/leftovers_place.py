@@ -38,6 +38,7 @@ from colloque_salles.receipts import Signer
 from colloque_salles.store import PatientRooms
 from colloque_salles.store_copies import Copies
 from colloque_salles.tables import salles_upgrades
+from tests.servers.directs import erasing_directs
 from tests.servers.leftovers import Place
 
 ROLES = Path(__file__).parents[2] / "deploy/cleaner-roles.sql"
@@ -165,5 +166,14 @@ def an_eraser(place: Place, session: aiohttp.ClientSession, journal: Journal, co
         store=place.home,
         still_served=partial(still_served, place.home.api),
         cleaning=cleaning,
+        directs=erasing_directs(
+            session=session,
+            url=place.server.url,
+            token=place.admin_token,
+            db=place.db,
+            journal=journal,
+            cleaning=cleaning,
+            config=config,
+        ),
         config=config,
     )

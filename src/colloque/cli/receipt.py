@@ -17,11 +17,13 @@ from colloque.clock import PARIS
 from colloque.errors import BadInput, Tampered
 from colloque.policy.jws import strict_json
 from colloque.rooms.anchors import Anchor, check_anchor, check_run, parse_anchor, read_anchors
-from colloque.rooms.erasure import read_receipt
+from colloque.rooms.erasure import DIRECT, DIRECT_MESSAGES, read_receipt
 
 _SAYS = {
     "room_gone": "the room and its events are gone from the homeserver",
     "known_files_gone": "every file named by an event that was read is gone",
+    "messages_gone": "these messages are gone from the homeserver",
+    "messages_left": "messages are still on the homeserver",
     "room_left": "the room is still on the homeserver",
     "files_left": "files are still on the homeserver",
     "files_in_unread_events": "files named only by events that could not be decrypted",
@@ -39,6 +41,9 @@ _SAYS = {
     "unexpected": "no rule expects it",
     "schema_not_reviewed": "not cleaned: this version of Synapse's schema was not reviewed",
     "not_readable": "could not be looked at",
+    "named_by_what_stays": "named by younger messages, or by the room's own state",
+    "end_of_history": "where the room's history now begins",
+    "may_be_elsewhere": "old files of its members that may belong to another room",
 }
 _KEPT = {
     "": "the receipt is of a time when nothing was archived",
@@ -52,6 +57,10 @@ _KEPT = {
     "not_kept.room_unreachable": "not archived: the homeserver did not have the room any more",
 }
 """What became of a conversation (`colloque.rooms.keeping.Proof`)."""
+_KINDS = {
+    DIRECT: "a conversation of two people, which nobody has to archive",
+    DIRECT_MESSAGES: "the old messages of a conversation of two people that goes on",
+}
 _RECEIPT_BYTES = 64 * 1024
 """More than any receipt holds."""
 _ANCHORS_BYTES = 1024 * 1024
@@ -158,12 +167,18 @@ def _print(head: str, raw: dict[str, Any]) -> None:
     lines = [
         head,
         *(f"  {when}: {', '.join(f'{n} {what}' for what, n in raw[when].items())}" for when in ("before", "after")),
-        f"  the conversation: {_KEPT.get(code := raw.get('archived', ''), code)}",
+        f"  {_about(raw)}",
         *(f"  proven: {_SAYS.get(code, code)}" for code in raw["proven"]),
         *(f"  not proven, or out of reach: {_SAYS.get(code, code)}" for code in raw["not_proven"]),
         *(f"  left: {r['count']} in {r['name']}: {_SAYS.get(r['why'], r['why'])}" for r in raw["residue"]),
     ]
     sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _about(raw: dict[str, Any]) -> str:
+    if kind := raw.get("kind"):
+        return f"of {_KINDS[kind]}"
+    return f"the conversation: {_KEPT.get(code := raw.get('archived', ''), code)}"
 
 
 def _summary(first: int, last: int, anchors: Sequence[Anchor]) -> Iterable[str]:

@@ -20,6 +20,11 @@ from colloque.errors import Tampered
 
 FORMAT = 2
 """Receipts of format 1 did not say what became of the conversation; they hold as they are."""
+KIND_FORMAT = 3
+"""Receipts of whatever is no patient room: they say what it was."""
+PATIENT, DIRECT, DIRECT_MESSAGES = "patient", "direct", "direct_messages"
+KINDS = frozenset({PATIENT, DIRECT, DIRECT_MESSAGES})
+"""What a receipt is about: a patient room; a conversation of two people, whole; the old messages of a living one."""
 GENESIS = "0" * 64
 """What the first receipt names as the one before."""
 OUT_OF_REACH = ("backups", "database_log", "members_devices", "screenshots_and_prints")
@@ -72,7 +77,10 @@ class Receipt:
     previous: str = GENESIS
     """Hash of the receipt before."""
     archived: str = ""
-    """What proved that the conversation was kept, or why it was not (`keeping.Proof`); empty in format 1 alone."""
+    """What proved that a patient room's conversation was kept, or why it was not (`keeping.Proof`); empty in format 1,
+    and for what is no patient room."""
+    kind: str = PATIENT
+    """One of `KINDS`. Of old messages, `before` and `after` count these alone; nobody was taken out of their room."""
 
     def __post_init__(self) -> None:
         counts = (
@@ -87,6 +95,7 @@ class Receipt:
             "it names the hash of the one before": _HASH.match(self.previous),
             "its counts are whole numbers": all(type(count) is int and count >= 0 for count in counts),
             "its reasons are codes": all(_CODE.match(code) for code in codes),
+            "its kind is known": self.kind in KINDS,
         }
         for rule, holds in rules.items():
             if not holds:
@@ -96,7 +105,8 @@ class Receipt:
     def proven(self) -> tuple[str, ...]:
         """What was looked for again and found gone, as codes."""
         gone = {
-            "room_gone": self.after.events == 0 and self.after.members == 0,
+            "room_gone": self._whole and self.after.events == 0 and self.after.members == 0,
+            "messages_gone": not self._whole and self.after.events == 0,
             "known_files_gone": self.after.files == 0,
         }
         return tuple(code for code, holds in gone.items() if holds)
@@ -105,17 +115,29 @@ class Receipt:
     def not_proven(self) -> tuple[str, ...]:
         """What is left, unknown, or out of reach, as codes."""
         left = {
-            "room_left": self.after.events > 0 or self.after.members > 0,
+            "room_left": self._whole and (self.after.events > 0 or self.after.members > 0),
+            "messages_left": not self._whole and self.after.events > 0,
             "files_left": self.after.files > 0,
             "files_in_unread_events": self.undecryptable > 0,
             "residue": bool(self.residue),
         }
         return (*(code for code, holds in left.items() if holds), *self.out_of_reach)
 
+    @property
+    def _whole(self) -> bool:
+        """Was it a room?"""
+        return self.kind != DIRECT_MESSAGES
+
+    @property
+    def _format(self) -> int:
+        if self.kind != PATIENT:
+            return KIND_FORMAT
+        return FORMAT if self.archived else 1
+
     def to_dict(self) -> dict[str, Any]:
         """As JSON; times in milliseconds since 1970; with its hash, before it is signed."""
         body: dict[str, Any] = {
-            "format": FORMAT if self.archived else 1,
+            "format": self._format,
             "serial": self.serial,
             "room": self.room,
             "opened_at": to_millis(self.opened_at),
@@ -131,6 +153,7 @@ class Receipt:
             "not_proven": list(self.not_proven),
             "previous": self.previous,
             **({"archived": self.archived} if self.archived else {}),
+            **({"kind": self.kind} if self.kind != PATIENT else {}),
         }
         return body | {"hash": hashlib.sha256(signing_bytes(body)).hexdigest()}
 
@@ -160,6 +183,7 @@ def read_receipt(raw: Mapping[str, Any]) -> Receipt:
             out_of_reach=tuple(raw["out_of_reach"]),
             previous=raw["previous"],
             archived=raw["archived"] if raw["format"] == FORMAT else "",
+            kind=raw["kind"] if raw["format"] == KIND_FORMAT else PATIENT,
         )
         again = receipt.to_dict()
         unchanged = signing_bytes(again) == signing_bytes(raw) and again["hash"] == raw["hash"]

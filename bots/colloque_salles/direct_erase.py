@@ -1,0 +1,157 @@
+"""Erasing what was written between two people: the whole room, or the old messages of one that goes on.
+
+Both are jobs of `erase`: the same steps, look and receipt. What is particular to them stands here. Nobody of ours is
+in the room: its events are known from the server's list alone, and nobody can close it first. So the server is asked
+again right before it is asked to delete, and a message, or a hold, that came meanwhile stops the job.
+
+    purge    (old messages) ask Synapse to delete what stands before the first young message; then as any other job
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from colloque.clock import Clock, from_millis, to_millis
+from colloque.errors import HomeRefused
+from colloque.identity import EventId, RoomId
+from colloque.logs import event as log_event
+from colloque.matrix.admin import SynapseAdmin
+from colloque.matrix.admin_history import PurgeState, SynapseHistory
+from colloque.rooms.direct import DirectRoom, End, Purge, Said, is_held, is_young, plan
+from colloque.rooms.erasure import DIRECT, DIRECT_MESSAGES
+from colloque.store.journal import Journal
+from colloque.store.roomkeys import RoomKeys
+from colloque_salles.cleaning import Cleaning
+from colloque_salles.direct_files import Uploads
+from colloque_salles.jobs import ErasureRow, Jobs
+from colloque_salles.store_direct import DirectRooms
+
+PURGE = "purge"
+"""The first step of a job about old messages."""
+log = logging.getLogger(__name__)
+
+
+def is_purge(row: ErasureRow) -> bool:
+    """Is the job about messages of a room that goes on?"""
+    return row.manifest.get("kind") == DIRECT_MESSAGES
+
+
+class DirectErasing:
+    """One instance a service. `forget`: has @annuaire, which made a room, forget it; raises Temporary."""
+
+    def __init__(
+        self,
+        *,
+        admin: SynapseAdmin,
+        history: SynapseHistory,
+        directs: DirectRooms,
+        uploads: Uploads,
+        jobs: Jobs,
+        keys: RoomKeys,
+        journal: Journal,
+        clock: Clock,
+        cleaning: Cleaning,
+        forget: Callable[[RoomId], Awaitable[None]],
+    ) -> None:
+        self._admin = admin
+        self._history = history
+        self._directs = directs
+        self._uploads = uploads
+        self._jobs = jobs
+        self._keys = keys
+        self._journal = journal
+        self._clock = clock
+        self._cleaning = cleaning
+        self.forget = forget
+
+    async def start(self, room: DirectRoom, what: End | Purge, cut: int) -> None:
+        """Begin the job; `cut` (milliseconds): what was written before is old. A room has one of each at a time."""
+        whole = isinstance(what, End)
+        ref = await self._keys.token(room.room, "erase" if whole else PURGE)
+        files, kept = await self._uploads.of(room.members, from_millis(cut))
+        events = what.messages if isinstance(what, End) else len(what.events)
+        last = what.last if isinstance(what, End) else self._clock.now()
+        manifest: dict[str, Any] = {
+            "kind": DIRECT if whole else DIRECT_MESSAGES,
+            "ref": ref,
+            "token": await self._keys.token(room.room, room.room),
+            "words": "",
+            "members": sorted(room.members),
+            "opened_at": to_millis(room.opened_at),
+            "closed_at": to_millis(last),
+            "events": events,
+            "undecryptable": events,
+            "files": files,
+            "kept_files": kept,
+            "cut": cut,
+        }
+        self._journal.begin("room.erase", actor="system", ref=ref, files=len(files), events=events)
+        if isinstance(what, End):
+            await self._jobs.start(room.room, manifest)
+        else:
+            more = {"room": room.room, "upto": what.upto}
+            await self._jobs.start(RoomId(f"{PURGE}-{ref}"), manifest | more, step=PURGE, events=what.events)
+
+    async def is_over(self, row: ErasureRow) -> bool:
+        """Asked right before the room is deleted: is it still neither held nor written in?"""
+        room = await self._directs.get(row.room)
+        if room is None or is_held(room, self._clock.now()):
+            return False
+        cut = from_millis(row.manifest["cut"])
+        return isinstance(plan(room, await self.history(room.room, cut=row.manifest["cut"]), cut), End)
+
+    async def history(self, room: RoomId, *, cut: int) -> list[Said]:
+        """The room's events from its beginning up to the first young message."""
+        found, since = [], from_millis(cut)
+        async for said in self._history.events(room):
+            found.append(said)
+            if is_young(said, since):
+                break
+        return found
+
+    async def purge(self, row: ErasureRow) -> None:
+        """Old messages go; safe to repeat."""
+        talk = RoomId(row.manifest["room"])
+        room = await self._directs.get(talk)
+        if room is not None and is_held(room, self._clock.now()):
+            await self.stop(row)
+        elif await self.is_purged(row):
+            await self._jobs.at_step(row.room, "files")
+        elif await self._is_under_way(row):
+            return
+        else:
+            await self._cleaning.before(row, row.manifest["files"])
+            try:
+                begun = await self._history.purge(talk, EventId(row.manifest["upto"]))
+            except HomeRefused as error:
+                # The event that was to stay is gone, or the room: the next round sees what there is.
+                log_event(log, "direct.purge_refused", code=error.errcode)
+                await self.stop(row)
+            else:
+                await self._jobs.noted(row.room, PURGE, {"begun": begun})
+
+    async def _is_under_way(self, row: ErasureRow) -> bool:
+        begun = row.manifest.get("begun")
+        return begun is not None and await self._history.purged(begun) in {PurgeState.SCHEDULED, PurgeState.ACTIVE}
+
+    async def is_purged(self, row: ErasureRow) -> bool:
+        """Does the server list none of the messages any more?"""
+        talk = RoomId(row.manifest["room"])
+        if await self._admin.room(talk) is None:
+            return True
+        gone = set(await self._jobs.events(row.room))
+        async for said in self._history.events(talk):
+            if said.event in gone:
+                return False
+            if said.event == row.manifest["upto"]:
+                break
+        return True
+
+    async def stop(self, row: ErasureRow) -> None:
+        """Nothing of it was deleted, and nothing is to be."""
+        act = self._journal.begin("room.erase", actor="system", ref=row.manifest["ref"])
+        await self._cleaning.forget(row.room)
+        await self._jobs.stop(row.room)
+        self._journal.end(act, "interrupted")

@@ -1,0 +1,91 @@
+"""Which files go with what two people wrote: the server can't know what an encrypted message names.
+
+A wrong deletion would take a file out of a living patient room. So a file goes only when all of this holds: a member
+uploaded it here; it is old, and nobody has asked for it since, with a round's time to spare; no patient room's ledger
+knows it; it is nobody's picture; and its uploader is, or was, in no room whose files we don't know: a mail room, a room
+that is not ours, a patient room with messages that @salles could not read. What is left is counted in the receipt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from colloque.identity import MxcUri, RoomId, UserId, server_of
+from colloque.matrix.admin import SynapseAdmin
+from colloque.matrix.admin_history import SynapseHistory
+from colloque.rooms.mark import home_key
+from colloque.store.rooms import Rooms
+from colloque_salles.jobs import Jobs
+from colloque_salles.store import PatientRooms
+from colloque_salles.store_direct import DirectRooms
+
+ELSEWHERE = "may_be_elsewhere"
+"""Why old files of a member were kept, as a receipt says it."""
+_WAS_IN = frozenset({"join", "leave", "ban"})
+
+
+class Uploads:
+    """Old files of direct rooms' members. `spare`: how much older they must be than the messages."""
+
+    def __init__(
+        self,
+        *,
+        admin: SynapseAdmin,
+        history: SynapseHistory,
+        directs: DirectRooms,
+        patients: PatientRooms,
+        rooms: Rooms,
+        jobs: Jobs,
+        me: UserId,
+        spare: timedelta,
+    ) -> None:
+        self._admin = admin
+        self._history = history
+        self._directs = directs
+        self._patients = patients
+        self._rooms = rooms
+        self._jobs = jobs
+        self._server = server_of(me)
+        self._spare = spare
+
+    async def of(self, members: Iterable[UserId], cut: datetime) -> tuple[list[MxcUri], dict[str, int]]:
+        """Files of these people to delete, and how many old ones are kept, by reason."""
+        go: list[MxcUri] = []
+        kept = 0
+        taken = {mxc for row in await self._jobs.under_way() for mxc in row.manifest["files"]}
+        for member in members:
+            if server_of(member) != self._server:
+                continue
+            old = await self._old(member, cut - self._spare)
+            old = [mxc for mxc in old if mxc not in taken]
+            if old and await self._is_known_everywhere(member):
+                go += old
+            else:
+                kept += len(old)
+        return go, {ELSEWHERE: kept} if kept else {}
+
+    async def _old(self, member: UserId, before: datetime) -> list[MxcUri]:
+        picture = await self._history.picture(member)
+        found = []
+        async for upload in self._history.uploads(member):
+            if upload.used_at >= before or upload.mxc == picture:
+                continue
+            if not await self._directs.is_shared(upload.mxc):
+                found.append(upload.mxc)
+        return found
+
+    async def _is_known_everywhere(self, member: UserId) -> bool:
+        """Is or was each room of theirs their home room, a direct one, or a patient room that we could read?"""
+        home = await self._rooms.get(home_key(member))
+        known = await self._directs.known() | ({home.room} if home is not None else set())
+        for room, membership in (await self._admin.rooms_of(member)).items():
+            if membership in _WAS_IN and room not in known and not await self._is_read(room):
+                return False
+        return True
+
+    async def _is_read(self, room: RoomId) -> bool:
+        if await self._patients.get(room) is None:
+            return False
+        _, blind = await self._patients.counts(room)
+        return blind == 0
