@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 from colloque.clock import Clock, from_millis, to_millis
@@ -30,6 +31,8 @@ from colloque_salles.store_direct import DirectRooms
 
 PURGE = "purge"
 """The first step of a job about old messages."""
+UNKNOWN = timedelta(minutes=5)
+"""How long a purge that may have been asked for is waited for."""
 log = logging.getLogger(__name__)
 
 
@@ -115,14 +118,15 @@ class DirectErasing:
         """Old messages go; safe to repeat."""
         talk = RoomId(row.manifest["room"])
         room = await self._directs.get(talk)
-        if room is not None and is_held(room, self._clock.now()):
-            await self.stop(row)
-        elif await self.is_purged(row):
+        if await self.is_purged(row):
             await self._jobs.at_step(row.room, "files")
         elif await self._is_under_way(row):
             return
+        elif room is not None and is_held(room, self._clock.now()):
+            await self.stop(row)
         else:
             await self._cleaning.before(row, row.manifest["files"])
+            await self._jobs.noted(row.room, PURGE, {"asked_at": to_millis(self._clock.now())})
             try:
                 begun = await self._history.purge(talk, EventId(row.manifest["upto"]))
             except HomeRefused as error:
@@ -133,8 +137,11 @@ class DirectErasing:
                 await self._jobs.noted(row.room, PURGE, {"begun": begun})
 
     async def _is_under_way(self, row: ErasureRow) -> bool:
-        begun = row.manifest.get("begun")
-        return begun is not None and await self._history.purged(begun) in {PurgeState.SCHEDULED, PurgeState.ACTIVE}
+        if begun := row.manifest.get("begun"):
+            return await self._history.purged(begun) in {PurgeState.SCHEDULED, PurgeState.ACTIVE}
+        asked = row.manifest.get("asked_at")
+        # We died before the answer came: the server may be at it, under a name that we don't know.
+        return asked is not None and self._clock.now() < from_millis(asked) + UNKNOWN
 
     async def is_purged(self, row: ErasureRow) -> bool:
         """Does the server list none of the messages any more?"""
