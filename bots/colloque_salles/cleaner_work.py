@@ -181,8 +181,9 @@ class Work:
             for begin in range(0, len(events), BATCH):
                 some = events[begin : begin + BATCH]
                 marks = ", ".join("?" for _ in some)
-                if reader.select(f"SELECT 1 FROM events WHERE event_id IN ({marks}) LIMIT 1", *some):  # noqa: S608
-                    raise Refused("messages.live")
+                for table in ("events", "event_json"):
+                    if reader.select(f"SELECT 1 FROM {table} WHERE event_id IN ({marks}) LIMIT 1", *some):  # noqa: S608
+                        raise Refused("messages.live")
             with closing(open_db(self._config.database, deletes=True)) as db:
                 for leftover in PURGED:
                     removed[leftover.table] += db.delete(leftover, events)

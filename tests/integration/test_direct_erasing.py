@@ -140,6 +140,7 @@ async def test_old_messages_go_and_young_ones_stay(place: Place) -> None:
     receipt = await over(place)
     after = place.scan(talk.old)
     assert set(after) <= set(EXPECTED_PURGED)
+    assert place.events_of("event_json", talk.old) == [], "named by the next event alone"
     counted = {left["name"]: (left["count"], left["why"]) for left in receipt["residue"]}
     assert counted == {table: (count, EXPECTED_PURGED[table]) for table, count in after.items()}
     assert (receipt["kind"], receipt["before"]["events"], receipt["after"]["events"]) == (

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from colloque.rooms.erasure import Counts
+from colloque.rooms.erasure import DIRECT, DIRECT_MESSAGES, Counts
 from colloque.rooms.keeping import Proof
 from tests.receipts import Clerk, Verify
 
@@ -34,6 +34,23 @@ def test_it_says_in_words_what_became_of_the_conversation(clerk: Clerk, verify: 
     (said,) = [line for line in out.splitlines() if "the conversation: " in line]
     assert " " in said.partition("the conversation: ")[2]
     assert not proof or proof not in said
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "proven"),
+    [
+        (DIRECT, "of a conversation of two people", "the room and its events are gone"),
+        (DIRECT_MESSAGES, "the old messages of a conversation", "these messages are gone"),
+    ],
+)
+def test_it_says_in_words_what_was_no_patient_room(
+    clerk: Clerk, verify: Verify, kind: str, words: str, proven: str
+) -> None:
+    code, out, _ = verify(*clerk.make(2, kind=kind), "--key", clerk.pem)
+    assert code == 0
+    assert out.count(words) == 2
+    assert out.count(f"proven: {proven}") == 2
+    assert "archived" not in out
 
 
 def test_one_alone_and_a_part_say_what_was_not_given(clerk: Clerk, verify: Verify) -> None:

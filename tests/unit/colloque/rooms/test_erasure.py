@@ -12,6 +12,8 @@ import pytest
 
 from colloque.errors import Tampered
 from colloque.rooms.erasure import (
+    DIRECT,
+    DIRECT_MESSAGES,
     GENESIS,
     OUT_OF_REACH,
     Counts,
@@ -151,3 +153,29 @@ def test_what_is_nested_too_deep_is_refused() -> None:
         deep = [deep]
     with pytest.raises(Tampered, match="not an erasure receipt"):
         read_receipt(RECEIPT.to_dict() | {"extra": deep})
+
+
+@pytest.mark.parametrize("kind", [DIRECT, DIRECT_MESSAGES])
+def test_what_is_no_patient_room_says_so(kind: str) -> None:
+    receipt = replace(RECEIPT, kind=kind)
+    body = json.loads(json.dumps(receipt.to_dict()))
+    assert (body["format"], body["kind"]) == (3, kind)
+    assert read_receipt(body) == receipt
+    with pytest.raises(Tampered):
+        read_receipt(body | {"kind": "patient"})
+    with pytest.raises(Tampered):
+        read_receipt({name: value for name, value in body.items() if name != "kind"})
+
+
+def test_of_old_messages_it_claims_nothing_about_the_room() -> None:
+    receipt = replace(RECEIPT, kind=DIRECT_MESSAGES, after=Counts(events=0, files=0, members=2))
+    assert receipt.proven == ("messages_gone", "known_files_gone")
+    assert "room_left" not in receipt.not_proven
+    left = replace(receipt, after=Counts(events=1, files=0, members=2))
+    assert left.proven == ("known_files_gone",)
+    assert "messages_left" in left.not_proven
+
+
+def test_another_kind_is_no_receipt() -> None:
+    with pytest.raises(ValueError, match="its kind is known"):
+        replace(RECEIPT, kind="mailing")

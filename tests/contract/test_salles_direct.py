@@ -1,0 +1,304 @@
+"""Rounds over conversations of two people, what their people read, holds; on both databases."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from colloque.clock import FrozenClock
+from colloque.errors import HomeUnavailable
+from colloque.identity import RoomId, UserId
+from colloque.rooms.direct import End, Purge
+from colloque.rooms.mark import RoomKind
+from colloque_salles import texts_direct as says
+from colloque_salles.direct_round import MANY
+from colloque_salles.store_life import Hold
+from colloque_salles.tables import salles_upgrades
+from tests.servers.databases import Opener
+from tests.servers.salles_direct import ANNE, ANNUAIRE, BOB, DAY, EVE, KEEP, THEIRS, Talks
+
+
+@pytest.fixture
+async def talks(opened: Opener, tmp_path: Path, clock: FrozenClock) -> Talks:
+    made = Talks(tmp_path, await opened(salles_upgrades()), clock)
+    await made.live_here(ANNE, BOB)
+    return made
+
+
+async def test_old_messages_go_a_day_after_they_are_old(talks: Talks) -> None:
+    room = talks.talk()
+    old = talks.say(room)
+    await talks.days(60)
+    young = talks.say(room)
+    await talks.days(91)
+    assert talks.erasing.begun == [], "old since this day only"
+    await talks.day(92)
+    assert talks.erasing.begun == [(room, Purge((old,), young))]
+    assert talks.home.said == [], "they read it at the opening"
+
+
+async def test_a_conversation_that_is_over_goes_whole(talks: Talks) -> None:
+    room = talks.talk()
+    last = talks.server.kept[room].said[0].at
+    await talks.day(0)
+    assert await talks.directs.known() == {room}
+    talks.clock.advance(days=2)
+    talks.say(room)
+    last = talks.clock.now()
+    await talks.days(94)
+    assert [what for _, what in talks.erasing.begun] == [End(1, last)]
+
+
+async def test_a_clock_that_jumps_and_is_put_right_erases_nothing(talks: Talks) -> None:
+    room = talks.talk()
+    talks.say(room)
+    await talks.days(10)
+    await talks.day(1000)
+    assert talks.erasing.begun == [], "the round goes by the one before"
+    await talks.day(11)
+    await talks.days(60)
+    assert talks.erasing.begun == []
+    await talks.days(92)
+    assert [room for room, _ in talks.erasing.begun][:1] == [room]
+
+
+async def test_after_weeks_off_only_what_was_old_before_goes_first(talks: Talks) -> None:
+    room = talks.talk()
+    first = talks.say(room)
+    await talks.days(1)
+    talks.clock.advance(days=4)
+    second = talks.say(room)
+    talks.clock.advance(days=80)
+    third = talks.say(room)
+    await talks.days(90)
+    await talks.day(100)
+    assert [what for _, what in talks.erasing.begun] == [], "what was old on day 90: nothing"
+    await talks.day(101)
+    assert talks.erasing.begun == [(room, Purge((first, second), third))]
+
+
+async def test_many_at_once_wait_for_an_administrator(talks: Talks) -> None:
+    rooms = [talks.talk(f"t{number}") for number in range(6)]
+    await talks.days(92)
+    assert talks.erasing.begun == []
+    assert await talks.incidents.current() == [MANY]
+    await talks.day(92.5)
+    assert talks.erasing.begun == []
+    assert await talks.row.allow_many(talks.clock.now()) == 6
+    assert await talks.row.allow_many(talks.clock.now()) == 0
+    await talks.look()
+    assert [room for room, _ in talks.erasing.begun] == rooms
+    assert await talks.incidents.current() == []
+    # What falls due later is not meant by that word.
+    talks.server.kept.clear()
+    await talks.look()
+    for number in range(6):
+        talks.talk(f"u{number}")
+    talks.erasing.begun.clear()
+    await talks.days(192)
+    assert talks.erasing.begun == []
+    assert await talks.incidents.current() == [MANY]
+
+
+async def test_who_has_not_read_it_is_told_and_has_the_whole_time_from_then(talks: Talks) -> None:
+    """Conversations of before; one of another server's bot, whose promise is not ours."""
+    room = talks.talk(keep_s=None)
+    talks.say(room)
+    other = talks.talk("o", maker=THEIRS)
+    talks.clock.advance(days=200)
+    await talks.days(200)
+    [told] = talks.read_by(ANNE)
+    assert "vos 2 conversations" in told
+    assert "au bout de 90 jours" in told
+    assert len(talks.read_by(BOB)) == 1
+    await talks.days(290)
+    assert talks.erasing.begun == []
+    await talks.days(292)
+    assert {each for each, _ in talks.erasing.begun} == {room, other}
+    assert len(talks.read_by(ANNE)) == 1
+
+
+async def test_another_length_is_told_before_it_holds(talks: Talks) -> None:
+    room = talks.talk()
+    talks.say(room)
+    await talks.days(50)
+    talks.open(30 * DAY)
+    await talks.days(80)
+    assert "au bout de 30 jours" in talks.read_by(BOB)[0]
+    assert talks.erasing.begun == []
+    await talks.day(81)
+    assert len(talks.erasing.begun) == 1
+
+
+async def test_a_telling_that_was_cut_off_is_done_again_and_read_once(talks: Talks) -> None:
+    talks.talk(keep_s=None)
+    talks.home.errors = [HomeUnavailable("away")]
+    await talks.day(0)
+    assert talks.home.said == []
+    assert await talks.directs.all() == []
+    await talks.look()
+    await talks.look()
+    assert (len(talks.read_by(ANNE)), len(talks.read_by(BOB))) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"maker": ANNE, "marker": ANNE},
+        {"maker": ANNE, "marker": ANNUAIRE},
+        {"marker": ANNE},
+        {"maker": UserId("@annuaire:elsewhere.test"), "marker": UserId("@annuaire:elsewhere.test")},
+        {"kind": RoomKind.PATIENT},
+        {"kind": RoomKind.HOME},
+        {"members": {ANNE: "join", BOB: "invite", ANNUAIRE: "join"}},
+    ],
+)
+async def test_only_what_a_bot_that_we_believe_made_and_left_is_followed(
+    talks: Talks, changes: dict[str, object]
+) -> None:
+    room = talks.talk()
+    for name, value in changes.items():
+        setattr(talks.server.kept[room], name, value)
+    await talks.day(0)
+    assert await talks.directs.known() == set()
+    assert await talks.typed(ANNE, "!echanges") == says.NONE
+
+
+async def test_rooms_that_are_none_are_asked_about_once(talks: Talks) -> None:
+    talks.talk(kind=RoomKind.HOME)
+    await talks.days(5)
+    assert talks.server.asked == 1
+
+
+async def test_a_room_that_somebody_else_deleted_is_forgotten(talks: Talks) -> None:
+    room = talks.talk()
+    await talks.day(0)
+    del talks.server.kept[room]
+    await talks.day(1)
+    assert await talks.directs.known() == set()
+
+
+async def test_a_round_that_breaks_off_is_made_again_by_the_same_time(talks: Talks) -> None:
+    one, two = talks.talk("one"), talks.talk("two")
+    await talks.days(91)
+    talks.erasing.errors = [HomeUnavailable("away")]
+    await talks.day(92)
+    assert talks.erasing.begun == []
+    await talks.look()
+    assert {room for room, _ in talks.erasing.begun} == {one, two}
+
+
+# holds
+
+
+async def test_a_hold_keeps_everything_and_says_neither_why_nor_to_whom_else(talks: Talks) -> None:
+    room = talks.talk()
+    talks.say(room)
+    listed = await talks.typed(ANNE, "!echanges")
+    assert "1. Bob MERLE → messages effacés au bout de 90 jours" in listed
+    assert await talks.typed(ANNE, "!echanges suspendre-effacement") == says.which(says.HOLD_EXAMPLE)
+    assert await talks.typed(ANNE, "!echanges suspendre-effacement 2 expertise") == says.which(says.HOLD_EXAMPLE)
+    assert await talks.typed(ANNE, "!echanges suspendre-effacement 1") == says.WHY
+    await talks.days(80)
+    said = await talks.typed(ANNE, "!echanges suspendre-effacement 1 expertise du dossier")
+    assert "Bob MERLE" in said
+    hold = await talks.directs.held(room, ANNE)
+    assert hold is not None
+    assert hold.reason == "expertise du dossier"
+    assert not any("expertise" in words for words in [said, *talks.home.said])
+    assert ["Anne PIN" in words for words in talks.read_by(BOB)] == [True]
+    assert "expertise" not in (talks.tmp / "journal.jsonl").read_text()
+    assert "effacement suspendu jusqu'au" in await talks.typed(BOB, "!echanges")
+    assert await talks.typed(BOB, "!echanges reprendre-effacement 1") == says.NOT_YOURS
+    await talks.days(162)
+    assert len(talks.read_by(ANNE)) == 0, "not announced yet"
+    await talks.days(163)
+    assert "prend fin le" in talks.read_by(ANNE)[0]
+    await talks.days(170)
+    assert "a pris fin" in talks.read_by(ANNE)[1]
+    assert await talks.directs.holds() == [], "the reason is gone with it"
+    await talks.days(177)
+    assert talks.erasing.begun == [], "the notice runs after a hold"
+    await talks.days(178)
+    assert len(talks.erasing.begun) == 1
+
+
+async def test_each_holds_for_themselves(talks: Talks) -> None:
+    room = talks.talk()
+    await talks.days(10)
+    await talks.typed(ANNE, "!echanges suspendre-effacement 1 un motif")
+    await talks.days(20)
+    await talks.typed(BOB, "!talks hold 1 un autre")
+    assert "reprend" in await talks.typed(ANNE, "!talks resume 1")
+    found = await talks.directs.get(room)
+    assert found is not None
+    assert found.held_until == talks.begin + 110 * DAY
+    await talks.days(117)
+    assert talks.erasing.begun == []
+    await talks.days(119)
+    assert len(talks.erasing.begun) == 1
+
+
+async def test_a_hold_that_was_lifted_leaves_the_notice(talks: Talks) -> None:
+    talks.talk()
+    await talks.days(85)
+    await talks.typed(ANNE, "!echanges suspendre-effacement 1 motif")
+    await talks.days(100)
+    assert f"avant le {talks.begin + 107 * DAY:%d/%m/%Y}" in await talks.typed(ANNE, "!echanges reprendre-effacement 1")
+    await talks.days(107)
+    assert talks.erasing.begun == []
+    await talks.days(108)
+    assert len(talks.erasing.begun) == 1
+    assert await talks.typed(ANNE, "!echanges reprendre-effacement 1") == says.NOT_HELD
+
+
+async def test_numbers_stay_with_their_conversations(talks: Talks) -> None:
+    first, second = talks.talk("a"), talks.talk("b")
+    await talks.days(0)
+    assert await talks.directs.numbered(ANNE) == {1: first, 2: second}
+    await talks.jobs.start(first, {"files": []})
+    assert await talks.directs.numbered(ANNE) == {2: second}, "one that is being erased can't be held"
+    await talks.jobs.forget(first)
+    del talks.server.kept[first]
+    third = talks.talk("c")
+    await talks.typed(ANNE, "!echanges")
+    assert await talks.directs.numbered(ANNE) == {2: second, 3: third}
+    assert await talks.directs.known() == {second, third}
+
+
+async def test_what_is_kept_of_a_room_goes_with_it(talks: Talks) -> None:
+    room = talks.talk()
+    await talks.day(0)
+    await talks.typed(ANNE, "!echanges")
+    now = talks.clock.now()
+    await talks.directs.hold(Hold(room, ANNE, now, now + DAY, "motif"))
+    await talks.jobs.start(room, {"files": []})
+    await talks.jobs.forget(room)
+    assert await talks.directs.known() == set()
+    assert await talks.directs.holds() == []
+    assert await talks.db.fetchval("SELECT COUNT(*) FROM direct_number") == 0
+
+
+async def test_a_job_about_messages_is_begun_once_and_stopped_whole(talks: Talks) -> None:
+    job = RoomId("purge-1234567890abcdef")
+    await talks.jobs.start(job, {"files": [], "n": 1}, step="purge", events=[talks.say(talks.talk())])
+    await talks.jobs.start(job, {"files": [], "n": 2}, step="purge", events=[])
+    [row] = await talks.jobs.under_way()
+    assert (row.step, row.manifest["n"]) == ("purge", 1)
+    assert len(await talks.jobs.events(job)) == 1
+    await talks.jobs.stop(job)
+    assert await talks.jobs.under_way() == []
+    assert await talks.jobs.events(job) == []
+
+
+async def test_the_other_servers_person_is_not_told_by_us(talks: Talks) -> None:
+    talks.talk(maker=THEIRS)
+    await talks.day(0)
+    assert len(talks.home.sent) == 1
+    assert "quelqu" not in talks.home.said[0]
+    assert says.SOMEBODY in await talks.typed(ANNE, "!echanges")
+    assert EVE in (await talks.directs.all())[0].members
+    assert (await talks.directs.all())[0].keep == KEEP
+    assert timedelta(0) == (await talks.directs.all())[0].promised_at - talks.clock.now()
