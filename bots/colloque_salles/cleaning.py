@@ -80,7 +80,7 @@ class Cleaning:
 
     async def before(self, row: ErasureRow, files: Sequence[MxcUri]) -> None:
         """Before Synapse is asked to delete. Safe to repeat."""
-        purged = frozenset(await self._jobs.events(row.room)) if _lives(row) else None
+        purged = frozenset(await self._jobs.events(row.room)) if row.of_messages else None
         for number in await self._admin.reports(RoomId(row.manifest.get("room", row.room)), purged):
             await self._admin.delete_report(number)
         await self._note(row, files)
@@ -93,7 +93,7 @@ class Cleaning:
         if self._helper is not None:
             # A job that began before the helper was there was noted by nobody.
             await self._note(row, files)
-            answer = await self._helper.call("clean_messages" if _lives(row) else "clean", room=row.room)
+            answer = await self._helper.call("clean_messages" if row.of_messages else "clean", room=row.room)
             await self._tell_schema(answer)
             await self._jobs.noted(row.room, "scan", {"reviewed": bool(answer["reviewed"])})
         else:
@@ -109,7 +109,7 @@ class Cleaning:
                 return
             seen = done[row.room]
         own = await asyncio.to_thread(self._own.look, row.room, await self._jobs.events(row.room), files)
-        left = _left(seen, own, reviewed=row.manifest["reviewed"], lives=_lives(row))
+        left = _left(seen, own, reviewed=row.manifest["reviewed"], lives=row.of_messages)
         faults = [name for name, _, reason in left if not is_expected(reason)]
         tries = row.manifest.get("tries", 0) + 1
         if faults and row.manifest["reviewed"] and tries < TRIES:
@@ -140,7 +140,7 @@ class Cleaning:
     async def _note(self, row: ErasureRow, files: Sequence[MxcUri]) -> None:
         if self._helper is None:
             return
-        if _lives(row):
+        if row.of_messages:
             await self._note_messages(row, files)
             return
         known = await self._patients.files(row.room)
@@ -170,11 +170,6 @@ class Cleaning:
         words = row.manifest["words"]
         await self._incidents.open(key, texts.left(words, places) if words else texts.left_of_direct(places))
         await self._incidents.close(key)
-
-
-def _lives(row: ErasureRow) -> bool:
-    """Is the job about messages of a room that lives on?"""
-    return "room" in row.manifest
 
 
 def _left(

@@ -61,8 +61,10 @@ def open_directs(
         patients=patients,
         rooms=parts.rooms,
         jobs=jobs,
+        clock=parts.clock,
         me=config.bot("salles"),
         spare=every,
+        notice=notice,
     )
     erasing = DirectErasing(
         admin=parts.admin,

@@ -1,4 +1,4 @@
-"""Erasing what was written between two people: the whole room, or the old messages of one that goes on.
+"""Erasing what was written in a direct room or a group: whole, or the old messages of one that goes on.
 
 Both are jobs of `erase`: the same steps, look and receipt. What is particular to them stands here. Nobody of ours is
 in the room: its events are known from the server's list alone, and nobody can close it first. So the server is asked
@@ -21,7 +21,7 @@ from colloque.logs import event as log_event
 from colloque.matrix.admin import SynapseAdmin
 from colloque.matrix.admin_history import PurgeState, SynapseHistory
 from colloque.rooms.direct import DirectRoom, End, Purge, Said, is_held, is_young, plan
-from colloque.rooms.erasure import DIRECT, DIRECT_MESSAGES
+from colloque.rooms.erasure import DIRECT, GROUP, MESSAGES
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque_salles.cleaning import Cleaning
@@ -34,11 +34,6 @@ PURGE = "purge"
 UNKNOWN = timedelta(minutes=5)
 """How long a purge that may have been asked for is waited for."""
 log = logging.getLogger(__name__)
-
-
-def is_purge(row: ErasureRow) -> bool:
-    """Is the job about messages of a room that goes on?"""
-    return row.manifest.get("kind") == DIRECT_MESSAGES
 
 
 class DirectErasing:
@@ -71,13 +66,13 @@ class DirectErasing:
 
     async def start(self, room: DirectRoom, what: End | Purge, cut: int) -> None:
         """Begin the job; `cut` (milliseconds): what was written before is old. A room has one of each at a time."""
-        whole = isinstance(what, End)
+        whole, kind = isinstance(what, End), GROUP if room.group else DIRECT
         ref = await self._keys.token(room.room, "erase" if whole else PURGE)
         files, kept = await self._uploads.of(room.members, from_millis(cut))
         events = what.messages if isinstance(what, End) else len(what.events)
         last = what.last if isinstance(what, End) else self._clock.now()
         manifest: dict[str, Any] = {
-            "kind": DIRECT if whole else DIRECT_MESSAGES,
+            "kind": kind if whole else kind + MESSAGES,
             "ref": ref,
             "token": await self._keys.token(room.room, room.room),
             "words": "",

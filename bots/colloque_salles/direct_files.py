@@ -2,8 +2,9 @@
 
 A wrong deletion would take a file out of a living patient room. So a file goes only when all of this holds: a member
 uploaded it here; it is old, and nobody has asked for it since, with a round's time to spare; no patient room's ledger
-knows it; it is nobody's picture; and its uploader is, or was, in no room whose files we don't know: a mail room, a room
-that is not ours, a patient room with messages that @salles could not read. What is left is counted in the receipt.
+knows it; it is nobody's picture; and its uploader is, or was, in no room whose files we don't know, or keep longer: a
+mail room, another server's patient room, a patient room with messages that @salles could not read, a conversation that
+is held. What is left is counted in the receipt.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from colloque.clock import Clock
 from colloque.identity import MxcUri, RoomId, UserId, server_of
 from colloque.matrix.admin import SynapseAdmin
 from colloque.matrix.admin_history import SynapseHistory
+from colloque.rooms.direct import cut_of
 from colloque.rooms.mark import home_key
 from colloque.store.rooms import Rooms
 from colloque_salles.jobs import Jobs
@@ -26,7 +29,8 @@ _WAS_IN = frozenset({"join", "leave", "ban"})
 
 
 class Uploads:
-    """Old files of direct rooms' members. `spare`: how much older they must be than the messages."""
+    """Old files of direct rooms' members. `spare`: how much older they must be than the messages; `notice`: as in
+    `cut_of`."""
 
     def __init__(
         self,
@@ -37,8 +41,10 @@ class Uploads:
         patients: PatientRooms,
         rooms: Rooms,
         jobs: Jobs,
+        clock: Clock,
         me: UserId,
         spare: timedelta,
+        notice: timedelta,
     ) -> None:
         self._admin = admin
         self._history = history
@@ -46,8 +52,10 @@ class Uploads:
         self._patients = patients
         self._rooms = rooms
         self._jobs = jobs
+        self._clock = clock
         self._server = server_of(me)
         self._spare = spare
+        self._notice = notice
 
     async def of(self, members: Iterable[UserId], cut: datetime) -> tuple[list[MxcUri], dict[str, int]]:
         """Files of these people to delete, and how many old ones are kept, by reason."""
@@ -59,7 +67,7 @@ class Uploads:
                 continue
             old = await self._old(member, cut - self._spare)
             old = [mxc for mxc in old if mxc not in taken]
-            if old and await self._is_known_everywhere(member):
+            if old and await self._is_known_everywhere(member, cut):
                 go += old
             else:
                 kept += len(old)
@@ -75,10 +83,15 @@ class Uploads:
                 found.append(upload.mxc)
         return found
 
-    async def _is_known_everywhere(self, member: UserId) -> bool:
-        """Is or was each room of theirs their home room, a direct one, or a patient room that we could read?"""
-        home = await self._rooms.get(home_key(member))
-        known = await self._directs.known() | ({home.room} if home is not None else set())
+    async def _is_known_everywhere(self, member: UserId, cut: datetime) -> bool:
+        """Is or was each room of theirs their home room, a patient room that we could read, or one where all that is
+        so old goes?"""
+        home, now = await self._rooms.get(home_key(member)), self._clock.now()
+        known = await self._directs.under_way() | ({home.room} if home is not None else set())
+        for each in await self._directs.all():
+            theirs = cut_of(each, now, now, self._notice)
+            if theirs is not None and theirs >= cut:
+                known.add(each.room)
         for room, membership in (await self._admin.rooms_of(member)).items():
             if membership in _WAS_IN and room not in known and not await self._is_read(room):
                 return False

@@ -167,7 +167,8 @@ class DirectHolds:
         return [user for user in room.members if user != member]
 
     def _other(self, room: DirectRoom, member: UserId) -> str:
-        return " et ".join(map(self._name, self._others(room, member))) or says.SOMEBODY
+        others = self._others(room, member)
+        return says.several([self._name(user) for user in others]) if others else says.NOBODY_ELSE
 
     def _name(self, user: UserId) -> str:
         held = self._book.of(user, self._clock.now())

@@ -1,4 +1,5 @@
-"""The rounds over direct rooms: which there are, whether their people know how long messages live, what goes of them.
+"""The rounds over direct rooms and groups: which there are, whether their people know how long messages live,
+what goes of them.
 
 A round goes by the time of the one before it (`colloque.rooms.direct`), which stands in the database.
 """
@@ -6,6 +7,7 @@ A round goes by the time of the one before it (`colloque.rooms.direct`), which s
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from colloque.book import AttestationBook
@@ -28,7 +30,7 @@ from colloque_salles.store_direct_rounds import DirectRoundRow
 
 MANY = "directs.many"
 """The incident of too many direct rooms that would end at once."""
-FIND_S = 3600.0
+FIND_S = 600.0
 """Between two looks at which direct rooms the server has."""
 log = logging.getLogger(__name__)
 
@@ -108,46 +110,71 @@ class DirectRounds:
         known, there = await self._directs.known(), set()
         async for listed in self._history.rooms():
             there.add(listed.room)
-            if listed.room not in known and self._is_trusted(listed.creator):
+            if listed.room not in known and await self._may_be_one(listed.creator):
                 await self._look(listed.room)
         # A page may miss a room while others come and go.
         under_way = await self._directs.under_way()
         for room in known - there - under_way:
             if await self._admin.room(room) is None:
                 await self._directs.forget(room)
+        for room, members in (await self._directs.groups()).items():
+            if room in there:
+                await self._refresh(room, members)
 
-    def _is_trusted(self, creator: str) -> bool:
-        """Does whoever made that room say truly what it is?"""
-        user = UserId(creator)
+    async def _may_be_one(self, creator: str) -> bool:
+        return bool(creator) and (self._is_trusted(UserId(creator)) or await self._is_person(UserId(creator)))
+
+    def _is_trusted(self, user: UserId) -> bool:
+        """Does whoever made a room say truly what it is?"""
         if user == self._annuaire:
             return True
         self._book.refresh()
         return user in self._book.state.bots and self._book.is_listed(server_of(user), self._clock.now())
 
+    async def _is_person(self, user: UserId) -> bool:
+        """Somebody of this server, who has a home room; no bot, ghost or service."""
+        return await self._rooms.get(home_key(user)) is not None
+
+    def _is_our_other_bot(self, user: UserId) -> bool:
+        return server_of(user) == server_of(self._annuaire) and user != self._annuaire
+
     async def _look(self, room: RoomId) -> None:
         if room in self._others:
             return
         state = {(e["type"], e.get("state_key")): e for e in await self._history.state(room)}
-        create, marked = state.get(("m.room.create", "")), state.get((ROOM_MARK, ""))
-        if create is None or marked is None or not self._is_trusted(str(create["sender"])):
+        create = state.get(("m.room.create", ""))
+        if create is None:
             return
-        mark = RoomMark.read(marked["content"])
         maker = UserId(str(create["sender"]))
-        if mark is None or marked["sender"] != maker or mark.kind is not RoomKind.DIRECT:
-            self._others.add(room)
-            return
         members = {
             UserId(str(key)): str(e["content"].get("membership", ""))
             for (type_, key), e in state.items()
             if type_ == "m.room.member"
         }
-        if members.get(maker) == "join":
-            return  # It is being made.
         opened = from_millis(int(create["origin_server_ts"]))
+        if await self._is_person(maker):
+            await self._directs.follow(Found(room, _inside(members), opened_at=opened, group=True), self._keep)
+            return
+        marked = state.get((ROOM_MARK, ""))
+        mark = RoomMark.read(marked["content"]) if marked is not None and marked["sender"] == maker else None
+        if mark is not None and (mark.kind is not RoomKind.DIRECT or self._is_our_other_bot(maker)):
+            self._others.add(room)
+            return
+        if mark is None or not self._is_trusted(maker) or members.get(maker) == "join":
+            return  # It is being made; or its maker may be believed some day.
         promised = timedelta(seconds=mark.keep_s) if mark.keep_s and maker == self._annuaire else None
         people = tuple(user for user in members if user != maker)
         await self._directs.follow(Found(room, people, opened_at=opened, promised=promised), self._keep)
-        log_event(log, "direct.followed", promised=promised is not None)
+
+    async def _refresh(self, room: RoomId, before: tuple[UserId, ...]) -> None:
+        """Who came into a group since reads how long messages live there."""
+        now = _inside(await self._admin.memberships(room))
+        if set(now) == set(before):
+            return
+        if (known := await self._directs.get(room)) is not None:
+            for member in sorted({*now} - {*before}):
+                await self._say(member, says.entered(known.keep, room), f"keeps-{digest(f'{member} {room}')}")
+        await self._directs.members(room, now)
 
     async def _tell(self) -> None:
         """Who has not read how long messages live reads it now, in their own room; from then on it holds."""
@@ -207,3 +234,7 @@ class DirectRounds:
             # A room that the server does not let us read holds back no other.
             log_event(log, "direct.not_read", code=error.errcode)
             return None
+
+
+def _inside(members: Mapping[UserId, str]) -> tuple[UserId, ...]:
+    return tuple(user for user, state in members.items() if state in {"join", "invite"})

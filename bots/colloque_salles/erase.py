@@ -28,14 +28,14 @@ from colloque.errors import ColloqueError, Temporary
 from colloque.identity import MxcUri, RoomId, UserId, localpart, server_of
 from colloque.logs import event as log_event
 from colloque.matrix.admin import Deletion, SynapseAdmin
-from colloque.rooms.erasure import DIRECT, GENESIS, OUT_OF_REACH, PATIENT, Counts, Receipt, Residue
+from colloque.rooms.erasure import GENESIS, OUT_OF_REACH, PATIENT, Counts, Receipt, Residue
 from colloque.rooms.media import server_of_media
 from colloque.store.handled import Handled
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque.store.rooms import Rooms
 from colloque_salles.cleaning import SIDE_TABLES, Cleaning
-from colloque_salles.direct_erase import PURGE, DirectErasing, is_purge
+from colloque_salles.direct_erase import PURGE, DirectErasing
 from colloque_salles.jobs import ErasureRow, Jobs, ReceiptRow
 from colloque_salles.receipts import Signer
 from colloque_salles.store import Kept, PatientRooms
@@ -184,8 +184,8 @@ class Eraser:
             await self._admin.delete_room(row.room)
 
     async def _lives_on(self, row: ErasureRow) -> bool:
-        """A conversation of two people that nobody could close is held by now, or goes on: then its job ends here."""
-        if row.manifest.get("kind") != DIRECT or await self._directs.is_over(row):
+        """A conversation that nobody could close is held by now, or goes on: then its job ends here."""
+        if not row.is_unclosed or await self._directs.is_over(row):
             return False
         await self._directs.stop(row)
         return True
@@ -196,9 +196,9 @@ class Eraser:
 
     async def _verify(self, row: ErasureRow) -> None:
         served = await _several(await self._stored(row), self._is_there)
-        if is_purge(row) and not await self._directs.is_purged(row):
+        if row.of_messages and not await self._directs.is_purged(row):
             await self._jobs.at_step(row.room, PURGE)
-        elif not is_purge(row) and await self._admin.room(row.room) is not None:
+        elif not row.of_messages and await self._admin.room(row.room) is not None:
             await self._jobs.at_step(row.room, "delete")
         elif any(served):
             await self._jobs.at_step(row.room, "files")
@@ -228,7 +228,7 @@ class Eraser:
 
     async def _receipt(self, row: ErasureRow) -> None:
         found: dict[str, Any] = row.manifest
-        members, stay = tuple(UserId(u) for u in found["members"]), is_purge(row)
+        members, stay = tuple(UserId(u) for u in found["members"]), row.of_messages
         serial, previous = await self._jobs.last()
         receipt = Receipt(
             serial=serial + 1,
@@ -255,7 +255,7 @@ class Eraser:
             await self._jobs.written(receipt.serial)
         act = self._journal.begin("room.erase", actor="system", ref=row.manifest["ref"])
         await self._cleaning.forget(row.room)
-        if row.manifest.get("kind") == DIRECT:
+        if row.is_unclosed:
             await self._directs.forget(row.room)
         await self._store.forget_room_keys(row.room)
         await self._handled.forget_room(row.room)

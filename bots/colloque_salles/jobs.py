@@ -10,6 +10,7 @@ from typing import Any
 from mautrix.util.async_db import Database
 
 from colloque.identity import EventId, RoomId, UserId
+from colloque.rooms.erasure import DIRECT, GROUP
 from colloque.rooms.patient_room import RoomState
 from colloque.store.schema import transaction
 
@@ -30,6 +31,16 @@ class ErasureRow:
     room: RoomId
     step: str
     manifest: dict[str, Any]
+
+    @property
+    def of_messages(self) -> bool:
+        """Is it about messages of a room that lives on? Then `room` is the job's own name."""
+        return "room" in self.manifest
+
+    @property
+    def is_unclosed(self) -> bool:
+        """Is it about a whole room that nobody of ours could close first?"""
+        return self.manifest.get("kind") in {DIRECT, GROUP}
 
 
 @dataclass(frozen=True, slots=True)

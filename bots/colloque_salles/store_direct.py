@@ -1,4 +1,4 @@
-"""Direct rooms as this service knows them: what their people were told, who holds one, when the last round was.
+"""Direct rooms and groups as this service knows them: what their people were told, and who holds one.
 
 A hold's reason may be health data: it stands in its row alone, and goes with the hold.
 """
@@ -36,7 +36,8 @@ def register_direct(table: UpgradeTable) -> None:
                 opened_at   BIGINT NOT NULL,
                 keep_s      BIGINT NOT NULL,
                 promised_at BIGINT,
-                held_until  BIGINT
+                held_until  BIGINT,
+                is_group    BOOLEAN NOT NULL
             )"""
         )
         await conn.execute(
@@ -70,7 +71,7 @@ class Untold:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A direct room that the server has.
+    """A direct room, or a group, that the server has.
 
     `promised`: how long messages live, where its people read it at the opening.
     """
@@ -79,6 +80,7 @@ class Found:
     members: tuple[UserId, ...] = field(default=())
     opened_at: datetime = field(kw_only=True)
     promised: timedelta | None = None
+    group: bool = False
 
 
 class DirectRooms:
@@ -88,17 +90,27 @@ class DirectRooms:
         self._db = db
 
     async def follow(self, found: Found, keep: timedelta) -> None:
-        """Know a room from now on, or who is in it now."""
+        """Know a room from now on."""
         promised = found.promised or keep
         await self._db.execute(
-            "INSERT INTO direct (room, members, opened_at, keep_s, promised_at) VALUES ($1, $2, $3, $4, $5) "
-            "ON CONFLICT (room) DO UPDATE SET members = $2",
+            "INSERT INTO direct (room, members, opened_at, keep_s, promised_at, is_group) "
+            "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (room) DO NOTHING",
             found.room,
             json.dumps(sorted(found.members)),
             to_millis(found.opened_at),
             round(promised.total_seconds()),
             to_millis(found.opened_at) if found.promised else None,
+            found.group,
         )
+
+    async def groups(self) -> dict[RoomId, tuple[UserId, ...]]:
+        """Rooms that people made themselves, and who was in them when we looked last."""
+        rows = await self._db.fetch("SELECT room, members FROM direct WHERE is_group ORDER BY room")
+        return {RoomId(row["room"]): _users(row["members"]) for row in rows}
+
+    async def members(self, room: RoomId, members: Sequence[UserId]) -> None:
+        """Who is in it now."""
+        await self._db.execute("UPDATE direct SET members = $2 WHERE room = $1", room, json.dumps(sorted(members)))
 
     async def known(self) -> set[RoomId]:
         """Every room that is followed."""
@@ -237,6 +249,7 @@ def _direct(row: Any) -> DirectRoom:
         opened_at=from_millis(row["opened_at"]),
         keep=timedelta(seconds=row["keep_s"]),
         promised_at=from_millis(row["promised_at"]),
+        group=bool(row["is_group"]),
         held_until=from_millis(row["held_until"]) if row["held_until"] is not None else None,
     )
 

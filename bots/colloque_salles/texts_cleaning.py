@@ -14,9 +14,9 @@ def schema_not_reviewed(version: int) -> str:
 
 
 def left_of_direct(places: Sequence[str]) -> str:
-    """The same, of a conversation of two people."""
+    """The same, of a conversation outside patient rooms."""
     return (
-        "⚠️ Conversation à deux : après l'effacement, des identifiants restent sur le serveur "
+        "⚠️ Conversation hors salons patients : après l'effacement, des identifiants restent sur le serveur "
         f"({', '.join(places)}). Le reçu les compte. Voyez docs/admin.md, « What an erasure leaves »."
     )
 

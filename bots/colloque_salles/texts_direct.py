@@ -1,4 +1,4 @@
-"""What @salles says about conversations of two people: how long what is written there lives, and what suspends that."""
+"""What @salles says about conversations outside patient rooms: how long messages live, and what suspends that."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from colloque.identity import RoomId
 from colloque.texts import span
 from colloque_salles.texts_life import day
 
-NONE = "Vous n'avez aucune conversation à deux. Pour en ouvrir une : !chercher, puis !contacter."
+NONE = "Vous n'avez aucune conversation hors salons patients. Pour en ouvrir une : !chercher, puis !contacter."
 WHICH = "Quelle conversation ? Donnez son numéro dans la liste !echanges, par exemple :\n!echanges {what}"
 HOLD_EXAMPLE = "suspendre-effacement 1 expertise demandée par l'assurance"
 RESUME_EXAMPLE = "reprendre-effacement 1"
@@ -18,9 +18,10 @@ WHY = "Pour quel motif ? Lui seul le garde, avec la suspension, par exemple :\n!
 NOT_HELD = "L'effacement de cette conversation n'est pas suspendu."
 NOT_YOURS = "C'est l'autre personne qui a suspendu cet effacement : elle seule peut le faire reprendre."
 SOMEBODY = "un correspondant qui n'est plus vérifié ici"
+NOBODY_ELSE = "vous seul"
 INCIDENT_MANY = (
-    "⚠️ Un grand nombre de conversations à deux arrivent à échéance en même temps : rien n'y est effacé tant que "
-    "personne n'a regardé. Vérifiez l'heure du serveur, puis tapez ici : !salons confirmer"
+    "⚠️ Un grand nombre de conversations hors salons patients arrivent à échéance en même temps : rien n'y est effacé "
+    "tant que personne n'a regardé. Vérifiez l'heure du serveur, puis tapez ici : !salons confirmer"
 )
 
 
@@ -31,11 +32,26 @@ def which(example: str) -> str:
 
 def lives(keep: timedelta, first: datetime, count: int) -> str:
     """To whoever has conversations of which they have not read how long messages live; `first`: nothing goes before."""
-    rooms = "votre conversation à deux" if count == 1 else f"vos {count} conversations à deux"
+    rooms = "une de vos conversations" if count == 1 else f"{count} de vos conversations"
     return (
         f"Dans {rooms}, les messages s'effacent désormais au bout de {span(keep)}, rien avant le {day(first)}. "
         "Ce qui doit être gardé se classe au dossier.\nLa liste, et comment suspendre l'effacement : !echanges"
     )
+
+
+def entered(keep: timedelta, room: RoomId) -> str:
+    """To whoever came into a group."""
+    return (
+        f"Dans cette conversation, les messages s'effacent au bout de {span(keep)} (!echanges). Ce qui doit être gardé "
+        f"se classe au dossier. https://matrix.to/#/{room}"
+    )
+
+
+def several(names: Sequence[str]) -> str:
+    """Who is in a conversation."""
+    if len(names) > 3:
+        return f"{', '.join(names[:2])} et {len(names) - 2} autres"
+    return " et ".join([*([", ".join(names[:-1])] if len(names) > 1 else []), names[-1]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +71,7 @@ def listed(lines: Sequence[Line]) -> str:
     """`!echanges`."""
     return "\n".join(
         [
-            "Vos conversations à deux :",
+            "Vos conversations, hors salons patients et MSSanté :",
             *(_listed(line) for line in lines),
             "Suspendre l'effacement de l'une : !echanges suspendre-effacement, son numéro, le motif.",
         ]
@@ -80,7 +96,7 @@ def held(other: str, until: datetime, number: int) -> str:
 
 def held_by(other: str, until: datetime) -> str:
     """The other one reads it."""
-    return f"🔒 {other} a suspendu l'effacement de votre conversation à deux jusqu'au {day(until)} (!echanges)."
+    return f"🔒 {other} a suspendu l'effacement de votre conversation jusqu'au {day(until)} (!echanges)."
 
 
 def resumed(other: str, first: datetime) -> str:
@@ -107,6 +123,6 @@ def hold_over(other: str, first: datetime) -> str:
 def erased(serial: int) -> str:
     """In the home room of each who was in it."""
     return (
-        "Une de vos conversations à deux, où personne n'écrivait plus, est effacée ; !contacter en ouvre une autre. "
+        "Une de vos conversations, où personne n'écrivait plus, est effacée ; !contacter en ouvre une autre. "
         f"Reçu d'effacement n° {serial}, gardé par votre établissement."
     )

@@ -110,7 +110,7 @@ async def test_who_has_not_read_it_is_told_and_has_the_whole_time_from_then(talk
     talks.clock.advance(days=200)
     await talks.days(200)
     [told] = talks.read_by(ANNE)
-    assert "vos 2 conversations" in told
+    assert "2 de vos conversations" in told
     assert "au bout de 90 jours" in told
     assert len(talks.read_by(BOB)) == 1
     await talks.days(290)
@@ -146,8 +146,8 @@ async def test_a_telling_that_was_cut_off_is_done_again_and_read_once(talks: Tal
 @pytest.mark.parametrize(
     "changes",
     [
-        {"maker": ANNE, "marker": ANNE},
-        {"maker": ANNE, "marker": ANNUAIRE},
+        {"maker": UserId("@mss_x:h.test"), "marker": UserId("@mss_x:h.test")},
+        {"maker": UserId("@salles:h.test"), "marker": ANNUAIRE},
         {"marker": ANNE},
         {"maker": UserId("@annuaire:elsewhere.test"), "marker": UserId("@annuaire:elsewhere.test")},
         {"kind": RoomKind.PATIENT},
@@ -188,6 +188,48 @@ async def test_a_round_that_breaks_off_is_made_again_by_the_same_time(talks: Tal
     assert talks.erasing.begun == []
     await talks.look()
     assert {room for room, _ in talks.erasing.begun} == {one, two}
+
+
+# groups
+
+
+async def test_a_room_that_people_made_themselves_ends_too(talks: Talks) -> None:
+    """Whatever mark they put on it: they are told, and have the whole time from then on."""
+    room = talks.talk(
+        "g", maker=ANNE, marker=ANNE, kind=RoomKind.PATIENT, keep_s=5, members={ANNE: "join", BOB: "join"}
+    )
+    old = talks.say(room)
+    await talks.days(40)
+    assert "au bout de 90 jours" in talks.read_by(BOB)[0]
+    assert len(talks.read_by(ANNE)) == 1
+    young = talks.say(room)
+    await talks.days(92)
+    assert talks.erasing.begun == [(room, Purge((old,), young))]
+    [found] = await talks.directs.all()
+    assert (found.group, found.keep) == (True, KEEP)
+
+
+async def test_who_comes_into_a_group_reads_it_once(talks: Talks) -> None:
+    room = talks.talk("g", maker=ANNE, marker=ANNE, members={ANNE: "join"})
+    await talks.days(5)
+    talks.server.kept[room].members[BOB] = "invite"
+    await talks.days(8)
+    [told] = talks.read_by(BOB)
+    assert "au bout de 90 jours" in told
+    assert room in told
+    talks.server.kept[room].members[ANNE] = "leave"
+    talks.server.kept[room].members[BOB] = "join"
+    await talks.days(10)
+    assert (len(talks.read_by(BOB)), len(talks.read_by(ANNE))) == (1, 1)
+    assert [each.members for each in await talks.directs.all()] == [(BOB,)]
+    assert says.NOBODY_ELSE in await talks.typed(BOB, "!echanges")
+
+
+async def test_what_no_person_made_is_no_group(talks: Talks) -> None:
+    """A room of a service's account, or of somebody who has no home room."""
+    talks.talk("s", maker=UserId("@salles-admin:h.test"), marker=ANNE)
+    await talks.days(3)
+    assert await talks.directs.known() == set()
 
 
 # holds

@@ -23,6 +23,7 @@ from colloque_salles.store_life import Hold
 from tests.servers.leftovers import Place
 from tests.servers.leftovers_place import a_place
 from tests.servers.postgres import PostgresServer
+from tests.waiting import until
 
 CLIENT = "/_matrix/client/v3"
 LEFT_BY_PURGE = {"event_reports", "event_txn_id_device_id", "receipts_linearized", "threads"}
@@ -49,6 +50,7 @@ class Talk:
     young: list[str] = field(default_factory=list)
     cut: datetime = field(default_factory=SystemClock().now)
     people: tuple[str, ...] = ("anne", "bob")
+    keep: timedelta = timedelta(days=1)
 
     def send(self, content: dict[str, Any], kind: str = "m.room.encrypted", *, by: str = "anne") -> str:
         path = f"{CLIENT}/rooms/{quote(self.room)}/send/{kind}/{secrets.token_hex(6)}"
@@ -105,7 +107,7 @@ async def followed(place: Place, talk: Talk) -> DirectRoom:
     """@salles knows it, and its people know how long messages live."""
     directs, opened = DirectRooms(place.db), talk.cut - timedelta(days=9)
     people = tuple(map(place.user, talk.people))
-    await directs.follow(Found(talk.room, people, opened_at=opened, promised=timedelta(days=1)), timedelta(days=1))
+    await directs.follow(Found(talk.room, people, opened_at=opened, promised=talk.keep), talk.keep)
     found = await directs.get(talk.room)
     assert found is not None
     return found
@@ -242,7 +244,7 @@ async def test_a_file_of_a_patient_room_stays(place: Place) -> None:
     assert talk.room not in await DirectRooms(place.db).known()
 
 
-async def test_files_of_whoever_is_only_where_we_can_see(place: Place) -> None:
+async def test_files_of_whoever_is_only_where_we_can_see(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Carl has been in one conversation and in one patient room; Bob's file there, unknown to its ledger, is Bob's."""
     name = f"carl{secrets.token_hex(3)}"
     token = await asyncio.to_thread(place.server.register, name, secrets.token_urlsafe())
@@ -257,22 +259,35 @@ async def test_files_of_whoever_is_only_where_we_can_see(place: Place) -> None:
         shared, lonely = place.upload(), place.upload()
     finally:
         place.anne = anne
-    uploads, old = place.eraser._directs._uploads, SystemClock().now() + timedelta(days=10)
-    talk = Talk(place, direct, cut=old, people=("anne", name))
+    uploads = place.eraser._directs._uploads
+    monkeypatch.setattr(uploads, "_spare", timedelta(0))
+    old, talk = SystemClock().now(), Talk(place, direct, people=("anne", name), keep=timedelta(seconds=1))
     await followed(place, talk)
+
+    async def later() -> bool:
+        return SystemClock().now() > old + timedelta(seconds=1.5)
+
+    await until(later, "what was uploaded is old")
     await place.patients.heard(patient, EventId("$x"), readable=True, files=(shared,))
     assert (await uploads.of([carl], old))[0] == [], "a patient room that is not followed"
     now = SystemClock().now()
     ours = PatientRoom(room=patient, opener=place.user("anne"), members=(carl,), opened_at=now, last_activity=now)
     await place.patients.add(ours, "Pin Merle")
     assert await uploads.of([carl], old) == ([lonely], {})
-    assert await uploads.of([carl], now) == ([], {}), "a young one"
+    assert await uploads.of([carl], now - timedelta(days=1)) == ([], {}), "a young one"
+    await DirectRooms(place.db).hold(Hold(direct, carl, now, now + timedelta(days=9), "expertise"))
+    assert (await uploads.of([carl], old))[0] == [], "a conversation of theirs is held"
+    hold = await DirectRooms(place.db).held(direct, carl)
+    assert hold is not None
+    await place.db.execute("UPDATE direct_hold SET until = 1")
+    await DirectRooms(place.db).release(hold, now)
     await place.patients.heard(patient, EventId("$y"), readable=False)
     assert (await uploads.of([carl], old))[0] == [], "a message there could not be read"
     await place.patients.heard(patient, EventId("$y"), readable=True)
     place.call("PUT", f"{CLIENT}/profile/{quote(carl)}/avatar_url", {"avatar_url": lonely}, token)
     assert (await uploads.of([carl], old))[0] == [], "their picture"
     place.call("PUT", f"{CLIENT}/profile/{quote(carl)}/avatar_url", {"avatar_url": ""}, token)
+    talk.cut = old
     await begun(place, talk)
     await over(place)
     assert await place.eraser._is_there(MxcUri(shared))

@@ -48,8 +48,10 @@ def erasing_directs(
         patients=PatientRooms(db),
         rooms=Rooms(db),
         jobs=jobs,
+        clock=SystemClock(),
         me=config.bot("salles"),
         spare=spare,
+        notice=timedelta(days=7),
     )
     return DirectErasing(
         admin=admin,

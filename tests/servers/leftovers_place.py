@@ -73,18 +73,18 @@ async def a_place(root: Path, postgres: str | None = None) -> AsyncIterator[Plac
         )
         await asyncio.to_thread(server.start)
         undo.callback(server.stop)
+        config = with_helper(layout, server, postgres)
+        place = Place(layout, server, database, config)
+        await place.settle()  # a table that Synapse drops meanwhile would fail the granting
         if postgres:
             with closing(psycopg2.connect(postgres)) as db:
                 db.cursor().execute(ROLES.read_text(encoding="utf-8"))
                 db.commit()
-        config = with_helper(layout, server, postgres)
-        place = Place(layout, server, database, config)
         session = await undo.enter_async_context(aiohttp.ClientSession())
         place.session = session
         await _open(place, session, undo)
         place.helper.start()
         undo.callback(place.helper.stop)
-        await place.settle()
         yield place
 
 

@@ -91,6 +91,9 @@ class Server:
     async def room(self, room: RoomId) -> dict[str, Any] | None:
         return {} if room in self.kept else None
 
+    async def memberships(self, room: RoomId) -> dict[UserId, str]:
+        return dict(self.kept[room].members)
+
     async def rooms_of(self, user: UserId) -> dict[RoomId, str]:
         return {room: kept.members[user] for room, kept in self.kept.items() if user in kept.members}
 

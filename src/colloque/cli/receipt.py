@@ -17,7 +17,7 @@ from colloque.clock import PARIS
 from colloque.errors import BadInput, Tampered
 from colloque.policy.jws import strict_json
 from colloque.rooms.anchors import Anchor, check_anchor, check_run, parse_anchor, read_anchors
-from colloque.rooms.erasure import DIRECT, DIRECT_MESSAGES, read_receipt
+from colloque.rooms.erasure import DIRECT, GROUP, MESSAGES, read_receipt
 
 _SAYS = {
     "room_gone": "the room and its events are gone from the homeserver",
@@ -59,7 +59,9 @@ _KEPT = {
 """What became of a conversation (`colloque.rooms.keeping.Proof`)."""
 _KINDS = {
     DIRECT: "a conversation of two people, which nobody has to archive",
-    DIRECT_MESSAGES: "the old messages of a conversation of two people that goes on",
+    DIRECT + MESSAGES: "the old messages of a conversation of two people that goes on",
+    GROUP: "a room that people had made themselves, which nobody has to archive",
+    GROUP + MESSAGES: "the old messages of a room that people made themselves and that goes on",
 }
 _RECEIPT_BYTES = 64 * 1024
 """More than any receipt holds."""

@@ -1,4 +1,7 @@
-"""When what was written in a direct room goes. Pure; nobody of ours is inside: all that is known is when, and by whom.
+"""When what was written in a direct room, or in a group, goes. Pure.
+
+Nobody of ours is inside: all that is known is when something was written. What is said of direct rooms holds for
+groups, too.
 
 Promises held whatever the clock and the service's absences do:
 - no message goes before it is `keep` old, nor before `keep` has passed since the room's people were told that;
@@ -19,7 +22,7 @@ from colloque.identity import EventId, RoomId, UserId
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DirectRoom:
-    """One room of two people. Times are aware UTC."""
+    """One room of two people, or one that people made themselves. Times are aware UTC."""
 
     room: RoomId
     members: tuple[UserId, ...]
@@ -29,6 +32,8 @@ class DirectRoom:
     """How long its messages live: what its people were told last."""
     promised_at: datetime
     """When they were."""
+    group: bool = False
+    """People made it themselves: whoever they invite comes in."""
     held_until: datetime | None = None
     """Nothing goes before that; in the past, when the last hold ended."""
 

@@ -22,9 +22,11 @@ FORMAT = 2
 """Receipts of format 1 did not say what became of the conversation; they hold as they are."""
 KIND_FORMAT = 3
 """Receipts of whatever is no patient room: they say what it was."""
-PATIENT, DIRECT, DIRECT_MESSAGES = "patient", "direct", "direct_messages"
-KINDS = frozenset({PATIENT, DIRECT, DIRECT_MESSAGES})
-"""What a receipt is about: a patient room; a conversation of two people, whole; the old messages of a living one."""
+PATIENT, DIRECT, GROUP = "patient", "direct", "group"
+"""What a receipt is about: a patient room; a conversation of two people; a room that people made themselves."""
+MESSAGES = "_messages"
+"""After `direct` or `group`: the old messages of one that goes on."""
+KINDS = frozenset({PATIENT, DIRECT, GROUP, DIRECT + MESSAGES, GROUP + MESSAGES})
 GENESIS = "0" * 64
 """What the first receipt names as the one before."""
 OUT_OF_REACH = ("backups", "database_log", "members_devices", "screenshots_and_prints")
@@ -126,7 +128,7 @@ class Receipt:
     @property
     def _whole(self) -> bool:
         """Was it a room?"""
-        return self.kind != DIRECT_MESSAGES
+        return not self.kind.endswith(MESSAGES)
 
     @property
     def _format(self) -> int:

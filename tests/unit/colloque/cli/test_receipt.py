@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from colloque.rooms.erasure import DIRECT, DIRECT_MESSAGES, Counts
+from colloque.rooms.erasure import DIRECT, GROUP, MESSAGES, Counts
 from colloque.rooms.keeping import Proof
 from tests.receipts import Clerk, Verify
 
@@ -40,7 +40,9 @@ def test_it_says_in_words_what_became_of_the_conversation(clerk: Clerk, verify: 
     ("kind", "words", "proven"),
     [
         (DIRECT, "of a conversation of two people", "the room and its events are gone"),
-        (DIRECT_MESSAGES, "the old messages of a conversation", "these messages are gone"),
+        (DIRECT + MESSAGES, "the old messages of a conversation", "these messages are gone"),
+        (GROUP, "of a room that people had made", "the room and its events are gone"),
+        (GROUP + MESSAGES, "the old messages of a room", "these messages are gone"),
     ],
 )
 def test_it_says_in_words_what_was_no_patient_room(

@@ -13,9 +13,11 @@ import pytest
 from colloque.errors import Tampered
 from colloque.rooms.erasure import (
     DIRECT,
-    DIRECT_MESSAGES,
     GENESIS,
+    KINDS,
+    MESSAGES,
     OUT_OF_REACH,
+    PATIENT,
     Counts,
     Receipt,
     Residue,
@@ -155,7 +157,7 @@ def test_what_is_nested_too_deep_is_refused() -> None:
         read_receipt(RECEIPT.to_dict() | {"extra": deep})
 
 
-@pytest.mark.parametrize("kind", [DIRECT, DIRECT_MESSAGES])
+@pytest.mark.parametrize("kind", sorted(KINDS - {PATIENT}))
 def test_what_is_no_patient_room_says_so(kind: str) -> None:
     receipt = replace(RECEIPT, kind=kind)
     body = json.loads(json.dumps(receipt.to_dict()))
@@ -168,7 +170,7 @@ def test_what_is_no_patient_room_says_so(kind: str) -> None:
 
 
 def test_of_old_messages_it_claims_nothing_about_the_room() -> None:
-    receipt = replace(RECEIPT, kind=DIRECT_MESSAGES, after=Counts(events=0, files=0, members=2))
+    receipt = replace(RECEIPT, kind=DIRECT + MESSAGES, after=Counts(events=0, files=0, members=2))
     assert receipt.proven == ("messages_gone", "known_files_gone")
     assert "room_left" not in receipt.not_proven
     left = replace(receipt, after=Counts(events=1, files=0, members=2))
