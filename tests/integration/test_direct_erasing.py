@@ -13,11 +13,12 @@ from urllib.parse import quote
 import pytest
 
 from colloque.clock import SystemClock, to_millis
-from colloque.errors import HomeRefused
+from colloque.errors import HomeRefused, Refused
 from colloque.identity import EventId, MxcUri, RoomId
 from colloque.rooms.direct import DirectRoom, End, Purge, plan
 from colloque.rooms.leftovers import EXPECTED, EXPECTED_PURGED
 from colloque.rooms.patient_room import PatientRoom
+from colloque.sockets import Client
 from colloque_salles.store_direct import DirectRooms, Found
 from colloque_salles.store_life import Hold
 from tests.servers.leftovers import Place
@@ -164,6 +165,18 @@ async def test_old_messages_go_and_young_ones_stay(place: Place) -> None:
     }
     assert talk.say(2), "people go on writing"
     assert await DirectRooms(place.db).get(talk.room) is not None
+
+
+async def test_the_helper_touches_no_message_that_lives(place: Place) -> None:
+    talk = await a_talk(place)
+    helper = Client(place.config.socket("cleaner"), "salles")
+    before = place.scan(talk.young)
+    await helper.call("note_messages", room="purge-of-nothing", events=talk.young, files=[])
+    with pytest.raises(Refused) as refused:
+        await helper.call("clean_messages", room="purge-of-nothing")
+    assert refused.value.reason == "messages.live"
+    assert place.scan(talk.young) == before
+    await helper.call("forget", room="purge-of-nothing")
 
 
 async def test_a_purge_killed_at_any_step_goes_on(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

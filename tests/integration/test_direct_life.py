@@ -31,6 +31,7 @@ from tests.servers.process import Process
 from tests.waiting import until
 
 KEEP_S, ROUND_S = 20, 2
+KEPT = f"au bout de {KEEP_S} secondes"
 LINK = re.compile(r"https://matrix\.to/#/(\S+)")
 REASON = f"motif{secrets.token_hex(4)}"
 
@@ -112,7 +113,7 @@ async def place(house: House) -> AsyncIterator[Place]:
 async def test_a_conversation_from_its_opening_to_its_receipt(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     first, second = place.phones
     answer, room = await place.talk()
-    promise = f"s'y effacent au bout de {KEEP_S} secondes"
+    promise = f"s'y effacent {KEPT}"
     assert promise in answer
     _, invited = await place.two.client.hear(lambda m: room in m.body, "who wants to talk")
     assert promise in invited.body
@@ -188,6 +189,25 @@ async def test_a_conversation_from_its_opening_to_its_receipt(place: Place, caps
         await until(forgotten, "our own rows")
     _, again = await place.talk()
     assert again != room
+
+
+async def test_a_room_that_people_made_ends_too(place: Place) -> None:
+    first, second = place.phones
+    room = (await first.call("createRoom", invite=[second.user], name="Réunion"))["room"]
+    for member in (place.one, place.two):
+        _, told = await member.client.hear(lambda m: "s'effacent" in m.body and KEPT in m.body, "how long")
+        assert told.room == member.home
+    await second.call("join", room=room)
+    event = (await first.call("send", room=room, text="à bientôt"))["id"]
+    await second.message(room, first.user, "à bientôt")
+    held = place.receipt("group")
+
+    async def gone() -> bool:
+        return len(place.receipt("group")) > len(held)
+
+    await until(gone, "the group's receipt", within=120)
+    assert place.scan(room, event) <= set(EXPECTED)
+    assert room not in await place.one.client.joined_rooms()
 
 
 async def _some(found: list[Any]) -> bool:
