@@ -55,6 +55,7 @@ from colloque_salles.store_invites import Invites
 from colloque_salles.store_joining import MissingPeople
 from colloque_salles.store_life import RoomLife
 from colloque_salles.store_offers import Offers
+from colloque_salles.store_taps import EarlyTaps
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +94,7 @@ class Care:
             "doors": self.offering.once,
             "joining": self.joining.once,
             "copies": self.copying.once,
+            "taps": self.filing.once,
         }
 
     async def tapped(self, heard: Heard) -> None:
@@ -229,7 +231,7 @@ def open_care(
         standing_in=standing_in,
         **common,
     )
-    filing = Filing(archives=archives, handing=handing, book=book, **seen)
+    filing = Filing(archives=archives, early=EarlyTaps(parts.db), handing=handing, book=book, **seen)
     inviting = Inviting(invites=invites, book=book, **common)
     care_team = CareTeam(life=life, book=book, **seen)
     answering = (commands, leading, care_team, holding, prolonging, copying, offering, consent, inviting)

@@ -14,6 +14,7 @@ from colloque_salles.store_invites import register_invites
 from colloque_salles.store_joining import register_joining
 from colloque_salles.store_life import register_life
 from colloque_salles.store_offers import register_offers
+from colloque_salles.store_taps import register_taps
 
 
 def salles_upgrades() -> UpgradeTable:
@@ -29,4 +30,5 @@ def salles_upgrades() -> UpgradeTable:
     register_invites(table)
     register_anchors(table)
     register_echoes(table)
+    register_taps(table)
     return table

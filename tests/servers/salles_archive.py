@@ -22,6 +22,7 @@ from colloque_salles.conversation import Reader
 from colloque_salles.filing import Filing
 from colloque_salles.handing import Handing
 from colloque_salles.store_copies import Copies
+from colloque_salles.store_taps import EarlyTaps
 from colloque_salles.tables import salles_upgrades
 from tests.servers.annuaire import Shelf, doctor
 from tests.servers.databases import Opener
@@ -66,7 +67,7 @@ class Archived(Ward):
     def __init__(self, tmp: Path, db: Any, clock: FrozenClock) -> None:
         super().__init__(tmp, db, clock)
         self.library = self.server = Library(clock)
-        self.bridge, self.copies = Bridge(), Copies(db)
+        self.bridge, self.copies, self.early = Bridge(), Copies(db), EarlyTaps(db)
         self.directory = Shelf(doctor(1, "ANNE", "Anne", mail=[BOX]), doctor(2, "BOB", "Bob", mail=[]))
         self.there = True
         self.book = self.offering._book
@@ -103,6 +104,7 @@ class Archived(Ward):
             home=self.library,
             patients=self.patients,
             archives=self.archives,
+            early=self.early,
             handing=handing,
             book=self.book,
             clock=clock,
