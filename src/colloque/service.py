@@ -11,11 +11,8 @@ import asyncio
 import contextlib
 import inspect
 import logging
-import os
 import re
-import resource
 import signal
-import sys
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -28,9 +25,10 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from colloque import logs
 from colloque.clock import monotonic
-from colloque.config import Config, ServiceConfig, load
-from colloque.errors import ColloqueError, ConfigError, Temporary
+from colloque.config import Config, ServiceConfig
+from colloque.errors import Temporary
 from colloque.limits import raise_file_limit
+from colloque.process import close_up, run
 
 Check = Callable[[], str | Awaitable[str]]
 """Says what is wrong as a stable code (`home.unavailable`), or "" when all is well."""
@@ -275,23 +273,12 @@ def main(
     parser.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
     parser.add_argument("--port", type=int, metavar="N", help="for /health and /metrics; else the configuration's")
     args = parser.parse_args(argv)
-    os.umask(0o077)
-    # A core dump would hold keys and texts.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    close_up()
     raise_file_limit()
-    try:
-        config = load(args.config)
-        return asyncio.run(_run(build, config, args.log_level, args.port))
-    except ConfigError as error:
-        for problem in error.problems:
-            sys.stderr.write(f"{problem}\n")
-        return ConfigError.exit_code
-    except ColloqueError as error:
-        sys.stderr.write(f"{logs.describe(error)}\n")
-        return 1
+    return run(args.config, partial(_run, build, args.log_level, args.port))
 
 
-async def _run(build: Callable[[Config], Service], config: Config, level: str, port: int | None) -> int:
+async def _run(build: Callable[[Config], Service], level: str, port: int | None, config: Config) -> int:
     service = build(config)
     service.port = port or service.port
     logs.setup(service.name, level)
