@@ -56,6 +56,7 @@ from colloque_salles.store_joining import MissingPeople
 from colloque_salles.store_life import RoomLife
 from colloque_salles.store_offers import Offers
 from colloque_salles.store_taps import EarlyTaps
+from colloque_salles.succeeding import Succeeding
 
 log = logging.getLogger(__name__)
 
@@ -232,7 +233,20 @@ def open_care(
         **common,
     )
     filing = Filing(archives=archives, early=EarlyTaps(parts.db), handing=handing, book=book, **seen)
-    inviting = Inviting(invites=invites, book=book, **common)
+    succeeding = Succeeding(
+        home=parts.home,
+        opening=opening,
+        offers=offers,
+        invites=invites,
+        life=life,
+        holding=holding,
+        sweep=sweep,
+        standing_in=standing_in,
+        book=book,
+        clock=parts.clock,
+        retire=parts.home.retire,
+    )
+    inviting = Inviting(invites=invites, book=book, succeeding=succeeding, **common)
     care_team = CareTeam(life=life, book=book, **seen)
     answering = (commands, leading, care_team, holding, prolonging, copying, offering, consent, inviting)
     return Care(

@@ -128,13 +128,6 @@ async def test_a_crash_before_a_refusal_is_told_leaves_nothing_noted(
     assert await ward.invites.invited(ROOM) == []
 
 
-async def test_one_of_another_server_needs_another_room(ward: Ward) -> None:
-    """Where the room does not leave its server."""
-    ward.server.states[ROOM, "m.room.create"] = {"m.federate": False}
-    ward.server.user = type(ANNE)("@salles:elsewhere.test")
-    assert await ward.typed(ANNE, "!patient inviter Cleo") == texts_inviting.ELSEWHERE
-
-
 async def test_nothing_of_it_outlives_the_room(ward: Ward) -> None:
     await ward.typed(ANNE, "!patient inviter Cleo")
     await ward.taps(ANNE, last(ward, "au-delà"), "🤝")

@@ -41,6 +41,7 @@ from colloque_salles.store_copies import Copies
 from colloque_salles.store_invites import Invites
 from colloque_salles.store_life import RoomLife
 from colloque_salles.store_offers import Offers
+from colloque_salles.succeeding import Succeeding
 from tests.servers.annuaire import rpps
 from tests.servers.dispatch import Recorder
 
@@ -62,6 +63,7 @@ class Server(Recorder):
         self.made: dict[str, tuple[RoomId, RoomSpec]] = {}
         self.pictures: list[bytes] = []
         self.invited: list[UserId] = []
+        self.retired: dict[RoomId, RoomId] = {}
         self.reserved = 0
 
     async def members(self, room: RoomId) -> dict[UserId, str]:
@@ -83,6 +85,9 @@ class Server(Recorder):
     async def invite(self, room: RoomId, user: UserId) -> None:
         self.inside[user] = "invite"
         self.invited.append(user)
+
+    async def retire(self, room: RoomId, successor: RoomId) -> None:
+        self.retired[room] = successor
 
     async def reserve_file(self) -> MxcUri:
         self.reserved += 1
@@ -172,8 +177,27 @@ class Ward:
             home=self.server, patients=self.patients, offers=self.offers, sweep=self.sweep, book=book, **acts
         )
         self.invites = Invites(db)
+        succeeding = Succeeding(
+            home=self.server,
+            opening=opening,
+            offers=self.offers,
+            invites=self.invites,
+            life=self.life,
+            holding=self.holding,
+            sweep=self.sweep,
+            standing_in=self.standing_in,
+            book=book,
+            clock=clock,
+            retire=self.server.retire,
+        )
         self.inviting = Inviting(
-            home=self.server, patients=self.patients, invites=self.invites, book=book, clock=clock, **acts
+            home=self.server,
+            patients=self.patients,
+            invites=self.invites,
+            book=book,
+            clock=clock,
+            succeeding=succeeding,
+            **acts,
         )
         self.commands = Commands(
             patients=self.patients,
