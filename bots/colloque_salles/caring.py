@@ -26,6 +26,7 @@ from colloque.patience import patiently
 from colloque.rooms.keeping import KeepingRule
 from colloque.rooms.lifecycle import LifetimeRule
 from colloque.sockets import Client
+from colloque_salles.acquainting import Acquainting
 from colloque_salles.archiving import Archiving
 from colloque_salles.care_team import CareTeam
 from colloque_salles.commands import Commands
@@ -170,7 +171,8 @@ def open_care(
         upload=upload,
         **common,
     )
-    offering = Offering(offers=offers, opening=opening, book=book, rule=rule, **seen)
+    acquainting = Acquainting(Client(config.socket("annuaire"), "salles"))
+    offering = Offering(offers=offers, opening=opening, book=book, rule=rule, acquainting=acquainting, **seen)
     consent = Consent(home=parts.home, patients=patients, offers=offers, sweep=sweep, book=book, **acts)
     evicting = Evicting(
         home=parts.home,
@@ -246,7 +248,7 @@ def open_care(
         clock=parts.clock,
         retire=parts.home.retire,
     )
-    inviting = Inviting(invites=invites, book=book, succeeding=succeeding, **common)
+    inviting = Inviting(invites=invites, book=book, succeeding=succeeding, acquainting=acquainting, **common)
     care_team = CareTeam(life=life, book=book, **seen)
     answering = (commands, leading, care_team, holding, prolonging, copying, offering, consent, inviting)
     return Care(

@@ -19,6 +19,7 @@ from colloque.store.roomkeys import RoomKeys
 from colloque.taps import NUMBERS, is_sign, number_of, tapped
 from colloque_salles import texts
 from colloque_salles import texts_inviting as says
+from colloque_salles.acquainting import Acquainting
 from colloque_salles.admitting import refusals
 from colloque_salles.commands import mentions
 from colloque_salles.store import Kept, PatientRooms
@@ -44,11 +45,13 @@ class Inviting:
         journal: Journal,
         clock: Clock,
         succeeding: Succeeding,
+        acquainting: Acquainting,
     ) -> None:
         self._home = home
         self._patients = patients
         self._invites = invites
         self._succeeding = succeeding
+        self._acquainting = acquainting
         self._book = book
         self._keys = keys
         self._journal = journal
@@ -137,7 +140,9 @@ class Inviting:
             refuses=self._book.refuses,
         )
         theirs = [(who, reason) for who, reason in refused if who.user == held.user]
-        return texts.not_admitted(theirs, proposer, nothing=texts.NOBODY_INVITED) if theirs else ""
+        if theirs:
+            return texts.not_admitted(theirs, proposer, nothing=texts.NOBODY_INVITED)
+        return await self._acquainting.refused([proposer, *team])
 
     async def _let_in(self, kept: Kept, proposal: Proposal, message: Incoming, what: str, reply: Reply) -> None:
         """Asked again first: a day may have passed. Said last, once the invitation stands.

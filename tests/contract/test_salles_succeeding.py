@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from colloque.clock import FrozenClock
-from colloque.errors import HomeRefused, HomeUnavailable
+from colloque.errors import HomeRefused, HomeUnavailable, ServiceUnavailable
 from colloque.identity import EventId, RoomId, UserId
 from colloque.rooms.patient_room import RoomState
-from colloque_salles import texts_inviting
+from colloque_salles import texts_acquainting, texts_inviting
 from colloque_salles.store_offers import Told
 from colloque_salles.tables import salles_upgrades
 from tests.servers.databases import Opener
@@ -140,3 +140,36 @@ async def test_its_time_goes_on_as_it_was_chosen(ward: Ward) -> None:
     await ward.typed(ANNE, "!patient inviter Cleo")
     await ward.taps(ANNE, last(ward, "nouveau salon"), "🤝")
     assert (await ward.kept(NEW)).room.own_idle == 10 * DAY
+
+
+async def test_whom_another_server_does_not_know_can_not_join_them(ward: Ward) -> None:
+    """Nor can anybody be asked while that server is away."""
+    far = UserId("@cleo:elsewhere.test")
+    held = ward.held(3, far)
+    here = [ward.held(1, ANNE), ward.held(2, BOB)]
+    ward.unknown = {"elsewhere.test": [BOB]}
+    said = await ward.acquainting.refused([*here, held])
+    assert "BOB" in said
+    assert "CLEO" in said
+    assert "ANNE" not in said
+    ward.unknown = {}
+    assert await ward.acquainting.refused([*here, held]) == ""
+    ward.bridge_errors = [ServiceUnavailable("away")]
+    assert await ward.acquainting.refused([*here, held]) == texts_acquainting.LATER
+    ward.bridge_errors = [ServiceUnavailable("away")]
+    assert await ward.acquainting.refused(here) == "", "nobody is asked about people of one server"
+
+
+async def test_neither_room_is_touched_while_somebody_is_unknown_there(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await ward.typed(ANNE, "!patient inviter Cleo")
+
+    async def refused(_: object) -> str:
+        return texts_acquainting.LATER
+
+    monkeypatch.setattr(ward.acquainting, "refused", refused)
+    assert await ward.taps(ANNE, last(ward, "nouveau salon"), "🤝") == texts_acquainting.LATER
+    assert await ward.typed(ANNE, "!patient inviter Cleo") == texts_acquainting.LATER
+    assert await ward.typed(ANNE, "!patient ouvrir Cleo", room=RoomId("!home-anne")) == texts_acquainting.LATER
+    assert (ward.server.made, ward.server.retired) == ({}, {})

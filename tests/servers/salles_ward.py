@@ -24,6 +24,7 @@ from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque.store.rooms import Rooms
+from colloque_salles.acquainting import Acquainting
 from colloque_salles.care_team import CareTeam
 from colloque_salles.commands import Commands
 from colloque_salles.consent import Consent
@@ -124,8 +125,8 @@ class Ward:
         self.begin = clock.now()
         self.count = 0
         writer, book = SnapshotWriter(tmp / "snapshot", _KEY), AttestationBook(tmp / "snapshot", _KEY)
-        held = [self._held(1, ANNE), self._held(2, BOB), self._held(3, CLEO, "pharmacien")]
-        writer.publish(snapshot(1, self.begin, held))
+        everybody = [self.held(1, ANNE), self.held(2, BOB), self.held(3, CLEO, "pharmacien")]
+        writer.publish(snapshot(1, self.begin, everybody))
         common: dict[str, Any] = {
             "home": self.server,
             "patients": self.patients,
@@ -135,6 +136,7 @@ class Ward:
         acts: dict[str, Any] = {"keys": RoomKeys(db), "journal": Journal.open(tmp / "journal.jsonl", clock)}
         self.bridge_absences: dict[str, Any] = {"away": []}
         self.bridge_errors: list[Exception] = []
+        self.unknown: dict[str, list[UserId]] = {}
         self.standing_in = StandingIn(self, clock)  # type: ignore[arg-type]  # its socket
         lasts = 90 * DAY
         self.holding = Holding(book=book, rule=RULE, lasts=lasts, standing_in=self.standing_in, **acts, **common)
@@ -164,6 +166,7 @@ class Ward:
             upload=self.server.upload,
             **acts,
         )
+        self.acquainting = Acquainting(self)  # type: ignore[arg-type]  # its socket
         self.offering = Offering(
             home=self.server,
             patients=self.patients,
@@ -172,6 +175,7 @@ class Ward:
             book=book,
             clock=clock,
             rule=RULE,
+            acquainting=self.acquainting,
         )
         self.consent = Consent(
             home=self.server, patients=self.patients, offers=self.offers, sweep=self.sweep, book=book, **acts
@@ -197,6 +201,7 @@ class Ward:
             book=book,
             clock=clock,
             succeeding=succeeding,
+            acquainting=self.acquainting,
             **acts,
         )
         self.commands = Commands(
@@ -210,12 +215,11 @@ class Ward:
             rule=RULE,
         )
 
-    async def call(self, verb: str) -> dict[str, Any]:
-        """What the bridge answers."""
-        assert verb == "away"
+    async def call(self, verb: str, **_: object) -> dict[str, Any]:
+        """What the bridge, or @annuaire, answers."""
         if self.bridge_errors:
             raise self.bridge_errors.pop()
-        return self.bridge_absences
+        return {"away": self.bridge_absences, "acquaint": {"unknown": self.unknown}}[verb]
 
     async def goes_away(self, who: UserId, by: UserId, days: int) -> None:
         """`!absence`."""
@@ -223,7 +227,7 @@ class Ward:
         self.bridge_absences = {"away": [[who, by, until]]}
         await self.standing_in.refresh()
 
-    def _held(self, number: int, user: UserId, trade: str = "médecin") -> Attestation:
+    def held(self, number: int, user: UserId, trade: str = "médecin") -> Attestation:
         name = f"{user[1:].partition(':')[0].upper()} · {trade}"
         return Attestation(
             user, rpps(number), name, Method.PSC, self.begin, self.begin + 400 * DAY, professions=("10",), category="C"
@@ -231,16 +235,9 @@ class Ward:
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
-        answering = (
-            self.commands,
-            self.holding,
-            self.prolonging,
-            self.care_team,
-            self.offering,
-            self.consent,
-            self.inviting,
-        )
-        return {name: handler for each in answering for name, handler in each.table.items()}
+        answering = (self.commands, self.holding, self.prolonging, self.care_team)
+        asking = (self.offering, self.consent, self.inviting)
+        return {name: handler for each in (*answering, *asking) for name, handler in each.table.items()}
 
     async def add(self, room: RoomId = ROOM, words: str = "Pin Merle") -> None:
         """A room that is opened now."""
