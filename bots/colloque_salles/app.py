@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -10,7 +10,7 @@ from colloque.book import AttestationBook, read_secret
 from colloque.bot import Bot
 from colloque.bot_service import Parts, open_parts, post_incidents
 from colloque.calls import JsonDict
-from colloque.clock import monotonic
+from colloque.clock import SystemClock, monotonic
 from colloque.commands import Owner
 from colloque.config import Config
 from colloque.directory.open import open_directory
@@ -51,12 +51,24 @@ class SallesService(Service):
     def __init__(self, config: Config) -> None:
         super().__init__("salles", config, config.salles)
         self._erasing: dict[tuple[str, str], float] = {}
+        self._life: RoomLife | None = None
+
+    def pages(self) -> Mapping[str, Callable[[], Awaitable[int]]]:
+        """`/holds`, for the proxy in front of Synapse (deploy/nginx)."""
+        return {"/holds": self._holds}
+
+    async def _holds(self) -> int:
+        """204 where no room is held now, 403 where one is, 503 while that is not known."""
+        if self._life is None:
+            return 503
+        return 403 if await self._life.any_held(SystemClock().now()) else 204
 
     async def open(self, stack: AsyncExitStack) -> None:
         """Connect everything, then listen and sweep."""
         config, own = self.config, self.config.salles
         parts = await open_parts(self, stack, config.bot("salles"), salles_upgrades())
         patients, life, jobs = PatientRooms(parts.db), RoomLife(parts.db), Jobs(parts.db)
+        self._life = life
         book = AttestationBook(config.annuaire.snapshot, read_secret(config.secrets.snapshot))
         rights = Rights(config.admin.users, book, parts.clock)
         eraser = Eraser(

@@ -13,7 +13,7 @@ import inspect
 import logging
 import re
 import signal
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -84,6 +84,10 @@ class Service:
         When it raises Temporary (Synapse is not up yet), the stack is unwound and it is called again later.
         """
         raise NotImplementedError
+
+    def pages(self) -> Mapping[str, Callable[[], Awaitable[int]]]:
+        """More paths beside `/health`, each with what gives the HTTP status of its answer. Subclasses may have some."""
+        return {}
 
     def check(self, name: str, check: Check) -> None:
         """Add a named health check; `/health` is 200 only when every check passes."""
@@ -245,6 +249,7 @@ class Service:
     async def _serve_http(self, stack: AsyncExitStack) -> None:
         app = web.Application()
         app.add_routes([web.get("/health", self._get_health), web.get("/metrics", self._get_metrics)])
+        app.add_routes([web.get(path, partial(_status, page)) for path, page in self.pages().items()])
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
@@ -259,6 +264,10 @@ class Service:
     async def _get_metrics(self, _request: web.Request) -> web.Response:
         await self.problems()
         return web.Response(body=generate_latest(self.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+async def _status(page: Callable[[], Awaitable[int]], _request: web.Request) -> web.Response:
+    return web.Response(status=await page())
 
 
 def main(
