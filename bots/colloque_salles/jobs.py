@@ -14,7 +14,17 @@ from colloque.store.schema import transaction
 
 ROOM_TABLES = (
     *("ledger_event", "ledger_file", "notice", "hold", "told_patient", "missing", "evicted", "copy", "copy_file"),
-    *("archive", "archive_mail", "archive_event", "proposal", "invited", "echo", "erasure", "patient_room"),
+    *(
+        "archive",
+        "archive_mail",
+        "archive_event",
+        "proposal",
+        "invited",
+        "patient_identity",
+        "echo",
+        "erasure",
+        "patient_room",
+    ),
 )
 """Tables with rows about a room; the last ones last."""
 DROPPED_LAST = frozenset({*ROOM_TABLES, "bot_room", "room_key", "seen_event"})
