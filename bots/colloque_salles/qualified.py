@@ -268,8 +268,8 @@ class _Reading:
 
 
 def _authority(said: str) -> str:
-    if said in INS_OIDS:
-        return said
+    if said[0].isdigit():
+        return said if said in INS_OIDS else ""
     kind = "INS-NIA" if "nia" in said else "INS-NIR"
     kind += " de test" if "test" in said else " de démonstration" if "demo" in said else ""
     return next((oid for oid, label in INS_OIDS.items() if label == kind), "")

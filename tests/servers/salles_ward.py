@@ -29,6 +29,7 @@ from colloque_salles.commands import Commands
 from colloque_salles.consent import Consent
 from colloque_salles.expire import Sweep
 from colloque_salles.holding import Holding
+from colloque_salles.identifying import Identifying
 from colloque_salles.inviting import Inviting
 from colloque_salles.jobs import Jobs
 from colloque_salles.offering import Offering
@@ -38,10 +39,11 @@ from colloque_salles.standing_in import StandingIn
 from colloque_salles.store import Kept, PatientRooms
 from colloque_salles.store_archive import Archives
 from colloque_salles.store_copies import Copies
+from colloque_salles.store_identity import Identities
 from colloque_salles.store_invites import Invites
 from colloque_salles.store_life import RoomLife
 from colloque_salles.store_offers import Offers
-from tests.servers.annuaire import rpps
+from tests.servers.annuaire import Shelf, doctor, rpps
 from tests.servers.dispatch import Recorder
 
 DAY = timedelta(days=1)
@@ -175,6 +177,18 @@ class Ward:
         self.inviting = Inviting(
             home=self.server, patients=self.patients, invites=self.invites, book=book, clock=clock, **acts
         )
+        self.identities = Identities(db)
+        self.directory = Shelf(doctor(1, "ANNE", "Anne"), doctor(2, "BOB", "Bob"))
+        self.identifying = Identifying(
+            home=self.server,
+            patients=self.patients,
+            identities=self.identities,
+            directory=self.directory,
+            standing_in=self.standing_in,
+            book=book,
+            clock=clock,
+            **acts,
+        )
         self.commands = Commands(
             patients=self.patients,
             jobs=Jobs(db),
@@ -215,6 +229,7 @@ class Ward:
             self.offering,
             self.consent,
             self.inviting,
+            self.identifying,
         )
         return {name: handler for each in answering for name, handler in each.table.items()}
 
@@ -261,6 +276,7 @@ class Ward:
         await self.prolonging.tapped(message, reply)
         await self.consent.tapped(message)
         await self.inviting.tapped(message, reply)
+        await self.identifying.tapped(message, reply)
         return "\n".join(self.server.said[before:])
 
     async def takes_back(self, who: UserId, reaction: str, room: RoomId) -> None:
