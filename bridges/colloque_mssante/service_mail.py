@@ -82,6 +82,8 @@ class ServiceMail:
         """
         if not all(isinstance(value, str) for value in (key, to, subject, text)) or not _KEY.match(key):
             raise BadInput("a send needs key, to, subject and text")
+        if not isinstance(documents, bool):
+            raise BadInput("documents are said by true or false")
         queued_before = await self._outbox.get(_seed(caller, key))
         if queued_before is not None:
             return {"state": queued_before.state}
@@ -96,8 +98,8 @@ class ServiceMail:
         attached = [await self._file(file) for file in files]
         if attached:
             await self._scan(attached)
-        enclosed = await asyncio.to_thread(announced, attached) if documents is True else Enclosed(tuple(attached))
-        if documents is True and not enclosed.subject:
+        enclosed = await asyncio.to_thread(announced, attached) if documents else Enclosed(tuple(attached))
+        if documents and not enclosed.subject:
             raise Refused("archive_bad")
         send = service_send(
             config=self._config,

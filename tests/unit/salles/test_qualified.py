@@ -38,8 +38,7 @@ def wrong(text: str) -> set[Wrong]:
         "\n".join(FIELDS),
         "|".join(FIELDS),
         "2 79 03 51 215 189 89;nir;ESSAI-DUPONT;ZELIE,ANNE;28.03.1979;féminin;51215;",
-        "Nom de naissance : Essai-Dupont; prénoms = Zélie, Anne ; née le 28/3/1979 ; sexe : f ; lieu : 51215 ; "
-        "matricule : 2 79 03 51 215 189 89 ; INS-NIR",
+        "Nom de naissance: Essai-Dupont; prénoms=Zélie, Anne;née le 28/3/1979;sexe f;lieu: 51215;NIR;279035121518989",
         "prenoms: Zélie, Anne;Essai-Dupont;1979-03-28;code INSEE 51215;Femme;1.2.250.1.213.1.4.8;279.035.121.518.989",
         "ins: 279035121518989 ; oid: 1.2.250.1.213.1.4.8 ; ESSAI‑DUPONT ; Zélie , Anne ; 28‑03‑1979 ; F. ; 51215",
     ],
@@ -101,8 +100,14 @@ def test_nothing_typed_lacks_everything() -> None:
 
 @pytest.mark.parametrize(
     ("typed", "oid"),
-    [("NIR", NIR), ("nia", "1.2.250.1.213.1.4.9"), ("NIR de test", TEST), ("ins-nir test", TEST), (TEST, TEST)]
-    + [("NIR démonstration", "1.2.250.1.213.1.4.11")],
+    [
+        ("NIR", NIR),
+        ("nia", "1.2.250.1.213.1.4.9"),
+        ("NIR de test", TEST),
+        ("ins-nir test", TEST),
+        (TEST, TEST),
+        ("NIR démonstration", "1.2.250.1.213.1.4.11"),
+    ],
 )
 def test_whose_number_it_is(typed: str, oid: str) -> None:
     assert read_identity(" ; ".join((NUMBER, typed, *FIELDS[2:])), TODAY).authority == oid
@@ -204,7 +209,6 @@ def test_what_is_read_is_what_was_written(person: tuple[list[str], dict[str, str
 def test_no_text_does_anything_but_read_or_refuse(text: str) -> None:
     try:
         found = read_identity(text, TODAY)
-    except Unclear as unclear:
-        assert unclear.wrong
-    else:
-        assert (found.number, found.sex, found.place, found.birth) == (NUMBER, "F", "51215", "1979-03-28")
+    except Unclear:
+        return
+    assert (found.number, found.sex, found.place, found.birth) == (NUMBER, "F", "51215", "1979-03-28")
