@@ -13,7 +13,7 @@ from colloque.clock import PARIS, Clock
 from colloque.commands import Call
 from colloque.directory.lookup import Directory
 from colloque.errors import NotFound
-from colloque.identity import UserId, digest
+from colloque.identity import EventId, UserId, digest
 from colloque.mail.standing import Standing, standings
 from colloque.matrix.home import Home, Incoming, reaction
 from colloque.numbers import fold
@@ -79,24 +79,43 @@ class Identifying:
             await self._give(call.rest, message, reply)
 
     async def tapped(self, message: Incoming, reply: Reply) -> None:
-        """What confirms it. Safe to repeat; said last."""
+        """What confirms it, or takes that back. Safe to repeat."""
         tap = tapped(message.content) if message.type == "m.reaction" else None
-        given = await self._identities.of(message.room) if tap is not None else None
-        kept = await self._patients.get(message.room) if given is not None else None
-        if tap is None or given is None or kept is None or tap[0] != given.event:
+        if tap is None and message.type != "m.room.redaction":
             return
+        given, kept = await self._identities.of(message.room), await self._patients.get(message.room)
+        if given is None or kept is None:
+            return
+        if tap is None:
+            await self._taken_back(given, message, reply)
+        elif tap[0] == given.event:
+            await self._confirm(given, kept, tap, message, reply)
+
+    async def _confirm(
+        self, given: Given, kept: Kept, tap: tuple[EventId, str], message: Incoming, reply: Reply
+    ) -> None:
+        """Said last, once it is kept."""
         chosen = _chosen(given, tap[1])
         if chosen is None:
             return
         if not self._may_confirm(kept, message.sender):
             await reply(says.NOT_YOURS)
             return
-        if given.confirmed_at is None:
-            await self._identities.confirm(message.room, given.event, message.sender, message.sent_at, chosen)
-        elif (given.confirmed_by, given.confirmed_at) != (message.sender, message.sent_at):
+        if given.tap is None:
+            by, at = message.sender, message.sent_at
+            await self._identities.confirm(message.room, given.event, tap=message.event, by=by, at=at, standing=chosen)
+        elif given.tap != message.event:
             return  # confirmed before
         await self._note(message, "confirmed")
         await reply(says.confirmed(self._name(message.sender), message.sent_at))
+
+    async def _taken_back(self, given: Given, message: Incoming, reply: Reply) -> None:
+        """Said first: heard again after a crash, it is taken back all the same, and said no second time."""
+        gone = message.content.get("redacts")
+        if given.tap is not None and gone == given.tap:
+            await reply(says.DOUBTED)
+            await self._note(message, "taken_back")
+            await self._identities.doubt(message.room, given.tap)
 
     async def _give(self, said: str, message: Incoming, reply: Reply) -> None:
         """The signs to tap come after the question is kept: none of them is tapped in vain."""

@@ -27,6 +27,7 @@ def register_identities(table: UpgradeTable) -> None:
                 event        TEXT NOT NULL,
                 standings    TEXT NOT NULL,
                 by_user      TEXT NOT NULL,
+                tap          TEXT NOT NULL DEFAULT '',
                 confirmed_by TEXT NOT NULL DEFAULT '',
                 confirmed_at BIGINT,
                 standing     TEXT NOT NULL DEFAULT ''
@@ -45,6 +46,8 @@ class Given:
     standings: tuple[str, ...]
     """In which the referent works (`mail.standing`), as they were numbered there."""
     by: UserId
+    tap: EventId | None = None
+    """The one that confirms it."""
     confirmed_by: UserId | None = None
     confirmed_at: datetime | None = None
     standing: str = ""
@@ -67,6 +70,7 @@ class Identities:
             event=EventId(row["event"]),
             standings=tuple(json.loads(row["standings"])),
             by=UserId(row["by_user"]),
+            tap=EventId(row["tap"]) if row["tap"] else None,
             confirmed_by=UserId(row["confirmed_by"]) if row["confirmed_by"] else None,
             confirmed_at=from_millis(row["confirmed_at"]) if row["confirmed_at"] is not None else None,
             standing=row["standing"],
@@ -79,7 +83,7 @@ class Identities:
         await self._db.execute(
             "INSERT INTO patient_identity (room, traits, event, standings, by_user) VALUES ($1, $2, $3, $4, $5) "
             "ON CONFLICT (room) DO UPDATE SET traits = $2, event = $3, standings = $4, by_user = $5, "
-            "confirmed_by = '', confirmed_at = NULL, standing = '' WHERE patient_identity.event <> $3",
+            "tap = '', confirmed_by = '', confirmed_at = NULL, standing = '' WHERE patient_identity.event <> $3",
             room,
             identity.dump(),
             event,
@@ -87,16 +91,28 @@ class Identities:
             by,
         )
 
-    async def confirm(self, room: RoomId, event: EventId, by: UserId, at: datetime, standing: str) -> None:
+    async def confirm(
+        self, room: RoomId, event: EventId, *, tap: EventId, by: UserId, at: datetime, standing: str
+    ) -> None:
         """It is the patient's, by their word; the first word stands."""
         await self._db.execute(
-            "UPDATE patient_identity SET confirmed_by = $3, confirmed_at = $4, standing = $5 "
-            "WHERE room = $1 AND event = $2 AND confirmed_at IS NULL",
+            "UPDATE patient_identity SET tap = $3, confirmed_by = $4, confirmed_at = $5, standing = $6 "
+            "WHERE room = $1 AND event = $2 AND tap = ''",
             room,
             event,
+            tap,
             by,
             to_millis(at),
             standing,
+        )
+
+    async def doubt(self, room: RoomId, tap: EventId) -> None:
+        """That tap was taken back: what it confirmed does not count."""
+        await self._db.execute(
+            "UPDATE patient_identity SET tap = '', confirmed_by = '', confirmed_at = NULL, standing = '' "
+            "WHERE room = $1 AND tap = $2",
+            room,
+            tap,
         )
 
     async def withdraw(self, room: RoomId) -> None:

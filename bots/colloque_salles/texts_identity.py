@@ -26,6 +26,7 @@ NOT_YOURS = "Seul le référent de ce salon, ou qui le remplace, donne, montre, 
 CLOSED = "Ce salon est fermé : l'identité du patient ne change plus."
 NONE = "Aucune identité du patient n'est notée pour ce salon."
 WITHDRAWN = "Retirée : plus rien de l'identité du patient n'est noté, l'archive partira en PDF seul."
+DOUBTED = "Confirmation retirée : l'identité du patient ne compte plus. Retouchez le signe, ou redonnez-la."
 _WRONG = {
     Wrong.NUMBER: "le matricule a 15 caractères, clé comprise",
     Wrong.KEY: "la clé du matricule est fausse : un chiffre a été mal recopié",
@@ -76,8 +77,8 @@ def ask(identity: QualifiedIdentity, standings: Sequence[Standing]) -> str:
     if not standings:
         lines.append("⚠️ L'Annuaire ne dit pas où vous exercez : l'archive partirait en PDF seul.")
     statement = (
-        "vous affirmez qu'elle est qualifiée, que vous l'avez prise au téléservice INSi ou dans votre logiciel, et "
-        "l'archive du salon portera ce nom et le vôtre"
+        "vous affirmez qu'elle est qualifiée, prise au téléservice INSi ou dans votre logiciel, et vous en répondez ; "
+        "l'archive du salon portera ce nom, sous la signature de son référent"
     )
     if len(standings) > 1:
         lines.append(f"Touchez le numéro du lieu où vous suivez ce patient : ainsi {statement}.")

@@ -183,10 +183,36 @@ async def test_a_tap_that_is_heard_again_after_a_crash_is_answered_and_a_second_
     await ward.typed(ANNE, LINE)
     given = await ward.identities.of(ROOM)
     assert given is not None
-    await ward.identities.confirm(ROOM, given.event, ANNE, ward.clock.now(), "")
+    tap = EventId(f"$r{ward.count + 1}")
+    await ward.identities.confirm(ROOM, given.event, tap=tap, by=ANNE, at=ward.clock.now(), standing="")
     assert "confirmée par ANNE" in await ward.taps(ANNE, asked(ward), YES)
-    ward.clock.advance(seconds=1)
     assert await ward.taps(ANNE, asked(ward), YES) == ""
+
+
+async def test_a_tap_that_is_taken_back_confirms_nothing(ward: Ward) -> None:
+    await ward.typed(ANNE, LINE)
+    await ward.taps(ANNE, asked(ward), YES)
+    tap = f"$r{ward.count}"
+    await ward.takes_back(ANNE, "$another", ROOM)
+    given = await ward.identities.of(ROOM)
+    assert given is not None
+    assert given.tap == tap
+    await ward.takes_back(ANNE, tap, ROOM)
+    given = await ward.identities.of(ROOM)
+    assert given is not None
+    assert (given.tap, given.confirmed_by, given.confirmed_at, given.standing) == (None, None, None, "")
+    assert texts_identity.DOUBTED in ward.server.said
+    await ward.takes_back(ANNE, tap, ROOM)
+    assert ward.server.said.count(texts_identity.DOUBTED) == 1
+    assert "confirmée" in await ward.taps(ANNE, asked(ward), YES)
+
+
+async def test_lines_do_as_well_as_semicolons(ward: Ward) -> None:
+    """What is pasted from a letter."""
+    assert "ne compte pas encore" in await ward.typed(ANNE, "!patient identité\n" + "\n".join(FIELDS))
+    given = await ward.identities.of(ROOM)
+    assert given is not None
+    assert given.identity == ZELIE
 
 
 async def test_elsewhere_and_in_a_closed_room(ward: Ward) -> None:

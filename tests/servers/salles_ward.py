@@ -283,7 +283,13 @@ class Ward:
         """A reaction is withdrawn."""
         self.count += 1
         content = {"redacts": reaction}
-        await self.offering.hear(self._message(who, f"$x{self.count}", content, room, "m.room.redaction"))
+        message = self._message(who, f"$x{self.count}", content, room, "m.room.redaction")
+
+        async def reply(body: str, html: str | None = None) -> EventId:
+            return await self.server.send(room, {"body": body}, txn=message.event)
+
+        await self.offering.hear(message)
+        await self.identifying.tapped(message, reply)
 
     def _message(
         self, who: UserId, event: str, content: dict[str, Any], room: RoomId = ROOM, type_: str = "m.room.message"
