@@ -19,6 +19,7 @@ from colloque.identity import RoomId
 from colloque.mail.documents import documents_in
 from colloque.mail.message import Attachment
 from colloque.mail.standing import standings
+from colloque.matrix.api import CLIENT, path
 from colloque.matrix.home import Incoming
 from colloque.rooms.keeping import Proof
 from tests.clinical import NUMBER
@@ -137,16 +138,20 @@ async def _gone(ward: Ward) -> bool:
     return not await asyncio.to_thread(lambda: list(traces(ward.house.layout.root)))
 
 
-async def test_an_identity_that_is_withdrawn_or_never_confirmed_is_in_no_mail(ward: Ward) -> None:
+async def test_an_identity_that_is_withdrawn_or_not_confirmed_any_more_is_in_no_mail(ward: Ward) -> None:
     before = len(await documents(ward))
     for withdrawn in (True, False):
         room, asked = await given(ward)
         since = len(ward.author.heard)
+        tap = await ward.tap(ward.author, asked, sign(ward))
+        await ward.says(ward.author, "confirmée par", room=room)
         if withdrawn:
-            await ward.tap(ward.author, asked, sign(ward))
-            await ward.says(ward.author, "confirmée par", room=room)
             await ward.author.say(room, "!patient identity remove")
             await ward.says(ward.author, "Retirée", room=room)
+        else:
+            redact = path(CLIENT, "rooms", room, "redact", tap, "back")
+            await ward.author.call("PUT", redact, {})
+            await ward.says(ward.author, "Confirmation retirée", room=room)
         mails = len(await ward.archives())
         await ward.author.say(room, "!patient terminer")
         sent = await ward.says(ward.author, "partent vers", room=ward.home, since=since)
