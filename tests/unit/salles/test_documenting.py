@@ -23,7 +23,7 @@ from tests.pdfa import faults
 from tests.servers.annuaire import doctor, rpps
 from tests.servers.salles_ward import BOB
 from tests.unit.mail.test_standing import ALONE, CLINIC, FINESS
-from tests.unit.salles.test_qualified import NIR, ZELIE
+from tests.unit.salles.test_qualified import NIR, TEST, ZELIE
 
 OPENED, CLOSED = datetime(2026, 2, 1, 8, 0, tzinfo=UTC), datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 MADE = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
@@ -125,6 +125,13 @@ def test_who_works_alone_keeps_it_themselves(sheet: bytes) -> None:
     document, _ = inside(archive)
     assert lacking(document) == []
     assert b"representedOrganization><id" not in document
+
+
+def test_a_test_identity_is_written_and_read_as_one(sheet: bytes) -> None:
+    (archive,) = archives([sheet], replace(PAPERS, patient=replace(ZELIE, authority=TEST).patient))
+    (entry,) = read_xdm(archive).entries
+    assert entry.document is not None
+    assert "ins-test" in entry.document.problems
 
 
 @pytest.mark.parametrize(
