@@ -39,10 +39,12 @@ from colloque_salles.expire import Sweep
 from colloque_salles.filing import Filing
 from colloque_salles.handing import Handing
 from colloque_salles.holding import Holding
+from colloque_salles.identifying import Identifying
 from colloque_salles.inviting import Inviting
 from colloque_salles.jobs import Jobs
 from colloque_salles.joining import Joining
 from colloque_salles.leading import Leading
+from colloque_salles.making import Making
 from colloque_salles.offering import Offering
 from colloque_salles.opening import Opening
 from colloque_salles.prolonging import Prolonging
@@ -52,6 +54,7 @@ from colloque_salles.store import PatientRooms
 from colloque_salles.store_archive import Archives
 from colloque_salles.store_copies import Copies
 from colloque_salles.store_evicted import Evicted
+from colloque_salles.store_identity import Identities
 from colloque_salles.store_invites import Invites
 from colloque_salles.store_joining import MissingPeople
 from colloque_salles.store_life import RoomLife
@@ -77,6 +80,7 @@ class Care:
     prolonging: Prolonging
     consent: Consent
     inviting: Inviting
+    identifying: Identifying
     copying: Copying
     archiving: Archiving
     filing: Filing
@@ -118,6 +122,7 @@ class Care:
         await self.prolonging.tapped(message, reply)
         await self.consent.tapped(message)
         await self.inviting.tapped(message, reply)
+        await self.identifying.tapped(message, reply)
 
 
 def open_care(
@@ -219,18 +224,31 @@ def open_care(
         clock=parts.clock,
         wait=keeping.wait,
     )
-    archiving = Archiving(
+    identities = Identities(parts.db)
+    making = Making(
+        home=parts.home,
         reader=reader,
         archives=archives,
         copies=copies,
+        identities=identities,
+        book=book,
+        directory=directory,
+        keys=parts.keys,
+        clock=parts.clock,
+        rule=rule,
+        limit=config.mssante.size_limit,
+        domain=config.mssante.sender.domain,
+        exists=partial(_exists, parts),
+    )
+    archiving = Archiving(
+        making=making,
+        archives=archives,
         handing=handing,
         book=book,
         directory=directory,
         incidents=parts.incidents,
         rule=rule,
         keeping=keeping,
-        limit=config.mssante.size_limit,
-        exists=partial(_exists, parts),
         standing_in=standing_in,
         **common,
     )
@@ -249,8 +267,9 @@ def open_care(
         retire=parts.home.retire,
     )
     inviting = Inviting(invites=invites, book=book, succeeding=succeeding, acquainting=acquainting, **common)
+    identifying = Identifying(identities=identities, directory=directory, standing_in=standing_in, book=book, **common)
     care_team = CareTeam(life=life, book=book, **seen)
-    answering = (commands, leading, care_team, holding, prolonging, copying, offering, consent, inviting)
+    answering = (commands, leading, care_team, holding, prolonging, copying, offering, consent, inviting, identifying)
     return Care(
         home=parts.home,
         table={name: handler for each in answering for name, handler in each.table.items()},
@@ -263,6 +282,7 @@ def open_care(
         prolonging=prolonging,
         consent=consent,
         inviting=inviting,
+        identifying=identifying,
         copying=copying,
         archiving=archiving,
         filing=filing,

@@ -10,6 +10,7 @@ from colloque_salles.store_anchors import register_anchors
 from colloque_salles.store_archive import register_archives
 from colloque_salles.store_copies import register_copies
 from colloque_salles.store_evicted import register_evicted
+from colloque_salles.store_identity import register_identities
 from colloque_salles.store_invites import register_invites
 from colloque_salles.store_joining import register_joining
 from colloque_salles.store_life import register_life
@@ -31,4 +32,5 @@ def salles_upgrades() -> UpgradeTable:
     register_anchors(table)
     register_echoes(table)
     register_taps(table)
+    register_identities(table)
     return table

@@ -10,7 +10,8 @@ import pytest
 from colloque.errors import HomeRefused, HomeUnavailable
 from colloque.rooms.keeping import Proof
 from tests.servers.salles_archive import Archived
-from tests.servers.salles_ward import ANNE, BOB, DAY, RULE
+from tests.servers.salles_server import ANNE, BOB
+from tests.servers.salles_ward import DAY, RULE
 
 FILED, NOTHING = "✅", "🚫"
 

@@ -13,7 +13,8 @@ from colloque_salles import texts, texts_inviting
 from colloque_salles.jobs import Jobs
 from colloque_salles.tables import salles_upgrades
 from tests.servers.databases import Opener
-from tests.servers.salles_ward import ANNE, BOB, CLEO, ROOM, Ward
+from tests.servers.salles_server import ANNE, BOB, CLEO
+from tests.servers.salles_ward import ROOM, Ward
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ from colloque.rooms.patient_room import RoomState
 from colloque_salles.jobs import Jobs
 from colloque_salles.tables import salles_upgrades
 from tests.servers.databases import Opener
-from tests.servers.salles_ward import ANNE, BOB, CLEO, DAY, ROOM, RULE, Ward
+from tests.servers.salles_server import ANNE, BOB, CLEO
+from tests.servers.salles_ward import DAY, ROOM, RULE, Ward
 
 HOME, OTHER_HOME = RoomId("!home-anne"), RoomId("!home-bob")
 

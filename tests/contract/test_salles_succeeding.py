@@ -15,7 +15,8 @@ from colloque_salles import texts_acquainting, texts_inviting
 from colloque_salles.store_offers import Told
 from colloque_salles.tables import salles_upgrades
 from tests.servers.databases import Opener
-from tests.servers.salles_ward import ANNE, BOB, CLEO, DAY, ROOM, Ward
+from tests.servers.salles_server import ANNE, BOB, CLEO
+from tests.servers.salles_ward import DAY, ROOM, Ward
 
 NEW = RoomId("!made0")
 

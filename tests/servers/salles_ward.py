@@ -14,10 +14,9 @@ from colloque.book import AttestationBook
 from colloque.bot import Handler
 from colloque.clock import FrozenClock, to_millis
 from colloque.commands import Call, parse
-from colloque.identity import EventId, MxcUri, RoomId, UserId
-from colloque.matrix.home import Incoming, RoomSpec
+from colloque.identity import EventId, RoomId, UserId
+from colloque.matrix.home import Incoming
 from colloque.rooms.lifecycle import LifetimeRule
-from colloque.rooms.mark import RoomKind, RoomMark, home_key
 from colloque.rooms.patient_room import PatientRoom
 from colloque.snapshot import SnapshotWriter
 from colloque.store.incidents import Incidents
@@ -30,6 +29,7 @@ from colloque_salles.commands import Commands
 from colloque_salles.consent import Consent
 from colloque_salles.expire import Sweep
 from colloque_salles.holding import Holding
+from colloque_salles.identifying import Identifying
 from colloque_salles.inviting import Inviting
 from colloque_salles.jobs import Jobs
 from colloque_salles.offering import Offering
@@ -39,81 +39,18 @@ from colloque_salles.standing_in import StandingIn
 from colloque_salles.store import Kept, PatientRooms
 from colloque_salles.store_archive import Archives
 from colloque_salles.store_copies import Copies
+from colloque_salles.store_identity import Identities
 from colloque_salles.store_invites import Invites
 from colloque_salles.store_life import RoomLife
 from colloque_salles.store_offers import Offers
 from colloque_salles.succeeding import Succeeding
-from tests.servers.annuaire import rpps
-from tests.servers.dispatch import Recorder
+from tests.servers.annuaire import Shelf, doctor, rpps
+from tests.servers.salles_server import ANNE, BOB, CLEO, Erasing, Server
 
 DAY = timedelta(days=1)
 RULE = LifetimeRule(idle=30 * DAY, notice=7 * DAY, linger=timedelta(hours=1), reminder=DAY)
 ROOM = RoomId("!room")
-ANNE, BOB, CLEO = UserId("@anne:h.test"), UserId("@bob:h.test"), UserId("@cleo:h.test")
-HOMES = {RoomId("!home-anne"): ANNE, RoomId("!home-bob"): BOB}
 _KEY = b"k" * 32
-
-
-class Server(Recorder):
-    """Rooms' state and members."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.inside: dict[UserId, str] = {ANNE: "join", BOB: "invite", self.user: "join"}
-        self.states: dict[tuple[RoomId, str], dict[str, Any]] = {}
-        self.made: dict[str, tuple[RoomId, RoomSpec]] = {}
-        self.pictures: list[bytes] = []
-        self.invited: list[UserId] = []
-        self.retired: dict[RoomId, RoomId] = {}
-        self.reserved = 0
-
-    async def members(self, room: RoomId) -> dict[UserId, str]:
-        return dict(self.inside)
-
-    async def state(self, room: RoomId, type_: str, state_key: str = "") -> dict[str, Any] | None:
-        return self.states.get((room, type_))
-
-    async def set_state(self, room: RoomId, type_: str, content: dict[str, Any], state_key: str = "") -> EventId:
-        self.states[room, type_] = content
-        return EventId("$s")
-
-    async def create_room(self, spec: RoomSpec) -> RoomId:
-        return self.made.setdefault(spec.mark.key, (RoomId(f"!made{len(self.made)}"), spec))[0]
-
-    async def mark_of(self, room: RoomId) -> RoomMark | None:
-        return RoomMark(RoomKind.HOME, home_key(HOMES[room]), HOMES[room]) if room in HOMES else None
-
-    async def invite(self, room: RoomId, user: UserId) -> None:
-        self.inside[user] = "invite"
-        self.invited.append(user)
-
-    async def retire(self, room: RoomId, successor: RoomId) -> None:
-        self.retired[room] = successor
-
-    async def reserve_file(self) -> MxcUri:
-        self.reserved += 1
-        return MxcUri(f"mxc://h.test/{self.reserved}")
-
-    async def upload(self, data: bytes, to: MxcUri) -> MxcUri:
-        self.pictures.append(data)
-        return to
-
-    @property
-    def said(self) -> list[str]:
-        return [content["body"] for _, content in self.sent.values() if "body" in content]
-
-
-class Erasing:
-    """An eraser that notes what it was to erase."""
-
-    def __init__(self) -> None:
-        self.rooms: list[RoomId] = []
-
-    async def start(self, kept: Kept) -> None:
-        self.rooms.append(kept.room.room)
-
-    async def go_on(self) -> None:
-        pass
 
 
 class Ward:
@@ -204,6 +141,18 @@ class Ward:
             acquainting=self.acquainting,
             **acts,
         )
+        self.identities = Identities(db)
+        self.directory = Shelf(doctor(1, "ANNE", "Anne"), doctor(2, "BOB", "Bob"))
+        self.identifying = Identifying(
+            home=self.server,
+            patients=self.patients,
+            identities=self.identities,
+            directory=self.directory,
+            standing_in=self.standing_in,
+            book=book,
+            clock=clock,
+            **acts,
+        )
         self.commands = Commands(
             patients=self.patients,
             jobs=Jobs(db),
@@ -236,7 +185,7 @@ class Ward:
     @property
     def handlers(self) -> Mapping[str, Handler]:
         answering = (self.commands, self.holding, self.prolonging, self.care_team)
-        asking = (self.offering, self.consent, self.inviting)
+        asking = (self.offering, self.consent, self.inviting, self.identifying)
         return {name: handler for each in (*answering, *asking) for name, handler in each.table.items()}
 
     async def add(self, room: RoomId = ROOM, words: str = "Pin Merle") -> None:
@@ -282,13 +231,20 @@ class Ward:
         await self.prolonging.tapped(message, reply)
         await self.consent.tapped(message)
         await self.inviting.tapped(message, reply)
+        await self.identifying.tapped(message, reply)
         return "\n".join(self.server.said[before:])
 
     async def takes_back(self, who: UserId, reaction: str, room: RoomId) -> None:
         """A reaction is withdrawn."""
         self.count += 1
         content = {"redacts": reaction}
-        await self.offering.hear(self._message(who, f"$x{self.count}", content, room, "m.room.redaction"))
+        message = self._message(who, f"$x{self.count}", content, room, "m.room.redaction")
+
+        async def reply(body: str, html: str | None = None) -> EventId:
+            return await self.server.send(room, {"body": body}, txn=message.event)
+
+        await self.offering.hear(message)
+        await self.identifying.tapped(message, reply)
 
     def _message(
         self, who: UserId, event: str, content: dict[str, Any], room: RoomId = ROOM, type_: str = "m.room.message"
