@@ -83,6 +83,7 @@ class Opening:
             )
         )
         await self._patients.add(_room(room, opener.user, now), words)
+        await self._patients.recount(room, self._home)
         rule = self._rule if idle is None else self._rule.lasting(idle)
         first = f"{texts.first_words(opener.name, rule.idle, rule.notice)}\n{ask()}"
         asked = await self._home.send(room, text(first), txn=f"first-{key}")
