@@ -22,6 +22,7 @@ PROGRAMS = {
     "chromium": ("chromium",),
     "clamav": ("clamd",),
     "dovecot": ("dovecot",),
+    "nginx": ("nginx",),
     "postfix": ("postfix",),
     "postgres": ("initdb",),
     "redis": ("redis-server",),

@@ -3,7 +3,7 @@
 # Where it is not possible those tests are skipped by name; in CI (CI is set) that is a failure.
 set -eu
 # sqlite3's shell is the peer that the directory's import is measured against (make bench).
-packages='dovecot-imapd dovecot-lmtpd postfix redis-server postgresql sqlite3 chromium clamav-daemon'
+packages='dovecot-imapd dovecot-lmtpd nginx-light postfix redis-server postgresql sqlite3 chromium clamav-daemon'
 missing=''
 for package in $packages; do
     dpkg-query --show --showformat='${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || missing="$missing $package"

@@ -34,6 +34,7 @@ from colloque_annuaire.federation_answers import Answers
 from colloque_annuaire.federation_leaving import Leaving, SallesRooms
 from colloque_annuaire.federation_meeting import Meetings
 from colloque_annuaire.federation_people import Crossing
+from colloque_annuaire.federation_teams import Teams
 from colloque_annuaire.federation_telling import Telling
 from colloque_annuaire.federation_upkeep import FederationUpkeep
 from colloque_annuaire.homes import Homes
@@ -90,6 +91,7 @@ class Federation:
     meetings: Meetings
     accounts: Accounts
     upkeep: FederationUpkeep
+    teams: Teams
 
     async def take(self, acts: Sequence[Any]) -> list[Any]:
         """Keep those of the homeserver's refusals that are looked into here; the others come back."""
@@ -193,6 +195,16 @@ async def open_federation(
     Answers(
         us=us.server, crossing=crossing, meetings=meetings, accounts=accounts, own=known, clock=parts.clock
     ).register(api)
+    teams = Teams(
+        us=us.server,
+        keeper=keeper,
+        peers=peers,
+        crossing=crossing,
+        abroad=abroad,
+        meetings=meetings,
+        clock=parts.clock,
+    )
+    teams.register(api)
     await api.serve(stack, own.listen)
     service.check("federation", lambda: keeper.health)
 
@@ -206,7 +218,7 @@ async def open_federation(
     service.spawn("federation_returns", _every(service, PUSH_S, telling.present_again))
     service.spawn("federation_leaving", _every(service, LEAVE_S, leaving.run_once))
     service.spawn("federation_meetings", lambda: meetings.run(service.stop))
-    return Federation(meetings, accounts, upkeep)
+    return Federation(meetings, accounts, upkeep, teams)
 
 
 def _key(own: FederationConfig) -> PrivateKey:

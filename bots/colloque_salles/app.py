@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -10,7 +10,7 @@ from colloque.book import AttestationBook, read_secret
 from colloque.bot import Bot
 from colloque.bot_service import Parts, open_parts, post_incidents
 from colloque.calls import JsonDict
-from colloque.clock import monotonic
+from colloque.clock import SystemClock, monotonic
 from colloque.commands import Owner
 from colloque.config import Config
 from colloque.directory.open import open_directory
@@ -36,6 +36,7 @@ from colloque_salles.receipts import Signer
 from colloque_salles.store import PatientRooms
 from colloque_salles.store_anchors import Anchors
 from colloque_salles.store_copies import Copies
+from colloque_salles.store_direct import DirectRooms
 from colloque_salles.store_life import RoomLife
 from colloque_salles.tables import salles_upgrades
 from colloque_salles.texts_direct import erased
@@ -53,12 +54,30 @@ class SallesService(Service):
     def __init__(self, config: Config) -> None:
         super().__init__("salles", config, config.salles)
         self._erasing: dict[tuple[str, str], float] = {}
+        self._life: RoomLife | None = None
+        self._directs: DirectRooms | None = None
+
+    def pages(self) -> Mapping[str, Callable[[], Awaitable[int]]]:
+        """`/holds`, for the proxy in front of Synapse (deploy/nginx); `/holds/conversations`: of those alone."""
+        return {"/holds": self._holds, "/holds/conversations": self._conversation_holds}
+
+    async def _holds(self) -> int:
+        """204 where no room is held now, 403 where one is, 503 while that is not known."""
+        if self._life is not None and await self._life.any_held(SystemClock().now()):
+            return 403
+        return await self._conversation_holds()
+
+    async def _conversation_holds(self) -> int:
+        if self._directs is None:
+            return 503
+        return 403 if await self._directs.any_held(SystemClock().now()) else 204
 
     async def open(self, stack: AsyncExitStack) -> None:
         """Connect everything, then listen and sweep."""
         config, own = self.config, self.config.salles
         parts = await open_parts(self, stack, config.bot("salles"), salles_upgrades())
         patients, life, jobs = PatientRooms(parts.db), RoomLife(parts.db), Jobs(parts.db)
+        self._life, self._directs = life, DirectRooms(parts.db)
         book = AttestationBook(config.annuaire.snapshot, read_secret(config.secrets.snapshot))
         rights = Rights(config.admin.users, book, parts.clock)
         cleaning = Cleaning(
@@ -100,7 +119,7 @@ class SallesService(Service):
             book=book,
             directory=directory,
             eraser=eraser,
-            directs=directs,
+            directs=directs.row,
         )
         anchoring = Anchoring(
             home=parts.home, rooms=parts.rooms, jobs=jobs, anchors=Anchors(parts.db), clock=parts.clock
@@ -112,7 +131,7 @@ class SallesService(Service):
             config=config,
             is_attested=rights.is_verified,
             administers=rights.administers,
-            handlers=care.table,
+            handlers={**care.table, **directs.table},
             handled=parts.handled,
             listen=care.listen,
         )

@@ -5,56 +5,46 @@ One round a call; everything starts from what the tables say, so that a crash at
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from colloque.attestation import Attestation
 from colloque.book import AttestationBook
 from colloque.clock import Clock, to_millis
-from colloque.commands import Call, parse
 from colloque.directory.lookup import Directory
-from colloque.errors import HomeRefused, Inconsistent, NotFound, Temporary
+from colloque.errors import NotFound, Temporary
 from colloque.identity import EventId, MssanteAddress, RoomId, server_of
 from colloque.logs import event as log_event
-from colloque.rooms.archive import What
+from colloque.matrix.home import Home
 from colloque.rooms.keeping import Due, KeepingRule, Proof, due, is_late
 from colloque.rooms.lifecycle import LifetimeRule
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque.taps import NUMBERS
-from colloque_salles import texts_archive as papers
 from colloque_salles import texts_keeping as says
-from colloque_salles.conversation import Reader, Reading
 from colloque_salles.evicting import may_lead
 from colloque_salles.handing import Handing
-from colloque_salles.packing import files_of, item_of, pack
-from colloque_salles.printing import parts
+from colloque_salles.making import Making
 from colloque_salles.standing_in import StandingIn
 from colloque_salles.store import Kept, PatientRooms
 from colloque_salles.store_archive import Archive, Archives, Asks
-from colloque_salles.store_copies import Copies
 
 FAILED = "archive.failed"
 """The incident of an archive that can't be made."""
-_FILES_WAIT = timedelta(days=1)
-"""How long an archive waits for files that our own server has and does not give; then they are left to be fetched."""
 log = logging.getLogger(__name__)
 
 
 class Archiving:
-    """One instance a service. `limit`: bytes of one mail as it leaves. `exists`: has the server still that room?"""
+    """One instance a service."""
 
     def __init__(
         self,
         *,
-        home: Reading,
-        reader: Reader,
+        home: Home,
+        making: Making,
         patients: PatientRooms,
         archives: Archives,
-        copies: Copies,
         handing: Handing,
         book: AttestationBook,
         directory: Directory,
@@ -64,15 +54,12 @@ class Archiving:
         clock: Clock,
         rule: LifetimeRule,
         keeping: KeepingRule,
-        limit: int,
-        exists: Callable[[RoomId], Awaitable[bool]],
         standing_in: StandingIn,
     ) -> None:
         self._home = home
-        self._reader = reader
+        self._making = making
         self._patients = patients
         self._archives = archives
-        self._copies = copies
         self._handing = handing
         self._book = book
         self._directory = directory
@@ -82,8 +69,6 @@ class Archiving:
         self._clock = clock
         self._rule = rule
         self._keeping = keeping
-        self._limit = limit
-        self._exists = exists
         self._standing_in = standing_in
 
     async def once(self) -> None:
@@ -180,44 +165,15 @@ class Archiving:
         if not kept.close_heard or self._clock.now() < kept.room.closed_at + self._rule.linger:
             return
         if not archive.made:
-            await self._make(kept, archive)
+            proof = await self._making.make(kept, archive)
+            if proof is not None:
+                await self._prove(kept, archive, proof)
         elif archive.at_home:
             await self._handing.bring_home(kept, archive)
         elif archive.address is not None and archive.address not in self._boxes(who):
             await self._announce(kept, who, archive)  # it is theirs no more
         elif archive.address is not None:
             await self._handing.mail(kept, archive, archive.address)
-
-    async def _make(self, kept: Kept, archive: Archive) -> None:
-        """The documents are stored as files of the room: they are erased with it."""
-        room, since = kept.room.room, kept.room.closed_at or self._clock.now()
-        try:
-            said = await self._reader.read(kept, wait=self._clock.now() < since + self._rule.linger + _FILES_WAIT)
-        except HomeRefused:
-            if await self._exists(room):
-                raise
-            await self._prove(kept, archive, Proof.UNREACHABLE)
-            return
-        if not said.lines and kept.room.last_activity > kept.room.opened_at:
-            raise Inconsistent("somebody wrote in a room, and its history is empty")
-        if all(line.what is What.TEXT and isinstance(parse(line.text), Call) for line in said.lines):  # to us alone
-            await self._prove(kept, archive, Proof.NOTHING_SAID)
-            return
-        sheets = await asyncio.to_thread(parts, said)
-        items = []
-        for rank, sheet in enumerate(sheets, 1):
-            name = papers.file_name(kept.words, rank, len(sheets))
-            mxc = await self._home.reserve_file()
-            await self._copies.keep(room, mxc)
-            shared = await self._home.upload_encrypted(sheet, name, "application/pdf", to=mxc)
-            items.append(item_of(shared, len(sheet), ours=True))
-        files, unread = files_of(said.lines)
-        mails, big = pack([*items, *files], self._limit)
-        left = [*unread, *(item.name for item in big)]
-        at_home = archive.at_home or any(item.ours for item in big)
-        if at_home:
-            mails, left = [items], [*unread, *(item.name for item in files)]
-        await self._archives.made(room, mails, left, at_home=at_home)
 
     async def _watch(self, kept: Kept, archive: Archive) -> None:
         now = self._clock.now()

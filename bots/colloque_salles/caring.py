@@ -26,23 +26,25 @@ from colloque.patience import patiently
 from colloque.rooms.keeping import KeepingRule
 from colloque.rooms.lifecycle import LifetimeRule
 from colloque.sockets import Client
+from colloque_salles.acquainting import Acquainting
 from colloque_salles.archiving import Archiving
 from colloque_salles.care_team import CareTeam
 from colloque_salles.commands import Commands
 from colloque_salles.consent import Consent
 from colloque_salles.conversation import Reader
 from colloque_salles.copying import Copying
-from colloque_salles.direct_care import Directs
 from colloque_salles.erase import Eraser
 from colloque_salles.evicting import Evicting
 from colloque_salles.expire import Sweep
 from colloque_salles.filing import Filing
 from colloque_salles.handing import Handing
 from colloque_salles.holding import Holding
+from colloque_salles.identifying import Identifying
 from colloque_salles.inviting import Inviting
 from colloque_salles.jobs import Jobs
 from colloque_salles.joining import Joining
 from colloque_salles.leading import Leading
+from colloque_salles.making import Making
 from colloque_salles.offering import Offering
 from colloque_salles.opening import Opening
 from colloque_salles.prolonging import Prolonging
@@ -51,11 +53,15 @@ from colloque_salles.standing_in import StandingIn
 from colloque_salles.store import PatientRooms
 from colloque_salles.store_archive import Archives
 from colloque_salles.store_copies import Copies
+from colloque_salles.store_direct_rounds import DirectRoundRow
 from colloque_salles.store_evicted import Evicted
+from colloque_salles.store_identity import Identities
 from colloque_salles.store_invites import Invites
 from colloque_salles.store_joining import MissingPeople
 from colloque_salles.store_life import RoomLife
 from colloque_salles.store_offers import Offers
+from colloque_salles.store_taps import EarlyTaps
+from colloque_salles.succeeding import Succeeding
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +81,7 @@ class Care:
     prolonging: Prolonging
     consent: Consent
     inviting: Inviting
+    identifying: Identifying
     copying: Copying
     archiving: Archiving
     filing: Filing
@@ -94,6 +101,7 @@ class Care:
             "doors": self.offering.once,
             "joining": self.joining.once,
             "copies": self.copying.once,
+            "taps": self.filing.once,
         }
 
     async def tapped(self, heard: Heard) -> None:
@@ -115,6 +123,7 @@ class Care:
         await self.prolonging.tapped(message, reply)
         await self.consent.tapped(message)
         await self.inviting.tapped(message, reply)
+        await self.identifying.tapped(message, reply)
 
 
 def open_care(
@@ -127,7 +136,7 @@ def open_care(
     book: AttestationBook,
     directory: Directory,
     eraser: Eraser,
-    directs: Directs,
+    directs: DirectRoundRow,
 ) -> Care:
     """All of it, on the service's parts."""
     terms = config.salles.lifetime
@@ -169,7 +178,8 @@ def open_care(
         upload=upload,
         **common,
     )
-    offering = Offering(offers=offers, opening=opening, book=book, rule=rule, **seen)
+    acquainting = Acquainting(Client(config.socket("annuaire"), "salles"))
+    offering = Offering(offers=offers, opening=opening, book=book, rule=rule, acquainting=acquainting, **seen)
     consent = Consent(home=parts.home, patients=patients, offers=offers, sweep=sweep, book=book, **acts)
     evicting = Evicting(
         home=parts.home,
@@ -201,7 +211,7 @@ def open_care(
         holding=holding,
         consent=consent,
         standing_in=standing_in,
-        directs=directs.row,
+        directs=directs,
         clock=parts.clock,
         rule=rule,
     )
@@ -217,25 +227,52 @@ def open_care(
         clock=parts.clock,
         wait=keeping.wait,
     )
-    archiving = Archiving(
+    identities = Identities(parts.db)
+    making = Making(
+        home=parts.home,
         reader=reader,
         archives=archives,
         copies=copies,
+        identities=identities,
+        book=book,
+        directory=directory,
+        keys=parts.keys,
+        clock=parts.clock,
+        rule=rule,
+        limit=config.mssante.size_limit,
+        domain=config.mssante.sender.domain,
+        exists=partial(_exists, parts),
+    )
+    archiving = Archiving(
+        making=making,
+        archives=archives,
         handing=handing,
         book=book,
         directory=directory,
         incidents=parts.incidents,
         rule=rule,
         keeping=keeping,
-        limit=config.mssante.size_limit,
-        exists=partial(_exists, parts),
         standing_in=standing_in,
         **common,
     )
-    filing = Filing(archives=archives, handing=handing, book=book, **seen)
-    inviting = Inviting(invites=invites, book=book, **common)
+    filing = Filing(archives=archives, early=EarlyTaps(parts.db), handing=handing, book=book, **seen)
+    succeeding = Succeeding(
+        home=parts.home,
+        opening=opening,
+        offers=offers,
+        invites=invites,
+        life=life,
+        holding=holding,
+        sweep=sweep,
+        standing_in=standing_in,
+        book=book,
+        clock=parts.clock,
+        retire=parts.home.retire,
+    )
+    inviting = Inviting(invites=invites, book=book, succeeding=succeeding, acquainting=acquainting, **common)
+    identifying = Identifying(identities=identities, directory=directory, standing_in=standing_in, book=book, **common)
     care_team = CareTeam(life=life, book=book, **seen)
-    answering = (commands, leading, care_team, holding, prolonging, copying, offering, consent, inviting, directs)
+    answering = (commands, leading, care_team, holding, prolonging, copying, offering, consent, inviting, identifying)
     return Care(
         home=parts.home,
         table={name: handler for each in answering for name, handler in each.table.items()},
@@ -248,6 +285,7 @@ def open_care(
         prolonging=prolonging,
         consent=consent,
         inviting=inviting,
+        identifying=identifying,
         copying=copying,
         archiving=archiving,
         filing=filing,

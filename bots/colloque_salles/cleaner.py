@@ -7,18 +7,16 @@ Synapse no longer has, and looks for what is left. It has no token, and reaches 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import logging
-import os
-import resource
-import signal
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from colloque import logs
-from colloque.config import Config, load
-from colloque.errors import ColloqueError, ConfigError, Problem
+from colloque.config import Config
+from colloque.errors import ConfigError, Problem
+from colloque.process import close_up, run, stop_on_signals
 from colloque.sockets import Server, Verb
 from colloque_salles.cleaner_work import SLOW_S, Work
 
@@ -34,29 +32,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--config", type=Path, required=True, metavar="FILE")
     parser.add_argument("--log-level", default="INFO", choices=["INFO", "WARNING", "ERROR"])
     args = parser.parse_args(argv)
-    os.umask(0o077)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    try:
-        config = load(args.config)
-        logs.setup("salles-cleaner", args.log_level)
-        asyncio.run(_serve(config))
-    except ConfigError as error:
-        for problem in error.problems:
-            sys.stderr.write(f"{problem}\n")
-        return ConfigError.exit_code
-    except ColloqueError as error:
-        sys.stderr.write(f"{logs.describe(error)}\n")
-        return 1
-    return 0
+    close_up()
+    return run(args.config, partial(_serve, args.log_level))
 
 
-async def _serve(config: Config) -> None:
+async def _serve(level: str, config: Config) -> int:
+    logs.setup("salles-cleaner", level)
     own = config.salles.cleaner
     if own is None:
         raise ConfigError([Problem("salles.cleaner", "is missing: there is nothing to clean")])
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stop = stop_on_signals()
     work = Work(own)
     verbs: dict[str, Verb] = {
         "note": work.note,
@@ -76,6 +61,7 @@ async def _serve(config: Config) -> None:
         await server.stop()
         await work.close()
         logs.event(logger, "cleaner.stopped")
+    return 0
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from colloque.book import AttestationBook
 from colloque.clock import Clock
+from colloque.commands import Call, Command, Unknown, parse
 from colloque.errors import BadInput, HomeRefused, Tampered, Temporary
 from colloque.identity import MxcUri, RoomId, UserId, server_of
 from colloque.logs import event as log_event
@@ -21,9 +22,11 @@ from colloque_salles.printing import Conversation, Writer
 from colloque_salles.store import Kept
 from colloque_salles.store_invites import Invites
 from colloque_salles.store_offers import Offers
+from colloque_salles.texts_archive import IDENTITY
 from colloque_salles.texts_inviting import invited
 from colloque_salles.texts_opening import told
 
+IDENTITY_COMMAND = "patient identite"
 _TRIES_OF_OURS = 3
 """Files of our own server that can't be had, one after the other, before the rest is not asked for."""
 log = logging.getLogger(__name__)
@@ -82,7 +85,7 @@ class Reader:
             each = _read(past)
             if each is not None:
                 said.append(each)
-        return settled(said)
+        return [_without_identity(line) for line in settled(said)]
 
     async def _with_digests(
         self, room: RoomId, lines: Sequence[Line], limit: int | None, *, wait: bool
@@ -121,6 +124,14 @@ class Reader:
         self._book.refresh()
         held = self._book.state.by_user.get(user)
         return Writer(held.name, held.rpps.value) if held is not None else Writer(user, "")
+
+
+def _without_identity(line: Line) -> Line:
+    """What a referent typed to us of the patient's identity was no part of the talk, and may have been wrong."""
+    match parse(line.text) if line.what is What.TEXT else None:
+        case Call(command=meant) | Unknown(near=Command() as meant) if meant.name == IDENTITY_COMMAND:
+            return replace(line, text=IDENTITY)
+    return line
 
 
 def _server_of(note: FileNote) -> str:

@@ -170,6 +170,7 @@ class Sweep:
             powers = await self._home.state(room, "m.room.power_levels") or {}
             if powers.get("events_default") != _SILENT:
                 await self._home.set_state(room, "m.room.power_levels", powers | {"events_default": _SILENT})
+            await self._patients.recount(room, self._home)
             said = await self._home.send(room, text(texts.CLOSED), txn=f"close-{digest(room)}")
         except HomeRefused as error:
             if error.status not in {403, 404}:

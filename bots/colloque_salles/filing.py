@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+
 from colloque.book import AttestationBook
 from colloque.clock import Clock
-from colloque.identity import EventId, MssanteAddress, digest
+from colloque.errors import HomeRefused
+from colloque.identity import EventId, MssanteAddress, UserId, digest
+from colloque.logs import event as log_event
 from colloque.matrix.home import Heard, Home, Incoming, reaction, text
 from colloque.rooms.keeping import FILED, WAIVERS, Proof
 from colloque.taps import NUMBERS, is_sign, number_of, tapped
@@ -12,6 +16,9 @@ from colloque_salles import texts_keeping as says
 from colloque_salles.handing import Handing
 from colloque_salles.store import Kept, PatientRooms
 from colloque_salles.store_archive import Archive, Archives, Asks
+from colloque_salles.store_taps import EarlyTaps
+
+log = logging.getLogger(__name__)
 
 
 class Filing:
@@ -23,6 +30,7 @@ class Filing:
         home: Home,
         patients: PatientRooms,
         archives: Archives,
+        early: EarlyTaps,
         handing: Handing,
         book: AttestationBook,
         clock: Clock,
@@ -30,6 +38,7 @@ class Filing:
         self._home = home
         self._patients = patients
         self._archives = archives
+        self._early = early
         self._handing = handing
         self._book = book
         self._clock = clock
@@ -37,17 +46,42 @@ class Filing:
     async def hear(self, heard: Heard) -> None:
         """A tap of whoever gets the archive, verified today. Safe to repeat. Raises HomeUnavailable, HomeRefused."""
         tap = tapped(heard.content) if isinstance(heard, Incoming) and heard.type == "m.reaction" else None
-        if not isinstance(heard, Incoming) or tap is None:
+        if not isinstance(heard, Incoming) or tap is None or self._book.of(heard.sender, self._clock.now()) is None:
             return
-        event, key = tap
         await self._handing.said(heard.room)
-        found = await self._archives.of(event)
-        kept = await self._patients.get(found[0].room) if found is not None else None
-        if found is None or kept is None or self._book.of(heard.sender, self._clock.now()) is None:
-            return
+        if not await self._take(heard, *tap) and _could_answer(tap[1]) and await self._may_be_asked(heard.sender):
+            await self._early.keep(heard)
+
+    async def once(self) -> None:
+        """Taps that came before what they answer was kept are answered now. Raises HomeUnavailable."""
+        for heard in await self._early.all():
+            tap = tapped(heard.content)
+            try:
+                taken = tap is not None and await self._take(heard, *tap)
+            except HomeRefused as error:  # they left their home room: nobody is left to be answered
+                log_event(log, "tap.refused", code=error.errcode)
+                taken = True
+            if taken or not await self._may_be_asked(heard.sender):
+                await self._early.forget(heard.event)
+
+    async def _take(self, heard: Incoming, on: EventId, key: str) -> bool:
+        """Whether that message is known."""
+        found = await self._archives.of(on)
+        if found is None:
+            return False
         archive, asks = found
-        if archive.referent == heard.sender:
+        kept = await self._patients.get(archive.room)
+        if kept is not None and archive.referent == heard.sender:
             await self._tapped(heard, kept, archive, asks, key)
+        return True
+
+    async def _may_be_asked(self, user: UserId) -> bool:
+        """Whether some closed room waits for its archive's proof that could be theirs to give."""
+        for room in await self._archives.awaited():
+            kept = await self._patients.get(room)
+            if kept is not None and user in {kept.room.opener, *kept.room.members}:
+                return True
+        return False
 
     async def _tapped(self, heard: Incoming, kept: Kept, archive: Archive, asks: Asks, key: str) -> None:
         rank = number_of(key)
@@ -83,3 +117,7 @@ class Filing:
 
     async def _answer(self, heard: Incoming, words: str) -> None:
         await self._home.send(heard.room, text(words), txn=f"filed-{digest(heard.event)}")
+
+
+def _could_answer(key: str) -> bool:
+    return number_of(key) > 0 or is_sign(key, says.FILED) or is_sign(key, says.NOTHING)

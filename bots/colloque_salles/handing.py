@@ -19,6 +19,7 @@ from colloque.store.rooms import Rooms
 from colloque_salles import texts_keeping as says
 from colloque_salles.store import Kept
 from colloque_salles.store_archive import Archive, Archives
+from colloque_salles.texts_identity import document
 
 log = logging.getLogger(__name__)
 
@@ -32,9 +33,16 @@ class Outgoing(Protocol):
     """What of the bridge an archive needs (`colloque.mailer.BridgeMailer`)."""
 
     async def send(
-        self, *, key: str, to: MssanteAddress, subject: str, text: str, files: Sequence[Mapping[str, Any]]
+        self,
+        *,
+        key: str,
+        to: MssanteAddress,
+        subject: str,
+        text: str,
+        files: Sequence[Mapping[str, Any]],
+        documents: bool = False,
     ) -> None:
-        """Queue a mail; the same `key` is never queued twice."""
+        """Queue a mail; the same `key` is never queued twice. `documents`: named and marked by the archive in it."""
         ...
 
     async def states(self, keys: Sequence[str]) -> Mapping[str, str]:
@@ -75,20 +83,26 @@ class Handing:
         """Queue its mails; what the bridge refuses is brought home in the next round. Raises Temporary."""
         mails, keys = await self._archives.mails(archive.room), await self._mail_keys(archive)
         for rank, (key, items) in enumerate(zip(keys, mails, strict=True), 1):
+            # Of a document the bridge takes the PDF out of the archive itself, and names it.
+            archived = [item for item in items if item.is_archive]
+            names = [item.name for item in items]
             try:
                 await self._mailer.send(
                     key=key,
                     to=to,
                     subject=says.subject(kept.words, rank, len(mails)),
-                    text=says.mail(kept.words, rank, len(mails), [item.name for item in items], archive.left_out),
-                    files=[{"name": item.name, "mime": item.mime, "file": item.file} for item in items],
+                    text=says.mail(kept.words, rank, len(mails), [] if archived else names, archive.left_out),
+                    files=[{"name": item.name, "mime": item.mime, "file": item.file} for item in archived or items],
+                    documents=bool(archived),
                 )
             except (Refused, BadInput) as refusal:
                 why = refusal.reason if isinstance(refusal, Refused) else refusal.code
                 log_event(log, "archive.not_mailed", code=why)
                 await self._go_home(archive)
                 return
-        words = says.mailed(kept.words, to, len(mails), archive.left_out, self._wait)
+        words = says.mailed(
+            kept.words, to, len(mails), archive.left_out, self._wait, document=document(archive.document)
+        )
         await self._handed_over(kept, archive, words)
 
     async def bring_home(self, kept: Kept, archive: Archive) -> None:
@@ -103,7 +117,7 @@ class Handing:
             }
             ref = digest(f"{archive.room} {item.file['url']}")
             await self._home.send(await self._place(kept, archive.referent), content, txn=f"archive-file-{ref}")
-        await self._handed_over(kept, archive, says.brought(kept.words, archive.left_out))
+        await self._handed_over(kept, archive, says.brought(kept.words, archive.left_out, document(archive.document)))
 
     async def _handed_over(self, kept: Kept, archive: Archive, words: str) -> None:
         async def keep(event: EventId) -> None:

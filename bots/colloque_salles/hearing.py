@@ -39,14 +39,15 @@ class Ledger:
                 await self._members(heard)
 
     async def _members(self, change: MemberChange) -> None:
-        kept = await self._patients.get(change.room)
-        if kept is None or change.user == self._me:
+        if change.user == self._me:
             return
-        members = set(kept.room.members)
-        if change.membership == "join":
-            members.add(change.user)
-            await self._life.set_alone(change.room, alone=False)
-        elif change.membership in {"leave", "ban"} and change.user in members:
-            members.discard(change.user)
-            await self._life.set_alone(change.room, alone=len(members) == 1)
-        await self._patients.members(change.room, tuple(sorted(members)))
+        async with self._patients.changing_members:
+            kept = await self._patients.get(change.room)
+            members = set(kept.room.members) if kept is not None else set()
+            if change.membership == "join":
+                members.add(change.user)
+                await self._life.set_alone(change.room, alone=False)
+            elif change.membership in {"leave", "ban"} and change.user in members:
+                members.discard(change.user)
+                await self._life.set_alone(change.room, alone=len(members) == 1)
+            await self._patients.members(change.room, tuple(sorted(members)))

@@ -11,7 +11,7 @@ from colloque.bot import Handler, Reply
 from colloque.clock import Clock
 from colloque.commands import Call
 from colloque.errors import HomeRefused
-from colloque.identity import EventId, UserId, digest, server_of
+from colloque.identity import EventId, UserId, digest
 from colloque.logs import event as log_event
 from colloque.matrix.home import Home, Incoming, reaction
 from colloque.store.journal import Journal
@@ -19,16 +19,16 @@ from colloque.store.roomkeys import RoomKeys
 from colloque.taps import NUMBERS, is_sign, number_of, tapped
 from colloque_salles import texts
 from colloque_salles import texts_inviting as says
+from colloque_salles.acquainting import Acquainting
 from colloque_salles.admitting import refusals
 from colloque_salles.commands import mentions
 from colloque_salles.store import Kept, PatientRooms
 from colloque_salles.store_invites import Invited, Invites, Proposal
+from colloque_salles.succeeding import IN, Succeeding
 from colloque_salles.team import understand
 from colloque_salles.texts_opening import SIGNS
 
 log = logging.getLogger(__name__)
-
-_IN = frozenset({"join", "invite"})
 
 
 class Inviting:
@@ -44,10 +44,14 @@ class Inviting:
         keys: RoomKeys,
         journal: Journal,
         clock: Clock,
+        succeeding: Succeeding,
+        acquainting: Acquainting,
     ) -> None:
         self._home = home
         self._patients = patients
         self._invites = invites
+        self._succeeding = succeeding
+        self._acquainting = acquainting
         self._book = book
         self._keys = keys
         self._journal = journal
@@ -98,11 +102,13 @@ class Inviting:
 
     async def _ask(self, kept: Kept, message: Incoming, held: Attestation, reply: Reply) -> None:
         """What does the patient know of it? Nobody is invited before that is said."""
-        wrong = await self._wrong(kept, message.sender, held)
+        elsewhere = await self._succeeding.is_needed(kept, held)
+        refused = await self._succeeding.refused(kept, message.sender) if elsewhere else ""
+        wrong = await self._wrong(kept, message.sender, held) or refused
         if wrong:
             await reply(wrong)
             return
-        event = await reply(says.ask(held.name))
+        event = await reply(says.ask(held.name, elsewhere=elsewhere))
         await self._put(message, event, [held.user], tuple(SIGNS.values()), named=True)
 
     async def _put(
@@ -120,16 +126,12 @@ class Inviting:
         if kept.room.closed_at is not None:
             return says.CLOSED
         members = await self._home.members(room)
-        if members.get(held.user) in _IN:
+        if members.get(held.user) in IN:
             return says.inside(held.name)
-        if server_of(held.user) != server_of(self._home.user):
-            create = await self._home.state(room, "m.room.create") or {}
-            if create.get("m.federate", True) is False:
-                return says.ELSEWHERE
         proposer = self._held(by)
         if proposer is None:
             return texts.NOBODY
-        there = [self._held(user) for user, state in members.items() if state in _IN and user != by]
+        there = [self._held(user) for user, state in members.items() if state in IN and user != by]
         team = [*(each for each in there if each is not None), held]
         refused = refusals(
             proposer,
@@ -138,7 +140,9 @@ class Inviting:
             refuses=self._book.refuses,
         )
         theirs = [(who, reason) for who, reason in refused if who.user == held.user]
-        return texts.not_admitted(theirs, proposer, nothing=texts.NOBODY_INVITED) if theirs else ""
+        if theirs:
+            return texts.not_admitted(theirs, proposer, nothing=texts.NOBODY_INVITED)
+        return await self._acquainting.refused([proposer, *team])
 
     async def _let_in(self, kept: Kept, proposal: Proposal, message: Incoming, what: str, reply: Reply) -> None:
         """Asked again first: a day may have passed. Said last, once the invitation stands.
@@ -148,6 +152,10 @@ class Inviting:
         """
         room, (person,) = kept.room.room, proposal.people
         held = self._held(person)
+        if held is not None and await self._succeeding.is_needed(kept, held):
+            if await self._go_on_elsewhere(kept, held, message, what, reply):
+                await self._invites.settle(proposal.event)
+            return
         wrong = await self._wrong(kept, message.sender, held) if held is not None else says.NOBODY
         known = {each.person: each for each in await self._invites.invited(room)}
         again = person in known and known[person].at == message.sent_at  # heard before, and cut short by a crash
@@ -168,6 +176,18 @@ class Inviting:
         self._journal.note("room.invite", actor=message.sender, room=token, ref=ref, outcome=what)
         await reply(says.invited(held.name, what, self._name(message.sender), message.sent_at))
         await self._invites.settle(proposal.event)
+
+    async def _go_on_elsewhere(self, kept: Kept, held: Attestation, message: Incoming, what: str, reply: Reply) -> bool:
+        """The room can't be entered from other servers, and never will be. False where somebody else may still tap."""
+        if not await self._succeeding.has_begun(message):
+            refused = await self._succeeding.refused(kept, message.sender)
+            wrong = await self._wrong(kept, message.sender, held) or refused
+            if wrong:
+                await reply(wrong)
+                return False
+        if not await self._succeeding.go_on(kept, held, message, what, reply):
+            await reply(says.refused(held.name))
+        return True
 
     def _held(self, user: UserId) -> Attestation | None:
         return self._book.of(user, self._clock.now())

@@ -16,7 +16,8 @@ from colloque.store.schema import transaction
 
 ROOM_TABLES = (
     *("ledger_event", "ledger_file", "notice", "hold", "told_patient", "missing", "evicted", "copy", "copy_file"),
-    *("archive", "archive_mail", "archive_event", "proposal", "invited", "echo", "erasure", "patient_room"),
+    *("archive", "archive_mail", "archive_event", "proposal", "invited", "patient_identity", "echo", "early_tap"),
+    *("erasure", "patient_room"),
     *("direct_number", "direct_hold", "direct"),
 )
 """Tables with rows about a room; the last ones last."""

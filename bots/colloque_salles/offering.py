@@ -23,6 +23,7 @@ from colloque.rooms.mark import RoomKind
 from colloque.taps import NUMBERS, is_sign, number_of, tapped
 from colloque_salles import texts
 from colloque_salles import texts_opening as says
+from colloque_salles.acquainting import Acquainting
 from colloque_salles.admitting import refusals
 from colloque_salles.commands import link, mentions
 from colloque_salles.opening import Opening
@@ -51,6 +52,7 @@ class Offering:
         book: AttestationBook,
         clock: Clock,
         rule: LifetimeRule,
+        acquainting: Acquainting,
     ) -> None:
         self._home = home
         self._patients = patients
@@ -59,6 +61,7 @@ class Offering:
         self._book = book
         self._clock = clock
         self._rule = rule
+        self._acquainting = acquainting
 
     @property
     def table(self) -> Mapping[str, Handler]:
@@ -167,6 +170,8 @@ class Offering:
         )
         if refused:
             return texts.not_admitted(refused, opener)
+        if apart := await self._acquainting.refused([opener, *team]):
+            return apart
         room, words = await self._opening.open(opener, team, event, idle)
         return texts.opened(words, link(room), team, idle or self._rule.idle)
 

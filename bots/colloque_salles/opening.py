@@ -55,6 +55,12 @@ class Opening:
         self._reserve = reserve
         self._upload = upload
 
+    async def opened_by(self, event: EventId) -> tuple[RoomId, str] | None:
+        """The room that was asked for by `event`, and its words; None while it is not all there."""
+        known = await self._rooms.get(_key(event))
+        kept = await self._patients.get(known.room) if known is not None else None
+        return (kept.room.room, kept.words) if kept is not None else None
+
     async def open(
         self, opener: Attestation, team: Sequence[Attestation], event: EventId, idle: timedelta | None = None
     ) -> tuple[RoomId, str]:
@@ -62,15 +68,11 @@ class Opening:
 
         `idle`: how long it lives after its last message, where the opener said so.
         """
-        ref = digest(event)
-        key = f"patient-{ref}"
-        known = await self._rooms.get(key)
+        known = await self.opened_by(event)
         if known is not None:
-            kept = await self._patients.get(known.room)
-            if kept is not None:
-                return known.room, kept.words
-        now = self._clock.now()
-        act = self._journal.begin("room.open", actor=opener.user, ref=ref)
+            return known
+        key, now = _key(event), self._clock.now()
+        act = self._journal.begin("room.open", actor=opener.user, ref=digest(event))
         words = await self._words(key, {opener.user, *(held.user for held in team)})
         room = await self._home.create_room(
             RoomSpec(
@@ -81,6 +83,7 @@ class Opening:
             )
         )
         await self._patients.add(_room(room, opener.user, now), words)
+        await self._patients.recount(room, self._home)
         rule = self._rule if idle is None else self._rule.lasting(idle)
         first = f"{texts.first_words(opener.name, rule.idle, rule.notice)}\n{ask()}"
         asked = await self._home.send(room, text(first), txn=f"first-{key}")
@@ -109,6 +112,10 @@ class Opening:
             reserved = pick(await self._patients.words_taken(), beside)
             await self._patients.reserve_words(reserved, key)
         return reserved
+
+
+def _key(event: EventId) -> str:
+    return f"patient-{digest(event)}"
 
 
 def _room(room: RoomId, opener: UserId, now: datetime) -> PatientRoom:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from colloque.mail.compose import encoded_size
+from colloque.mail.xdm import FILE_NAME
 from colloque.rooms.archive import Line
 
 _PER_MAIL = 100
@@ -37,6 +38,11 @@ class Item:
     """True for the conversation itself, which we wrote."""
 
     @property
+    def is_archive(self) -> bool:
+        """True for the conversation as a document of health, in its archive; somebody's own is a file like another."""
+        return self.ours and self.name == FILE_NAME
+
+    @property
     def described(self) -> dict[str, Any]:
         """As JSON."""
         return asdict(self)
@@ -64,6 +70,11 @@ def files_of(lines: Iterable[Line]) -> tuple[list[Item], list[str]]:
         item = item_of(line.file.share, line.file.size)
         found.setdefault(str(item.file.get("url")), item)
     return list(found.values()), unread
+
+
+def fits(sizes: Iterable[int], limit: int) -> bool:
+    """Whether files of these sizes leave in one mail of `limit` bytes, under short names."""
+    return sum(encoded_size(size) + _HEAD for size in sizes) <= limit - _SAYS
 
 
 def pack(items: Iterable[Item], limit: int) -> tuple[list[list[Item]], list[Item]]:

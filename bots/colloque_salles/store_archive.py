@@ -15,6 +15,7 @@ from colloque.clock import from_millis, to_millis
 from colloque.identity import EventId, MssanteAddress, RoomId, UserId
 from colloque.rooms.keeping import Keeping, Proof
 from colloque.store.schema import migration, transaction
+from colloque_salles.documenting import Document
 from colloque_salles.packing import Item
 
 
@@ -97,6 +98,7 @@ class Archive:
     """Its referent is away, or was, until then: their time begins there."""
     decided: Proof | None
     """What its referent said."""
+    document: Document
 
     @property
     def keeping(self) -> Keeping:
@@ -161,7 +163,15 @@ class Archives:
             if begun is not None:
                 await conn.execute("DELETE FROM archive_mail WHERE room = $1", room)
 
-    async def made(self, room: RoomId, mails: Sequence[Sequence[Item]], left: Sequence[str], *, at_home: bool) -> None:
+    async def made(
+        self,
+        room: RoomId,
+        mails: Sequence[Sequence[Item]],
+        left: Sequence[str],
+        *,
+        at_home: bool,
+        document: Document = Document.NONE,
+    ) -> None:
         """Its documents are stored, and what goes into which mail is settled for good."""
         async with transaction(self._db) as conn:
             for rank, items in enumerate(mails, 1):
@@ -172,11 +182,13 @@ class Archives:
                     json.dumps([item.described for item in items]),
                 )
             await conn.execute(
-                "UPDATE archive SET made = true, whole = $2, left_out = $3, at_home = $4 WHERE room = $1",
+                "UPDATE archive SET made = true, whole = $2, left_out = $3, at_home = $4, document = $5 "
+                "WHERE room = $1",
                 room,
                 not left,
                 json.dumps(list(left)),
                 at_home,
+                document.value,
             )
 
     async def mails(self, room: RoomId) -> list[list[Item]]:
@@ -268,5 +280,6 @@ def _archive(row: Any) -> Archive:
         whole=bool(row["whole"]),
         left_out=tuple(json.loads(row["left_out"])),
         decided=Proof(row["decided"]) if row["decided"] else None,
+        document=Document(row["document"]),
         **moments,
     )

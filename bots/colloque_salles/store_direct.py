@@ -211,6 +211,11 @@ class DirectRooms:
         row = await self._db.fetchrow("SELECT * FROM direct_hold WHERE room = $1 AND by_user = $2", room, by)
         return _hold(row) if row else None
 
+    async def any_held(self, now: datetime) -> bool:
+        """Whether some room is held."""
+        query = "SELECT 1 FROM direct WHERE held_until > $1 LIMIT 1"
+        return await self._db.fetchval(query, to_millis(now)) is not None
+
     async def holds(self) -> list[Hold]:
         """Every hold, the one that ends first before the others."""
         rows = await self._db.fetch("SELECT * FROM direct_hold ORDER BY until, room, by_user")

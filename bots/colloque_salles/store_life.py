@@ -134,6 +134,11 @@ class RoomLife:
             )
             await self.postponed(hold.room)
 
+    async def any_held(self, now: datetime) -> bool:
+        """Whether some room is held."""
+        query = "SELECT 1 FROM patient_room WHERE held_until > $1 LIMIT 1"
+        return await self._db.fetchval(query, to_millis(now)) is not None
+
     async def held(self, room: RoomId) -> Hold | None:
         """The hold on a room."""
         row = await self._db.fetchrow("SELECT * FROM hold WHERE room = $1", room)

@@ -12,10 +12,12 @@ from colloque_salles.store_copies import register_copies
 from colloque_salles.store_direct import register_direct
 from colloque_salles.store_direct_rounds import register_direct_rounds
 from colloque_salles.store_evicted import register_evicted
+from colloque_salles.store_identity import register_identities
 from colloque_salles.store_invites import register_invites
 from colloque_salles.store_joining import register_joining
 from colloque_salles.store_life import register_life
 from colloque_salles.store_offers import register_offers
+from colloque_salles.store_taps import register_taps
 
 
 def salles_upgrades() -> UpgradeTable:
@@ -31,6 +33,8 @@ def salles_upgrades() -> UpgradeTable:
     register_invites(table)
     register_anchors(table)
     register_echoes(table)
+    register_taps(table)
+    register_identities(table)
     register_direct(table)
     register_direct_rounds(table)
     return table

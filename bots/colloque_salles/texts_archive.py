@@ -23,6 +23,8 @@ WRITER = "Auteur"
 NOTED = "Noté"
 UNREADABLE_COUNT = "Messages illisibles"
 NOTHING = "Rien n'a été écrit dans ce salon."
+IDENTITY = "!patient identite […]"
+"""In place of what was typed to us: a conversation that is kept holds no identity that was not confirmed."""
 _UNREADABLE = "[message chiffré que l'automate n'a pas pu lire]"
 _WITHDRAWN = "[message retiré par son auteur]"
 _OTHER = "[position, sondage ou autocollant]"
@@ -32,6 +34,11 @@ _UNPROVEN = "[appareil non confirmé par son propriétaire]"
 def title(words: str) -> str:
     """The document's title."""
     return f"Échanges du salon « {words} »"
+
+
+def part_title(words: str, rank: int, count: int) -> str:
+    """The title of one part, as a document of its own."""
+    return f"{title(words)} (partie {rank} / {count})" if count > 1 else title(words)
 
 
 def footer(words: str, rank: tuple[int, int]) -> str:

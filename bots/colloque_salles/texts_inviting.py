@@ -12,8 +12,12 @@ WHOM = "Qui inviter dans ce salon ? Par exemple : !patient inviter Dupont"
 CLOSED = "Ce salon est fermé : on n'y invite plus personne."
 NOBODY = "Personne de vérifié sous ce nom ici. Demandez-lui de taper !inscription, ou donnez son numéro RPPS."
 ELSEWHERE = (
-    "Ce confrère est sur le serveur d'un autre établissement, et ce salon ne sort pas du vôtre. Ouvrez avec lui un "
-    "autre salon sur ce patient : !patient ouvrir, suivi de son nom."
+    "Ce confrère est sur le serveur d'un autre établissement, et ce salon ne sort pas du vôtre. Seul son référent, ou "
+    "qui le remplace, peut le faire continuer avec lui, dans un autre salon."
+)
+NO_REFERENT = (
+    "Ce confrère est sur le serveur d'un autre établissement : il faut un autre salon, donc un référent, et celui de "
+    "ce salon n'est plus vérifié. Tapez d'abord !patient referent."
 )
 
 
@@ -36,13 +40,19 @@ def which(names: Sequence[str]) -> str:
     return "\n".join(["Qui inviter ? Touchez le numéro.", *lines])
 
 
-def ask(name: str) -> str:
-    """Outside the team that the patient knows of."""
+def ask(name: str, *, elsewhere: bool) -> str:
+    """Outside the team that the patient knows of. `elsewhere`: this room can't be entered from their server."""
     signs = " · ".join(f"{sign} {_SHORT[what]}" for what, sign in SIGNS.items())
+    if elsewhere:
+        where = (
+            f"Inviter {name}, d'un autre établissement ? Ce salon ne sort pas du vôtre : l'équipe continue avec cette "
+            "personne dans un nouveau salon. Celui-ci se ferme, et ses échanges vont à son référent."
+        )
+    else:
+        where = f"Inviter {name} dans ce salon, au-delà de l'équipe ?"
     return (
-        f"Inviter {name} dans ce salon, au-delà de l'équipe ? Cette personne lira ce qui s'écrit à partir de "
-        f"maintenant, pas ce qui précède.\nLe patient : {signs}. "
-        "Touchez ce qui est vrai : l'invitation part, et c'est noté."
+        f"{where} Cette personne lira ce qui s'écrit à partir de maintenant, pas ce qui précède.\n"
+        f"Le patient : {signs}. Touchez ce qui est vrai : l'invitation part, et c'est noté."
     )
 
 
@@ -52,3 +62,16 @@ _SHORT = {"informed": "informé", "consent": "consentement recueilli", "emergenc
 def invited(name: str, what: str, by: str, at: datetime) -> str:
     """In the room, and in its archive."""
     return f"{name} est invité dans ce salon : {told(what, by, at)}."
+
+
+def goes_on_there(words: str, name: str, where: str) -> str:
+    """The last thing that is said in a room before it closes: where its team goes on."""
+    return (
+        f"➡️ L'équipe continue dans le salon « {words} », avec {name} : {where}\n"
+        "Acceptez-y l'invitation. Ici on n'écrit plus ; les échanges vont au référent, pour le dossier du patient."
+    )
+
+
+def goes_on_here(words: str, invited_: str) -> str:
+    """The same in the new one."""
+    return f"Ce salon prend la suite de « {words} », qui se ferme : ce qui s'y est écrit n'est pas ici. {invited_}"

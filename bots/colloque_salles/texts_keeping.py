@@ -61,11 +61,20 @@ def chosen(box: MssanteAddress) -> str:
     )
 
 
-def mailed(words: str, box: MssanteAddress, mails: int, left_out: Sequence[str], wait: timedelta) -> str:
-    """The archive is on its way."""
+def mailed(
+    words: str,
+    box: MssanteAddress,
+    mails: int,
+    left_out: Sequence[str],
+    wait: timedelta,
+    *,
+    document: Sequence[str] = (),
+) -> str:
+    """The archive is on its way. `document`: what became of it as a document of health."""
     count = "un message" if mails == 1 else f"{mails} messages"
     lines = [
         f"📁 Les échanges du salon « {words} » partent vers {box.value}, en {count}.",
+        *document,
         f"Touchez {FILED} quand ils sont classés au dossier du patient : le salon est alors effacé.",
     ]
     if left_out:
@@ -75,10 +84,11 @@ def mailed(words: str, box: MssanteAddress, mails: int, left_out: Sequence[str],
     return "\n".join([*lines, f"{NOTHING} : ne rien garder."])
 
 
-def brought(words: str, left_out: Sequence[str]) -> str:
+def brought(words: str, left_out: Sequence[str], document: Sequence[str] = ()) -> str:
     """The archive is in the home room."""
     lines = [
         f"📁 Les échanges du salon « {words} » sont ci-dessus, en PDF.",
+        *document,
         f"Touchez {FILED} quand ils sont classés au dossier du patient : le salon n'est effacé qu'ensuite.",
         *(_to_fetch(left_out) if left_out else ()),
     ]
@@ -142,7 +152,7 @@ def subject(words: str, rank: int, count: int) -> str:
 
 
 def mail(words: str, rank: int, count: int, names: Sequence[str], left_out: Sequence[str]) -> str:
-    """The mail's words. File names stand only inside the mail itself."""
+    """The mail's words. File names stand only inside the mail itself; none: it carries a document of health."""
     lines = [
         "Bonjour,",
         "",
@@ -152,7 +162,7 @@ def mail(words: str, rank: int, count: int, names: Sequence[str], left_out: Sequ
     ]
     if count > 1:
         lines += [f"Ce message est le n° {rank} sur {count}.", ""]
-    lines += ["Fichiers joints :", *_listed(names, 100), ""]
+    lines += ["Fichiers joints :", *_listed(names, 100), ""] if names else [*_AS_DOCUMENT, ""]
     if left_out:
         lines += [
             "À enregistrer depuis le salon, faute d'avoir pu être joints :",
@@ -164,6 +174,12 @@ def mail(words: str, rank: int, count: int, names: Sequence[str], left_out: Sequ
         "Ce message est envoyé par un automate ; ne répondez pas.",
     ]
     return "\n".join(lines)
+
+
+_AS_DOCUMENT = (
+    "La conversation est jointe en PDF, et la même dans IHE_XDM.ZIP : un document de santé (CDA) à intégrer au dossier",
+    "par votre logiciel. Il porte l'identité qualifiée que son référent a donnée et confirmée dans le salon.",
+)
 
 
 def late(words: str, name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -12,7 +11,7 @@ from colloque.mail import mss
 from colloque.mail.cda import ClinicalDocument
 from colloque.mail.cda_pdf import pdf_of
 from colloque.mail.documents import documents_in, is_archive, is_cda
-from colloque.mail.hl7 import Identifier
+from colloque.mail.hl7 import Identifier, oid_of
 from colloque.mail.message import Attachment
 from colloque.mail.xdm import FILE_NAME
 from colloque.mail.xdm_classes import CLASS_OF_TYPE
@@ -51,7 +50,11 @@ def enclosed(files: Sequence[Attachment], maker: Maker) -> Enclosed:
     Raises Refused, whose message is what the writer reads, for documents that their reader could not rely on: broken,
     about several patients, or about nobody that can be named.
     """
-    files = _archived(files, maker)
+    return announced(_archived(files, maker))
+
+
+def announced(files: Sequence[Attachment]) -> Enclosed:
+    """The same, of files whose documents are in an archive already, or leave as files. Raises Refused, as above."""
     archives = [item for item in files if is_archive(item)]
     if not archives:
         return Enclosed(tuple(files))
@@ -92,8 +95,8 @@ def _archived(files: Sequence[Attachment], maker: Maker) -> Sequence[Attachment]
     try:
         data = build_xdm(
             classed,
-            submission=Identifier(_oid(maker.message_id)),
-            source=_oid(maker.domain),
+            submission=Identifier(oid_of(maker.message_id)),
+            source=oid_of(maker.domain),
             sender=maker.sender,
             at=maker.at,
         )
@@ -107,11 +110,6 @@ def _class(document: ClinicalDocument | None) -> str:
     if document is None or document.type is None or document.body is None or document.body.mime != "application/pdf":
         return ""
     return CLASS_OF_TYPE.get(document.type.code, "")
-
-
-def _oid(name: str) -> str:
-    """An OID of our own for what bears that name: a UUID's (ITU-T X.667, section 7)."""
-    return f"2.25.{uuid.uuid5(uuid.NAMESPACE_DNS, name).int}"
 
 
 def _printed(documents: Sequence[ClinicalDocument], files: Sequence[Attachment]) -> list[Attachment]:

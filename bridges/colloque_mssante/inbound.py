@@ -115,7 +115,8 @@ class Inbound:
             return
         told = await self._is_for_the_mailbox(mail) or await self._is_report(mail, box.address)
         if told or self._only_reports(box.address):
-            await self._link(stored(key, box, mail, None), place, None)
+            # Nobody answers it from here, and an archive's subject names a patient whose room is to be gone.
+            await self._link(stored(key, box, replace(mail, subject=""), None), place, None)
             return
         who = OPERATOR if mail.reports else correspondent(mail.sender.address, self._directory)
         who = await self._ghosts.settled(who)

@@ -12,17 +12,18 @@ import ctypes
 import logging
 import os
 import resource
-import signal
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import aiohttp
 
 from colloque import logs
 from colloque.clock import SystemClock
-from colloque.config import Config, load
-from colloque.errors import ColloqueError, ConfigError, Problem
+from colloque.config import Config
+from colloque.errors import ConfigError, Problem
+from colloque.process import close_up, run, stop_on_signals
 from colloque.psc.http_provider import Provider
 from colloque.sockets import Server, Verb
 from colloque_mssante.token_keeper import LOOK_S, TokenKeeper
@@ -43,26 +44,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--log-level", default="INFO", choices=["INFO", "WARNING", "ERROR"])
     args = parser.parse_args(argv)
     locked = close_memory()
-    try:
-        config = load(args.config)
-        logs.setup("mssante-keeper", args.log_level)
-        if not locked:
-            logs.event(logger, "keeper.swappable", level=logging.WARNING)
-        asyncio.run(_serve(config))
-    except ConfigError as error:
-        for problem in error.problems:
-            sys.stderr.write(f"{problem}\n")
-        return ConfigError.exit_code
-    except ColloqueError as error:
-        sys.stderr.write(f"{logs.describe(error)}\n")
-        return 1
-    return 0
+    return run(args.config, partial(_serve, args.log_level, locked))
 
 
 def close_memory() -> bool:
     """No core dump, no look from outside (ptrace, /proc), nothing swapped out: False when the last can't be had."""
-    os.umask(0o077)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    close_up()
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl")
@@ -71,14 +58,14 @@ def close_memory() -> bool:
     return unlimited and libc.mlockall(_MCL_CURRENT | _MCL_FUTURE) == 0
 
 
-async def _serve(config: Config) -> None:
+async def _serve(level: str, locked: bool, config: Config) -> int:
+    logs.setup("mssante-keeper", level)
+    if not locked:
+        logs.event(logger, "keeper.swappable", level=logging.WARNING)
     psc = config.mssante.psc
     if psc is None:
         raise ConfigError([Problem("mssante.psc", "is missing: there is nothing to keep")])
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    clock = SystemClock()
+    stop, clock = stop_on_signals(), SystemClock()
     async with aiohttp.ClientSession() as http:
         keeper = TokenKeeper(Provider(http, psc, clock, test=config.test), clock, test=config.test)
         verbs: dict[str, Verb] = {"ask": keeper.ask, "state": keeper.state, "token": keeper.token, "drop": keeper.drop}
@@ -97,6 +84,7 @@ async def _serve(config: Config) -> None:
                 task.cancel()
             await asyncio.gather(working, stopping, return_exceptions=True)
             logs.event(logger, "keeper.stopped")
+    return 0
 
 
 async def _work(keeper: TokenKeeper) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
 from colloque.calls import JsonDict
@@ -17,6 +18,7 @@ from colloque.mail.compose import compose, envid, message_id
 from colloque.mail.message import Attachment, Outgoing, Party
 from colloque.sockets import Verb
 from colloque_mssante import texts
+from colloque_mssante.enclosing import Enclosed, announced
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.sends import Send, queued, withdrawn
 
@@ -59,18 +61,29 @@ class ServiceMail:
         return {name: partial(verb, caller) for name, verb in mine}
 
     async def send(
-        self, caller: str, *, key: str, to: str, subject: str, text: str, files: Sequence[object] = ()
+        self,
+        caller: str,
+        *,
+        key: str,
+        to: str,
+        subject: str,
+        text: str,
+        files: Sequence[object] = (),
+        documents: bool = False,
     ) -> JsonDict:
         """Queue a mail durably: `{"state": …}`. The same `key` is never queued twice, whatever else is said with it,
         and not at all once it was withdrawn: then it is `refused`.
 
         Only mailboxes that the directory lists, in white-listed domains, are written to. `files`: stored and encrypted
-        in Matrix, `{"name", "mime", "file"}` each.
-        Raises BadInput, Refused (`recipient_unknown`, `recipient_not_listed`, `too_big`, `file_gone`, `infected`),
-        Temporary.
+        in Matrix, `{"name", "mime", "file"}` each. `documents`: the service made an IHE_XDM archive of a patient's
+        documents, which names the mail and marks it (see `enclosing.announced`); files of people are not looked into.
+        Raises BadInput, Refused (`recipient_unknown`, `recipient_not_listed`, `too_big`, `file_gone`, `infected`, what
+        `announced` refuses), Temporary.
         """
         if not all(isinstance(value, str) for value in (key, to, subject, text)) or not _KEY.match(key):
             raise BadInput("a send needs key, to, subject and text")
+        if not isinstance(documents, bool):
+            raise BadInput("documents are said by true or false")
         queued_before = await self._outbox.get(_seed(caller, key))
         if queued_before is not None:
             return {"state": queued_before.state}
@@ -85,6 +98,9 @@ class ServiceMail:
         attached = [await self._file(file) for file in files]
         if attached:
             await self._scan(attached)
+        enclosed = await asyncio.to_thread(announced, attached) if documents else Enclosed(tuple(attached))
+        if documents and not enclosed.subject:
+            raise Refused("archive_bad")
         send = service_send(
             config=self._config,
             secret=self._secret,
@@ -92,9 +108,10 @@ class ServiceMail:
             caller=caller,
             key=key,
             to=address,
-            subject=subject,
+            subject=enclosed.subject or subject,
             words=text,
-            files=attached,
+            files=enclosed.files,
+            extra=enclosed.extra,
         )
         if send.raw is not None and len(send.raw) > self._config.size_limit:
             raise Refused("too_big")
@@ -166,6 +183,7 @@ def service_send(
     subject: str,
     words: str,
     files: Sequence[Attachment] = (),
+    extra: Mapping[str, str] | None = None,
 ) -> Send:
     """A service's own mail, from the service's mailbox. `caller` and `key` decide its Message-ID and ENVID."""
     seed, now = _seed(caller, key), clock.now()
@@ -178,7 +196,7 @@ def service_send(
         date=now,
         nil=config.nil,
         attachments=tuple(files),
-        extra={"Auto-Submitted": "auto-generated"},
+        extra={"Auto-Submitted": "auto-generated", **(extra or {})},
     )
     return queued(
         outgoing,

@@ -26,12 +26,19 @@ class BridgeMailer:
         subject: str,
         text: str,
         files: Sequence[Mapping[str, Any]] = (),
+        documents: bool = False,
     ) -> None:
         """Queue a mail; idempotent by `key`. `files`: `{"name", "mime", "file"}` each, stored and encrypted in Matrix.
 
-        Raises also Refused: `recipient_unknown`, `recipient_not_listed`, `too_big`, `file_gone`, `infected`.
+        `documents`: they hold an IHE_XDM archive of ours. The mail is named and marked as the référentiel asks, with
+        the documents as PDF beside it, and `subject` is not used.
+
+        Raises also Refused: `recipient_unknown`, `recipient_not_listed`, `too_big`, `file_gone`, `infected`,
+        `archive_bad`.
         """
-        more = {"files": [dict(file) for file in files]} if files else {}
+        more: dict[str, Any] = {"files": [dict(file) for file in files]} if files else {}
+        if documents:
+            more["documents"] = True
         await self._client.call("send", key=key, to=to.value, subject=subject, text=text, **more)
 
     async def states(self, keys: Sequence[str]) -> Mapping[str, str]:

@@ -11,12 +11,9 @@ import asyncio
 import contextlib
 import inspect
 import logging
-import os
 import re
-import resource
 import signal
-import sys
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -28,9 +25,10 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from colloque import logs
 from colloque.clock import monotonic
-from colloque.config import Config, ServiceConfig, load
-from colloque.errors import ColloqueError, ConfigError, Temporary
+from colloque.config import Config, ServiceConfig
+from colloque.errors import Temporary
 from colloque.limits import raise_file_limit
+from colloque.process import close_up, run
 
 Check = Callable[[], str | Awaitable[str]]
 """Says what is wrong as a stable code (`home.unavailable`), or "" when all is well."""
@@ -86,6 +84,10 @@ class Service:
         When it raises Temporary (Synapse is not up yet), the stack is unwound and it is called again later.
         """
         raise NotImplementedError
+
+    def pages(self) -> Mapping[str, Callable[[], Awaitable[int]]]:
+        """More paths beside `/health`, each with what gives the HTTP status of its answer. Subclasses may have some."""
+        return {}
 
     def check(self, name: str, check: Check) -> None:
         """Add a named health check; `/health` is 200 only when every check passes."""
@@ -247,6 +249,7 @@ class Service:
     async def _serve_http(self, stack: AsyncExitStack) -> None:
         app = web.Application()
         app.add_routes([web.get("/health", self._get_health), web.get("/metrics", self._get_metrics)])
+        app.add_routes([web.get(path, partial(_status, page)) for path, page in self.pages().items()])
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
@@ -263,6 +266,10 @@ class Service:
         return web.Response(body=generate_latest(self.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
+async def _status(page: Callable[[], Awaitable[int]], _request: web.Request) -> web.Response:
+    return web.Response(status=await page())
+
+
 def main(
     argv: Sequence[str] | None, build: Callable[[Config], Service], parents: Sequence[argparse.ArgumentParser] = ()
 ) -> int:
@@ -275,23 +282,12 @@ def main(
     parser.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
     parser.add_argument("--port", type=int, metavar="N", help="for /health and /metrics; else the configuration's")
     args = parser.parse_args(argv)
-    os.umask(0o077)
-    # A core dump would hold keys and texts.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    close_up()
     raise_file_limit()
-    try:
-        config = load(args.config)
-        return asyncio.run(_run(build, config, args.log_level, args.port))
-    except ConfigError as error:
-        for problem in error.problems:
-            sys.stderr.write(f"{problem}\n")
-        return ConfigError.exit_code
-    except ColloqueError as error:
-        sys.stderr.write(f"{logs.describe(error)}\n")
-        return 1
+    return run(args.config, partial(_run, build, args.log_level, args.port))
 
 
-async def _run(build: Callable[[Config], Service], config: Config, level: str, port: int | None) -> int:
+async def _run(build: Callable[[Config], Service], level: str, port: int | None, config: Config) -> int:
     service = build(config)
     service.port = port or service.port
     logs.setup(service.name, level)

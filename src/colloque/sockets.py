@@ -110,6 +110,10 @@ class Server:
             await self._serve(uid, reader, writer)
         except (OSError, TimeoutError, asyncio.IncompleteReadError):
             logger.debug("socket.cut uid=%d", uid)
+        except asyncio.CancelledError:
+            if self._server is not None:
+                raise
+            # `stop` did it. Python 3.11 would report it as an error of ours.
         finally:
             self._open[uid] -= 1
             self._tasks.discard(task)

@@ -28,7 +28,8 @@ from colloque_salles.store import Kept
 from colloque_salles.tables import salles_upgrades
 from tests.bench.result import Goal, Result, result
 from tests.servers.postgres import PostgresServer, programs
-from tests.servers.salles_ward import ANNE, BOB, DAY, RULE, Erasing, Server, Ward
+from tests.servers.salles_server import ANNE, BOB, Erasing, Server
+from tests.servers.salles_ward import DAY, RULE, Ward
 
 ROOMS = 10_000
 WAITING = 2_000

@@ -12,7 +12,8 @@ from colloque.identity import RoomId, UserId
 from colloque.rooms.keeping import Proof
 from tests.servers.annuaire import doctor
 from tests.servers.salles_archive import BOX, HOME, OTHER_HOME, Archived
-from tests.servers.salles_ward import ANNE, BOB, ROOM
+from tests.servers.salles_server import ANNE, BOB
+from tests.servers.salles_ward import ROOM
 
 SECOND = "anne@chu.mssante.test"
 FILED = "✅"

@@ -15,7 +15,8 @@ from colloque_salles.jobs import Jobs
 from tests.pdfa import faults, text_of
 from tests.servers.salles_archive import BOX, HOME, LIMIT, Archived
 from tests.servers.salles_library import said, shared
-from tests.servers.salles_ward import BOB, DAY, ROOM, RULE
+from tests.servers.salles_server import BOB
+from tests.servers.salles_ward import DAY, ROOM, RULE
 
 FILED, NOTHING = "✅", "🚫"
 

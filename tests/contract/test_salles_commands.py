@@ -14,7 +14,8 @@ from colloque.rooms.patient_room import RoomState
 from colloque_salles import texts, texts_life
 from colloque_salles.tables import salles_upgrades
 from tests.servers.databases import Opener
-from tests.servers.salles_ward import ANNE, BOB, CLEO, ROOM, Ward
+from tests.servers.salles_server import ANNE, BOB, CLEO
+from tests.servers.salles_ward import ROOM, Ward
 
 HOME = RoomId("!home-anne")
 

@@ -23,7 +23,8 @@ from colloque_salles.tables import salles_upgrades
 from tests.pdfa import text_of
 from tests.servers.databases import Opener
 from tests.servers.salles_library import Library, said, shared
-from tests.servers.salles_ward import ANNE, BOB, CLEO, ROOM, Ward
+from tests.servers.salles_server import ANNE, BOB, CLEO
+from tests.servers.salles_ward import ROOM, Ward
 
 HOME = RoomId("!home-anne")
 

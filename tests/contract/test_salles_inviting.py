@@ -13,7 +13,8 @@ from colloque_salles import texts, texts_inviting
 from colloque_salles.jobs import Jobs
 from colloque_salles.tables import salles_upgrades
 from tests.servers.databases import Opener
-from tests.servers.salles_ward import ANNE, BOB, CLEO, ROOM, Ward
+from tests.servers.salles_server import ANNE, BOB, CLEO
+from tests.servers.salles_ward import ROOM, Ward
 
 
 @pytest.fixture
@@ -126,13 +127,6 @@ async def test_a_crash_before_a_refusal_is_told_leaves_nothing_noted(
         await ward.taps(ANNE, event, "🤝")
     assert "n'accepte pas" in await ward.taps(ANNE, event, "🤝")
     assert await ward.invites.invited(ROOM) == []
-
-
-async def test_one_of_another_server_needs_another_room(ward: Ward) -> None:
-    """Where the room does not leave its server."""
-    ward.server.states[ROOM, "m.room.create"] = {"m.federate": False}
-    ward.server.user = type(ANNE)("@salles:elsewhere.test")
-    assert await ward.typed(ANNE, "!patient inviter Cleo") == texts_inviting.ELSEWHERE
 
 
 async def test_nothing_of_it_outlives_the_room(ward: Ward) -> None:

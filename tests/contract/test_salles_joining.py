@@ -21,7 +21,8 @@ from colloque_salles.store_joining import MissingPeople
 from colloque_salles.tables import salles_upgrades
 from tests.servers.annuaire import Shelf, doctor
 from tests.servers.databases import Opener
-from tests.servers.salles_ward import ANNE, BOB, CLEO, ROOM, Ward
+from tests.servers.salles_server import ANNE, BOB, CLEO
+from tests.servers.salles_ward import ROOM, Ward
 
 HOME = RoomId("!home-anne")
 BOX = "bob@medecin.mssante.test"

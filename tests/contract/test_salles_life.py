@@ -19,7 +19,8 @@ from colloque_salles.hearing import Ledger
 from colloque_salles.jobs import Jobs
 from colloque_salles.tables import salles_upgrades
 from tests.servers.databases import Opener
-from tests.servers.salles_ward import ANNE, BOB, DAY, ROOM, RULE, Ward
+from tests.servers.salles_server import ANNE, BOB
+from tests.servers.salles_ward import DAY, ROOM, RULE, Ward
 
 
 @pytest.fixture

@@ -8,15 +8,18 @@ from pathlib import Path
 import pytest
 
 from colloque.clock import FrozenClock
-from colloque.errors import HomeRefused
+from colloque.errors import HomeRefused, HomeUnavailable
 from colloque.identity import EventId, RoomId, UserId
+from colloque.matrix.home import MemberChange
 from colloque.rooms.lifecycle import end_of
 from colloque.rooms.mark import RoomKind, home_key
 from colloque.rooms.patient_room import RoomState
+from colloque_salles.hearing import Ledger
 from colloque_salles.jobs import Jobs
 from colloque_salles.tables import salles_upgrades
 from tests.servers.databases import Opener
-from tests.servers.salles_ward import ANNE, BOB, CLEO, DAY, ROOM, RULE, Ward
+from tests.servers.salles_server import ANNE, BOB, CLEO
+from tests.servers.salles_ward import DAY, ROOM, RULE, Ward
 
 HOME, OTHER_HOME = RoomId("!home-anne"), RoomId("!home-bob")
 
@@ -175,6 +178,34 @@ async def test_what_a_crash_cut_short_is_done_when_heard_again(ward: Ward) -> No
     assert len(ward.server.made) == 1
     assert sum("appelez le 15" in said for said in ward.server.said) == 1
     assert await ward.patients.picture(kept.room.room)
+
+
+async def test_whom_the_server_joined_before_a_crash_is_a_member_all_the_same(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their join was heard of a room that nobody followed yet. Without them the archive went to somebody else."""
+
+    async def dies(*_: object) -> None:
+        raise HomeUnavailable("away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ward.patients, "add", dies)
+        with pytest.raises(HomeUnavailable):
+            await ward.typed(ANNE, "!patient ouvrir Bob", "$o", HOME)
+    ((room, _),) = ward.server.made.values()
+    ledger = Ledger(ward.patients, ward.life, ward.server.user, ward.clock)
+    await ledger.hear(MemberChange(room, ANNE, ANNE, "join"))
+    await ward.typed(ANNE, "!patient ouvrir Bob", "$o", HOME)
+    await ledger.hear(MemberChange(room, BOB, BOB, "join"))
+    assert (await ward.kept(room)).room.members == (ANNE, BOB)
+
+
+async def test_who_is_there_at_the_closing_is_the_servers_word(ward: Ward) -> None:
+    await ward.add()
+    await ward.patients.members(ROOM, (BOB,))
+    ward.server.inside[BOB] = "join"
+    await ward.typed(ANNE, "!patient terminer")
+    assert (await ward.kept()).room.members == (ANNE, BOB)
 
 
 async def test_consent_is_noted_once_by_whom_and_when(ward: Ward) -> None:

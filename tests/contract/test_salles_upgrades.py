@@ -13,7 +13,8 @@ from colloque_salles.jobs import Jobs
 from colloque_salles.store import register_upgrades
 from colloque_salles.tables import salles_upgrades
 from tests.servers.databases import Opener
-from tests.servers.salles_ward import ANNE, DAY, ROOM, RULE, Ward
+from tests.servers.salles_server import ANNE
+from tests.servers.salles_ward import DAY, ROOM, RULE, Ward
 
 
 async def test_a_room_of_the_first_release_goes_on(opened: Opener, tmp_path: Path, clock: FrozenClock) -> None:

@@ -17,7 +17,9 @@ from urllib.parse import quote
 
 import pytest
 from ruamel.yaml import YAML
+from yarl import URL
 
+from colloque.book import read_secret
 from colloque.cli.main import main
 from colloque.clock import SystemClock, monotonic
 from colloque.config import load
@@ -27,10 +29,12 @@ from colloque_salles.receipts import PUBLIC_NAME
 from tests.clients.jsclient import JsClient
 from tests.servers.annuaire_house import House, Member, a_house  # noqa: F401 - a fixture
 from tests.servers.leftovers_place import with_helper
+from tests.servers.nginx import PROGRAM, proxy
 from tests.servers.process import Process
 from tests.waiting import until
 
 KEEP_S, ROUND_S = 20, 2
+HAS_NGINX = PROGRAM.exists()
 KEPT = f"au bout de {KEEP_S} secondes"
 LINK = re.compile(r"https://matrix\.to/#/(\S+)")
 REASON = f"motif{secrets.token_hex(4)}"
@@ -145,6 +149,9 @@ async def test_a_conversation_from_its_opening_to_its_receipt(place: Place, caps
     assert "messages_gone" in receipt["proven"]
     assert place.scan(*old) <= set(EXPECTED_PURGED)
 
+    if HAS_NGINX:
+        await the_proxy_refuses(place, room, tmp_path)
+
     # While it is held nothing goes, however old.
     passed = SystemClock().now().timestamp() + KEEP_S + 4 * ROUND_S
 
@@ -208,6 +215,24 @@ async def test_a_room_that_people_made_ends_too(place: Place) -> None:
     await until(gone, "the group's receipt", within=120)
     assert place.scan(room, event) <= set(EXPECTED)
     assert room not in await place.one.client.joined_rooms()
+
+
+async def the_proxy_refuses(place: Place, room: RoomId, folder: Path) -> None:
+    """What an administrator asks for through the proxy that we ship, while a conversation is held."""
+    config, synapse = place.house.config, URL(place.house.server.url).port
+    assert synapse is not None
+    token = {"Authorization": f"Bearer {read_secret(config.salles.admin_token).decode()}"}
+    admin = "/_synapse/admin"
+    async with proxy(folder, synapse=synapse, salles=config.salles.http.port) as url:
+        for method, where, status in (
+            ("DELETE", f"{admin}/v2/rooms/{quote(room)}", 403),
+            ("DELETE", f"{admin}/v1/rooms/{quote(room, safe='')}", 403),
+            ("POST", f"{admin}/v1/purge_history/{quote(room)}", 403),
+            ("GET", f"{admin}/v1/rooms/{quote(room)}", 200),
+        ):
+            there = URL(url + where, encoded=True)
+            async with place.house.session.request(method, there, headers=token, json={}) as answer:
+                assert answer.status == status, where
 
 
 async def _some(found: list[Any]) -> bool:

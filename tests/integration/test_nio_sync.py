@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
+from colloque.errors import HomeRefused
 from colloque.identity import EventId, RoomId, UserId
 from colloque.matrix.api import CLIENT, JsonDict, path
 from colloque.matrix.home import Unreadable, text
@@ -164,3 +166,41 @@ async def test_the_homeserver_may_go_away_and_come_back(server: Server) -> None:
             return not home.problem
 
         await until(well, "the end of the outage")
+
+
+async def test_what_is_new_is_asked_again_when_the_server_misses_a_row(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Synapse answers so when a room is deleted meanwhile. That the account is refused is another matter."""
+    bot = server.bot()
+    alice = person(server, bot.user)
+    home, phone = await bot.open(), await alice.login()
+    call, answers = home.api.call, [HomeRefused(404, "M_UNKNOWN")]
+
+    async def odd(method: str, where: str, *args: Any, **kwargs: Any) -> JsonDict:
+        if where.endswith("/sync") and answers:
+            raise answers.pop()
+        return await call(method, where, *args, **kwargs)
+
+    async with listening(home, bot.place) as heard:
+        room = await home.create_room(spec("row", alice.user))
+        await phone.join(room)
+        await heard.member(alice.user, "join")
+        monkeypatch.setattr(home.api, "call", odd)
+        await phone.send(room, text("avant"), txn="a")
+        await heard.body("avant")
+
+        async def answered() -> bool:
+            return not answers
+
+        await until(answered, "the odd answer")
+        await phone.send(room, text("ensuite"), txn="b")
+        await heard.body("ensuite")
+    again = await bot.open()
+    monkeypatch.setattr(again.api, "call", odd)
+    answers.append(HomeRefused(401, "M_UNKNOWN_TOKEN"))
+    with pytest.raises(HomeRefused):
+        async with asyncio.timeout(30):
+            await again.run(heard, asyncio.Event(), position=bot.place)
+    again.close()
+    phone.close()

@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+from yarl import URL
 
+from colloque.book import read_secret
 from colloque.cli.main import main
 from colloque.errors import HomeRefused
 from colloque.identity import MxcUri
@@ -17,6 +21,7 @@ from colloque.rooms.mark import ADMIN_KEY, HOLD, RoomKind, RoomMark
 from colloque_salles import texts, texts_archive
 from colloque_salles.receipts import PUBLIC_NAME
 from tests.pdfa import faults, text_of
+from tests.servers.nginx import proxy
 from tests.servers.patient_ward import Ward, a_ward, link_in
 from tests.waiting import until
 
@@ -114,6 +119,60 @@ async def test_a_colleague_comes_in_later_once_what_the_patient_knows_is_noted(w
     said = await ward.says(ward.author, "est invité dans ce salon", room=room, since=since)
     assert "consentement recueilli" in said.body
     assert (await ward.author.members(room))[third.account] == "invite"
+
+
+@pytest.mark.nginx
+async def test_the_shipped_proxy_erases_nothing_while_a_room_is_held(ward: Ward, tmp_path: Path) -> None:
+    """What Synapse does without asking our module: purging history, deleting files. All else goes through."""
+    config = ward.house.config
+    token = {"Authorization": f"Bearer {read_secret(config.salles.admin_token).decode()}"}
+    synapse = URL(ward.house.server.url).port
+    room = await ward.opened(f"!patient ouvrir 1 jour {ward.house.cast.colleague.professional.family_name}")
+    event = await ward.author.say(room, "à garder")
+    assert synapse is not None
+    admin = "/_synapse/admin"
+    erasing = (
+        ("POST", f"{admin}/v1/purge_history/{quote(room)}"),
+        ("POST", f"{admin}/v1/purge_history/{quote(room)}/{quote(event)}"),
+        ("POST", f"{admin}/v1/%70urge_history/{quote(room, safe='')}"),
+        ("POST", f"//{admin}/./v1/purge_history/{quote(room)}"),
+        ("POST", f"{admin}/v1/purge_media_cache?before_ts=1"),
+        ("DELETE", f"{admin}/v1/media/{config.homeserver.server_name}/nothing"),
+        ("POST", f"{admin}/v1/media/delete?before_ts=1&size_gt=99999999"),
+        ("DELETE", f"{admin}/v1/users/{quote(ward.bot)}/media?limit=1&from=9999"),
+        ("POST", f"{admin}/v1/room/{quote(room)}/media/quarantine"),
+    )
+    free = (
+        ("GET", f"{admin}/v2/users/{quote(ward.bot)}"),
+        ("GET", f"{admin}/v1/users/{quote(ward.bot)}/media"),
+        ("GET", "/_matrix/client/versions"),
+    )
+
+    async with proxy(tmp_path, synapse=synapse, salles=config.salles.http.port) as url:
+
+        async def asked(method: str, where: str) -> int:
+            there = URL(url + where, encoded=True)
+            async with ward.house.session.request(method, there, headers=token, json={}) as answer:
+                return answer.status
+
+        await ward.colleague.say(room, "!patient suspendre-effacement expertise")
+        await ward.says(ward.author, "a suspendu l'effacement", room=room)
+        assert [await asked(*each) for each in erasing] == [403] * len(erasing)
+        assert [await asked(*each) for each in free] == [200] * len(free)
+        assert await asked("DELETE", f"{admin}/v2/rooms/{quote(room)}") == 403, "by Synapse, which asks our module"
+        ward.salles.kill()
+        assert [await asked(*each) for each in erasing] == [500] * len(erasing), "nobody knows"
+        assert await asked(*free[0]) == 200
+        ward.salles.start()
+        await ward.house.well()
+        await ward.author.ask(room, "!patient reprendre-effacement", "the hold's end")
+        await ward.says(ward.author, "a pris fin", room=room)
+
+        async def allowed() -> bool:
+            return await asked("DELETE", erasing[5][1]) == 404
+
+        await until(allowed, "Synapse itself answers")
+        assert await asked("GET", "/_synapse/metrics") == 404
 
 
 async def test_the_admin_room_is_shown_the_head_of_the_receipts(ward: Ward, capsys: pytest.CaptureFixture[str]) -> None:

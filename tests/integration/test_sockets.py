@@ -245,6 +245,8 @@ async def test_the_file_s_rights_follow_the_callers(tmp: Path, uid: int, mode: i
 async def test_stopping_ends_calls_under_way(tmp: Path) -> None:
     server = Server(tmp / "s.sock", {"salles": ME}, {"salles": {"hang": hang}})
     await server.start()
+    loop, reported = asyncio.get_running_loop(), list[dict[str, Any]]()
+    loop.set_exception_handler(lambda _, context: reported.append(context))
     call = asyncio.create_task(Client(tmp / "s.sock", "salles").call("hang"))
 
     async def under_way() -> bool:
@@ -254,3 +256,6 @@ async def test_stopping_ends_calls_under_way(tmp: Path) -> None:
     await server.stop()
     with pytest.raises(ServiceUnavailable):
         await asyncio.wait_for(call, 5)
+    await asyncio.sleep(0)
+    loop.set_exception_handler(None)
+    assert reported == []

@@ -21,12 +21,15 @@ from colloque_salles.archiving import Archiving
 from colloque_salles.conversation import Reader
 from colloque_salles.filing import Filing
 from colloque_salles.handing import Handing
+from colloque_salles.making import Making
 from colloque_salles.store_copies import Copies
+from colloque_salles.store_taps import EarlyTaps
 from colloque_salles.tables import salles_upgrades
-from tests.servers.annuaire import Shelf, doctor
+from tests.servers.annuaire import doctor
 from tests.servers.databases import Opener
 from tests.servers.salles_library import Library, said
-from tests.servers.salles_ward import ANNE, BOB, DAY, ROOM, RULE, Ward
+from tests.servers.salles_server import ANNE, BOB
+from tests.servers.salles_ward import DAY, ROOM, RULE, Ward
 
 HOME, OTHER_HOME = RoomId("!home-anne"), RoomId("!home-bob")
 BOX = "anne@medecin.mssante.test"
@@ -44,12 +47,20 @@ class Bridge:
     withdrawn: set[str] = field(default_factory=set)
 
     async def send(
-        self, *, key: str, to: MssanteAddress, subject: str, text: str, files: Sequence[Mapping[str, Any]] = ()
+        self,
+        *,
+        key: str,
+        to: MssanteAddress,
+        subject: str,
+        text: str,
+        files: Sequence[Mapping[str, Any]] = (),
+        documents: bool = False,
     ) -> None:
         if self.errors:
             raise self.errors.pop(0)
         json.dumps(files)
-        self.sent.setdefault(key, {"to": to.value, "subject": subject, "text": text, "files": list(files)})
+        said = {"to": to.value, "subject": subject, "text": text, "files": list(files), "documents": documents}
+        self.sent.setdefault(key, said)
 
     async def states(self, keys: Sequence[str]) -> Mapping[str, str]:
         if self.errors:
@@ -66,8 +77,8 @@ class Archived(Ward):
     def __init__(self, tmp: Path, db: Any, clock: FrozenClock) -> None:
         super().__init__(tmp, db, clock)
         self.library = self.server = Library(clock)
-        self.bridge, self.copies = Bridge(), Copies(db)
-        self.directory = Shelf(doctor(1, "ANNE", "Anne", mail=[BOX]), doctor(2, "BOB", "Bob", mail=[]))
+        self.bridge, self.copies, self.early = Bridge(), Copies(db), EarlyTaps(db)
+        self.directory.people = [doctor(1, "ANNE", "Anne", mail=[BOX]), doctor(2, "BOB", "Bob", mail=[])]
         self.there = True
         self.book = self.offering._book
         keys, keeping = RoomKeys(db), KeepingRule(wait=7 * DAY, late=14 * DAY)
@@ -80,12 +91,26 @@ class Archived(Ward):
             clock=clock,
             wait=keeping.wait,
         )
-        self.archiving = Archiving(
+        self.making = Making(
             home=self.library,
             reader=Reader(home=self.library, offers=self.offers, invites=self.invites, book=self.book, clock=clock),
-            patients=self.patients,
             archives=self.archives,
             copies=self.copies,
+            identities=self.identities,
+            book=self.book,
+            directory=self.directory,
+            keys=keys,
+            clock=clock,
+            rule=RULE,
+            limit=LIMIT,
+            domain="services.mssante.test",
+            exists=self.exists,
+        )
+        self.archiving = Archiving(
+            home=self.library,
+            making=self.making,
+            patients=self.patients,
+            archives=self.archives,
             handing=handing,
             book=self.book,
             directory=self.directory,
@@ -95,14 +120,13 @@ class Archived(Ward):
             clock=clock,
             rule=RULE,
             keeping=keeping,
-            limit=LIMIT,
-            exists=self.exists,
             standing_in=self.standing_in,
         )
         self.filing = Filing(
             home=self.library,
             patients=self.patients,
             archives=self.archives,
+            early=self.early,
             handing=handing,
             book=self.book,
             clock=clock,

@@ -11,7 +11,7 @@ from colloque.clock import FrozenClock
 from colloque.errors import BadInput, HomeUnavailable
 from colloque.identity import EventId, MxcUri, RoomId, UserId
 from colloque.matrix.home import Past, text
-from tests.servers.salles_ward import BOB, Server
+from tests.servers.salles_server import BOB, Server
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 _EVENTS = itertools.count(1)

@@ -14,21 +14,22 @@ from colloque.book import AttestationBook
 from colloque.bot import Handler
 from colloque.clock import FrozenClock, to_millis
 from colloque.commands import Call, parse
-from colloque.identity import EventId, MxcUri, RoomId, UserId
-from colloque.matrix.home import Incoming, RoomSpec
+from colloque.identity import EventId, RoomId, UserId
+from colloque.matrix.home import Incoming
 from colloque.rooms.lifecycle import LifetimeRule
-from colloque.rooms.mark import RoomKind, RoomMark, home_key
 from colloque.rooms.patient_room import PatientRoom
 from colloque.snapshot import SnapshotWriter
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque.store.rooms import Rooms
+from colloque_salles.acquainting import Acquainting
 from colloque_salles.care_team import CareTeam
 from colloque_salles.commands import Commands
 from colloque_salles.consent import Consent
 from colloque_salles.expire import Sweep
 from colloque_salles.holding import Holding
+from colloque_salles.identifying import Identifying
 from colloque_salles.inviting import Inviting
 from colloque_salles.jobs import Jobs
 from colloque_salles.offering import Offering
@@ -39,76 +40,18 @@ from colloque_salles.store import Kept, PatientRooms
 from colloque_salles.store_archive import Archives
 from colloque_salles.store_copies import Copies
 from colloque_salles.store_direct_rounds import DirectRoundRow
+from colloque_salles.store_identity import Identities
 from colloque_salles.store_invites import Invites
 from colloque_salles.store_life import RoomLife
 from colloque_salles.store_offers import Offers
-from tests.servers.annuaire import rpps
-from tests.servers.dispatch import Recorder
+from colloque_salles.succeeding import Succeeding
+from tests.servers.annuaire import Shelf, doctor, rpps
+from tests.servers.salles_server import ANNE, BOB, CLEO, Erasing, Server
 
 DAY = timedelta(days=1)
 RULE = LifetimeRule(idle=30 * DAY, notice=7 * DAY, linger=timedelta(hours=1), reminder=DAY)
 ROOM = RoomId("!room")
-ANNE, BOB, CLEO = UserId("@anne:h.test"), UserId("@bob:h.test"), UserId("@cleo:h.test")
-HOMES = {RoomId("!home-anne"): ANNE, RoomId("!home-bob"): BOB}
 _KEY = b"k" * 32
-
-
-class Server(Recorder):
-    """Rooms' state and members."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.inside: dict[UserId, str] = {ANNE: "join", BOB: "invite", self.user: "join"}
-        self.states: dict[tuple[RoomId, str], dict[str, Any]] = {}
-        self.made: dict[str, tuple[RoomId, RoomSpec]] = {}
-        self.pictures: list[bytes] = []
-        self.invited: list[UserId] = []
-        self.reserved = 0
-
-    async def members(self, room: RoomId) -> dict[UserId, str]:
-        return dict(self.inside)
-
-    async def state(self, room: RoomId, type_: str, state_key: str = "") -> dict[str, Any] | None:
-        return self.states.get((room, type_))
-
-    async def set_state(self, room: RoomId, type_: str, content: dict[str, Any], state_key: str = "") -> EventId:
-        self.states[room, type_] = content
-        return EventId("$s")
-
-    async def create_room(self, spec: RoomSpec) -> RoomId:
-        return self.made.setdefault(spec.mark.key, (RoomId(f"!made{len(self.made)}"), spec))[0]
-
-    async def mark_of(self, room: RoomId) -> RoomMark | None:
-        return RoomMark(RoomKind.HOME, home_key(HOMES[room]), HOMES[room]) if room in HOMES else None
-
-    async def invite(self, room: RoomId, user: UserId) -> None:
-        self.inside[user] = "invite"
-        self.invited.append(user)
-
-    async def reserve_file(self) -> MxcUri:
-        self.reserved += 1
-        return MxcUri(f"mxc://h.test/{self.reserved}")
-
-    async def upload(self, data: bytes, to: MxcUri) -> MxcUri:
-        self.pictures.append(data)
-        return to
-
-    @property
-    def said(self) -> list[str]:
-        return [content["body"] for _, content in self.sent.values() if "body" in content]
-
-
-class Erasing:
-    """An eraser that notes what it was to erase."""
-
-    def __init__(self) -> None:
-        self.rooms: list[RoomId] = []
-
-    async def start(self, kept: Kept) -> None:
-        self.rooms.append(kept.room.room)
-
-    async def go_on(self) -> None:
-        pass
 
 
 class Ward:
@@ -120,8 +63,8 @@ class Ward:
         self.begin = clock.now()
         self.count = 0
         writer, book = SnapshotWriter(tmp / "snapshot", _KEY), AttestationBook(tmp / "snapshot", _KEY)
-        held = [self._held(1, ANNE), self._held(2, BOB), self._held(3, CLEO, "pharmacien")]
-        writer.publish(snapshot(1, self.begin, held))
+        everybody = [self.held(1, ANNE), self.held(2, BOB), self.held(3, CLEO, "pharmacien")]
+        writer.publish(snapshot(1, self.begin, everybody))
         common: dict[str, Any] = {
             "home": self.server,
             "patients": self.patients,
@@ -131,6 +74,7 @@ class Ward:
         acts: dict[str, Any] = {"keys": RoomKeys(db), "journal": Journal.open(tmp / "journal.jsonl", clock)}
         self.bridge_absences: dict[str, Any] = {"away": []}
         self.bridge_errors: list[Exception] = []
+        self.unknown: dict[str, list[UserId]] = {}
         self.standing_in = StandingIn(self, clock)  # type: ignore[arg-type]  # its socket
         lasts = 90 * DAY
         self.holding = Holding(book=book, rule=RULE, lasts=lasts, standing_in=self.standing_in, **acts, **common)
@@ -160,6 +104,7 @@ class Ward:
             upload=self.server.upload,
             **acts,
         )
+        self.acquainting = Acquainting(self)  # type: ignore[arg-type]  # its socket
         self.offering = Offering(
             home=self.server,
             patients=self.patients,
@@ -168,13 +113,46 @@ class Ward:
             book=book,
             clock=clock,
             rule=RULE,
+            acquainting=self.acquainting,
         )
         self.consent = Consent(
             home=self.server, patients=self.patients, offers=self.offers, sweep=self.sweep, book=book, **acts
         )
         self.invites = Invites(db)
+        succeeding = Succeeding(
+            home=self.server,
+            opening=opening,
+            offers=self.offers,
+            invites=self.invites,
+            life=self.life,
+            holding=self.holding,
+            sweep=self.sweep,
+            standing_in=self.standing_in,
+            book=book,
+            clock=clock,
+            retire=self.server.retire,
+        )
         self.inviting = Inviting(
-            home=self.server, patients=self.patients, invites=self.invites, book=book, clock=clock, **acts
+            home=self.server,
+            patients=self.patients,
+            invites=self.invites,
+            book=book,
+            clock=clock,
+            succeeding=succeeding,
+            acquainting=self.acquainting,
+            **acts,
+        )
+        self.identities = Identities(db)
+        self.directory = Shelf(doctor(1, "ANNE", "Anne"), doctor(2, "BOB", "Bob"))
+        self.identifying = Identifying(
+            home=self.server,
+            patients=self.patients,
+            identities=self.identities,
+            directory=self.directory,
+            standing_in=self.standing_in,
+            book=book,
+            clock=clock,
+            **acts,
         )
         self.commands = Commands(
             patients=self.patients,
@@ -188,12 +166,11 @@ class Ward:
             rule=RULE,
         )
 
-    async def call(self, verb: str) -> dict[str, Any]:
-        """What the bridge answers."""
-        assert verb == "away"
+    async def call(self, verb: str, **_: object) -> dict[str, Any]:
+        """What the bridge, or @annuaire, answers."""
         if self.bridge_errors:
             raise self.bridge_errors.pop()
-        return self.bridge_absences
+        return {"away": self.bridge_absences, "acquaint": {"unknown": self.unknown}}[verb]
 
     async def goes_away(self, who: UserId, by: UserId, days: int) -> None:
         """`!absence`."""
@@ -201,7 +178,7 @@ class Ward:
         self.bridge_absences = {"away": [[who, by, until]]}
         await self.standing_in.refresh()
 
-    def _held(self, number: int, user: UserId, trade: str = "médecin") -> Attestation:
+    def held(self, number: int, user: UserId, trade: str = "médecin") -> Attestation:
         name = f"{user[1:].partition(':')[0].upper()} · {trade}"
         return Attestation(
             user, rpps(number), name, Method.PSC, self.begin, self.begin + 400 * DAY, professions=("10",), category="C"
@@ -209,16 +186,9 @@ class Ward:
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
-        answering = (
-            self.commands,
-            self.holding,
-            self.prolonging,
-            self.care_team,
-            self.offering,
-            self.consent,
-            self.inviting,
-        )
-        return {name: handler for each in answering for name, handler in each.table.items()}
+        answering = (self.commands, self.holding, self.prolonging, self.care_team)
+        asking = (self.offering, self.consent, self.inviting, self.identifying)
+        return {name: handler for each in (*answering, *asking) for name, handler in each.table.items()}
 
     async def add(self, room: RoomId = ROOM, words: str = "Pin Merle") -> None:
         """A room that is opened now."""
@@ -263,13 +233,20 @@ class Ward:
         await self.prolonging.tapped(message, reply)
         await self.consent.tapped(message)
         await self.inviting.tapped(message, reply)
+        await self.identifying.tapped(message, reply)
         return "\n".join(self.server.said[before:])
 
     async def takes_back(self, who: UserId, reaction: str, room: RoomId) -> None:
         """A reaction is withdrawn."""
         self.count += 1
         content = {"redacts": reaction}
-        await self.offering.hear(self._message(who, f"$x{self.count}", content, room, "m.room.redaction"))
+        message = self._message(who, f"$x{self.count}", content, room, "m.room.redaction")
+
+        async def reply(body: str, html: str | None = None) -> EventId:
+            return await self.server.send(room, {"body": body}, txn=message.event)
+
+        await self.offering.hear(message)
+        await self.identifying.tapped(message, reply)
 
     def _message(
         self, who: UserId, event: str, content: dict[str, Any], room: RoomId = ROOM, type_: str = "m.room.message"

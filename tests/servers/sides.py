@@ -33,6 +33,7 @@ from colloque_annuaire.federation_answers import Answers
 from colloque_annuaire.federation_leaving import Leaving
 from colloque_annuaire.federation_meeting import Meetings
 from colloque_annuaire.federation_people import Crossing
+from colloque_annuaire.federation_teams import Teams
 from colloque_annuaire.federation_telling import Telling
 from colloque_annuaire.federation_upkeep import FederationUpkeep
 from colloque_annuaire.store import People
@@ -134,6 +135,16 @@ class Side:
             clock=self.clock,
         )
         self.answers.register(api)
+        self.teams = Teams(
+            us=us.server,
+            keeper=self.keeper,
+            peers=self.peers,
+            crossing=self.crossing,
+            abroad=self.abroad,
+            meetings=self.meetings,
+            clock=self.clock,
+        )
+        self.teams.register(api)
         await api.serve(self.running, Listen(self.port))
 
     async def publish(self) -> None:

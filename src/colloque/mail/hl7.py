@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from enum import StrEnum
@@ -62,6 +63,11 @@ class Identifier:
 def is_oid(text: str) -> bool:
     """True for dotted numbers, e.g. `1.2.250.1.213`."""
     return len(text) <= 128 and _OID.match(text) is not None
+
+
+def oid_of(name: str) -> str:
+    """An OID of our own for what bears that name: a UUID's (ITU-T X.667, section 7)."""
+    return f"2.25.{uuid.uuid5(uuid.NAMESPACE_DNS, name).int}"
 
 
 class Precision(StrEnum):

@@ -79,7 +79,7 @@ class SyncLoop:
         """Empty while syncing works, else a stable code."""
 
     async def run(self, handler: Handler, stop: asyncio.Event, position: Position, *, receipts: bool = False) -> None:
-        """Until `stop` is set. Raises what a handler raises, and HomeRefused when the account itself is refused."""
+        """Until `stop` is set. Raises what a handler raises, and HomeRefused (401, 403) when the account is refused."""
         self._filter = sync_filter(receipts=receipts)
         since = await position.position()
         self._deadlines = {w.event: monotonic() + KEY_WAIT_S for w in self._store.waiting()}
@@ -119,6 +119,11 @@ class SyncLoop:
         try:
             await asyncio.wait({asking, stopping}, return_when=asyncio.FIRST_COMPLETED)
             return await asking if asking.done() else None
+        except HomeRefused as error:
+            if error.status in {401, 403}:
+                raise
+            # A /sync that meets a room while it is being deleted is answered 404: Synapse misses a row.
+            raise HomeUnavailable(f"the homeserver can't tell what is new ({error.status})") from None
         finally:
             for future in (asking, stopping):
                 future.cancel()

@@ -1,7 +1,7 @@
 """A room that its team holds is neither deleted nor redacted: `@salles` says so in a state event of the room.
 
-What Synapse asks nobody about (purging history, deleting single files, its own database) is for the proxy and for
-whoever is root: docs/threats.md.
+What Synapse asks nobody about (purging history, deleting single files) is refused by the proxy while any room is held
+(deploy/nginx); its own database is for whoever is root: docs/threats.md.
 """
 
 from __future__ import annotations

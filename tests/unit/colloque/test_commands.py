@@ -170,7 +170,7 @@ def test_each_person_sees_what_they_may_use() -> None:
     assert names(set(), "home") == ["aide", "inscription", "code", "sessions"]
     assert names({Right.ATTESTED}, "patient") == [
         *("patient salon", "patient terminer", "patient referent", "patient equipe", "patient inviter"),
-        *("patient prolonger", "patient appeler", "patient copie", "patient suspendre effacement"),
+        *("patient prolonger", "patient appeler", "patient identite", "patient copie", "patient suspendre effacement"),
         "patient opposition",
     ]
     assert names({Right.ATTESTED}, "mail") == [

@@ -18,6 +18,7 @@ from colloque.mail.message import Attachment
 from colloque.mail.parse import parse_mail
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.service_mail import ServiceMail
+from tests.clinical import PDF, archive, signed
 from tests.unit.mssante.test_ghosts import OWN, Book
 from tests.unit.mssante.test_store import db
 
@@ -205,3 +206,46 @@ async def test_of_what_left_only_the_text_is_dropped(post: Post, state: str) -> 
     kept = await post.outbox.get("annuaire:code-1")
     assert kept is not None
     assert (kept.raw, kept.state) == (None, state)
+
+
+async def test_an_archive_of_documents_names_and_marks_its_mail(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CONFIG, "size_limit", 50_000)
+    post.shelf.stored["mxc://h.test/xdm"] = archive(signed("34133-9"))
+    zipped = {"name": "IHE_XDM.ZIP", "mime": "application/zip", "file": {"url": "mxc://h.test/xdm"}}
+    await post.send(subject="Salon Pin Merle", files=[zipped], documents=True)
+    [send] = await post.outbox.due(CONFIG.sender)
+    assert send.raw is not None
+    mail = parse_mail(send.raw)
+    assert mail.subject == "XDM/1.0/DDM+CR d'examens biologiques ESSAI-DUPONT Zelie 28/03/1979"
+    assert b"X-MSS-CODECDA: 34133-9\r\n" in send.raw
+    assert b"X-MSS-INS: O\r\n" in send.raw
+    assert b"X-MSS-NIL: NIL1" in send.raw
+    assert mail.automatic
+    printed, sent = mail.attachments
+    assert (printed.mime, printed.data, sent.name) == ("application/pdf", PDF, "IHE_XDM.ZIP")
+    assert printed.name.endswith("_ESSAI-DUPONT_Zelie.pdf")
+
+
+async def test_peoples_own_archives_are_not_looked_into(post: Post) -> None:
+    post.shelf.stored["mxc://h.test/xdm"] = b"PK\x03\x04 broken"
+    zipped = {"name": "IHE_XDM.ZIP", "mime": "application/zip", "file": {"url": "mxc://h.test/xdm"}}
+    await post.send(files=[zipped])
+    [send] = await post.outbox.due(CONFIG.sender)
+    assert send.raw is not None
+    assert parse_mail(send.raw).subject == "Votre code"
+    assert b"X-MSS-INS" not in send.raw
+
+
+@pytest.mark.parametrize("data", [b"PK\x03\x04 broken", b"%PDF-1.4 un"])
+async def test_documents_that_cannot_be_read_do_not_leave(post: Post, data: bytes) -> None:
+    post.shelf.stored["mxc://h.test/xdm"] = data
+    zipped = {"name": "IHE_XDM.ZIP", "mime": "application/zip", "file": {"url": "mxc://h.test/xdm"}}
+    with pytest.raises(Refused) as refused:
+        await post.send(files=[zipped], documents=True)
+    assert refused.value.reason == "archive_bad"
+    assert await post.outbox.due(CONFIG.sender) == []
+
+
+async def test_documents_are_said_by_yes_or_no(post: Post) -> None:
+    with pytest.raises(BadInput):
+        await post.send(documents="yes")

@@ -9,7 +9,7 @@ from colloque.mail.compose import encoded_size
 from colloque.rooms.archive import FileNote, Line, What
 from colloque_salles.packing import Item, files_of, item_of, pack
 from tests.servers.salles_library import NOON, shared
-from tests.servers.salles_ward import BOB
+from tests.servers.salles_server import BOB
 
 LIMIT = 150_000
 
