@@ -113,10 +113,14 @@ class DirectErasing:
         """Old messages go; safe to repeat."""
         talk = RoomId(row.manifest["room"])
         room = await self._directs.get(talk)
-        if await self.is_purged(row):
+        left = await self._left(row)
+        state = await self._history.purged(row.manifest["begun"]) if "begun" in row.manifest else None
+        if not left:
             await self._jobs.at_step(row.room, "files")
-        elif await self._is_under_way(row):
+        elif state in {PurgeState.SCHEDULED, PurgeState.ACTIVE} or (state is None and self._may_be_asked(row)):
             return
+        elif state is PurgeState.COMPLETE:
+            await self._narrow(row, left)
         elif room is not None and is_held(room, self._clock.now()):
             await self.stop(row)
         else:
@@ -131,25 +135,38 @@ class DirectErasing:
             else:
                 await self._jobs.noted(row.room, PURGE, {"begun": begun})
 
-    async def _is_under_way(self, row: ErasureRow) -> bool:
-        if begun := row.manifest.get("begun"):
-            return await self._history.purged(begun) in {PurgeState.SCHEDULED, PurgeState.ACTIVE}
+    def _may_be_asked(self, row: ErasureRow) -> bool:
+        """Did we die before the answer came? Then the server may be at it, under a name that we don't know."""
         asked = row.manifest.get("asked_at")
-        # We died before the answer came: the server may be at it, under a name that we don't know.
-        return asked is not None and self._clock.now() < from_millis(asked) + UNKNOWN
+        return "begun" not in row.manifest and asked is not None and self._clock.now() < from_millis(asked) + UNKNOWN
 
     async def is_purged(self, row: ErasureRow) -> bool:
         """Does the server list none of the messages any more?"""
+        return not await self._left(row)
+
+    async def _left(self, row: ErasureRow) -> set[EventId]:
+        """Which of the messages the server lists still."""
         talk = RoomId(row.manifest["room"])
         if await self._admin.room(talk) is None:
-            return True
-        gone = set(await self._jobs.events(row.room))
+            return set()
+        theirs, left = set(await self._jobs.events(row.room)), set()
         async for said in self._history.events(talk):
-            if said.event in gone:
-                return False
+            if said.event in theirs:
+                left.add(said.event)
             if said.event == row.manifest["upto"]:
                 break
-        return True
+        return left
+
+    async def _narrow(self, row: ErasureRow, left: set[EventId]) -> None:
+        """Messages beside the first one that stays, at its depth, are not the purge's; nor those that another server
+        has sent again: the job is about the others, and a later round about these."""
+        log_event(log, "direct.narrowed", left=len(left))
+        gone = [event for event in await self._jobs.events(row.room) if event not in left]
+        if not gone:
+            await self.stop(row)
+            return
+        await self._cleaning.forget(row.room)
+        await self._jobs.narrow(row.room, left, {"events": len(gone), "undecryptable": len(gone)})
 
     async def stop(self, row: ErasureRow) -> None:
         """Nothing of it was deleted, and nothing is to be."""

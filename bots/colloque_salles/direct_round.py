@@ -145,6 +145,9 @@ class DirectRounds:
         create = state.get(("m.room.create", ""))
         if create is None:
             return
+        if create["content"].get("type"):
+            self._others.add(room)  # a space: nobody writes there
+            return
         maker = UserId(str(create["sender"]))
         members = {
             UserId(str(key)): str(e["content"].get("membership", ""))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,6 +110,16 @@ class Jobs:
         async with transaction(self._db) as conn:
             for table in ROOM_TABLES:
                 await conn.execute(f"DELETE FROM {table} WHERE room = $1", room)  # noqa: S608 - fixed names
+
+    async def narrow(self, room: RoomId, events: Collection[EventId], found: dict[str, Any]) -> None:
+        """A job is not about these events any more; `found` replaces what was found before."""
+        async with transaction(self._db) as conn:
+            for event in events:
+                await conn.execute("DELETE FROM ledger_event WHERE room = $1 AND event = $2", room, event)
+            row = await conn.fetchrow("SELECT manifest FROM erasure WHERE room = $1", room)
+            if row is not None:
+                manifest = json.dumps(json.loads(row["manifest"]) | found)
+                await conn.execute("UPDATE erasure SET manifest = $2 WHERE room = $1", room, manifest)
 
     async def stop(self, room: RoomId) -> None:
         """A job that has deleted nothing is over; what it was about lives on."""

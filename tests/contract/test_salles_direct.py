@@ -225,6 +225,12 @@ async def test_who_comes_into_a_group_reads_it_once(talks: Talks) -> None:
     assert says.NOBODY_ELSE in await talks.typed(BOB, "!echanges")
 
 
+async def test_a_space_is_no_group(talks: Talks) -> None:
+    talks.talk("g", maker=ANNE, marker=ANNE, type="m.space")
+    await talks.days(3)
+    assert await talks.directs.known() == set()
+
+
 async def test_what_no_person_made_is_no_group(talks: Talks) -> None:
     """A room of a service's account, or of somebody who has no home room."""
     talks.talk("s", maker=UserId("@salles-admin:h.test"), marker=ANNE)

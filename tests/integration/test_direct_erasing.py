@@ -167,6 +167,29 @@ async def test_old_messages_go_and_young_ones_stay(place: Place) -> None:
     assert await DirectRooms(place.db).get(talk.room) is not None
 
 
+async def test_what_stands_beside_the_first_young_message_waits(place: Place) -> None:
+    """Two who write at once make messages of the same depth: Synapse's purge goes by depth, and leaves both."""
+    talk = await a_talk(place)
+    beside = talk.old[-1]
+    place.plant(
+        "UPDATE events SET (topological_ordering, depth) = "
+        f"(SELECT topological_ordering, depth FROM events WHERE event_id = '{talk.young[0]}') "
+        f"WHERE event_id = '{beside}'"
+    )
+    what = await begun(place, talk)
+    assert isinstance(what, Purge)
+    assert beside in what.events
+    receipt = await over(place)
+    assert (receipt["before"]["events"], receipt["undecryptable"]) == (len(talk.old) - 1, len(talk.old) - 1)
+    assert [event for event in talk.old if talk.readable(event)] == [beside]
+    assert set(place.scan(talk.old[:-1])) <= set(EXPECTED_PURGED)
+    receipts = len(place.receipts())
+    assert await begun(place, talk) == Purge((EventId(beside),), EventId(talk.young[0]))
+    await over(place)
+    assert len(place.receipts()) == receipts, "nothing of it went: no receipt, and no job that stands still"
+    assert talk.readable(beside)
+
+
 async def test_the_helper_touches_no_message_that_lives(place: Place) -> None:
     talk = await a_talk(place)
     helper = Client(place.config.socket("cleaner"), "salles")

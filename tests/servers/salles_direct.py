@@ -50,6 +50,7 @@ class Kept:
     members: dict[UserId, str]
     opened_at: datetime
     keep_s: int | None = None
+    type: str = ""
     said: list[Said] = field(default_factory=list)
 
 
@@ -77,7 +78,7 @@ class Server:
             for user, state in kept.members.items()
         ]
         return [
-            base | {"type": "m.room.create", "sender": kept.maker, "content": {}},
+            base | {"type": "m.room.create", "sender": kept.maker, "content": {"type": kept.type} if kept.type else {}},
             base | {"type": ROOM_MARK, "sender": kept.marker, "content": mark},
             *members,
         ]

@@ -5,7 +5,6 @@ Source: Synapse 1.163, "Admin API", `rest/admin/rooms.py`, `storage/databases/ma
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -84,7 +83,7 @@ class SynapseHistory:
     async def events(self, room: RoomId) -> AsyncIterator[Said]:
         """What stands in a room, in the server's order (by depth), from the beginning; what a purge left of it."""
         # Forwards: backwards, Synapse asks other servers for what it lacks.
-        query = {"dir": "f", "limit": str(_PAGE), "filter": json.dumps({"lazy_load_members": False})}
+        query = {"dir": "f", "limit": str(_PAGE)}
         while True:
             page = await self._api.call("GET", path(_V1, "rooms", room, "messages"), query=query)
             for raw in page["chunk"]:
