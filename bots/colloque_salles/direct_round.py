@@ -100,11 +100,12 @@ class DirectRounds:
             await self._round(base, now, last.allowed)
 
     async def find_of(self, user: UserId) -> None:
-        """Know every direct room that somebody is in. Raises HomeUnavailable, HomeRefused."""
+        """Know every direct room that somebody is in; its people are told. Raises HomeUnavailable, HomeRefused."""
         known = await self._directs.known()
         for room, membership in (await self._admin.rooms_of(user)).items():
             if membership in {"join", "invite"} and room not in known:
                 await self._look(room)
+        await self._tell()
 
     async def _find(self) -> None:
         known, there = await self._directs.known(), set()
