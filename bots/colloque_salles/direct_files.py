@@ -2,9 +2,9 @@
 
 A wrong deletion would take a file out of a living patient room. So a file goes only when all of this holds: a member
 uploaded it here; it is old, and nobody has asked for it since, with a round's time to spare; no patient room's ledger
-knows it; it is nobody's picture; and its uploader is, or was, in no room whose files we don't know, or keep longer: a
-mail room, another server's patient room, a patient room with messages that @salles could not read, a conversation that
-is held. What is left is counted in the receipt.
+knows it; it is no person's nor room's picture; and its uploader is, or was, in no room whose files we don't know, or
+keep longer: a mail room, another server's patient room, a patient room with messages that @salles could not read, a
+conversation that is held. What is left is counted in the receipt.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from colloque.matrix.admin import SynapseAdmin
 from colloque.matrix.admin_history import SynapseHistory
 from colloque.rooms.direct import cut_of
 from colloque.rooms.mark import home_key
+from colloque.rooms.media import files_in
 from colloque.store.rooms import Rooms
 from colloque_salles.jobs import Jobs
 from colloque_salles.store import PatientRooms
@@ -67,10 +68,13 @@ class Uploads:
                 continue
             old = await self._old(member, cut - self._spare)
             old = [mxc for mxc in old if mxc not in taken]
-            if old and await self._is_known_everywhere(member, cut):
-                go += old
-            else:
+            rooms = await self._known_rooms(member, cut) if old else None
+            if rooms is None:
                 kept += len(old)
+                continue
+            state = [event["content"] for room in rooms for event in await self._history.state(room)]
+            pictures = set(files_in(state))
+            go += [mxc for mxc in old if mxc not in pictures]
         return go, {ELSEWHERE: kept} if kept else {}
 
     async def _old(self, member: UserId, before: datetime) -> list[MxcUri]:
@@ -83,19 +87,21 @@ class Uploads:
                 found.append(upload.mxc)
         return found
 
-    async def _is_known_everywhere(self, member: UserId, cut: datetime) -> bool:
-        """Is or was each room of theirs their home room, a patient room that we could read, or one where all that is
-        so old goes?"""
+    async def _known_rooms(self, member: UserId, cut: datetime) -> list[RoomId] | None:
+        """Their rooms, when each is or was their home room, a patient room that we could read, or one where all that
+        is so old goes; None when one is not."""
         home, now = await self._rooms.get(home_key(member)), self._clock.now()
         known = await self._directs.under_way() | ({home.room} if home is not None else set())
         for each in await self._directs.all():
             theirs = cut_of(each, now, now, self._notice)
             if theirs is not None and theirs >= cut:
                 known.add(each.room)
-        for room, membership in (await self._admin.rooms_of(member)).items():
-            if membership in _WAS_IN and room not in known and not await self._is_read(room):
-                return False
-        return True
+        memberships = await self._admin.rooms_of(member)
+        rooms = [room for room, membership in memberships.items() if membership in _WAS_IN]
+        for room in rooms:
+            if room not in known and not await self._is_read(room):
+                return None
+        return rooms
 
     async def _is_read(self, room: RoomId) -> bool:
         if await self._patients.get(room) is None:

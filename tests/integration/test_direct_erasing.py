@@ -323,6 +323,9 @@ async def test_files_of_whoever_is_only_where_we_can_see(place: Place, monkeypat
     place.call("PUT", f"{CLIENT}/profile/{quote(carl)}/avatar_url", {"avatar_url": lonely}, token)
     assert (await uploads.of([carl], old))[0] == [], "their picture"
     place.call("PUT", f"{CLIENT}/profile/{quote(carl)}/avatar_url", {"avatar_url": ""}, token)
+    place.call("PUT", f"{talk.at}/state/m.room.avatar", {"url": lonely})
+    assert (await uploads.of([carl], old))[0] == [], "a room's picture"
+    place.call("PUT", f"{talk.at}/state/m.room.avatar", {})
     talk.cut = old
     await begun(place, talk)
     await over(place)
