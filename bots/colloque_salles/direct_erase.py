@@ -21,7 +21,7 @@ from colloque.logs import event as log_event
 from colloque.matrix.admin import SynapseAdmin
 from colloque.matrix.admin_history import PurgeState, SynapseHistory
 from colloque.rooms.direct import DirectRoom, End, Purge, Said, is_held, is_young, plan
-from colloque.rooms.erasure import DIRECT, GROUP, MESSAGES
+from colloque.rooms.erasure import Kind
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque_salles.cleaning import Cleaning
@@ -33,6 +33,13 @@ PURGE = "purge"
 """The first step of a job about old messages."""
 UNKNOWN = timedelta(minutes=5)
 """How long a purge that may have been asked for is waited for."""
+_KINDS = {
+    (True, False): Kind.DIRECT,
+    (True, True): Kind.GROUP,
+    (False, False): Kind.DIRECT_MESSAGES,
+    (False, True): Kind.GROUP_MESSAGES,
+}
+"""By whether the room goes whole, and whether it is a group."""
 log = logging.getLogger(__name__)
 
 
@@ -66,13 +73,13 @@ class DirectErasing:
 
     async def start(self, room: DirectRoom, what: End | Purge, cut: int) -> None:
         """Begin the job; `cut` (milliseconds): what was written before is old. A room has one of each at a time."""
-        whole, kind = isinstance(what, End), GROUP if room.group else DIRECT
+        whole = isinstance(what, End)
         ref = await self._keys.token(room.room, "erase" if whole else PURGE)
         files, kept = await self._uploads.of(room.members, from_millis(cut))
         events = what.messages if isinstance(what, End) else len(what.events)
         last = what.last if isinstance(what, End) else self._clock.now()
         manifest: dict[str, Any] = {
-            "kind": kind if whole else kind + MESSAGES,
+            "kind": _KINDS[whole, room.group],
             "ref": ref,
             "token": await self._keys.token(room.room, room.room),
             "words": "",

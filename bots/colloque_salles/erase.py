@@ -28,7 +28,7 @@ from colloque.errors import ColloqueError, Temporary
 from colloque.identity import MxcUri, RoomId, UserId, localpart, server_of
 from colloque.logs import event as log_event
 from colloque.matrix.admin import Deletion, SynapseAdmin
-from colloque.rooms.erasure import GENESIS, OUT_OF_REACH, PATIENT, Counts, Receipt, Residue
+from colloque.rooms.erasure import GENESIS, OUT_OF_REACH, Counts, Kind, Receipt, Residue
 from colloque.rooms.media import server_of_media
 from colloque.store.handled import Handled
 from colloque.store.journal import Journal
@@ -244,7 +244,7 @@ class Eraser:
             out_of_reach=(*OUT_OF_REACH, *found.get("unseen", [SIDE_TABLES])),
             previous=json.loads(previous)["hash"] if previous else GENESIS,
             archived=found.get("archived", ""),
-            kind=found.get("kind", PATIENT),
+            kind=Kind(found.get("kind", Kind.PATIENT)),
         )
         body = self._signer.sign(receipt.to_dict())
         await self._jobs.add(ReceiptRow(receipt.serial, body, found["words"], () if stay else members), row.room)

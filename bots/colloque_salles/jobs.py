@@ -10,7 +10,7 @@ from typing import Any
 from mautrix.util.async_db import Database
 
 from colloque.identity import EventId, RoomId, UserId
-from colloque.rooms.erasure import DIRECT, GROUP
+from colloque.rooms.erasure import Kind
 from colloque.rooms.patient_room import RoomState
 from colloque.store.schema import transaction
 
@@ -41,7 +41,7 @@ class ErasureRow:
     @property
     def is_unclosed(self) -> bool:
         """Is it about a whole room that nobody of ours could close first?"""
-        return self.manifest.get("kind") in {DIRECT, GROUP}
+        return self.manifest.get("kind") in {Kind.DIRECT, Kind.GROUP}
 
 
 @dataclass(frozen=True, slots=True)

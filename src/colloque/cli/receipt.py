@@ -17,7 +17,7 @@ from colloque.clock import PARIS
 from colloque.errors import BadInput, Tampered
 from colloque.policy.jws import strict_json
 from colloque.rooms.anchors import Anchor, check_anchor, check_run, parse_anchor, read_anchors
-from colloque.rooms.erasure import DIRECT, GROUP, MESSAGES, read_receipt
+from colloque.rooms.erasure import Kind, read_receipt
 
 _SAYS = {
     "room_gone": "the room and its events are gone from the homeserver",
@@ -58,10 +58,10 @@ _KEPT = {
 }
 """What became of a conversation (`colloque.rooms.keeping.Proof`)."""
 _KINDS = {
-    DIRECT: "a conversation of two people, which nobody has to archive",
-    DIRECT + MESSAGES: "the old messages of a conversation of two people that goes on",
-    GROUP: "a room that people had made themselves, which nobody has to archive",
-    GROUP + MESSAGES: "the old messages of a room that people made themselves and that goes on",
+    Kind.DIRECT: "a conversation of two people, which nobody has to archive",
+    Kind.DIRECT_MESSAGES: "the old messages of a conversation of two people that goes on",
+    Kind.GROUP: "a room that people had made themselves, which nobody has to archive",
+    Kind.GROUP_MESSAGES: "the old messages of a room that people made themselves and that goes on",
 }
 _RECEIPT_BYTES = 64 * 1024
 """More than any receipt holds."""
@@ -179,7 +179,7 @@ def _print(head: str, raw: dict[str, Any]) -> None:
 
 def _about(raw: dict[str, Any]) -> str:
     if kind := raw.get("kind"):
-        return f"of {_KINDS[kind]}"
+        return f"of {_KINDS[Kind(kind)]}"
     return f"the conversation: {_KEPT.get(code := raw.get('archived', ''), code)}"
 
 

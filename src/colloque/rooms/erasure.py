@@ -13,20 +13,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from colloque.clock import from_millis, to_millis
 from colloque.errors import Tampered
 
-FORMAT = 2
-"""Receipts of format 1 did not say what became of the conversation; they hold as they are."""
-KIND_FORMAT = 3
-"""Receipts of whatever is no patient room: they say what it was."""
-PATIENT, DIRECT, GROUP = "patient", "direct", "group"
-"""What a receipt is about: a patient room; a conversation of two people; a room that people made themselves."""
-MESSAGES = "_messages"
-"""After `direct` or `group`: the old messages of one that goes on."""
-KINDS = frozenset({PATIENT, DIRECT, GROUP, DIRECT + MESSAGES, GROUP + MESSAGES})
+FORMAT, OTHERS = 2, 3
+"""Receipts of format 1 did not say what became of the conversation; they hold as they are. Those of format 3 are of
+something else than a patient room, and name its kind."""
 GENESIS = "0" * 64
 """What the first receipt names as the one before."""
 OUT_OF_REACH = ("backups", "database_log", "members_devices", "screenshots_and_prints")
@@ -36,6 +31,21 @@ recycled, what members' devices hold until they sync, and what people took out."
 _TOKEN = re.compile(r"[0-9a-f]{16,64}\Z")
 _HASH = re.compile(r"[0-9a-f]{64}\Z")
 _CODE = re.compile(r"[a-z][a-z0-9_.]{0,63}\Z")
+
+
+class Kind(StrEnum):
+    """What a receipt is of."""
+
+    PATIENT = "patient"
+    """A patient room, gone as a whole."""
+    DIRECT = "direct"
+    """A conversation of two people, gone as a whole."""
+    GROUP = "group"
+    """A room that people had made themselves, gone as a whole."""
+    DIRECT_MESSAGES = "direct_messages"
+    """The old messages of a conversation that goes on."""
+    GROUP_MESSAGES = "group_messages"
+    """The old messages of a room that people made themselves, and that goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +91,8 @@ class Receipt:
     archived: str = ""
     """What proved that a patient room's conversation was kept, or why it was not (`keeping.Proof`); empty in format 1,
     and for what is no patient room."""
-    kind: str = PATIENT
-    """One of `KINDS`. Of old messages, `before` and `after` count these alone; nobody was taken out of their room."""
+    kind: Kind = Kind.PATIENT
+    """Of old messages, `before` and `after` count these alone; nobody was taken out of their room."""
 
     def __post_init__(self) -> None:
         counts = (
@@ -97,18 +107,21 @@ class Receipt:
             "it names the hash of the one before": _HASH.match(self.previous),
             "its counts are whole numbers": all(type(count) is int and count >= 0 for count in counts),
             "its reasons are codes": all(_CODE.match(code) for code in codes),
-            "its kind is known": self.kind in KINDS,
         }
         for rule, holds in rules.items():
             if not holds:
                 raise ValueError(f"not a receipt: {rule}")
 
     @property
+    def _is_room(self) -> bool:
+        return self.kind not in {Kind.DIRECT_MESSAGES, Kind.GROUP_MESSAGES}
+
+    @property
     def proven(self) -> tuple[str, ...]:
         """What was looked for again and found gone, as codes."""
         gone = {
-            "room_gone": self._whole and self.after.events == 0 and self.after.members == 0,
-            "messages_gone": not self._whole and self.after.events == 0,
+            "room_gone": self._is_room and self.after.events == 0 and self.after.members == 0,
+            "messages_gone": not self._is_room and self.after.events == 0,
             "known_files_gone": self.after.files == 0,
         }
         return tuple(code for code, holds in gone.items() if holds)
@@ -117,29 +130,18 @@ class Receipt:
     def not_proven(self) -> tuple[str, ...]:
         """What is left, unknown, or out of reach, as codes."""
         left = {
-            "room_left": self._whole and (self.after.events > 0 or self.after.members > 0),
-            "messages_left": not self._whole and self.after.events > 0,
+            "room_left": self._is_room and (self.after.events > 0 or self.after.members > 0),
+            "messages_left": not self._is_room and self.after.events > 0,
             "files_left": self.after.files > 0,
             "files_in_unread_events": self.undecryptable > 0,
             "residue": bool(self.residue),
         }
         return (*(code for code, holds in left.items() if holds), *self.out_of_reach)
 
-    @property
-    def _whole(self) -> bool:
-        """Was it a room?"""
-        return not self.kind.endswith(MESSAGES)
-
-    @property
-    def _format(self) -> int:
-        if self.kind != PATIENT:
-            return KIND_FORMAT
-        return FORMAT if self.archived else 1
-
     def to_dict(self) -> dict[str, Any]:
         """As JSON; times in milliseconds since 1970; with its hash, before it is signed."""
         body: dict[str, Any] = {
-            "format": self._format,
+            "format": (FORMAT if self.archived else 1) if self.kind is Kind.PATIENT else OTHERS,
             "serial": self.serial,
             "room": self.room,
             "opened_at": to_millis(self.opened_at),
@@ -155,7 +157,7 @@ class Receipt:
             "not_proven": list(self.not_proven),
             "previous": self.previous,
             **({"archived": self.archived} if self.archived else {}),
-            **({"kind": self.kind} if self.kind != PATIENT else {}),
+            **({} if self.kind is Kind.PATIENT else {"kind": self.kind.value}),
         }
         return body | {"hash": hashlib.sha256(signing_bytes(body)).hexdigest()}
 
@@ -185,7 +187,7 @@ def read_receipt(raw: Mapping[str, Any]) -> Receipt:
             out_of_reach=tuple(raw["out_of_reach"]),
             previous=raw["previous"],
             archived=raw["archived"] if raw["format"] == FORMAT else "",
-            kind=raw["kind"] if raw["format"] == KIND_FORMAT else PATIENT,
+            kind=Kind(raw["kind"]) if raw["format"] == OTHERS else Kind.PATIENT,
         )
         again = receipt.to_dict()
         unchanged = signing_bytes(again) == signing_bytes(raw) and again["hash"] == raw["hash"]

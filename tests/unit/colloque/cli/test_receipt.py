@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from colloque.rooms.erasure import DIRECT, GROUP, MESSAGES, Counts
+from colloque.rooms.erasure import Counts, Kind
 from colloque.rooms.keeping import Proof
 from tests.receipts import Clerk, Verify
 
@@ -39,14 +39,14 @@ def test_it_says_in_words_what_became_of_the_conversation(clerk: Clerk, verify: 
 @pytest.mark.parametrize(
     ("kind", "words", "proven"),
     [
-        (DIRECT, "of a conversation of two people", "the room and its events are gone"),
-        (DIRECT + MESSAGES, "the old messages of a conversation", "these messages are gone"),
-        (GROUP, "of a room that people had made", "the room and its events are gone"),
-        (GROUP + MESSAGES, "the old messages of a room", "these messages are gone"),
+        (Kind.DIRECT, "of a conversation of two people", "the room and its events are gone"),
+        (Kind.DIRECT_MESSAGES, "the old messages of a conversation", "these messages are gone"),
+        (Kind.GROUP, "of a room that people had made", "the room and its events are gone"),
+        (Kind.GROUP_MESSAGES, "the old messages of a room", "these messages are gone"),
     ],
 )
 def test_it_says_in_words_what_was_no_patient_room(
-    clerk: Clerk, verify: Verify, kind: str, words: str, proven: str
+    clerk: Clerk, verify: Verify, kind: Kind, words: str, proven: str
 ) -> None:
     code, out, _ = verify(*clerk.make(2, kind=kind), "--key", clerk.pem)
     assert code == 0
