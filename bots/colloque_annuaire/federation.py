@@ -67,6 +67,7 @@ class Roster:
             clock=parts.clock,
         )
         self.keeper.load()
+        self._clock = parts.clock
         self._edition = -1
         self._people: tuple[Attestation, ...] = ()
 
@@ -79,7 +80,10 @@ class Roster:
         listed = self.keeper.current
         if listed is None:
             return Change(attested=self._people)
-        servers = tuple(Listed(name, entry.bots, entry.ghosts) for name, entry in sorted(listed.servers.items()))
+        servers = tuple(
+            Listed(name, entry.bots, entry.ghosts, entry.erases_until(self._clock.now()))
+            for name, entry in sorted(listed.servers.items())
+        )
         return Change(attested=self._people, servers=Servers(listed.version, listed.expires, servers))
 
 

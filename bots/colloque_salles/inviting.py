@@ -135,6 +135,7 @@ class Inviting:
             proposer,
             team,
             answered=lambda number: self._book.of_rpps(number, now) is not None,
+            erases=lambda server: self._book.erases(server, now),
             refuses=self._book.refuses,
         )
         theirs = [(who, reason) for who, reason in refused if who.user == held.user]

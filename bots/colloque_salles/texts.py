@@ -113,6 +113,7 @@ _MEMBER = {
     Reason.OTHER_UNSPONSORED: "n'entre que dans un salon où se trouve le professionnel dont il ou elle dépend.",
     Reason.OTHER_STAFF: "un administrateur n'entre pas dans un salon patient.",
     Reason.OTHER_FROZEN: "l'Annuaire Santé ne le liste plus : il ne peut pas être invité.",
+    Reason.OTHER_ERASURE: "son établissement ne sait pas encore effacer un salon avec reçu.",
     Reason.NOT_AVAILABLE: "n'est pas disponible.",
 }
 
