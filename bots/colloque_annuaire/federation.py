@@ -31,6 +31,7 @@ from colloque_annuaire import texts_federation as texts
 from colloque_annuaire.direct import Direct
 from colloque_annuaire.federation_accounts import Accounts
 from colloque_annuaire.federation_answers import Answers
+from colloque_annuaire.federation_erasures import Erasures, salles_erases
 from colloque_annuaire.federation_leaving import Leaving, SallesRooms
 from colloque_annuaire.federation_meeting import Meetings
 from colloque_annuaire.federation_people import Crossing
@@ -94,6 +95,7 @@ class Federation:
     meetings: Meetings
     accounts: Accounts
     upkeep: FederationUpkeep
+    erasures: Erasures
 
     async def take(self, acts: Sequence[Any]) -> list[Any]:
         """Keep those of the homeserver's refusals that are looked into here; the others come back."""
@@ -107,6 +109,11 @@ class Federation:
             return {"turn": (await self.upkeep.refresh(ordered=True)).value}
 
         return {"federation_refresh": federation_refresh}
+
+    @property
+    def for_salles(self) -> Mapping[str, Callable[..., Awaitable[JsonDict]]]:
+        """What `@salles` may ask."""
+        return {"erase_elsewhere": self.erasures.ask}
 
 
 async def open_federation(
@@ -197,6 +204,8 @@ async def open_federation(
     Answers(
         us=us.server, crossing=crossing, meetings=meetings, accounts=accounts, own=known, clock=parts.clock
     ).register(api)
+    erasures = Erasures(us=us.server, keeper=keeper, peers=peers, clock=parts.clock, erase_copy=salles_erases(config))
+    erasures.register(api)
     await api.serve(stack, own.listen)
     service.check("federation", lambda: keeper.health)
 
@@ -210,7 +219,7 @@ async def open_federation(
     service.spawn("federation_returns", _every(service, PUSH_S, telling.present_again))
     service.spawn("federation_leaving", _every(service, LEAVE_S, leaving.run_once))
     service.spawn("federation_meetings", lambda: meetings.run(service.stop))
-    return Federation(meetings, accounts, upkeep)
+    return Federation(meetings, accounts, upkeep, erasures)
 
 
 def _key(own: FederationConfig) -> PrivateKey:

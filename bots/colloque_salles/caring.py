@@ -29,6 +29,7 @@ from colloque.sockets import Client
 from colloque_salles.archiving import Archiving
 from colloque_salles.care_team import CareTeam
 from colloque_salles.commands import Commands
+from colloque_salles.companions import Companions
 from colloque_salles.consent import Consent
 from colloque_salles.conversation import Reader
 from colloque_salles.copying import Copying
@@ -50,6 +51,7 @@ from colloque_salles.standing_in import StandingIn
 from colloque_salles.store import PatientRooms
 from colloque_salles.store_archive import Archives
 from colloque_salles.store_copies import Copies
+from colloque_salles.store_elsewhere import Companions as CompanionRows
 from colloque_salles.store_evicted import Evicted
 from colloque_salles.store_invites import Invites
 from colloque_salles.store_joining import MissingPeople
@@ -78,6 +80,7 @@ class Care:
     archiving: Archiving
     filing: Filing
     standing_in: StandingIn
+    companions: Companions
 
     async def settle(self) -> None:
         """At start: what a crash left open."""
@@ -93,6 +96,7 @@ class Care:
             "doors": self.offering.once,
             "joining": self.joining.once,
             "copies": self.copying.once,
+            "companions": self.companions.once,
         }
 
     async def tapped(self, heard: Heard) -> None:
@@ -157,12 +161,14 @@ def open_care(
         eraser=eraser,
         **common,
     )
+    companions = Companions(rows=CompanionRows(parts.db), book=book, **seen)
     upload = partial(parts.home.api.upload, mime="image/png")
     opening = Opening(
         rooms=parts.rooms,
         rule=rule,
         offers=offers,
         copies=copies,
+        companions=companions,
         reserve=parts.home.reserve_file,
         upload=upload,
         **common,
@@ -230,7 +236,7 @@ def open_care(
         **common,
     )
     filing = Filing(archives=archives, handing=handing, book=book, **seen)
-    inviting = Inviting(invites=invites, book=book, **common)
+    inviting = Inviting(invites=invites, companions=companions, book=book, **common)
     care_team = CareTeam(life=life, book=book, **seen)
     answering = (commands, leading, care_team, holding, prolonging, copying, offering, consent, inviting)
     return Care(
@@ -239,7 +245,7 @@ def open_care(
         sweep=sweep,
         evicting=evicting,
         leading=leading,
-        returning=Returning(evicted=evicted, book=book, **common),
+        returning=Returning(evicted=evicted, companions=companions, book=book, **common),
         offering=offering,
         joining=joining,
         prolonging=prolonging,
@@ -249,6 +255,7 @@ def open_care(
         archiving=archiving,
         filing=filing,
         standing_in=standing_in,
+        companions=companions,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from colloque.clock import Clock
 from colloque.identity import UserId
 from colloque.matrix.home import Echo, Heard, Incoming, MemberChange, Unreadable
@@ -14,11 +16,15 @@ from colloque_salles.store_life import RoomLife
 class Ledger:
     """Keeps, for each patient room, what an erasure will have to account for."""
 
-    def __init__(self, patients: PatientRooms, life: RoomLife, me: UserId, clock: Clock) -> None:
+    def __init__(
+        self, patients: PatientRooms, life: RoomLife, me: UserId, clock: Clock, is_bot: Callable[[UserId], bool]
+    ) -> None:
+        """`is_bot(user)`: another server's, who is of no team."""
         self._patients = patients
         self._life = life
         self._me = me
         self._clock = clock
+        self._is_bot = is_bot
 
     async def hear(self, heard: Heard) -> None:
         """Note one event; rooms that are no patient rooms of ours are passed over."""
@@ -40,7 +46,7 @@ class Ledger:
 
     async def _members(self, change: MemberChange) -> None:
         kept = await self._patients.get(change.room)
-        if kept is None or change.user == self._me:
+        if kept is None or change.user == self._me or self._is_bot(change.user):
             return
         members = set(kept.room.members)
         if change.membership == "join":

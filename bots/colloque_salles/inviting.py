@@ -21,6 +21,7 @@ from colloque_salles import texts
 from colloque_salles import texts_inviting as says
 from colloque_salles.admitting import refusals
 from colloque_salles.commands import mentions
+from colloque_salles.companions import Companions
 from colloque_salles.store import Kept, PatientRooms
 from colloque_salles.store_invites import Invited, Invites, Proposal
 from colloque_salles.team import understand
@@ -40,6 +41,7 @@ class Inviting:
         home: Home,
         patients: PatientRooms,
         invites: Invites,
+        companions: Companions,
         book: AttestationBook,
         keys: RoomKeys,
         journal: Journal,
@@ -48,6 +50,7 @@ class Inviting:
         self._home = home
         self._patients = patients
         self._invites = invites
+        self._companions = companions
         self._book = book
         self._keys = keys
         self._journal = journal
@@ -158,6 +161,7 @@ class Inviting:
         await self._invites.note(room, Invited(person, what, message.sender, message.sent_at))
         if not wrong:
             try:
+                await self._companions.invite(room, [person])
                 await self._home.invite(room, person)
             except HomeRefused as error:
                 log_event(log, "invite.refused", level=logging.WARNING, code=error.errcode)

@@ -9,6 +9,7 @@ from colloque_salles.store import register_echoes, register_upgrades
 from colloque_salles.store_anchors import register_anchors
 from colloque_salles.store_archive import register_archives
 from colloque_salles.store_copies import register_copies
+from colloque_salles.store_elsewhere import register_elsewhere
 from colloque_salles.store_evicted import register_evicted
 from colloque_salles.store_invites import register_invites
 from colloque_salles.store_joining import register_joining
@@ -29,4 +30,5 @@ def salles_upgrades() -> UpgradeTable:
     register_invites(table)
     register_anchors(table)
     register_echoes(table)
+    register_elsewhere(table)
     return table

@@ -205,6 +205,11 @@ class AttestationBook:
         servers = self.state.servers
         return server in self.state.listed and servers is not None and now < servers.until
 
+    def is_bot(self, user: UserId) -> bool:
+        """Is it another server's bot? Those are nobody's, and of no team."""
+        self.refresh()
+        return user in self.state.bots
+
     def salles_of(self, server: str, now: datetime) -> UserId | None:
         """The bot of a listed server that makes patient rooms, and keeps account of those of others."""
         return self.state.salles.get(server) if self.is_listed(server, now) else None

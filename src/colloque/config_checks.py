@@ -31,6 +31,7 @@ def _lifetime_checks(life: LifetimeConfig) -> list[Problem]:
         "hold_s": (life.hold_s <= life.notice_s, "must be longer than notice_s: a hold's end is announced"),
         "archive_wait_s": (life.archive_wait_s <= 0, "must be above 0"),
         "archive_late_s": (life.archive_late_s <= 0, "must be above 0"),
+        "peers_s": (life.peers_s <= 0, "must be above 0"),
         "many_share": (not 0 < life.many_share <= 1, "must be above 0, and 1 at most"),
     }
     return [Problem(f"salles.lifetime.{name}", why) for name, (holds, why) in wrong.items() if holds]

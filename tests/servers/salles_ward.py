@@ -26,6 +26,7 @@ from colloque.store.roomkeys import RoomKeys
 from colloque.store.rooms import Rooms
 from colloque_salles.care_team import CareTeam
 from colloque_salles.commands import Commands
+from colloque_salles.companions import Companions
 from colloque_salles.consent import Consent
 from colloque_salles.expire import Sweep
 from colloque_salles.holding import Holding
@@ -38,6 +39,7 @@ from colloque_salles.standing_in import StandingIn
 from colloque_salles.store import Kept, PatientRooms
 from colloque_salles.store_archive import Archives
 from colloque_salles.store_copies import Copies
+from colloque_salles.store_elsewhere import Companions as CompanionRows
 from colloque_salles.store_invites import Invites
 from colloque_salles.store_life import RoomLife
 from colloque_salles.store_offers import Offers
@@ -118,9 +120,10 @@ class Ward:
         self.patients, self.life, self.incidents = PatientRooms(db), RoomLife(db), Incidents(db, clock)
         self.begin = clock.now()
         self.count = 0
-        writer, book = SnapshotWriter(tmp / "snapshot", _KEY), AttestationBook(tmp / "snapshot", _KEY)
+        self.writer, self.book = SnapshotWriter(tmp / "snapshot", _KEY), AttestationBook(tmp / "snapshot", _KEY)
+        book = self.book
         held = [self._held(1, ANNE), self._held(2, BOB), self._held(3, CLEO, "pharmacien")]
-        writer.publish(snapshot(1, self.begin, held))
+        self.writer.publish(snapshot(1, self.begin, held))
         common: dict[str, Any] = {
             "home": self.server,
             "patients": self.patients,
@@ -147,6 +150,9 @@ class Ward:
             **common,
         )
         self.offers, self.rooms = Offers(db), Rooms(db)
+        self.companions = Companions(
+            home=self.server, patients=self.patients, rows=CompanionRows(db), book=book, clock=clock
+        )
         opening = Opening(
             home=self.server,
             rooms=self.rooms,
@@ -155,6 +161,7 @@ class Ward:
             rule=RULE,
             offers=self.offers,
             copies=Copies(db),
+            companions=self.companions,
             reserve=self.server.reserve_file,
             upload=self.server.upload,
             **acts,
@@ -173,7 +180,13 @@ class Ward:
         )
         self.invites = Invites(db)
         self.inviting = Inviting(
-            home=self.server, patients=self.patients, invites=self.invites, book=book, clock=clock, **acts
+            home=self.server,
+            patients=self.patients,
+            invites=self.invites,
+            companions=self.companions,
+            book=book,
+            clock=clock,
+            **acts,
         )
         self.commands = Commands(
             patients=self.patients,

@@ -121,6 +121,13 @@ class NioHome:
         """
         await self._loop.run(handler, stop, position, receipts=receipts)
 
+    def has_heard(self, room: RoomId, until: float) -> bool:
+        """Whether all that the homeserver had of the room at that moment (monotonic seconds) was handled.
+
+        Messages that still wait for their key were not.
+        """
+        return self._loop.caught_up >= until and not any(each.room == room for each in self._store.waiting())
+
     async def send(self, room: RoomId, content: JsonDict, *, txn: str, type_: str = "m.room.message") -> EventId:
         """Send, encrypted for the devices that their owners signed (reactions apart: never encrypted).
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
@@ -77,6 +78,8 @@ class SyncLoop:
         self.on_devices_changed: DevicesChanged | None = None
         self.problem = "home.starting"
         """Empty while syncing works, else a stable code."""
+        self.caught_up = -math.inf
+        """Everything that the server had at this moment (monotonic seconds) was handled."""
 
     async def run(self, handler: Handler, stop: asyncio.Event, position: Position, *, receipts: bool = False) -> None:
         """Until `stop` is set. Raises what a handler raises, and HomeRefused when the account itself is refused."""
@@ -85,6 +88,7 @@ class SyncLoop:
         self._deadlines = {w.event: monotonic() + KEY_WAIT_S for w in self._store.waiting()}
         pause = BACK_OFF_S[0]
         while not stop.is_set():
+            asked = monotonic()
             try:
                 answer = await self._next(since, stop)
                 if answer is None:
@@ -103,6 +107,7 @@ class SyncLoop:
             pause = BACK_OFF_S[0]
             since = str(answer["next_batch"])
             await position.save_position(since)
+            self.caught_up = asked
 
     async def _next(self, since: str | None, stop: asyncio.Event) -> JsonDict | None:
         """The next batch; None when told to stop meanwhile."""
@@ -228,9 +233,10 @@ class SyncLoop:
             self._deadlines.pop(waiting.event, None)
 
     async def _invited(self, room: RoomId, value: JsonDict, batch: _Batch) -> None:
-        for event in value.get("invite_state", {}).get("events", []):
+        shown = value.get("invite_state", {}).get("events", [])
+        for event in shown:
             if event.get("type") == "m.room.member" and event.get("state_key") == self._user:
-                change = member_change(room, event)
+                change = replace(member_change(room, event), shown=tuple(shown))
                 await batch.handler(change)
                 if change.sender in self._roster.rooms.bots:
                     await self._join(room)

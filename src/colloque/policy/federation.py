@@ -79,6 +79,10 @@ class Entry:
         begun = [key.not_after for key in self.keys if key.use is Use.ERASURE and key.not_before <= now < key.not_after]
         return max(begun, default=None)
 
+    def keys_at(self, use: Use, at: datetime) -> tuple[bytes, ...]:
+        """The public keys for that use that were valid then."""
+        return tuple(k.key for k in self.keys if k.use is use and k.not_before <= at < k.not_after)
+
     def key(self, use: Use, kid: str, now: datetime) -> bytes | None:
         """The public key of that name, for that use, valid now."""
         for key in self.keys:
