@@ -168,6 +168,7 @@ class SallesService(Service):
             self.spawn(name, partial(self._again, work, LOOK_S))
         self.spawn("absences", partial(self._again, care.standing_in.once, config.salles.sweep_s))
         self.spawn("archives", partial(self._again, care.archiving.once, config.salles.sweep_s))
+        self.spawn("companions", partial(self._again, care.companions.once, config.salles.sweep_s))
         self.spawn("guests", partial(self._again, following.once, LOOK_S))
         self.spawn("elsewhere", partial(self._again, elsewhere.once, LOOK_S))
 

@@ -101,14 +101,15 @@ class Asking:
         for asked in await self._rows.open():
             if await self._jobs.get(asked.room) is not None:
                 continue
-            since = self._since.setdefault(asked.asked, monotonic())
-            if not self._has_heard(asked.room, since):
-                continue
             code, copy = await self._look(asked)
+            guest = await self._guests.get(asked.room)
+            since = self._since.setdefault(asked.asked, monotonic())
+            if not code and guest is not None and not self._has_heard(asked.room, since):
+                continue
             if code:
                 log_event(log, "erasure.refused_later", level=logging.WARNING, server=asked.server, code=code)
                 self._journal.note("room.erase_asked", ref=asked.ref, outcome=code, server=asked.server)
                 await self._rows.drop(asked.asked)
             else:
-                await self._eraser.start_copy(asked, copy, await self._guests.get(asked.room))
+                await self._eraser.start_copy(asked, copy, guest)
             del self._since[asked.asked]

@@ -96,7 +96,6 @@ class Care:
             "doors": self.offering.once,
             "joining": self.joining.once,
             "copies": self.copying.once,
-            "companions": self.companions.once,
         }
 
     async def tapped(self, heard: Heard) -> None:

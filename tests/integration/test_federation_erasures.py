@@ -13,8 +13,8 @@ import pytest
 
 from colloque.book import read_secret
 from colloque.cli.main import main
-from colloque.errors import Refused
-from colloque.identity import MxcUri, RoomId
+from colloque.errors import HomeRefused, Refused
+from colloque.identity import MxcUri, RoomId, UserId
 from colloque.matrix.admin import SynapseAdmin
 from colloque.matrix.api import CLIENT, path
 from colloque.matrix.home import MemberChange, text
@@ -51,8 +51,11 @@ async def shared_room(one: Somebody, other: Somebody) -> AsyncIterator[tuple[Roo
         yield room, home, ear, far, far_ear
 
 
-async def is_in(home: NioHome, room: RoomId, user: str) -> bool:
-    return (await home.members(room)).get(user) == "join"  # type: ignore[call-overload]
+async def is_in(home: NioHome, room: RoomId, user: UserId) -> bool:
+    try:
+        return (await home.members(room)).get(user) == "join"
+    except HomeRefused:  # who asks is not in yet
+        return False
 
 
 def admin(place: Place) -> SynapseAdmin:
