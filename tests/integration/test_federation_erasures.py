@@ -2,117 +2,54 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import json
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from colloque.book import read_secret
-from colloque.cli.main import main
-from colloque.errors import HomeRefused, Refused
-from colloque.identity import MxcUri, RoomId, UserId
-from colloque.matrix.admin import SynapseAdmin
-from colloque.matrix.api import CLIENT, path
-from colloque.matrix.home import MemberChange, text
-from colloque.matrix.nio_home import NioHome
-from colloque.policy.jws import b64
-from colloque.rooms.keeping import Proof
-from colloque.store.schema import open_database
-from colloque_salles.store_archive import Archives
-from colloque_salles.tables import salles_upgrades
-from tests.federation import KID
+from colloque.errors import Refused
+from colloque.identity import RoomId
+from colloque.rooms.leftovers import EXPECTED
+from tests.servers.federation_erasing import (
+    admin,
+    answered,
+    ended,
+    erasing_world,
+    is_in,
+    query,
+    receipts,
+    shared_room,
+    shares,
+    verified,
+)
 from tests.servers.federation_place import Place
-from tests.servers.federation_world import Somebody, World, as_c, entry_of, talking
-from tests.servers.nio import Ear
+from tests.servers.federation_world import World, as_c, entry_of, told
 from tests.waiting import until
 
-
-@asynccontextmanager
-async def shared_room(one: Somebody, other: Somebody) -> AsyncIterator[tuple[RoomId, NioHome, Ear, NioHome, Ear]]:
-    """A patient room of two people on two servers, which does not end by itself."""
-    async with talking(one, other) as (_, home, ear, far, far_ear):
-        own = next(m.room for m in ear.messages() if "est ouverte" in m.body)
-        seen = {h.room for h in far_ear.heard if isinstance(h, MemberChange)}
-        await home.send(own, text(f"!patient ouvrir 1 jour {other.user}"), txn=secrets.token_hex(8))
-
-        async def invited() -> RoomId | None:
-            changes = [h for h in far_ear.heard if isinstance(h, MemberChange)]
-            return next((h.room for h in changes if h.user == other.user and h.room not in seen), None)
-
-        room = await until(invited, "the invitation to the patient room", within=30)
-        # Their own bot needs nobody: it was invited first.
-        await until(lambda: is_in(home, room, other.place.user("salles")), "their @salles in the room", within=30)
-        await far.api.call("POST", path(CLIENT, "join", room), {}, query={"server_name": one.place.name})
-        await until(lambda: is_in(home, room, other.user), "the other one in the room", within=30)
-        yield room, home, ear, far, far_ear
+ROWS = ("ledger_event", "ledger_file", "guest_room", "companion", "peer_erasure", "patient_room", "erasure")
+"""Where a room stands by its address while it lives, or is erased."""
+LEFT = {*EXPECTED.values(), "until_servers_answer", "on_another_server"}
+"""Why something may be left."""
 
 
-async def is_in(home: NioHome, room: RoomId, user: UserId) -> bool:
-    try:
-        return (await home.members(room)).get(user) == "join"
-    except HomeRefused:  # who asks is not in yet
-        return False
+@pytest.fixture(scope="module", name="world")
+async def a_world() -> AsyncIterator[World]:
+    async with erasing_world() as made:
+        yield made
 
 
-def admin(place: Place) -> SynapseAdmin:
-    token = read_secret(place.config.salles.admin_token).decode()
-    return SynapseAdmin(place.http, place.synapse.url, token)
-
-
-def receipts(place: Place) -> list[dict[str, Any]]:
-    found = sorted(place.config.salles.receipts.glob("receipt-*.json"))
-    return [json.loads(file.read_text(encoding="utf-8")) for file in found]
-
-
-async def query(place: Place, sql: str, *args: object) -> list[Any]:
-    """From the rows of that server's @salles."""
-    db = await open_database(place.config.salles.database, salles_upgrades(), "colloque_salles")
-    try:
-        return [dict(row) for row in await db.fetch(sql, *args)]
-    finally:
-        await db.stop()
-
-
-async def ended(home: NioHome, place: Place, room: RoomId) -> None:
-    """Closed by a member; what its conversation became is settled."""
-    await home.send(room, text("!patient terminer"), txn=secrets.token_hex(8))
-
-    async def closed() -> bool:
-        return bool(await query(place, "SELECT 1 FROM patient_room WHERE room = $1 AND state = 'closed'", room))
-
-    await until(closed, "the room closed", within=30)
-    db = await open_database(place.config.salles.database, salles_upgrades(), "colloque_salles")
-    try:
-        await Archives(db).prove(room, Proof.FILED)
-    finally:
-        await db.stop()
-
-
-async def shares(home: NioHome, room: RoomId, name: str) -> MxcUri:
-    content = await home.upload_encrypted(secrets.token_bytes(500), name, "application/pdf")
-    await home.send(room, content, txn=secrets.token_hex(8))
-    return MxcUri(content["file"]["url"])
-
-
-async def answered(place: Place, before: int) -> dict[str, Any]:
-    """The supplement that comes after so many receipts."""
-
-    async def found() -> dict[str, Any] | None:
-        return next((r for r in receipts(place)[before:] if r.get("kind") == "servers"), None)
-
-    return await until(found, "the supplement", within=150)
-
-
-def verified(world: World, place: Place, files: list[Path]) -> int:
-    listed = world.federation.folder / "list.jws"
-    listed.write_bytes(world.federation.text)
-    pin = f"{KID}={b64(world.federation.authority.key.public)}"
-    argv = ["receipt", "verify", *map(str, files), "--list", str(listed), "--authority", pin, "--server", place.name]
-    return main(argv)
+async def gone(place: Place, room: RoomId) -> None:
+    """Nothing of @salles' names the room."""
+    for table in ROWS:
+        assert await query(place, f"SELECT 1 FROM {table} WHERE room = $1", room) == [], table
+    assert await query(place, "SELECT 1 FROM asked_erasure WHERE room = $1", room) == []
+    journal = (place.layout.state("salles") / "journal.jsonl").read_text(encoding="utf-8")
+    assert room not in journal
+    assert not any(room in json.dumps(receipt) for receipt in receipts(place))
 
 
 async def test_every_server_erases_its_copy_and_the_receipts_are_in_one_place(
@@ -120,7 +57,7 @@ async def test_every_server_erases_its_copy_and_the_receipts_are_in_one_place(
 ) -> None:
     anne, bob = world["anne"], world["bob"]
     a, b = anne.place, bob.place
-    async with shared_room(anne, bob) as (room, home, _ear, far, _far_ear):
+    async with shared_room(anne, bob) as (room, home, _, far, far_ear):
         ours = await shares(home, room, "a.pdf")
         theirs = await shares(far, room, "b.pdf")
         elsewhere = await query(b, "SELECT * FROM patient_room WHERE room = $1", room)
@@ -148,12 +85,14 @@ async def test_every_server_erases_its_copy_and_the_receipts_are_in_one_place(
             assert await admin(place).room(room) is None
             assert await admin(place).media_uploader(file) is None
         for place in (a, b):
-            for table in ("ledger_event", "ledger_file", "guest_room", "companion", "peer_erasure", "patient_room"):
-                assert await query(place, f"SELECT 1 FROM {table} WHERE room = $1", room) == []
-            assert await query(place, "SELECT 1 FROM asked_erasure WHERE room <> ''") == []
-            journal = (place.layout.state("salles") / "journal.jsonl").read_text(encoding="utf-8")
-            assert room not in journal
-            assert not any(room in json.dumps(r) for r in receipts(place))
+            await until(lambda place=place: _idle(place), "nothing under way", within=30)
+            await gone(place, room)
+        for receipt in (own, copy):
+            assert {left["why"] for left in receipt["residue"]} <= LEFT
+            assert "server_identifiers" not in receipt["out_of_reach"]
+        assert "copies_elsewhere" in own["out_of_reach"]
+        assert "room_not_followed" not in copy["out_of_reach"]
+        await told(far_ear, "est effacé. Reçu")
     files = sorted(a.config.salles.receipts.glob("receipt-*.json"))
     assert verified(world, a, files) == 0
     said = capsys.readouterr().out
@@ -185,3 +124,47 @@ async def test_a_room_that_nobody_knows_has_a_receipt_that_says_so(world: World)
     assert found["before"] == {"events": 0, "files": 0, "members": 0}
     assert found["asked_by"] == {"server": world.federation["c"].name, "ref": body["ref"]}
     assert await receipt() == found, "the same again"
+
+
+async def test_services_that_are_killed_at_any_moment_erase_once_each(world: World) -> None:
+    alice, boris = world["alice"], world["boris"]
+    a, b = alice.place, boris.place
+    async with shared_room(alice, boris) as (room, home, _, far, _far_ear):
+        theirs = await shares(far, room, "b.pdf")
+
+        async def noted() -> bool:
+            return bool(await query(b, "SELECT 1 FROM ledger_file WHERE room = $1 AND mxc = $2", room, theirs))
+
+        await until(noted, "their @salles has read what its people share", within=30)
+        before = len(receipts(a)), len(receipts(b))
+        await ended(home, a, room)
+
+        async def supplement() -> dict[str, Any] | None:
+            return next((r for r in receipts(a)[before[0] :] if r.get("kind") == "servers"), None)
+
+        # Each time a little later than the time before: through all that they do after a start.
+        for rank in itertools.count():
+            victim = (a.salles, b.salles, b.annuaire, a.annuaire)[rank % 4]
+            victim.kill()
+            victim.start()
+            await asyncio.sleep(1 + rank * 0.4)
+            if rank > 15 or await supplement() is not None:
+                break
+        done = await until(supplement, "the supplement", within=150)
+        (answer,) = done["answers"]
+        assert (answer["outcome"], answer["receipt"]["files_deleted"]) == ("erased", 1)
+        own = [r for r in receipts(a)[before[0] :] if r.get("servers")]
+        copies = [r for r in receipts(b)[before[1] :] if r["asked_by"]["ref"] == done["room"]]
+        assert (len(own), len(copies)) == (1, 1)
+        assert copies[0] == answer["receipt"]
+        for place in (a, b):
+            assert await admin(place).room(room) is None
+            await until(lambda place=place: _idle(place), "nothing under way", within=30)
+            await gone(place, room)
+        assert await admin(b).media_uploader(theirs) is None
+        for place in (a, b):
+            assert verified(world, place, sorted(place.config.salles.receipts.glob("receipt-*.json"))) == 0
+
+
+async def _idle(place: Place) -> bool:
+    return not await query(place, "SELECT 1 FROM erasure")
