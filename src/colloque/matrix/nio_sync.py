@@ -80,6 +80,8 @@ class SyncLoop:
         """Empty while syncing works, else a stable code."""
         self.caught_up = -math.inf
         """Everything that the server had at this moment (monotonic seconds) was handled."""
+        self.wanted = -math.inf
+        """Somebody waits for what the server had at this moment: until then no answer is waited for."""
 
     async def run(self, handler: Handler, stop: asyncio.Event, position: Position, *, receipts: bool = False) -> None:
         """Until `stop` is set. Raises what a handler raises, and HomeRefused when the account itself is refused."""
@@ -113,7 +115,7 @@ class SyncLoop:
         """The next batch; None when told to stop meanwhile."""
         soonest = min(self._deadlines.values(), default=None)
         wait = POLL_S if soonest is None else min(POLL_S, max(0.0, soonest - monotonic()) + 0.05)
-        if self.problem:
+        if self.problem or self.caught_up < self.wanted:
             wait = 0.0
         query = {"timeout": str(int(wait * 1000)), "filter": self._filter, "set_presence": "offline"}
         query |= {} if since is None else {"since": since}
