@@ -47,6 +47,10 @@ def refusals(
         out.append((opener, verdict.reason))
     inside = {held.rpps for held in (opener, *team) if held.under is None}
     for held in team:
+        if server_of(held.user) != server and not erases(server):
+            # Their own server would refuse the invitation, and say no more than that.
+            out.append((held, Reason.ACTOR_ERASURE))
+            continue
         verdict = may_invite(
             SERVICE,
             person(held),

@@ -146,8 +146,8 @@ class Jobs:
         return [_receipt(r) for r in rows]
 
     async def told(self, serial: int) -> None:
-        """Everybody was told: who they were is forgotten."""
-        await self._db.execute("UPDATE receipt SET told = true, members = '[]' WHERE serial = $1", serial)
+        """Everybody was told: who they were, and how their room was called, is forgotten."""
+        await self._db.execute("UPDATE receipt SET told = true, members = '[]', words = '' WHERE serial = $1", serial)
 
 
 async def _insert(conn: Connection, receipt: ReceiptRow) -> None:

@@ -114,6 +114,9 @@ _MEMBER = {
     Reason.OTHER_STAFF: "un administrateur n'entre pas dans un salon patient.",
     Reason.OTHER_FROZEN: "l'Annuaire Santé ne le liste plus : il ne peut pas être invité.",
     Reason.OTHER_ERASURE: "son établissement ne sait pas encore effacer un salon avec reçu.",
+    Reason.ACTOR_ERASURE: (
+        "votre établissement ne sait pas encore prouver l'effacement d'un salon partagé. Voyez votre administrateur."
+    ),
     Reason.NOT_AVAILABLE: "n'est pas disponible.",
 }
 

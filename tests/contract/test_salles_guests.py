@@ -330,7 +330,7 @@ async def test_what_is_no_room_and_no_token(lodge: Lodge, room: str, ref: str) -
 
 async def test_each_other_server_has_its_own_bot_in_the_room_first(lodge: Lodge) -> None:
     ward = lodge.ward
-    listed(ward, A, C, people=(FAR,))
+    listed(ward, US, A, C, people=(FAR,))
     ward.server.user = ME
     await ward.typed(ANNE, f"!patient ouvrir {FAR}", room=RoomId("!home-anne"))
     ((room, spec),) = ward.server.made.values()
@@ -341,7 +341,10 @@ async def test_each_other_server_has_its_own_bot_in_the_room_first(lodge: Lodge)
 
 async def test_nobody_comes_in_of_a_server_that_can_prove_no_erasure(lodge: Lodge) -> None:
     ward = lodge.ward
-    listed(ward, A, erases=False, people=(FAR,))
+    listed(ward, A, people=(FAR,))
+    said = await ward.typed(ANNE, f"!patient ouvrir {FAR}", room=RoomId("!home-anne"))
+    assert "votre établissement ne sait pas encore prouver" in said
+    listed(ward, US, people=(FAR,))
     said = await ward.typed(ANNE, f"!patient ouvrir {FAR}", room=RoomId("!home-anne"))
     assert "ne sait pas encore effacer un salon avec reçu" in said
     assert ward.server.made == {}

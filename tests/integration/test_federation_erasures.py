@@ -137,7 +137,17 @@ async def test_services_that_are_killed_at_any_moment_erase_once_each(world: Wor
 
         await until(noted, "their @salles has read what its people share", within=30)
         before = len(receipts(a)), len(receipts(b))
+        for service in (b.annuaire, b.salles):
+            service.kill()
         await ended(home, a, room)
+
+        async def ours() -> bool:
+            return any(r.get("servers") == [b.name] for r in receipts(a)[before[0] :])
+
+        await until(ours, "our own receipt, which waits for nobody", within=60)
+        assert await admin(b).room(room) is not None
+        for service in (b.annuaire, b.salles):
+            service.start()
 
         async def supplement() -> dict[str, Any] | None:
             return next((r for r in receipts(a)[before[0] :] if r.get("kind") == "servers"), None)

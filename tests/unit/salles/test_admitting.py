@@ -33,7 +33,7 @@ def asked(
     *team: Attestation,
     verified: frozenset[Rpps] = frozenset(),
     blocks: frozenset[tuple[UserId, UserId]] = frozenset(),
-    erasing: frozenset[str] = frozenset({"other.test"}),
+    erasing: frozenset[str] = frozenset({"h.test", "other.test"}),
 ) -> list[tuple[UserId, Reason]]:
     found = refusals(
         opener,
@@ -79,6 +79,7 @@ def test_who_may_not_be_invited() -> None:
     assert asked(doctor, other, theirs, verified=verified) == []
     assert asked(doctor, other, theirs) == [(theirs.user, Reason.OTHER_FROZEN)]
     far = held(6, server="other.test")
-    assert asked(doctor, far, erasing=frozenset()) == [(far.user, Reason.OTHER_ERASURE)]
+    assert asked(doctor, far, erasing=frozenset({"h.test"})) == [(far.user, Reason.OTHER_ERASURE)]
+    assert asked(doctor, far, other, erasing=frozenset({"other.test"})) == [(far.user, Reason.ACTOR_ERASURE)]
     blocked = frozenset({(other.user, doctor.user)})
     assert asked(doctor, other, blocks=blocked) == [(other.user, Reason.NOT_AVAILABLE)]
