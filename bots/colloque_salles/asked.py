@@ -12,11 +12,11 @@ from collections.abc import Callable
 
 from colloque.calls import JsonDict
 from colloque.clock import Clock, monotonic
-from colloque.errors import BadInput, Refused
+from colloque.errors import BadInput, ColloqueError, Refused
 from colloque.identity import RoomId
 from colloque.logs import event as log_event
 from colloque.matrix.admin import SynapseAdmin
-from colloque.rooms.elsewhere import NOT_YOURS, Copy, read_copy, refusal
+from colloque.rooms.elsewhere import NOT_YOURS, Copy, is_room, read_copy, refusal
 from colloque.rooms.erasure import is_server, is_token
 from colloque.store.journal import Journal
 from colloque_salles.erase import Eraser
@@ -27,7 +27,6 @@ from colloque_salles.store_elsewhere import Asked, AskedErasures, GuestRooms, ke
 log = logging.getLogger(__name__)
 
 UNDER_WAY: JsonDict = {"state": "under_way"}
-_ROOM_CHARS = 255
 
 
 class Asking:
@@ -63,7 +62,7 @@ class Asking:
 
         Raises Refused (reason: a code of `rooms.elsewhere`), BadInput, HomeUnavailable.
         """
-        if not is_server(server) or not is_token(ref) or not room.startswith("!") or len(room) > _ROOM_CHARS:
+        if not is_server(server) or not is_token(ref) or not is_room(room):
             raise BadInput("a room and the token that stands for it")
         asked = Asked(key(server, ref, RoomId(room)), server, ref, RoomId(room), None)
         known = await self._rows.get(asked.asked)
@@ -97,19 +96,24 @@ class Asking:
         return "" if guest is not None and guest.origin == asked.server else NOT_YOURS, copy
 
     async def once(self) -> None:
-        """Begin what was taken up, once all that people here shared there was heard. Raises HomeUnavailable."""
+        """Begin what was taken up, once all that people here shared was heard; one that fails holds up no other."""
         for asked in await self._rows.open():
-            if await self._jobs.get(asked.room) is not None:
-                continue
-            code, copy = await self._look(asked)
-            guest = await self._guests.get(asked.room)
-            since = self._since.setdefault(asked.asked, monotonic())
-            if not code and guest is not None and not self._has_heard(asked.room, since):
-                continue
-            if code:
-                log_event(log, "erasure.refused_later", level=logging.WARNING, server=asked.server, code=code)
-                self._journal.note("room.erase_asked", ref=asked.ref, outcome=code, server=asked.server)
-                await self._rows.drop(asked.asked)
-            else:
-                await self._eraser.start_copy(asked, copy, guest)
-            del self._since[asked.asked]
+            try:
+                if await self._jobs.get(asked.room) is None:
+                    await self._begin(asked)
+            except ColloqueError as error:
+                log_event(log, "erasure.deferred", level=logging.WARNING, server=asked.server, code=error.code)
+
+    async def _begin(self, asked: Asked) -> None:
+        code, copy = await self._look(asked)
+        guest = await self._guests.get(asked.room)
+        since = self._since.setdefault(asked.asked, monotonic())
+        if code:
+            log_event(log, "erasure.refused_later", level=logging.WARNING, server=asked.server, code=code)
+            self._journal.note("room.erase_asked", ref=asked.ref, outcome=code, server=asked.server)
+            await self._rows.drop(asked.asked)
+        elif guest is not None and not self._has_heard(asked.room, since):
+            return
+        else:
+            await self._eraser.start_copy(asked, copy, guest)
+        del self._since[asked.asked]

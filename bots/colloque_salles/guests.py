@@ -16,7 +16,7 @@ from colloque.identity import RoomId, UserId, server_of
 from colloque.logs import event as log_event
 from colloque.matrix.admin import SynapseAdmin
 from colloque.matrix.home import Heard, Incoming, MemberChange, Unreadable
-from colloque.rooms.elsewhere import may_follow, read_copy
+from colloque.rooms.elsewhere import is_room, may_follow, read_copy
 from colloque.rooms.media import files_in, server_of_media
 from colloque_salles.store import PatientRooms
 from colloque_salles.store_elsewhere import GuestRoom, GuestRooms
@@ -88,7 +88,7 @@ class Guests:
         inviter = server_of(heard.sender)
         if inviter == server_of(self._home.user):
             return
-        if self._fits(heard.sender, heard.shown):
+        if is_room(heard.room) and self._fits(heard.sender, heard.shown):
             await self._rooms.put(heard.room, inviter, self._clock.now())
         else:
             log_event(log, "guest.not_followed", level=logging.WARNING, server=inviter)

@@ -33,7 +33,15 @@ from tests.servers.salles_ward import ANNE, BOB, ROOM, Ward
 US, A, C = "h.test", "chu-a.test", "chu-c.test"
 ME, THEIRS, THIRD = UserId(f"@salles:{US}"), UserId(f"@salles:{A}"), UserId(f"@salles:{C}")
 FAR = UserId(f"@far:{A}")
-GUEST, REF = RoomId("!guest"), "ab" * 10
+REF = "ab" * 10
+
+
+def address(name: str) -> RoomId:
+    """As rooms of version 12 have."""
+    return RoomId("!" + name.ljust(43, "_"))
+
+
+GUEST = address("guest")
 
 
 def listed(ward: Ward, *servers: str, erases: bool = True, people: tuple[UserId, ...] = ()) -> None:
@@ -174,6 +182,11 @@ async def test_it_goes_nowhere_else(lodge: Lodge, inviter: UserId, shown: Any) -
     assert await lodge.rooms.get(GUEST) is None
 
 
+async def test_a_room_of_another_version_is_not_followed(lodge: Lodge) -> None:
+    await lodge.invited(room=RoomId("!room:chu-a.test"))
+    assert await lodge.rooms.to_join() == []
+
+
 async def test_a_room_that_is_not_what_its_invitation_showed_is_left(lodge: Lodge) -> None:
     await lodge.invited()
     lodge.server.states[GUEST] = [event("m.room.create", sender=FAR), STATE[1]]
@@ -252,18 +265,18 @@ async def test_it_begins_when_all_that_was_shared_is_heard(lodge: Lodge) -> None
 
 
 async def test_whose_room_it_is_our_own_copy_tells(lodge: Lodge) -> None:
+    unmarked, direct, mine, own = [address(name) for name in ("unmarked", "direct", "bobs", "own")]
     await lodge.lives_in()
-    await lodge.ward.add()
-    lodge.server.states[ROOM] = [event("m.room.create", sender=ME), event(ROOM_MARK, sender=ME, kind="patient")]
-    unmarked, direct, mine = RoomId("!unmarked"), RoomId("!direct"), RoomId("!bobs")
+    await lodge.ward.add(own)
+    lodge.server.states[own] = [event("m.room.create", sender=ME), event(ROOM_MARK, sender=ME, kind="patient")]
     lodge.server.states[unmarked] = STATE[:1]
     lodge.server.states[direct] = [STATE[0], event(ROOM_MARK, kind="direct")]
     lodge.server.states[mine] = [event("m.room.create", sender=BOB), STATE[1]]
     for server, room, code in (
         (C, GUEST, "erasure.not_yours"),
         (US, GUEST, "erasure.not_yours"),
-        (A, ROOM, "erasure.not_yours"),
-        (US, ROOM, "erasure.not_yours"),
+        (A, own, "erasure.not_yours"),
+        (US, own, "erasure.not_yours"),
         (A, mine, "erasure.not_yours"),
         (A, unmarked, "erasure.not_marked"),
         (A, direct, "erasure.not_marked"),
@@ -275,7 +288,28 @@ async def test_whose_room_it_is_our_own_copy_tells(lodge: Lodge) -> None:
     assert lodge.eraser.copies == []
     journal = (lodge.ward.book._path.parent / "asked.jsonl").read_text(encoding="utf-8")
     assert journal.count("room.erase_asked") == 7
-    assert not any(room in journal for room in (GUEST, ROOM, unmarked, direct, mine))
+    assert not any(room in journal for room in (GUEST, own, unmarked, direct, mine))
+
+
+async def test_a_request_that_fails_holds_up_no_other(lodge: Lodge, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("first", "second"):
+        await lodge.lives_in(address(name))
+        await lodge.asking.erase_copy(A, address(name), REF)
+    failing = (await lodge.asked.open())[0].room
+    real = lodge.server.state
+
+    async def state(room: RoomId) -> list[dict[str, Any]]:
+        if room == failing:
+            raise HomeRefused(400, "M_UNKNOWN")
+        return await real(room)
+
+    monkeypatch.setattr(lodge.server, "state", state)
+    await lodge.asking.once()
+    assert [asked.room for asked, _, _ in lodge.eraser.copies] != []
+    assert failing not in [asked.room for asked, _, _ in lodge.eraser.copies]
+    monkeypatch.undo()
+    await lodge.asking.once()
+    assert failing in [asked.room for asked, _, _ in lodge.eraser.copies]
 
 
 async def test_a_hold_that_comes_before_it_begins_stops_it(lodge: Lodge) -> None:
@@ -292,7 +326,7 @@ async def test_a_hold_that_comes_before_it_begins_stops_it(lodge: Lodge) -> None
 
 
 async def test_a_room_that_nobody_knows_is_erased_like_any_other(lodge: Lodge) -> None:
-    assert await lodge.asking.erase_copy(C, "!nothing", REF) == UNDER_WAY
+    assert await lodge.asking.erase_copy(C, address("nothing"), REF) == UNDER_WAY
     lodge.heard_until = 0
     await lodge.asking.once()
     ((asked, copy, guest),) = lodge.eraser.copies
@@ -305,21 +339,23 @@ async def test_of_mere_invitations_their_sender_told_whose_they_are(lodge: Lodge
     with pytest.raises(Refused, match=r"erasure\.not_yours"):
         await lodge.asking.erase_copy(C, GUEST, REF)
     assert await lodge.asking.erase_copy(A, GUEST, REF) == UNDER_WAY
-    lodge.server.known = {RoomId("!strange")}
+    lodge.server.known = {address("strange")}
     with pytest.raises(Refused, match=r"erasure\.not_yours"):
-        await lodge.asking.erase_copy(A, "!strange", REF)
+        await lodge.asking.erase_copy(A, address("strange"), REF)
 
 
 async def test_the_same_word_for_another_room_is_another_request(lodge: Lodge) -> None:
     await lodge.lives_in()
-    await lodge.lives_in(RoomId("!second"))
-    for room in (GUEST, "!second"):
+    await lodge.lives_in(address("second"))
+    for room in (GUEST, address("second")):
         await lodge.asking.erase_copy(A, room, REF)
     await lodge.asking.once()
-    assert {asked.room for asked, _, _ in lodge.eraser.copies} == {GUEST, RoomId("!second")}
+    assert {asked.room for asked, _, _ in lodge.eraser.copies} == {GUEST, address("second")}
 
 
-@pytest.mark.parametrize(("room", "ref"), [("room", REF), ("!room", "x"), ("!" + "x" * 255, REF), ("!room", "AB" * 10)])
+@pytest.mark.parametrize(
+    ("room", "ref"), [(GUEST[1:], REF), (GUEST, "x"), (GUEST + "x", REF), ("!room:h.test", REF), (GUEST, "AB" * 10)]
+)
 async def test_what_is_no_room_and_no_token(lodge: Lodge, room: str, ref: str) -> None:
     with pytest.raises(BadInput):
         await lodge.asking.erase_copy(A, room, ref)

@@ -6,6 +6,7 @@ files that they share, for the day when the server that made the room asks for i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,7 +20,15 @@ from colloque.rooms.media import files_in
 NOT_YOURS, NOT_MARKED, HELD = "erasure.not_yours", "erasure.not_marked", "erasure.held"
 """Why a copy is not erased. Stable: other servers rely on them."""
 
+_ROOM = re.compile(r"![A-Za-z0-9_-]{43}\Z")
+"""The hash of its `m.room.create` (room version 12, MSC4291). All patient rooms are of that version."""
+
 CREATE, MEMBER = "m.room.create", "m.room.member"
+
+
+def is_room(text: str) -> bool:
+    """Whether that can be the address of a patient room: any other would be no room to a homeserver either."""
+    return _ROOM.match(text) is not None
 
 
 def companions(people: Iterable[UserId], server: str, salles_of: Callable[[str], UserId | None]) -> tuple[UserId, ...]:
