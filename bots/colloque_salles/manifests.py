@@ -17,6 +17,7 @@ from colloque.rooms.media import server_of_media
 from colloque.store.roomkeys import RoomKeys
 from colloque_salles.store import Kept, PatientRooms
 from colloque_salles.store_elsewhere import Asked, GuestRoom
+from colloque_salles.texts import words_in
 
 AT_ONCE = 5
 """Files that the homeserver is asked about at the same time."""
@@ -59,7 +60,7 @@ class Manifests:
         now = to_millis(self._clock.now())
         ours = [user for user, state in copy.members.items() if state == "join" and server_of(user) == self._server]
         return await self._base(asked.room) | {
-            "words": copy.name,
+            "words": words_in(copy.name, asked.server),
             "members": sorted(set(ours) - self._bots),
             "opened_at": to_millis(guest.since) if guest is not None else now,
             "closed_at": now,

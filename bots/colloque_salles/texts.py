@@ -12,6 +12,7 @@ from colloque.policy.admission import Reason
 from colloque.rooms.lifecycle import is_held
 from colloque_salles.store import Kept
 from colloque_salles.team import Team
+from colloque_salles.words import are_ours
 
 
 def named(held: Attestation | None) -> str:
@@ -22,6 +23,15 @@ def named(held: Attestation | None) -> str:
 def room_name(words: str, opener: str) -> str:
     """The room's name: two words and the opener, nothing about the patient."""
     return f"Équipe · {words} · {opener.split(' · ', maxsplit=1)[0]}"
+
+
+def words_in(name: str, server: str) -> str:
+    """How to call a room that `server` has named: by words as we give them, and by nothing else that stands there.
+
+    With the server: one of ours may bear the same words.
+    """
+    words = (*name.split(" · "), "", "")[1]
+    return f"{words} ({server})" if are_ours(words) else f"ouvert à {server}"
 
 
 def span(length: timedelta) -> str:
