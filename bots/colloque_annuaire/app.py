@@ -273,7 +273,7 @@ class AnnuaireService(Service):
             {
                 "synapse": {"refused": refused, "account": account, "login": life.logins.login},
                 "mssante": {"result": desk.result},
-                "salles": {"acquaint": federation.teams.acquaint} if federation is not None else {},
+                "salles": federation.for_salles if federation is not None else {},
                 "colloque": {"state": state, **upkeep.verbs, **life.verbs, **kinds.verbs, **elsewhere},
             },
             slow=upkeep.slow,

@@ -9,6 +9,7 @@ from colloque_salles.store import register_echoes, register_upgrades
 from colloque_salles.store_anchors import register_anchors
 from colloque_salles.store_archive import register_archives
 from colloque_salles.store_copies import register_copies
+from colloque_salles.store_elsewhere import register_elsewhere
 from colloque_salles.store_evicted import register_evicted
 from colloque_salles.store_identity import register_identities
 from colloque_salles.store_invites import register_invites
@@ -33,4 +34,5 @@ def salles_upgrades() -> UpgradeTable:
     register_echoes(table)
     register_taps(table)
     register_identities(table)
+    register_elsewhere(table)
     return table
