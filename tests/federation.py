@@ -27,6 +27,8 @@ class Member:
     key: PrivateKey = field(default_factory=PrivateKey.generate)
     bots: tuple[UserId, ...] = ()
     ghosts: str = ""
+    receipts: PrivateKey | None = field(default_factory=PrivateKey.generate)
+    """Signs erasure receipts; None: it can't prove that it erases."""
 
     @property
     def signer(self) -> Signer:
@@ -34,7 +36,10 @@ class Member:
 
     def entry(self, now: datetime = NOW) -> Entry:
         day = timedelta(days=1)
-        key = Key(self.kid, Use.ATTESTATION, self.key.public, whole(now) - day, whole(now) + 365 * day)
+        begin, end = whole(now) - day, whole(now) + 365 * day
+        keys = [Key(self.kid, Use.ATTESTATION, self.key.public, begin, end)]
+        if self.receipts is not None:
+            keys.append(Key("r-1", Use.ERASURE, self.receipts.public, begin, end))
         return Entry(
             server=self.server,
             organisation=f"CHU {self.server}",
@@ -43,7 +48,7 @@ class Member:
             contact=f"dsi@{self.server}",
             bots=self.bots or (UserId(f"@salles:{self.server}"),),
             capabilities=frozenset({"attestation"}),
-            keys=(key,),
+            keys=tuple(keys),
             ghosts=self.ghosts,
         )
 

@@ -31,6 +31,7 @@ from colloque_annuaire import texts_federation as texts
 from colloque_annuaire.direct import Direct
 from colloque_annuaire.federation_accounts import Accounts
 from colloque_annuaire.federation_answers import Answers
+from colloque_annuaire.federation_erasures import Erasures, salles_erases
 from colloque_annuaire.federation_leaving import Leaving, SallesRooms
 from colloque_annuaire.federation_meeting import Meetings
 from colloque_annuaire.federation_people import Crossing
@@ -68,6 +69,7 @@ class Roster:
             clock=parts.clock,
         )
         self.keeper.load()
+        self._clock = parts.clock
         self._edition = -1
         self._people: tuple[Attestation, ...] = ()
 
@@ -80,7 +82,10 @@ class Roster:
         listed = self.keeper.current
         if listed is None:
             return Change(attested=self._people)
-        servers = tuple(Listed(name, entry.bots, entry.ghosts) for name, entry in sorted(listed.servers.items()))
+        servers = tuple(
+            Listed(name, entry.bots, entry.ghosts, entry.erases_until(self._clock.now()))
+            for name, entry in sorted(listed.servers.items())
+        )
         return Change(attested=self._people, servers=Servers(listed.version, listed.expires, servers))
 
 
@@ -92,6 +97,7 @@ class Federation:
     accounts: Accounts
     upkeep: FederationUpkeep
     teams: Teams
+    erasures: Erasures
 
     async def take(self, acts: Sequence[Any]) -> list[Any]:
         """Keep those of the homeserver's refusals that are looked into here; the others come back."""
@@ -105,6 +111,11 @@ class Federation:
             return {"turn": (await self.upkeep.refresh(ordered=True)).value}
 
         return {"federation_refresh": federation_refresh}
+
+    @property
+    def for_salles(self) -> Mapping[str, Callable[..., Awaitable[JsonDict]]]:
+        """What `@salles` may ask."""
+        return {"acquaint": self.teams.acquaint, "erase_elsewhere": self.erasures.ask}
 
 
 async def open_federation(
@@ -205,6 +216,8 @@ async def open_federation(
         clock=parts.clock,
     )
     teams.register(api)
+    erasures = Erasures(us=us.server, keeper=keeper, peers=peers, clock=parts.clock, erase_copy=salles_erases(config))
+    erasures.register(api)
     await api.serve(stack, own.listen)
     service.check("federation", lambda: keeper.health)
 
@@ -218,7 +231,7 @@ async def open_federation(
     service.spawn("federation_returns", _every(service, PUSH_S, telling.present_again))
     service.spawn("federation_leaving", _every(service, LEAVE_S, leaving.run_once))
     service.spawn("federation_meetings", lambda: meetings.run(service.stop))
-    return Federation(meetings, accounts, upkeep, teams)
+    return Federation(meetings, accounts, upkeep, teams, erasures)
 
 
 def _key(own: FederationConfig) -> PrivateKey:

@@ -18,7 +18,6 @@ from colloque.federation.http_client import Peers
 from colloque.federation.http_server import Api, Limit
 from colloque.federation.keeper import Keeper
 from colloque.identity import UserId, parse_user_id, server_of
-from colloque.sockets import Verb
 from colloque_annuaire.federation_meeting import Meetings
 from colloque_annuaire.federation_outcome import Met
 from colloque_annuaire.federation_people import Crossing
@@ -58,11 +57,6 @@ class Teams:
     def register(self, api: Api) -> None:
         """Answer other servers."""
         api.add(TEAM, self.answer, _LIMIT)
-
-    @property
-    def verbs(self) -> Mapping[str, Verb]:
-        """What @salles may ask."""
-        return {"acquaint": self.acquaint}
 
     async def acquaint(self, members: list[str]) -> JsonDict:
         """For @salles: `{"unknown": {server: [user, …]}}`, whom each other server of `members` can't admit.

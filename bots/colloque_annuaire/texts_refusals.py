@@ -64,6 +64,14 @@ _REASONS = {
         "{other} n'est pas disponible.",
         "Écrivez par MSSanté, ou invitez un autre confrère.",
     ),
+    "other_erasure": (
+        "L'établissement de {other} ne sait pas encore effacer un salon patient avec reçu.",
+        "Écrivez-lui par MSSanté, ou dans une conversation à deux.",
+    ),
+    "actor_erasure": (
+        "Cet établissement ne sait pas encore effacer un salon patient avec reçu.",
+        "Ouvrez vous-même le salon patient, ou écrivez par MSSanté.",
+    ),
     "internal": (
         "Le contrôle des identités n'a pas pu se faire ; par prudence, rien n'a été accepté.",
         "Réessayez dans un instant. Si cela dure, prévenez votre administrateur.",

@@ -26,17 +26,20 @@ def refusals(
     team: Sequence[Attestation],
     *,
     answered: Callable[[Rpps], bool],
+    erases: Callable[[str], bool],
     refuses: Callable[[UserId, UserId], bool],
 ) -> list[tuple[Attestation, Reason]]:
     """Who may not, and why; the opener first. Empty when the room may be opened.
 
-    `answered(number)`: that professional is verified today; `refuses(user, other)`: `user` has blocked `other`.
+    `answered(number)`: that professional is verified today; `erases(server)`: that listed server can prove that it
+    erases; `refuses(user, other)`: `user` has blocked `other`.
     """
     server = server_of(opener.user)
 
     def person(held: Attestation) -> Person:
         under = held.under is None or answered(held.under)
-        return attested_person(held, local=server_of(held.user) == server, answered=under)
+        theirs = server_of(held.user)
+        return attested_person(held, local=theirs == server, answered=under, erases=erases(theirs))
 
     out = []
     verdict = may_open_patient_room(person(opener))
@@ -44,6 +47,10 @@ def refusals(
         out.append((opener, verdict.reason))
     inside = {held.rpps for held in (opener, *team) if held.under is None}
     for held in team:
+        if server_of(held.user) != server and not erases(server):
+            # Their own server would refuse the invitation, and say no more than that.
+            out.append((held, Reason.ACTOR_ERASURE))
+            continue
         verdict = may_invite(
             SERVICE,
             person(held),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from functools import partial
 
 from colloque.book import AttestationBook, read_secret
@@ -15,20 +16,22 @@ from colloque.commands import Owner
 from colloque.config import Config
 from colloque.directory.open import open_directory
 from colloque.errors import HomeRefused
-from colloque.identity import MxcUri, parse_user_id
+from colloque.identity import MxcUri, RoomId, parse_user_id
 from colloque.matrix.api import MatrixApi
 from colloque.matrix.home import Heard, MemberChange, text
 from colloque.rights import Rights
 from colloque.rooms.mark import ADMIN_KEY, RoomKind, home_key
 from colloque.service import Service
-from colloque.sockets import Server
+from colloque.sockets import Client, Server
 from colloque_salles import texts
 from colloque_salles.anchoring import Anchoring
+from colloque_salles.asked import Asking
 from colloque_salles.caring import open_care
 from colloque_salles.cleaning import Cleaning
 from colloque_salles.direct_care import open_directs
+from colloque_salles.elsewhere import Elsewhere
 from colloque_salles.erase import Eraser
-from colloque_salles.expire import Sweep
+from colloque_salles.guests import Guests
 from colloque_salles.hearing import Ledger
 from colloque_salles.jobs import Jobs
 from colloque_salles.own_stores import OwnStores
@@ -37,6 +40,7 @@ from colloque_salles.store import PatientRooms
 from colloque_salles.store_anchors import Anchors
 from colloque_salles.store_copies import Copies
 from colloque_salles.store_direct import DirectRooms
+from colloque_salles.store_elsewhere import AskedErasures, GuestRooms, Peers
 from colloque_salles.store_life import RoomLife
 from colloque_salles.tables import salles_upgrades
 from colloque_salles.texts_direct import erased
@@ -78,8 +82,10 @@ class SallesService(Service):
         parts = await open_parts(self, stack, config.bot("salles"), salles_upgrades())
         patients, life, jobs = PatientRooms(parts.db), RoomLife(parts.db), Jobs(parts.db)
         self._life, self._directs = life, DirectRooms(parts.db)
+        guests, asked = GuestRooms(parts.db), AskedErasures(parts.db)
         book = AttestationBook(config.annuaire.snapshot, read_secret(config.secrets.snapshot))
         rights = Rights(config.admin.users, book, parts.clock)
+        signer = Signer(own.receipt_key, own.receipts)
         cleaning = Cleaning(
             config=config,
             admin=parts.admin,
@@ -101,7 +107,7 @@ class SallesService(Service):
             keys=parts.keys,
             journal=parts.journal,
             clock=parts.clock,
-            signer=Signer(own.receipt_key, own.receipts),
+            signer=signer,
             store=parts.home,
             still_served=partial(still_served, parts.home.api),
             cleaning=cleaning,
@@ -135,10 +141,35 @@ class SallesService(Service):
             handled=parts.handled,
             listen=care.listen,
         )
-        ledger = Ledger(patients, life, parts.home.user, parts.clock)
+        ledger = Ledger(patients, care.membership, parts.clock)
+        following = Guests(
+            home=parts.home, admin=parts.admin, rooms=guests, patients=patients, book=book, clock=parts.clock
+        )
+        asking = Asking(
+            admin=parts.admin,
+            rows=asked,
+            guests=guests,
+            patients=patients,
+            jobs=jobs,
+            eraser=eraser,
+            has_heard=parts.home.has_heard,
+            journal=parts.journal,
+            clock=parts.clock,
+        )
+        elsewhere = Elsewhere(
+            peers=Peers(parts.db),
+            jobs=jobs,
+            signer=signer,
+            ask=partial(ask_elsewhere, Client(config.socket("annuaire"), "salles")),
+            incidents=parts.incidents,
+            journal=parts.journal,
+            clock=parts.clock,
+            lasts=timedelta(seconds=own.lifetime.peers_s),
+        )
 
         async def hear(heard: Heard) -> None:
             await ledger.hear(heard)
+            await following.hear(heard)
             await self._remember_room(heard, parts)
             await care.tapped(heard)
             await bot.hear(heard)
@@ -152,7 +183,7 @@ class SallesService(Service):
         server = Server(
             config.socket("salles"),
             config.sockets.uids,
-            {"colloque": {"state": state}, "annuaire": {"evict": evict}},
+            {"colloque": {"state": state}, "annuaire": {"evict": evict, "erase_copy": asking.erase_copy}},
         )
         await server.start()
         stack.push_async_callback(server.stop)
@@ -162,7 +193,17 @@ class SallesService(Service):
             self.spawn(name, partial(self._again, work, LOOK_S))
         self.spawn("absences", partial(self._again, care.standing_in.once, config.salles.sweep_s))
         self.spawn("archives", partial(self._again, care.archiving.once, config.salles.sweep_s))
-        self.spawn("sweep", partial(self._sweep, care.sweep, jobs, parts))
+        self.spawn("companions", partial(self._again, care.companions.once, config.salles.sweep_s))
+        self.spawn("guests", partial(self._again, following.once, LOOK_S))
+        self.spawn("elsewhere", partial(self._again, elsewhere.once, LOOK_S))
+
+        async def sweep() -> None:
+            # One after the other: each receipt's serial follows the one before.
+            await asking.once()
+            await care.sweep.once()
+            await elsewhere.write()
+
+        self.spawn("sweep", partial(self._sweep, sweep, jobs, parts))
         self.spawn("directs", partial(self._again, directs.once, own.sweep_s))
         self.spawn("anchors", partial(self._again, anchoring.once, own.sweep_s))
 
@@ -171,9 +212,9 @@ class SallesService(Service):
             await once()
             await self.pause(pause_s)
 
-    async def _sweep(self, sweep: Sweep, jobs: Jobs, parts: Parts) -> None:
+    async def _sweep(self, sweep: Callable[[], Awaitable[None]], jobs: Jobs, parts: Parts) -> None:
         while not self.stop.is_set():
-            await sweep.once()
+            await sweep()
             now = monotonic()
             at = [(row.room, row.step) for row in await jobs.under_way()]
             self._erasing = {each: self._erasing.get(each, now) for each in at}
@@ -213,6 +254,11 @@ class SallesService(Service):
         mark = await parts.home.mark_of(heard.room)
         if mark is not None and mark.kind in {RoomKind.HOME, RoomKind.ADMIN}:
             await parts.rooms.put(mark.key, heard.room, mark.kind, mark.owner)
+
+
+async def ask_elsewhere(annuaire: Client, server: str, room: RoomId, ref: str) -> JsonDict:
+    """What a server answers that is to erase its copy. Raises Temporary, Refused, BadInput."""
+    return await annuaire.call("erase_elsewhere", server=server, room=room, ref=ref)
 
 
 async def still_served(api: MatrixApi, mxc: MxcUri) -> bool:

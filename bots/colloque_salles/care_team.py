@@ -46,7 +46,7 @@ class CareTeam:
         people = [
             self._mate(user, referent=user == kept.room.opener, invited=membership == "invite")
             for user, membership in sorted(inside.items())
-            if membership in {"join", "invite"} and user != self._home.user
+            if membership in {"join", "invite"} and user != self._home.user and not self._book.is_bot(user)
         ]
         await reply(says.team(kept.words, sorted(people, key=lambda mate: not mate.referent)))
 

@@ -30,6 +30,7 @@ from colloque_salles.acquainting import Acquainting
 from colloque_salles.archiving import Archiving
 from colloque_salles.care_team import CareTeam
 from colloque_salles.commands import Commands
+from colloque_salles.companions import Companions
 from colloque_salles.consent import Consent
 from colloque_salles.conversation import Reader
 from colloque_salles.copying import Copying
@@ -45,6 +46,7 @@ from colloque_salles.jobs import Jobs
 from colloque_salles.joining import Joining
 from colloque_salles.leading import Leading
 from colloque_salles.making import Making
+from colloque_salles.membership import Membership
 from colloque_salles.offering import Offering
 from colloque_salles.opening import Opening
 from colloque_salles.prolonging import Prolonging
@@ -54,6 +56,7 @@ from colloque_salles.store import PatientRooms
 from colloque_salles.store_archive import Archives
 from colloque_salles.store_copies import Copies
 from colloque_salles.store_direct_rounds import DirectRoundRow
+from colloque_salles.store_elsewhere import Companions as CompanionRows
 from colloque_salles.store_evicted import Evicted
 from colloque_salles.store_identity import Identities
 from colloque_salles.store_invites import Invites
@@ -72,6 +75,7 @@ class Care:
 
     home: Home
     table: Mapping[str, Handler]
+    membership: Membership
     sweep: Sweep
     evicting: Evicting
     leading: Leading
@@ -86,6 +90,7 @@ class Care:
     archiving: Archiving
     filing: Filing
     standing_in: StandingIn
+    companions: Companions
 
     async def settle(self) -> None:
         """At start: what a crash left open."""
@@ -158,7 +163,9 @@ def open_care(
     holding = Holding(life=life, book=book, rule=rule, lasts=lasts, standing_in=standing_in, **common)
     prolonging = Prolonging(life=life, book=book, rule=rule, **common)
     archives, copies, invites = Archives(parts.db), Copies(parts.db), Invites(parts.db)
+    membership = Membership(home=parts.home, patients=patients, life=life, is_bot=book.is_bot)
     sweep = Sweep(
+        membership=membership,
         life=life,
         holding=holding,
         jobs=jobs,
@@ -168,12 +175,15 @@ def open_care(
         eraser=eraser,
         **common,
     )
+    companions = Companions(rows=CompanionRows(parts.db), book=book, **seen)
     upload = partial(parts.home.api.upload, mime="image/png")
     opening = Opening(
+        membership=membership,
         rooms=parts.rooms,
         rule=rule,
         offers=offers,
         copies=copies,
+        companions=companions,
         reserve=parts.home.reserve_file,
         upload=upload,
         **common,
@@ -269,17 +279,25 @@ def open_care(
         clock=parts.clock,
         retire=parts.home.retire,
     )
-    inviting = Inviting(invites=invites, book=book, succeeding=succeeding, acquainting=acquainting, **common)
+    inviting = Inviting(
+        invites=invites,
+        book=book,
+        companions=companions,
+        succeeding=succeeding,
+        acquainting=acquainting,
+        **common,
+    )
     identifying = Identifying(identities=identities, directory=directory, standing_in=standing_in, book=book, **common)
     care_team = CareTeam(life=life, book=book, **seen)
     answering = (commands, leading, care_team, holding, prolonging, copying, offering, consent, inviting, identifying)
     return Care(
         home=parts.home,
         table={name: handler for each in answering for name, handler in each.table.items()},
+        membership=membership,
         sweep=sweep,
         evicting=evicting,
         leading=leading,
-        returning=Returning(evicted=evicted, book=book, **common),
+        returning=Returning(evicted=evicted, companions=companions, book=book, **common),
         offering=offering,
         joining=joining,
         prolonging=prolonging,
@@ -290,6 +308,7 @@ def open_care(
         archiving=archiving,
         filing=filing,
         standing_in=standing_in,
+        companions=companions,
     )
 
 

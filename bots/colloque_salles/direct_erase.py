@@ -16,7 +16,7 @@ from typing import Any
 
 from colloque.clock import Clock, from_millis, to_millis
 from colloque.errors import HomeRefused
-from colloque.identity import EventId, RoomId
+from colloque.identity import EventId, RoomId, server_of
 from colloque.logs import event as log_event
 from colloque.matrix.admin import SynapseAdmin
 from colloque.matrix.admin_history import PurgeState, SynapseHistory
@@ -91,6 +91,7 @@ class DirectErasing:
             "files": files,
             "kept_files": kept,
             "cut": cut,
+            "abroad": len({server_of(user) for user in room.members}) > 1,
         }
         self._journal.begin("room.erase", actor="system", ref=ref, files=len(files), events=events)
         if isinstance(what, End):

@@ -15,21 +15,30 @@ The job lives in the database; every step may be run again after a crash:
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
-from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
 
-from colloque.clock import Clock, from_millis, to_millis
+from colloque.clock import Clock, from_millis
 from colloque.config import Config
 from colloque.errors import ColloqueError, Temporary
-from colloque.identity import MxcUri, RoomId, UserId, localpart, server_of
+from colloque.identity import MxcUri, RoomId, UserId
 from colloque.logs import event as log_event
 from colloque.matrix.admin import Deletion, SynapseAdmin
-from colloque.rooms.erasure import GENESIS, OUT_OF_REACH, Counts, Kind, Receipt, Residue
-from colloque.rooms.media import server_of_media
+from colloque.rooms.elsewhere import Copy
+from colloque.rooms.erasure import (
+    ELSEWHERE,
+    GENESIS,
+    NOT_FOLLOWED,
+    OTHER_SERVERS,
+    OUT_OF_REACH,
+    AskedBy,
+    Counts,
+    Kind,
+    Receipt,
+    Residue,
+)
 from colloque.store.handled import Handled
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
@@ -37,15 +46,15 @@ from colloque.store.rooms import Rooms
 from colloque_salles.cleaning import SIDE_TABLES, Cleaning
 from colloque_salles.direct_erase import PURGE, DirectErasing
 from colloque_salles.jobs import ErasureRow, Jobs, ReceiptRow
+from colloque_salles.manifests import Manifests, several
 from colloque_salles.receipts import Signer
 from colloque_salles.store import Kept, PatientRooms
 from colloque_salles.store_copies import Copies
+from colloque_salles.store_elsewhere import Asked, GuestRoom
 
-_AT_ONCE = 5
-"""Files that the homeserver is asked about at the same time."""
+ROOM_ADDRESS, UNTIL_ANSWERED = "room_address", "until_servers_answer"
+"""What our own database keeps of an erased room, and how long, where other servers had members."""
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 
 class Forgetful(Protocol):
@@ -92,9 +101,7 @@ class Eraser:
         self._still_served = still_served
         self._cleaning = cleaning
         self._directs = directs
-        self._me = config.bot("salles")
-        self._bots = frozenset(config.bots)
-        self._ghosts = config.mssante.ghost_prefix
+        self._manifests = Manifests(admin=admin, patients=patients, keys=keys, clock=clock, config=config)
         self._steps: dict[str, Callable[[ErasureRow], Awaitable[None]]] = {
             "delete": self._delete,
             PURGE: directs.purge,
@@ -108,48 +115,16 @@ class Eraser:
 
     async def start(self, kept: Kept) -> None:
         """Begin the job: what the room held is written down before anything is deleted."""
-        room = kept.room
-        events, blind = await self._patients.counts(room.room)
-        files, kept_files = await self._sort(room.room)
-        manifest: dict[str, Any] = {
-            "ref": await self._keys.token(room.room, "erase"),
-            "token": await self._keys.token(room.room, room.room),
-            "words": kept.words,
-            "members": sorted({room.opener, *room.members}),
-            "opened_at": to_millis(room.opened_at),
-            "closed_at": to_millis(room.closed_at or self._clock.now()),
-            "events": events,
-            "undecryptable": blind,
-            "files": files,
-            "picture": await self._patients.picture(room.room),
-            "kept_files": kept_files,
-            "archived": room.archived,
-        }
-        self._journal.begin("room.erase", actor="system", ref=manifest["ref"], files=len(files), events=events)
-        await self._jobs.start(room.room, manifest)
+        await self._begin(kept.room.room, await self._manifests.of_room(kept))
 
-    async def _sort(self, room: RoomId) -> tuple[list[MxcUri], dict[str, int]]:
-        """The room's files to delete, and how many are kept, by reason: a member may name files that are not theirs."""
-        ours: list[MxcUri] = []
-        kept: Counter[str] = Counter()
-        for mxc, shared in await self._patients.files(room):
-            if shared:
-                kept["known_in_another_room"] += 1
-            elif server_of_media(mxc) != server_of(self._me):
-                kept["on_another_server"] += 1
-            else:
-                ours.append(mxc)
-        uploaders = await _several(ours, self._admin.media_uploader)
-        delete = [mxc for mxc, uploader in zip(ours, uploaders, strict=True) if not self._is_service(uploader)]
-        if len(delete) < len(ours):
-            kept["of_a_mail_room"] = len(ours) - len(delete)
-        return delete, dict(kept)
+    async def start_copy(self, asked: Asked, copy: Copy, guest: GuestRoom | None) -> None:
+        """The same for our copy of a room that another server made, and asks us to erase."""
+        await self._begin(asked.room, await self._manifests.of_copy(asked, copy, guest))
 
-    def _is_service(self, uploader: UserId | None) -> bool:
-        """True for files that our bots and ghosts uploaded: those of a mail, which end with the mail's room."""
-        return bool(uploader) and (
-            uploader in self._bots or localpart(UserId(uploader or "@")).startswith(self._ghosts)
-        )
+    async def _begin(self, room: RoomId, found: dict[str, Any]) -> None:
+        files, events = len(found["files"]), found["events"]
+        self._journal.begin("room.erase", actor="system", ref=found["ref"], files=files, events=events)
+        await self._jobs.start(room, found)
 
     async def go_on(self) -> None:
         """Move every job as far as it goes now; a failing one waits for the next sweep and is reported."""
@@ -191,11 +166,11 @@ class Eraser:
         return True
 
     async def _files(self, row: ErasureRow) -> None:
-        await _several(await self._stored(row), self._admin.delete_media)
+        await several(await self._stored(row), self._admin.delete_media)
         await self._jobs.at_step(row.room, "verify")
 
     async def _verify(self, row: ErasureRow) -> None:
-        served = await _several(await self._stored(row), self._is_there)
+        served = await several(await self._stored(row), self._is_there)
         if row.of_messages and not await self._directs.is_purged(row):
             await self._jobs.at_step(row.room, PURGE)
         elif not row.of_messages and await self._admin.room(row.room) is not None:
@@ -241,13 +216,19 @@ class Eraser:
             files_deleted=len(found["files"]),
             undecryptable=found["undecryptable"],
             residue=_residue(found),
-            out_of_reach=(*OUT_OF_REACH, *found.get("unseen", [SIDE_TABLES])),
+            out_of_reach=(*OUT_OF_REACH, *_unseen(found)),
             previous=json.loads(previous)["hash"] if previous else GENESIS,
             archived=found.get("archived", ""),
+            servers=tuple(found.get("servers", ())),
+            asked_by=AskedBy(**found["asked_by"]) if "asked_by" in found else None,
             kind=Kind(found.get("kind", Kind.PATIENT)),
         )
         body = self._signer.sign(receipt.to_dict())
-        await self._jobs.add(ReceiptRow(receipt.serial, body, found["words"], () if stay else members), row.room)
+        await self._jobs.add(
+            ReceiptRow(receipt.serial, body, found["words"], () if stay else members),
+            row.room,
+            found.get("asked", ""),
+        )
 
     async def _forget(self, row: ErasureRow) -> None:
         for receipt in await self._jobs.to_write():
@@ -265,18 +246,16 @@ class Eraser:
         await self._jobs.forget(row.room)
 
 
-async def _several(files: Sequence[MxcUri], ask: Callable[[MxcUri], Awaitable[T]]) -> list[T]:
-    """The answer for each, some at a time: a room may have shared hundreds. The first that fails is raised."""
-    found: list[T] = []
-    for begin in range(0, len(files), _AT_ONCE):
-        asked = map(ask, files[begin : begin + _AT_ONCE])
-        for answer in await asyncio.gather(*asked, return_exceptions=True):
-            if isinstance(answer, BaseException):
-                raise answer
-            found.append(answer)
-    return found
-
-
 def _residue(found: dict[str, Any]) -> tuple[Residue, ...]:
     kept = (Residue("kept_files", count, why) for why, count in sorted(found["kept_files"].items()))
-    return (*kept, *(Residue(*left) for left in found.get("left", ())))
+    # Their servers are still to be asked about it, by its address.
+    waits = [Residue(ROOM_ADDRESS, len(found["servers"]), UNTIL_ANSWERED)] if found.get("servers") else []
+    return (*kept, *(Residue(*left) for left in found.get("left", ())), *waits)
+
+
+def _unseen(found: dict[str, Any]) -> tuple[str, ...]:
+    """What is out of reach besides what always is."""
+    elsewhere = [ELSEWHERE] if found.get("servers") else []
+    elsewhere += [OTHER_SERVERS] if found.get("abroad") else []
+    alone = [] if found.get("followed", True) else [NOT_FOLLOWED]
+    return (*found.get("unseen", [SIDE_TABLES]), *elsewhere, *alone)

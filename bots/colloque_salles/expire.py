@@ -30,6 +30,7 @@ from colloque_salles import texts, texts_life
 from colloque_salles.erase import Eraser
 from colloque_salles.holding import Holding
 from colloque_salles.jobs import Jobs
+from colloque_salles.membership import Membership
 from colloque_salles.prolonging import STEP, announce
 from colloque_salles.store import Kept, PatientRooms
 from colloque_salles.store_life import RoomLife
@@ -60,6 +61,7 @@ class Sweep:
         rule: LifetimeRule,
         many_share: float,
         eraser: Eraser,
+        membership: Membership,
     ) -> None:
         self._home = home
         self._patients = patients
@@ -73,6 +75,7 @@ class Sweep:
         self._rule = rule
         self._many_share = many_share
         self._eraser = eraser
+        self._membership = membership
 
     async def once(self) -> None:
         """One pass: due steps, then one move of every erasure under way."""
@@ -170,7 +173,7 @@ class Sweep:
             powers = await self._home.state(room, "m.room.power_levels") or {}
             if powers.get("events_default") != _SILENT:
                 await self._home.set_state(room, "m.room.power_levels", powers | {"events_default": _SILENT})
-            await self._patients.recount(room, self._home)
+            await self._membership.recount(room)
             said = await self._home.send(room, text(texts.CLOSED), txn=f"close-{digest(room)}")
         except HomeRefused as error:
             if error.status not in {403, 404}:

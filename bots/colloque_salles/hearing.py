@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from colloque.clock import Clock
-from colloque.identity import UserId
 from colloque.matrix.home import Echo, Heard, Incoming, MemberChange, Unreadable
 from colloque.rooms.lifecycle import written
 from colloque.rooms.media import files_in
+from colloque_salles.membership import Membership
 from colloque_salles.store import PatientRooms
-from colloque_salles.store_life import RoomLife
 
 
 class Ledger:
     """Keeps, for each patient room, what an erasure will have to account for."""
 
-    def __init__(self, patients: PatientRooms, life: RoomLife, me: UserId, clock: Clock) -> None:
+    def __init__(self, patients: PatientRooms, membership: Membership, clock: Clock) -> None:
         self._patients = patients
-        self._life = life
-        self._me = me
+        self._membership = membership
         self._clock = clock
 
     async def hear(self, heard: Heard) -> None:
@@ -36,18 +34,4 @@ class Ledger:
                 await self._patients.heard(heard.room, heard.event, readable=False)
                 await self._patients.active(heard.room, written(kept.room, heard.sent_at, self._clock.now()))
             case MemberChange():
-                await self._members(heard)
-
-    async def _members(self, change: MemberChange) -> None:
-        if change.user == self._me:
-            return
-        async with self._patients.changing_members:
-            kept = await self._patients.get(change.room)
-            members = set(kept.room.members) if kept is not None else set()
-            if change.membership == "join":
-                members.add(change.user)
-                await self._life.set_alone(change.room, alone=False)
-            elif change.membership in {"leave", "ban"} and change.user in members:
-                members.discard(change.user)
-                await self._life.set_alone(change.room, alone=len(members) == 1)
-            await self._patients.members(change.room, tuple(sorted(members)))
+                await self._membership.hear(heard)

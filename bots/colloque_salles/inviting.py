@@ -22,6 +22,7 @@ from colloque_salles import texts_inviting as says
 from colloque_salles.acquainting import Acquainting
 from colloque_salles.admitting import refusals
 from colloque_salles.commands import mentions
+from colloque_salles.companions import Companions
 from colloque_salles.store import Kept, PatientRooms
 from colloque_salles.store_invites import Invited, Invites, Proposal
 from colloque_salles.succeeding import IN, Succeeding
@@ -40,6 +41,7 @@ class Inviting:
         home: Home,
         patients: PatientRooms,
         invites: Invites,
+        companions: Companions,
         book: AttestationBook,
         keys: RoomKeys,
         journal: Journal,
@@ -52,6 +54,7 @@ class Inviting:
         self._invites = invites
         self._succeeding = succeeding
         self._acquainting = acquainting
+        self._companions = companions
         self._book = book
         self._keys = keys
         self._journal = journal
@@ -137,6 +140,7 @@ class Inviting:
             proposer,
             team,
             answered=lambda number: self._book.of_rpps(number, now) is not None,
+            erases=lambda server: self._book.erases(server, now),
             refuses=self._book.refuses,
         )
         theirs = [(who, reason) for who, reason in refused if who.user == held.user]
@@ -165,6 +169,7 @@ class Inviting:
         await self._invites.note(room, Invited(person, what, message.sender, message.sent_at))
         if not wrong:
             try:
+                await self._companions.invite(room, [person])
                 await self._home.invite(room, person)
             except HomeRefused as error:
                 log_event(log, "invite.refused", level=logging.WARNING, code=error.errcode)

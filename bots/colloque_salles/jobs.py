@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mautrix.util.async_db import Database
+from mautrix.util.async_db import Connection, Database
 
 from colloque.identity import EventId, RoomId, UserId
 from colloque.rooms.erasure import Kind
@@ -17,12 +17,14 @@ from colloque.store.schema import transaction
 ROOM_TABLES = (
     *("ledger_event", "ledger_file", "notice", "hold", "told_patient", "missing", "evicted", "copy", "copy_file"),
     *("archive", "archive_mail", "archive_event", "proposal", "invited", "patient_identity", "echo", "early_tap"),
+    *("companion", "guest_room"),
     *("erasure", "patient_room"),
     *("direct_number", "direct_hold", "direct"),
 )
 """Tables with rows about a room; the last ones last."""
-DROPPED_LAST = frozenset({*ROOM_TABLES, "bot_room", "room_key", "seen_event"})
-"""Where this service itself still names a room until its erasure's very last step."""
+DROPPED_LAST = frozenset({*ROOM_TABLES, "bot_room", "room_key", "seen_event", "peer_erasure", "asked_erasure"})
+"""Where this service itself still names a room until its erasure's very last step, and the room's address alone until
+the other servers that had members have answered (`peer_erasure`; the receipt counts that)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,8 @@ class Jobs:
     ) -> None:
         """Begin the durable job; `events`: those that it is about, where it is not about a whole room.
 
-        Such a job stands under a name of its own where a room would; nothing happens while it is under way.
+        The `servers` that the manifest names are asked to erase their copies from now on. A job that is about no room
+        stands under a name of its own where a room would; nothing happens while it is under way.
         """
         async with transaction(self._db) as conn:
             if await conn.fetchrow("SELECT 1 FROM erasure WHERE room = $1", room) is not None:
@@ -78,6 +81,15 @@ class Jobs:
                     "INSERT INTO ledger_event (room, event, readable) VALUES ($1, $2, false)", room, event
                 )
             await conn.execute("UPDATE patient_room SET state = $2 WHERE room = $1", room, RoomState.ERASING.value)
+            for server in manifest.get("servers", ()):
+                await conn.execute(
+                    "INSERT INTO peer_erasure (room, server, ref, since, again_at) VALUES ($1, $2, $3, $4, $4) "
+                    "ON CONFLICT DO NOTHING",
+                    room,
+                    server,
+                    manifest["token"],
+                    manifest["begun_at"],
+                )
 
     async def under_way(self) -> list[ErasureRow]:
         """Jobs under way."""
@@ -110,6 +122,7 @@ class Jobs:
         async with transaction(self._db) as conn:
             for table in ROOM_TABLES:
                 await conn.execute(f"DELETE FROM {table} WHERE room = $1", room)  # noqa: S608 - fixed names
+            await conn.execute("UPDATE asked_erasure SET room = '' WHERE room = $1 AND serial IS NOT NULL", room)
 
     async def narrow(self, room: RoomId, events: Collection[EventId], found: dict[str, Any]) -> None:
         """A job is not about these events any more; `found` replaces what was found before."""
@@ -138,17 +151,26 @@ class Jobs:
         count = await self._db.fetchval("SELECT COUNT(*) FROM receipt WHERE serial <= $1", row["serial"]) if row else 0
         return (int(count), _receipt(row)) if row else None
 
-    async def add(self, receipt: ReceiptRow, room: RoomId) -> None:
-        """Keep the signed receipt and mark the job, in one transaction: no room ever gets two."""
+    async def add(self, receipt: ReceiptRow, room: RoomId, asked: str = "") -> None:
+        """Keep the signed receipt and mark the job, in one transaction: no room ever gets two.
+
+        `asked`: the other server's request that it answers.
+        """
         async with transaction(self._db) as conn:
-            await conn.execute(
-                "INSERT INTO receipt (serial, body, words, members) VALUES ($1, $2, $3, $4)",
-                receipt.serial,
-                receipt.body,
-                receipt.words,
-                json.dumps(list(receipt.members)),
-            )
+            await _insert(conn, receipt)
             await conn.execute("UPDATE erasure SET step = 'forget' WHERE room = $1", room)
+            await conn.execute("UPDATE peer_erasure SET serial = $2 WHERE room = $1", room, receipt.serial)
+            await conn.execute("UPDATE asked_erasure SET serial = $2 WHERE asked = $1", asked, receipt.serial)
+
+    async def add_supplement(self, supplement: ReceiptRow, room: RoomId) -> None:
+        """Keep what other servers answered; the room's address is needed no more."""
+        async with transaction(self._db) as conn:
+            await _insert(conn, supplement)
+            await conn.execute("DELETE FROM peer_erasure WHERE room = $1", room)
+
+    async def receipt(self, serial: int) -> ReceiptRow:
+        """One that exists."""
+        return _receipt(await self._db.fetchrow("SELECT * FROM receipt WHERE serial = $1", serial))
 
     async def to_write(self) -> list[ReceiptRow]:
         """Receipts whose file was not written yet."""
@@ -164,8 +186,18 @@ class Jobs:
         return [_receipt(r) for r in rows]
 
     async def told(self, serial: int) -> None:
-        """Everybody was told: who they were is forgotten."""
-        await self._db.execute("UPDATE receipt SET told = true, members = '[]' WHERE serial = $1", serial)
+        """Everybody was told: who they were, and how their room was called, is forgotten."""
+        await self._db.execute("UPDATE receipt SET told = true, members = '[]', words = '' WHERE serial = $1", serial)
+
+
+async def _insert(conn: Connection, receipt: ReceiptRow) -> None:
+    await conn.execute(
+        "INSERT INTO receipt (serial, body, words, members) VALUES ($1, $2, $3, $4)",
+        receipt.serial,
+        receipt.body,
+        receipt.words,
+        json.dumps(list(receipt.members)),
+    )
 
 
 def _erasure(row: Any) -> ErasureRow:

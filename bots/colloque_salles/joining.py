@@ -85,7 +85,8 @@ class Joining:
     async def _look(self, kept: Kept, later: int) -> None:
         room, opener = kept.room.room, kept.room.opener
         members = await self._home.members(room)
-        people = {user: state for user, state in members.items() if user not in {self._home.user, opener}}
+        nobody = {self._home.user, opener}
+        people = {user: state for user, state in members.items() if user not in nobody and not self._book.is_bot(user)}
         absent = [user for user, state in people.items() if state == "invite"]
         deaf = [user for user, state in people.items() if state == "join" and not await self._reaches(user)]
         event = EventId("")

@@ -166,6 +166,7 @@ class Offering:
             opener,
             team,
             answered=lambda number: self._book.of_rpps(number, now) is not None,
+            erases=lambda server: self._book.erases(server, now),
             refuses=self._book.refuses,
         )
         if refused:
@@ -183,7 +184,7 @@ class Offering:
         now = self._clock.now()
         for room, owner in await self._offers.without_door():
             held = self._book.of(owner, now)
-            if held is None or refusals(held, (), answered=bool, refuses=_nobody):
+            if held is None or refusals(held, (), answered=bool, erases=bool, refuses=_nobody):
                 continue
             once = digest(f"door {room}")
             try:

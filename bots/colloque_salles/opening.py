@@ -17,6 +17,8 @@ from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque.store.rooms import Rooms
 from colloque_salles import texts
+from colloque_salles.companions import Companions
+from colloque_salles.membership import Membership
 from colloque_salles.store import PatientRooms
 from colloque_salles.store_copies import Copies
 from colloque_salles.store_offers import Offers
@@ -39,6 +41,8 @@ class Opening:
         rule: LifetimeRule,
         offers: Offers,
         copies: Copies,
+        companions: Companions,
+        membership: Membership,
         reserve: Callable[[], Awaitable[MxcUri]],
         upload: Callable[[bytes, MxcUri], Awaitable[MxcUri]],
     ) -> None:
@@ -52,6 +56,8 @@ class Opening:
         self._rule = rule
         self._offers = offers
         self._copies = copies
+        self._companions = companions
+        self._membership = membership
         self._reserve = reserve
         self._upload = upload
 
@@ -74,16 +80,19 @@ class Opening:
         key, now = _key(event), self._clock.now()
         act = self._journal.begin("room.open", actor=opener.user, ref=digest(event))
         words = await self._words(key, {opener.user, *(held.user for held in team)})
+        # First of all: they can read what is written from their invitation on.
+        beside = self._companions.of([opener.user, *(held.user for held in team)])
         room = await self._home.create_room(
             RoomSpec(
                 name=texts.room_name(words, opener.name),
                 mark=RoomMark(RoomKind.PATIENT, key, owner=opener.user),
-                invite=(opener.user, *(a.user for a in team)),
+                invite=(*beside, opener.user, *(a.user for a in team)),
                 shared=any(server_of(a.user) != server_of(opener.user) for a in team),
             )
         )
+        await self._companions.note(room, beside)
         await self._patients.add(_room(room, opener.user, now), words)
-        await self._patients.recount(room, self._home)
+        await self._membership.recount(room)
         rule = self._rule if idle is None else self._rule.lasting(idle)
         first = f"{texts.first_words(opener.name, rule.idle, rule.notice)}\n{ask()}"
         asked = await self._home.send(room, text(first), txn=f"first-{key}")

@@ -14,6 +14,7 @@ from colloque.rooms.patient_room import RoomState
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque_salles import texts_team as texts
+from colloque_salles.companions import Companions
 from colloque_salles.store import Kept, PatientRooms
 from colloque_salles.store_evicted import Evicted, Gone
 
@@ -31,6 +32,7 @@ class Returning:
         home: Home,
         patients: PatientRooms,
         evicted: Evicted,
+        companions: Companions,
         book: AttestationBook,
         keys: RoomKeys,
         journal: Journal,
@@ -39,6 +41,7 @@ class Returning:
         self._home = home
         self._patients = patients
         self._evicted = evicted
+        self._companions = companions
         self._book = book
         self._keys = keys
         self._journal = journal
@@ -76,6 +79,7 @@ class Returning:
         if held is None or held.frozen:
             return
         token, ref = await self._keys.token(gone.room, gone.room), await self._keys.token(gone.room, gone.user)
+        await self._companions.invite(gone.room, [gone.user])
         await self._home.invite(gone.room, gone.user)
         self._journal.note("room.returned", actor=gone.user, room=token, ref=ref)
         await self._evicted.forget(gone)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -12,7 +11,6 @@ from mautrix.util.async_db import Connection, Database, UpgradeTable
 
 from colloque.clock import from_millis, to_millis
 from colloque.identity import EventId, MxcUri, RoomId, UserId
-from colloque.matrix.home import Home
 from colloque.rooms.patient_room import PatientRoom, RoomState
 from colloque.store.schema import migration, transaction
 
@@ -100,8 +98,6 @@ class PatientRooms:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self.changing_members = asyncio.Lock()
-        """Held from asking who is in a room to writing it down."""
 
     async def words_taken(self) -> set[str]:
         """Every pair of words ever given: none is reused."""
@@ -150,16 +146,6 @@ class PatientRooms:
         await self._db.execute(
             "UPDATE patient_room SET members = $2 WHERE room = $1", room, json.dumps(sorted(members))
         )
-
-    async def recount(self, room: RoomId, home: Home) -> None:
-        """Who is in the room, as the server says. Raises HomeUnavailable, HomeRefused.
-
-        Whom Synapse joined before the room was followed (a crash came in between) was not heard.
-        """
-        async with self.changing_members:
-            members = await home.members(room)
-            inside = [user for user, state in members.items() if state == "join" and user != home.user]
-            await self.members(room, tuple(inside))
 
     async def lead(self, room: RoomId, user: UserId) -> None:
         """Somebody else is the referent from now on."""

@@ -11,6 +11,7 @@ from colloque_salles.store_archive import register_archives
 from colloque_salles.store_copies import register_copies
 from colloque_salles.store_direct import register_direct
 from colloque_salles.store_direct_rounds import register_direct_rounds
+from colloque_salles.store_elsewhere import register_elsewhere
 from colloque_salles.store_evicted import register_evicted
 from colloque_salles.store_identity import register_identities
 from colloque_salles.store_invites import register_invites
@@ -35,6 +36,7 @@ def salles_upgrades() -> UpgradeTable:
     register_echoes(table)
     register_taps(table)
     register_identities(table)
+    register_elsewhere(table)
     register_direct(table)
     register_direct_rounds(table)
     return table

@@ -13,6 +13,7 @@ from colloque.rooms.lifecycle import is_held
 from colloque.texts import span
 from colloque_salles.store import Kept
 from colloque_salles.team import Team
+from colloque_salles.words import are_ours
 
 
 def named(held: Attestation | None) -> str:
@@ -23,6 +24,15 @@ def named(held: Attestation | None) -> str:
 def room_name(words: str, opener: str) -> str:
     """The room's name: two words and the opener, nothing about the patient."""
     return f"Équipe · {words} · {opener.split(' · ', maxsplit=1)[0]}"
+
+
+def words_in(name: str, server: str) -> str:
+    """How to call a room that `server` has named: by words as we give them, and by nothing else that stands there.
+
+    With the server: one of ours may bear the same words.
+    """
+    words = (*name.split(" · "), "", "")[1]
+    return f"{words} ({server})" if are_ours(words) else f"ouvert à {server}"
 
 
 def when(at: datetime, now: datetime) -> str:
@@ -104,6 +114,10 @@ _MEMBER = {
     Reason.OTHER_UNSPONSORED: "n'entre que dans un salon où se trouve le professionnel dont il ou elle dépend.",
     Reason.OTHER_STAFF: "un administrateur n'entre pas dans un salon patient.",
     Reason.OTHER_FROZEN: "l'Annuaire Santé ne le liste plus : il ne peut pas être invité.",
+    Reason.OTHER_ERASURE: "son établissement ne sait pas encore effacer un salon avec reçu.",
+    Reason.ACTOR_ERASURE: (
+        "votre établissement ne sait pas encore prouver l'effacement d'un salon partagé. Voyez votre administrateur."
+    ),
     Reason.NOT_AVAILABLE: "n'est pas disponible.",
 }
 

@@ -22,6 +22,11 @@ Tortue Tramway Vallon Verger Viaduc Village Voilier Zèbre
 """.split()  # noqa: SIM905  easier to read and extend
 
 
+def are_ours(words: str) -> bool:
+    """Whether these are words as `pick` gives."""
+    return {*words.split()} <= {*FIRST, *SECOND} and len(words.split()) in {2, 3}
+
+
 def pick(taken: Collection[str], beside: Collection[str] = ()) -> str:
     """Two words not in `taken`, chosen at random so that nobody can guess the next.
 

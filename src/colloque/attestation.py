@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from colloque.identity import Rpps, UserId
+from colloque.identity import Rpps, UserId, localpart
 
 
 class Method(StrEnum):
@@ -37,6 +37,8 @@ class Kind(StrEnum):
     """Administers; is in no patient room."""
 
 
+SALLES = "salles"
+"""The name, on every server of a federation, of the bot that makes patient rooms: the others know it by that."""
 NO_RPPS = Rpps("")
 """The number of staff: none."""
 
@@ -81,6 +83,18 @@ class Listed:
     bots: tuple[UserId, ...] = ()
     ghosts: str = ""
     """How the names of its bridge's ghosts begin; empty: it has none."""
+    erases_until: datetime | None = None
+    """How long its newest key for erasure receipts is valid; None: it has none, and can prove no erasure."""
+
+    @property
+    def salles(self) -> UserId | None:
+        """Its `@salles`."""
+        return salles_among(self.bots)
+
+
+def salles_among(bots: Iterable[UserId]) -> UserId | None:
+    """Of one server's bots the one that makes patient rooms; None when it has none."""
+    return next((bot for bot in bots if localpart(bot) == SALLES), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,9 @@ class State:
         self.bots: frozenset[UserId] = frozenset()
         self.ghosts: dict[str, str] = {}
         """How the names of a listed server's ghosts begin, where it has some."""
+        self.salles: dict[str, UserId] = {}
+        """The @salles of each listed server that has one."""
+        self.erases_until: dict[str, datetime] = {}
 
     def apply(self, change: Change) -> None:
         """Take a change in."""
@@ -68,6 +71,9 @@ class State:
             self.listed = frozenset(s.name for s in change.servers.listed)
             self.bots = frozenset(bot for s in change.servers.listed for bot in s.bots if server_of(bot) == s.name)
             self.ghosts = {s.name: s.ghosts for s in change.servers.listed if s.ghosts}
+            named = {s.name: s.salles for s in change.servers.listed}
+            self.salles = {name: bot for name, bot in named.items() if bot is not None and bot in self.bots}
+            self.erases_until = {s.name: s.erases_until for s in change.servers.listed if s.erases_until is not None}
 
     def _index(self, new: Attestation) -> None:
         """A number has one holder: of an account that was closed and the one that followed, the later."""
@@ -198,6 +204,20 @@ class AttestationBook:
         """Is the server in the federation list, and the list in force?"""
         servers = self.state.servers
         return server in self.state.listed and servers is not None and now < servers.until
+
+    def is_bot(self, user: UserId) -> bool:
+        """Is it another server's bot? Those are nobody's, and of no team."""
+        self.refresh()
+        return user in self.state.bots
+
+    def salles_of(self, server: str, now: datetime) -> UserId | None:
+        """The bot of a listed server that makes patient rooms, and keeps account of those of others."""
+        return self.state.salles.get(server) if self.is_listed(server, now) else None
+
+    def erases(self, server: str, now: datetime) -> bool:
+        """Can that listed server erase its copy of a room, and prove it? It has a @salles, and a key for receipts."""
+        until = self.state.erases_until.get(server)
+        return until is not None and now < until and self.salles_of(server, now) is not None
 
 
 def _check_rights(file: BinaryIO) -> None:

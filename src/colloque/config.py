@@ -176,6 +176,8 @@ class LifetimeConfig:
     """After its archive was delivered, a room is erased that much later even if its referent says nothing."""
     archive_late_s: int = 14 * 86400
     """After the closing: when nothing proves by then that the conversation was kept, the administrators are told."""
+    peers_s: int = 7 * 86400
+    """For how long other servers that had members are asked to erase their copies; then the receipt names them."""
     many_share: float = 0.2
     """When more than this share of the rooms would end at once (and more than five), an administrator is asked."""
 

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from colloque.attestation import SALLES
 from colloque.config_cleaner import cleaner_checks
 from colloque.config_entry import entry_checks
 from colloque.config_mssante import mssante_checks
@@ -30,6 +31,7 @@ def _lifetime_checks(life: LifetimeConfig) -> list[Problem]:
         "hold_s": (life.hold_s <= life.notice_s, "must be longer than notice_s: a hold's end is announced"),
         "archive_wait_s": (life.archive_wait_s <= 0, "must be above 0"),
         "archive_late_s": (life.archive_late_s <= 0, "must be above 0"),
+        "peers_s": (life.peers_s <= 0, "must be above 0"),
         "many_share": (not 0 < life.many_share <= 1, "must be above 0, and 1 at most"),
     }
     return [Problem(f"salles.lifetime.{name}", why) for name, (holds, why) in wrong.items() if holds]
@@ -80,7 +82,7 @@ def _annuaire_checks(config: Config) -> list[Problem]:
     if own.psc is not None:
         out += psc_checks(own.psc, "annuaire.psc", partial(_keeps_key, test=config.test))
     if own.federation is not None:
-        out += _federation_checks(own.federation)
+        out += _federation_checks(own.federation, config.salles.localpart)
     return out
 
 
@@ -91,8 +93,10 @@ def _keeps_key(url: str, *, test: bool) -> bool:
     )
 
 
-def _federation_checks(own: FederationConfig) -> Iterator[Problem]:
+def _federation_checks(own: FederationConfig, salles: str) -> Iterator[Problem]:
     where = "annuaire.federation"
+    if salles != SALLES:
+        yield Problem("salles.localpart", f"must be {SALLES}: other servers know the bot by that name")
     if urlsplit(own.list_url).scheme != "https" or not urlsplit(own.list_url).hostname:
         yield Problem(f"{where}.list_url", "must begin with https://")
     if not own.authority:

@@ -11,7 +11,8 @@ Each MAC of a change covers the one before: lines can't be edited, moved or left
 change that a snapshot contains: whoever has applied that one need not read the snapshot's body.
 
 Records: `["a", user, rpps, name, method, issued_at, valid_until, kind, professions, category, under, frozen]`,
-`["x", user]` (ended), `["b", user, refused users]`, `["s", version, until, [[server, bots], …]]`.
+`["x", user]` (ended), `["b", user, refused users]`,
+`["s", version, until, [[server, bots, ghosts, erases_until], …]]` (the last two only where there is something to say).
 """
 
 from __future__ import annotations
@@ -126,7 +127,7 @@ def change(records: Iterable[Record]) -> Change:
                 servers = Servers(
                     version,
                     from_millis(until),
-                    tuple(Listed(name, tuple(map(UserId, bots)), *ghosts) for name, bots, *ghosts in listed),
+                    tuple(_listed(*each) for each in listed),
                 )
             case _:
                 raise Tampered("a record is of an unknown kind")
@@ -175,8 +176,16 @@ def _blocks(user: UserId, refused: frozenset[UserId]) -> Record:
 
 
 def _servers(servers: Servers) -> Record:
-    listed = [[s.name, list(s.bots), *([s.ghosts] if s.ghosts else [])] for s in servers.listed]
+    listed: list[Record] = []
+    for s in servers.listed:
+        more: Record = [s.ghosts, *([to_millis(s.erases_until)] if s.erases_until is not None else [])]
+        listed.append([s.name, list(s.bots), *(more if any(more) else [])])
     return ["s", servers.version, to_millis(servers.until), listed]
+
+
+def _listed(name: str, bots: list[str], ghosts: str = "", erases_until: int | None = None) -> Listed:
+    until = from_millis(erases_until) if erases_until is not None else None
+    return Listed(name, tuple(map(UserId, bots)), ghosts, until)
 
 
 def _read(fields: Record) -> Attestation:

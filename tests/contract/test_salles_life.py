@@ -61,7 +61,7 @@ async def test_the_end_is_said_twice_then_comes(ward: Ward) -> None:
 
 async def test_who_writes_while_the_clock_stands_too_early_is_heard_all_the_same(ward: Ward) -> None:
     await warned(ward)
-    ledger = Ledger(ward.patients, ward.life, ward.server.user, ward.clock)
+    ledger = Ledger(ward.patients, ward.membership, ward.clock)
     ward.day(0)
     await ledger.hear(ward._message(BOB, "$late", {"body": "encore là"}))
     ward.day(30)
@@ -217,7 +217,7 @@ async def test_what_people_end_themselves_is_not_counted(ward: Ward) -> None:
 
 
 async def test_whoever_is_left_alone_reads_so_once(ward: Ward) -> None:
-    ledger = Ledger(ward.patients, ward.life, ward.server.user, ward.clock)
+    ledger = Ledger(ward.patients, ward.membership, ward.clock)
     for user, membership in ((ANNE, "join"), (BOB, "join"), (BOB, "leave")):
         await ward.sweep.once()
         assert ward.server.said == []
@@ -228,7 +228,7 @@ async def test_whoever_is_left_alone_reads_so_once(ward: Ward) -> None:
 
 
 async def test_nobody_is_alone_when_somebody_comes_back(ward: Ward) -> None:
-    ledger = Ledger(ward.patients, ward.life, ward.server.user, ward.clock)
+    ledger = Ledger(ward.patients, ward.membership, ward.clock)
     for user, membership in ((ANNE, "join"), (BOB, "join"), (BOB, "leave"), (BOB, "join")):
         await ledger.hear(MemberChange(ROOM, user, user, membership))
     await ward.sweep.once()

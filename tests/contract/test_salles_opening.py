@@ -193,7 +193,7 @@ async def test_whom_the_server_joined_before_a_crash_is_a_member_all_the_same(
         with pytest.raises(HomeUnavailable):
             await ward.typed(ANNE, "!patient ouvrir Bob", "$o", HOME)
     ((room, _),) = ward.server.made.values()
-    ledger = Ledger(ward.patients, ward.life, ward.server.user, ward.clock)
+    ledger = Ledger(ward.patients, ward.membership, ward.clock)
     await ledger.hear(MemberChange(room, ANNE, ANNE, "join"))
     await ward.typed(ANNE, "!patient ouvrir Bob", "$o", HOME)
     await ledger.hear(MemberChange(room, BOB, BOB, "join"))

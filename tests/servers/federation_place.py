@@ -155,6 +155,8 @@ async def make_place(stack: AsyncExitStack, world: World, name: str, address: st
     member.bots = tuple(UserId(f"@{bot}:{name}") for bot in BOTS)
     member.ghosts = settings.GHOSTS
     write_private(layout.secret("federation.pem"), member.key.pem())
+    assert member.receipts is not None
+    write_private(layout.secret("receipts.pem"), member.receipts.pem())
     synapse = Named(layout.synapse, name, ports.synapse)
     synapse.table = world.table
     place = Place(name, address, layout, synapse, member, certificate, ports)

@@ -26,12 +26,14 @@ from colloque.store.rooms import Rooms
 from colloque_salles.acquainting import Acquainting
 from colloque_salles.care_team import CareTeam
 from colloque_salles.commands import Commands
+from colloque_salles.companions import Companions
 from colloque_salles.consent import Consent
 from colloque_salles.expire import Sweep
 from colloque_salles.holding import Holding
 from colloque_salles.identifying import Identifying
 from colloque_salles.inviting import Inviting
 from colloque_salles.jobs import Jobs
+from colloque_salles.membership import Membership
 from colloque_salles.offering import Offering
 from colloque_salles.opening import Opening
 from colloque_salles.prolonging import Prolonging
@@ -40,6 +42,7 @@ from colloque_salles.store import Kept, PatientRooms
 from colloque_salles.store_archive import Archives
 from colloque_salles.store_copies import Copies
 from colloque_salles.store_direct_rounds import DirectRoundRow
+from colloque_salles.store_elsewhere import Companions as CompanionRows
 from colloque_salles.store_identity import Identities
 from colloque_salles.store_invites import Invites
 from colloque_salles.store_life import RoomLife
@@ -62,9 +65,10 @@ class Ward:
         self.patients, self.life, self.incidents = PatientRooms(db), RoomLife(db), Incidents(db, clock)
         self.begin = clock.now()
         self.count = 0
-        writer, book = SnapshotWriter(tmp / "snapshot", _KEY), AttestationBook(tmp / "snapshot", _KEY)
+        self.writer, self.book = SnapshotWriter(tmp / "snapshot", _KEY), AttestationBook(tmp / "snapshot", _KEY)
+        book = self.book
         everybody = [self.held(1, ANNE), self.held(2, BOB), self.held(3, CLEO, "pharmacien")]
-        writer.publish(snapshot(1, self.begin, everybody))
+        self.writer.publish(snapshot(1, self.begin, everybody))
         common: dict[str, Any] = {
             "home": self.server,
             "patients": self.patients,
@@ -81,7 +85,9 @@ class Ward:
         self.prolonging = Prolonging(book=book, rule=RULE, **acts, **common)
         self.care_team = CareTeam(book=book, **common)
         self.archives = Archives(db)
+        self.membership = Membership(home=self.server, patients=self.patients, life=self.life, is_bot=book.is_bot)
         self.sweep = Sweep(
+            membership=self.membership,
             holding=self.holding,
             jobs=Jobs(db),
             incidents=self.incidents,
@@ -92,7 +98,11 @@ class Ward:
             **common,
         )
         self.offers, self.rooms = Offers(db), Rooms(db)
+        self.companions = Companions(
+            home=self.server, patients=self.patients, rows=CompanionRows(db), book=book, clock=clock
+        )
         opening = Opening(
+            membership=self.membership,
             home=self.server,
             rooms=self.rooms,
             patients=self.patients,
@@ -100,6 +110,7 @@ class Ward:
             rule=RULE,
             offers=self.offers,
             copies=Copies(db),
+            companions=self.companions,
             reserve=self.server.reserve_file,
             upload=self.server.upload,
             **acts,
@@ -136,6 +147,7 @@ class Ward:
             home=self.server,
             patients=self.patients,
             invites=self.invites,
+            companions=self.companions,
             book=book,
             clock=clock,
             succeeding=succeeding,

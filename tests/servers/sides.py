@@ -19,17 +19,20 @@ from colloque.attestation import Attestation, Method
 from colloque.clock import FrozenClock
 from colloque.config import Listen
 from colloque.directory.lookup import AgeRules
+from colloque.errors import ServiceUnavailable
 from colloque.federation.http_client import Peers
 from colloque.federation.http_server import Api
 from colloque.federation.keeper import Keeper
 from colloque.federation.nonces import Nonces
 from colloque.files import free_port
 from colloque.identity import EventId, UserId
+from colloque.rooms.erasure import AskedBy
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque.store.schema import open_database
 from colloque_annuaire.federation_accounts import Accounts
 from colloque_annuaire.federation_answers import Answers
+from colloque_annuaire.federation_erasures import Erasures
 from colloque_annuaire.federation_leaving import Leaving
 from colloque_annuaire.federation_meeting import Meetings
 from colloque_annuaire.federation_people import Crossing
@@ -66,6 +69,8 @@ class Side:
     published: int = 0
     running: AsyncExitStack = field(default_factory=AsyncExitStack)
     closed: list[UserId] = field(default_factory=list)
+    asked: list[tuple[str, str, str]] = field(default_factory=list)
+    answer: Callable[[AskedBy], Awaitable[dict[str, Any]]] | None = None
 
     def __post_init__(self) -> None:
         self.server = self.member.server
@@ -145,7 +150,18 @@ class Side:
             clock=self.clock,
         )
         self.teams.register(api)
+        self.erasures = Erasures(
+            us=us.server, keeper=self.keeper, peers=self.peers, clock=self.clock, erase_copy=self.erase_copy
+        )
+        self.erasures.register(api)
         await api.serve(self.running, Listen(self.port))
+
+    async def erase_copy(self, server: str, room: str, ref: str) -> dict[str, Any]:
+        """As its @salles, who answers what the test says."""
+        self.asked.append((server, room, ref))
+        if self.answer is None:
+            raise ServiceUnavailable("salles does not answer")
+        return await self.answer(AskedBy(server, ref))
 
     async def publish(self) -> None:
         self.published += 1

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from colloque.cli.exits import NO, NoInput
 from colloque.clock import PARIS, SystemClock
 from colloque.errors import BadInput, Refused, Tampered
-from colloque.policy.federation import FederationList, judge
+from colloque.policy.federation import Entry, FederationList, judge
 from colloque.policy.federation_list import list_json, open_list, public_key, read_list, sign_list
 from colloque.policy.jws import b64, is_kid, strict_json
 
@@ -135,9 +135,17 @@ def run_show(args: argparse.Namespace) -> int:
                 f"  key {k.kid} for {k.use}: {b64(k.key)}, {_day(k.not_before)} to {_day(k.not_after)}"
                 for k in entry.keys
             ),
+            f"  patient rooms: {_comes_in(entry)}",
         ]
         sys.stdout.write("\n".join(lines) + "\n")
     return 0
+
+
+def _comes_in(entry: Entry) -> str:
+    until = entry.erases_until(SystemClock().now())
+    if until is None or entry.salles is None:
+        return "nobody of it is invited (it has no key for erasure that is valid now, or no bot named salles)"
+    return f"its people may be invited until {_day(until)}"
 
 
 def run_refresh(args: argparse.Namespace) -> int:

@@ -7,64 +7,23 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from colloque.cli.exits import NO, USAGE
 from colloque.cli.receipt_key import Signers, of_key, of_list, read_at_most
+from colloque.cli.receipt_say import say_receipt, say_supplement
 from colloque.clock import PARIS
 from colloque.errors import BadInput, Tampered
 from colloque.policy.jws import strict_json
 from colloque.rooms.anchors import Anchor, check_anchor, check_run, parse_anchor, read_anchors
-from colloque.rooms.erasure import Kind, read_receipt
+from colloque.rooms.erasure import read_receipt
+from colloque.rooms.supplement import KIND, read_supplement
 
-_SAYS = {
-    "room_gone": "the room and its events are gone from the homeserver",
-    "known_files_gone": "every file named by an event that was read is gone",
-    "messages_gone": "these messages are gone from the homeserver",
-    "messages_left": "messages are still on the homeserver",
-    "room_left": "the room is still on the homeserver",
-    "files_left": "files are still on the homeserver",
-    "files_in_unread_events": "files named only by events that could not be decrypted",
-    "residue": "what was kept on purpose or left, listed here",
-    "backups": "backups, until they expire",
-    "database_log": "the database's own log, free pages and statistics, until they are recycled",
-    "members_devices": "copies on members' devices",
-    "screenshots_and_prints": "screenshots and prints",
-    "server_identifiers": "identifiers of the room, its events and members in Synapse's side tables (not looked at)",
-    "of_members": "kept by members in their own account",
-    "dropped_in_1_day": "Synapse drops it within a day",
-    "dropped_in_7_days": "Synapse drops it within seven days",
-    "blocked_on_purpose": "an administrator barred the room",
-    "not_removed": "should have gone",
-    "unexpected": "no rule expects it",
-    "schema_not_reviewed": "not cleaned: this version of Synapse's schema was not reviewed",
-    "not_readable": "could not be looked at",
-    "named_by_what_stays": "named by younger messages, or by the room's own state",
-    "end_of_history": "where the room's history now begins",
-    "may_be_elsewhere": "old files of its members that may belong to another room",
-}
-_KEPT = {
-    "": "the receipt is of a time when nothing was archived",
-    "filed_by_referent": "its referent said that it is in the patient's record",
-    "filed_by_referent.some_files_not_needed": "its referent said so; files too big for a mail were not needed",
-    "delivered_and_time_passed": "delivered to its referent's mailbox; time to object has passed, with a reminder",
-    "nothing_said": "nobody ever wrote there",
-    "not_kept.already_in_record": "not archived: its referent said that all that matters was in the record already",
-    "not_kept.nothing_of_use_to_care": "not archived: its referent said that it held nothing of use to care",
-    "not_kept.opened_by_mistake": "not archived: its referent said that the room was opened by mistake",
-    "not_kept.room_unreachable": "not archived: the homeserver did not have the room any more",
-}
-"""What became of a conversation (`colloque.rooms.keeping.Proof`)."""
-_KINDS = {
-    Kind.DIRECT: "a conversation of two people, which nobody has to archive",
-    Kind.DIRECT_MESSAGES: "the old messages of a conversation of two people that goes on",
-    Kind.GROUP: "a room that people had made themselves, which nobody has to archive",
-    Kind.GROUP_MESSAGES: "the old messages of a room that people made themselves and that goes on",
-}
-_RECEIPT_BYTES = 64 * 1024
-"""More than any receipt holds."""
+_RECEIPT_BYTES = 1024 * 1024
+"""More than any receipt holds, other servers' own in it."""
 _ANCHORS_BYTES = 1024 * 1024
 _OWN_WORD = "A signature proves that the server says so, and that nobody changed it since; nobody else has looked.\n"
 _NO_ANCHOR = (
@@ -136,15 +95,54 @@ def _checked(path: Path, signers: Signers) -> dict[str, Any]:
         if len(data) > _RECEIPT_BYTES:
             raise Tampered("this is longer than any erasure receipt")
         raw = strict_json(data)
-        receipt = read_receipt(raw)
-        signed = signers.check(receipt, raw)
-        erased = receipt.erased_at.astimezone(PARIS)
+        if raw.get("kind") == KIND:
+            _supplement(name, raw, signers)
+        else:
+            receipt = read_receipt(raw)
+            signed = signers.check(receipt.erased_at, raw)
+            say_receipt(f"{name}: receipt {receipt.serial} holds; erased on {_told(receipt.erased_at)}; {signed}", raw)
     except OverflowError:
         raise Tampered(f"{name}: its time is none that a calendar has") from None
     except Tampered as error:
         raise Tampered(f"{name}: {error}") from None
-    _print(f"{name}: receipt {receipt.serial} holds; erased on {erased:%Y-%m-%d %H:%M:%S %Z}; {signed}", raw)
     return raw
+
+
+def _supplement(name: str, raw: Mapping[str, Any], signers: Signers) -> None:
+    """What other servers answered, and their own receipts in it."""
+    supplement = read_supplement(raw)
+    signed = signers.check(supplement.written_at, raw)
+    checked = {
+        answer.server: _of_server(answer.server, answer.receipt, supplement.room, signers)
+        for answer in supplement.answers
+        if answer.receipt is not None
+    }
+    head = f"{name}: receipt {supplement.serial} holds: what other servers answered to the erasure of receipt "
+    say_supplement(f"{head}{supplement.of}; written on {_told(supplement.written_at)}; {signed}", supplement, checked)
+
+
+def _of_server(server: str, raw: Mapping[str, Any], room: str, signers: Signers) -> str:
+    """What is to be said of another server's receipt. Raises Tampered when it does not hold, or is of another room."""
+    receipt = read_receipt(raw)
+    asked = receipt.asked_by
+    if asked is None or asked.ref != room or signers.server not in {"", asked.server}:
+        raise Tampered(f"the receipt of {server} in it is of another room, or was made for another server")
+    theirs = signers.of(server)
+    if theirs is None:
+        return f"its own receipt {receipt.serial} is here, its signature NOT CHECKED: give --list"
+    try:
+        signed = theirs.check(receipt.erased_at, raw)
+    except Tampered as error:
+        raise Tampered(f"the receipt of {server} in it: {error}") from None
+    left = ", ".join(dict.fromkeys(each.name for each in receipt.residue)) or "nothing counted"
+    return (
+        f"its own receipt {receipt.serial} holds; erased on {_told(receipt.erased_at)}; "
+        f"{receipt.before.events} events, {receipt.files_deleted} files; left: {left}; {signed}"
+    )
+
+
+def _told(at: datetime) -> str:
+    return f"{at.astimezone(PARIS):%Y-%m-%d %H:%M:%S %Z}"
 
 
 def _anchors(text: str) -> Sequence[Anchor]:
@@ -163,24 +161,6 @@ def _anchors(text: str) -> Sequence[Anchor]:
         raise BadInput(f"{path}: is not text") from None
     except BadInput as error:
         raise BadInput(f"{path}: {error}") from None
-
-
-def _print(head: str, raw: dict[str, Any]) -> None:
-    lines = [
-        head,
-        *(f"  {when}: {', '.join(f'{n} {what}' for what, n in raw[when].items())}" for when in ("before", "after")),
-        f"  {_about(raw)}",
-        *(f"  proven: {_SAYS.get(code, code)}" for code in raw["proven"]),
-        *(f"  not proven, or out of reach: {_SAYS.get(code, code)}" for code in raw["not_proven"]),
-        *(f"  left: {r['count']} in {r['name']}: {_SAYS.get(r['why'], r['why'])}" for r in raw["residue"]),
-    ]
-    sys.stdout.write("\n".join(lines) + "\n")
-
-
-def _about(raw: dict[str, Any]) -> str:
-    if kind := raw.get("kind"):
-        return f"of {_KINDS[Kind(kind)]}"
-    return f"the conversation: {_KEPT.get(code := raw.get('archived', ''), code)}"
 
 
 def _summary(first: int, last: int, anchors: Sequence[Anchor]) -> Iterable[str]:

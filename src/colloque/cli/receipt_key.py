@@ -5,10 +5,8 @@ Never anything that stands in the receipt itself.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,7 @@ from colloque.clock import SystemClock
 from colloque.errors import BadInput, NotFound, Refused, Tampered
 from colloque.policy.federation import Entry, FederationList, Use, judge
 from colloque.policy.federation_list import MAX_BYTES, open_list
-from colloque.rooms.erasure import Receipt, signing_bytes
+from colloque.rooms.erasure import signature_of, signing_bytes
 
 _PEM_BYTES = 64 * 1024
 _NAMED = 5
@@ -46,15 +44,27 @@ class Signers:
 
     own: Sequence[Signing]
     others: Sequence[Signing] = ()
+    server: str = ""
+    """Whose receipts they are; empty when that was not said."""
+    listed: Mapping[str, Entry] = field(default_factory=dict)
+    """The list, when there is one: other servers' own receipts are checked from it."""
 
-    def check(self, receipt: Receipt, raw: Mapping[str, Any]) -> str:
+    def of(self, server: str) -> Signers | None:
+        """Those of another server; None without a list. Raises Tampered when the list does not name it."""
+        if not self.listed:
+            return None
+        if server not in self.listed:
+            raise Tampered(f"the list does not name {server}, whose receipt this should be")
+        return Signers(_signing(self.listed[server]), server=server)
+
+    def check(self, signed_at: datetime, raw: Mapping[str, Any]) -> str:
         """Say with which key it is signed. Raises Tampered."""
         from colloque.federation.ed25519 import verify  # noqa: PLC0415 - apps extra
 
-        signature, message = _signature(raw), signing_bytes(raw)
+        signature, message = signature_of(raw), signing_bytes(raw)
         signed = [each for each in self.own if verify(each.key, signature, message)]
         for each in signed:
-            if each.held(receipt.erased_at):
+            if each.held(signed_at):
                 return f"signed with {each.name}"
         if signed:
             raise Tampered(f"signed with {signed[0].name}, which was not valid when the room was erased")
@@ -97,7 +107,7 @@ def of_list(path: Path, authority: Sequence[str], server: str | None) -> Signers
     if not own:
         raise NotFound(f"the list names no key of {entry.server} for erasure receipts")
     others = [key for each in listed.servers.values() if each is not entry for key in _signing(each)]
-    return Signers(own, others)
+    return Signers(own, others, entry.server, listed.servers)
 
 
 def read_at_most(path: Path, most: int) -> bytes:
@@ -132,15 +142,3 @@ def _signing(entry: Entry) -> list[Signing]:
         for key in entry.keys
         if key.use is Use.ERASURE
     ]
-
-
-def _signature(raw: Mapping[str, Any]) -> bytes:
-    """In the one spelling that the service writes: nothing in a receipt may change unseen."""
-    text = raw.get("signature")
-    try:
-        data = base64.b64decode(text, validate=True) if isinstance(text, str) else b""
-    except (binascii.Error, ValueError):
-        data = b""
-    if not data or base64.b64encode(data).decode() != text:
-        raise Tampered("the signature is missing or malformed")
-    return data

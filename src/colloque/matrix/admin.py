@@ -143,14 +143,18 @@ class SynapseAdmin:
 
     async def memberships(self, room: RoomId) -> dict[UserId, str]:
         """Membership by user, of a room that our bots may have left; empty when the server does not know the room."""
+        members = (e for e in await self.state(room) if e["type"] == "m.room.member")
+        return {UserId(str(e["state_key"])): str(e["content"].get("membership", "")) for e in members}
+
+    async def state(self, room: RoomId) -> list[JsonDict]:
+        """The state events of this server's copy of a room; none when it does not know the room."""
         try:
             answer = await self._api.call("GET", path(_V1, "rooms", room, "state"))
         except HomeRefused as error:
             if error.status == 404:
-                return {}
+                return []
             raise
-        members = (e for e in answer["state"] if e["type"] == "m.room.member")
-        return {UserId(str(e["state_key"])): str(e["content"].get("membership", "")) for e in members}
+        return list(answer["state"])
 
     async def delete_room(self, room: RoomId) -> str:
         """Begin to remove everybody from a room and purge it. Answers the `delete_id` to follow."""

@@ -128,6 +128,8 @@ class MemberChange:
     sender: UserId
     membership: str
     event: EventId | None = None
+    shown: tuple[JsonDict, ...] = field(default=(), repr=False)
+    """Of an invitation to us: what it shows of the room's state (`type`, `state_key`, `content`, `sender`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,6 +121,14 @@ class NioHome:
         """
         await self._loop.run(handler, stop, position, receipts=receipts)
 
+    def has_heard(self, room: RoomId, until: float) -> bool:
+        """Whether all that the homeserver had of the room at that moment (monotonic seconds) was handled.
+
+        Messages that still wait for their key were not. What is asked for here is read without delay from then on.
+        """
+        self._loop.wanted = max(self._loop.wanted, until)
+        return self._loop.caught_up >= until and not any(each.room == room for each in self._store.waiting())
+
     async def send(self, room: RoomId, content: JsonDict, *, txn: str, type_: str = "m.room.message") -> EventId:
         """Send, encrypted for the devices that their owners signed (reactions apart: never encrypted).
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
@@ -77,6 +78,10 @@ class SyncLoop:
         self.on_devices_changed: DevicesChanged | None = None
         self.problem = "home.starting"
         """Empty while syncing works, else a stable code."""
+        self.caught_up = -math.inf
+        """Everything that the server had at this moment (monotonic seconds) was handled."""
+        self.wanted = -math.inf
+        """Somebody waits for what the server had at this moment: until then no answer is waited for."""
 
     async def run(self, handler: Handler, stop: asyncio.Event, position: Position, *, receipts: bool = False) -> None:
         """Until `stop` is set. Raises what a handler raises, and HomeRefused (401, 403) when the account is refused."""
@@ -85,6 +90,7 @@ class SyncLoop:
         self._deadlines = {w.event: monotonic() + KEY_WAIT_S for w in self._store.waiting()}
         pause = BACK_OFF_S[0]
         while not stop.is_set():
+            asked = monotonic()
             try:
                 answer = await self._next(since, stop)
                 if answer is None:
@@ -103,12 +109,13 @@ class SyncLoop:
             pause = BACK_OFF_S[0]
             since = str(answer["next_batch"])
             await position.save_position(since)
+            self.caught_up = asked
 
     async def _next(self, since: str | None, stop: asyncio.Event) -> JsonDict | None:
         """The next batch; None when told to stop meanwhile."""
         soonest = min(self._deadlines.values(), default=None)
         wait = POLL_S if soonest is None else min(POLL_S, max(0.0, soonest - monotonic()) + 0.05)
-        if self.problem:
+        if self.problem or self.caught_up < self.wanted:
             wait = 0.0
         query = {"timeout": str(int(wait * 1000)), "filter": self._filter, "set_presence": "offline"}
         query |= {} if since is None else {"since": since}
@@ -233,9 +240,10 @@ class SyncLoop:
             self._deadlines.pop(waiting.event, None)
 
     async def _invited(self, room: RoomId, value: JsonDict, batch: _Batch) -> None:
-        for event in value.get("invite_state", {}).get("events", []):
+        shown = value.get("invite_state", {}).get("events", [])
+        for event in shown:
             if event.get("type") == "m.room.member" and event.get("state_key") == self._user:
-                change = member_change(room, event)
+                change = replace(member_change(room, event), shown=tuple(shown))
                 await batch.handler(change)
                 if change.sender in self._roster.rooms.bots:
                     await self._join(room)

@@ -62,6 +62,9 @@ class Reason(StrEnum):
     OTHER_FROZEN = "other_frozen"
     OTHER_PROFESSION = "other_profession"
     OTHER_UNSPONSORED = "other_unsponsored"
+    ACTOR_ERASURE = "actor_erasure"
+    """The server of whoever made that patient room can't prove that it erases."""
+    OTHER_ERASURE = "other_erasure"
     NOT_AVAILABLE = "not_available"
     """Said to somebody whom the other has blocked: no more than this."""
     ROOM_PUBLIC = "room_public"
@@ -131,21 +134,27 @@ class Person:
     """Who answers for a supervised person."""
     rpps: Rpps | None = None
     """A professional's own."""
+    salles: bool = False
+    """A listed server's @salles: of its bots the only one that may be in a patient room."""
+    erases: bool = False
+    """Of another server's bot or person: that server can prove that it erases."""
 
 
 SERVICE = Person(Standing.SERVICE)
 """A bot of ours."""
 
 
-def attested_person(held: Attestation, *, local: bool, answered: bool) -> Person:
+def attested_person(held: Attestation, *, local: bool, answered: bool, erases: bool = False) -> Person:
     """What an attestation in force makes of somebody.
 
-    `local`: of this server, else of a listed one. `answered`: whoever answers for a supervised person is verified now.
+    `local`: of this server, else of a listed one, which `erases` with proof. `answered`: whoever answers for a
+    supervised person is verified now.
     """
     if not local:
         if held.kind is not Kind.PROFESSIONAL:
             return Person(Standing.REMOTE_UNKNOWN)
-        return Person(Standing.REMOTE_ATTESTED, rights_of(held.professions, held.category), rpps=held.rpps)
+        rights = rights_of(held.professions, held.category)
+        return Person(Standing.REMOTE_ATTESTED, rights, rpps=held.rpps, erases=erases)
     if held.kind is Kind.STAFF:
         return Person(Standing.STAFF)
     if held.kind is Kind.SUPERVISED:
@@ -240,6 +249,9 @@ def may_invite(actor: Person, other: Person, kind: str, *, sponsored: bool = Fal
     if (actor.standing in _ABROAD or other.standing in _ABROAD) and kind not in SHARED:
         return Refused(Reason.ROOM_LOCAL)
     if kind == RoomKind.PATIENT:
+        # Asked when somebody comes in: a key that ends later takes nobody out of a room where care goes on.
+        if actor.standing is Standing.SERVICE and other.standing is Standing.REMOTE_ATTESTED and not other.erases:
+            return Refused(Reason.OTHER_ERASURE)
         return _into_patient_room(other, sponsored, Reason.OTHER_PROFESSION, Reason.OTHER_UNSPONSORED)
     return ALLOWED
 
@@ -258,7 +270,7 @@ def may_join(who: Person, kind: str, *, sponsored: bool = False) -> Verdict:
 
 
 def _into_patient_room(who: Person, sponsored: bool, profession: Reason, unsponsored: Reason) -> Verdict:
-    if who.standing in {Standing.SERVICE, Standing.REMOTE_SERVICE}:
+    if who.standing is Standing.SERVICE or who.salles:
         return ALLOWED
     if who.standing is Standing.SUPERVISED:
         return ALLOWED if sponsored else Refused(unsponsored)

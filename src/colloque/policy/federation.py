@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from colloque.attestation import salles_among
 from colloque.errors import Refused
 from colloque.identity import Finess, UserId
 
@@ -67,6 +68,20 @@ class Entry:
     keys: tuple[Key, ...]
     ghosts: str = ""
     """How the names of its bridge's ghosts begin, which speak for correspondents of mail; empty: it has none."""
+
+    @property
+    def salles(self) -> UserId | None:
+        """The bot that makes its patient rooms."""
+        return salles_among(self.bots)
+
+    def erases_until(self, now: datetime) -> datetime | None:
+        """How long the server can prove erasures: its newest key for receipts, of those that have begun."""
+        begun = [key.not_after for key in self.keys if key.use is Use.ERASURE and key.not_before <= now < key.not_after]
+        return max(begun, default=None)
+
+    def keys_at(self, use: Use, at: datetime) -> tuple[bytes, ...]:
+        """The public keys for that use that were valid then."""
+        return tuple(k.key for k in self.keys if k.use is use and k.not_before <= at < k.not_after)
 
     def key(self, use: Use, kid: str, now: datetime) -> bytes | None:
         """The public key of that name, for that use, valid now."""

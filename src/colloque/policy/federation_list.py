@@ -9,7 +9,8 @@
                         "not_before": "2026-01-01T00:00:00Z", "not_after": "2027-01-01T00:00:00Z"},
                        {"kid": "a-receipts", "use": "erasure", "key": "<as above>", "not_before": …, "not_after": …}]}]}
 
-Keys for `erasure` need not be there. One that signs no more stays in the list, with its `not_after`: a receipt is
+Keys for `erasure` need not be there; without one, and a bot named `salles`, nobody of that server is invited into
+another's patient rooms. One that signs no more stays in the list, with its `not_after`: a receipt is
 judged by the time of its erasure.
 """
 

@@ -7,6 +7,8 @@ protected by its signature alone.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 import json
 import re
@@ -19,18 +21,49 @@ from typing import Any
 from colloque.clock import from_millis, to_millis
 from colloque.errors import Tampered
 
-FORMAT, OTHERS = 2, 3
-"""Receipts of format 1 did not say what became of the conversation; they hold as they are. Those of format 3 are of
-something else than a patient room, and name its kind."""
+FORMAT, OTHERS = 3, 4
+"""Of receipts that name other servers. Those of one server alone are of format 2; of format 1, those that did not say
+what became of the conversation. Those of format 4 are of
+something else than a patient room, and name its kind. All hold as they are."""
 GENESIS = "0" * 64
 """What the first receipt names as the one before."""
 OUT_OF_REACH = ("backups", "database_log", "members_devices", "screenshots_and_prints")
 """What an erasure on the server can't reach: backups until they expire, the database's own log until it is
 recycled, what members' devices hold until they sync, and what people took out."""
 
+ELSEWHERE = "copies_elsewhere"
+"""What is out of reach when other servers had members: until their own receipts stand in a supplement."""
+OTHER_SERVERS = "other_servers"
+"""What is out of reach of a conversation with people of other servers: copies that end by these servers' own rule."""
+NOT_FOLLOWED = "room_not_followed"
+"""What is out of reach when this server's bot never was in the room: files that its people shared there."""
+KEPT_THERE = "by_the_server_that_made_it"
+"""Of a copy: what became of the conversation is for the server that made the room to say."""
+
 _TOKEN = re.compile(r"[0-9a-f]{16,64}\Z")
 _HASH = re.compile(r"[0-9a-f]{64}\Z")
 _CODE = re.compile(r"[a-z][a-z0-9_.]{0,63}\Z")
+_SERVER = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,252}[a-z0-9])?(?::[1-9][0-9]{0,4})?\Z")
+
+
+def is_token(text: object) -> bool:
+    """Whether it is what stands for a room in receipts."""
+    return isinstance(text, str) and _TOKEN.match(text) is not None
+
+
+def is_code(text: object) -> bool:
+    """Whether it is one of the words that receipts consist of."""
+    return isinstance(text, str) and _CODE.match(text) is not None
+
+
+def is_server(text: object) -> bool:
+    """Whether it is a server's name as receipts may hold it."""
+    return isinstance(text, str) and _SERVER.match(text) is not None
+
+
+def is_hash(text: object) -> bool:
+    """Whether it is a receipt's hash."""
+    return isinstance(text, str) and _HASH.match(text) is not None
 
 
 class Kind(StrEnum):
@@ -66,6 +99,14 @@ class Residue:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class AskedBy:
+    """For whom a copy was erased: the server that made the room, and the token under which its own receipt has it."""
+
+    server: str
+    ref: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
     """One erasure. Raises ValueError when a field is not a count, a code, a token or a time in order."""
@@ -89,8 +130,12 @@ class Receipt:
     previous: str = GENESIS
     """Hash of the receipt before."""
     archived: str = ""
-    """What proved that a patient room's conversation was kept, or why it was not (`keeping.Proof`); empty in format 1,
-    and for what is no patient room."""
+    """What proved that the conversation was kept, or why it was not (`keeping.Proof`); empty in format 1, and
+    for what is no patient room."""
+    servers: tuple[str, ...] = ()
+    """Other servers that had members: asked to erase their copies, their answers stand in a supplement."""
+    asked_by: AskedBy | None = None
+    """Of a copy of another server's room: who asked."""
     kind: Kind = Kind.PATIENT
     """Of old messages, `before` and `after` count these alone; nobody was taken out of their room."""
 
@@ -107,6 +152,10 @@ class Receipt:
             "it names the hash of the one before": _HASH.match(self.previous),
             "its counts are whole numbers": all(type(count) is int and count >= 0 for count in counts),
             "its reasons are codes": all(_CODE.match(code) for code in codes),
+            "its servers are in order, each once": all(map(is_server, self.servers))
+            and list(self.servers) == sorted(set(self.servers)),
+            "it says who asked": self.asked_by is None
+            or (is_server(self.asked_by.server) and is_token(self.asked_by.ref)),
         }
         for rule, holds in rules.items():
             if not holds:
@@ -115,6 +164,12 @@ class Receipt:
     @property
     def _is_room(self) -> bool:
         return self.kind not in {Kind.DIRECT_MESSAGES, Kind.GROUP_MESSAGES}
+
+    @property
+    def _format(self) -> int:
+        if self.kind is not Kind.PATIENT:
+            return OTHERS
+        return FORMAT if self.servers or self.asked_by else 2 if self.archived else 1
 
     @property
     def proven(self) -> tuple[str, ...]:
@@ -141,7 +196,7 @@ class Receipt:
     def to_dict(self) -> dict[str, Any]:
         """As JSON; times in milliseconds since 1970; with its hash, before it is signed."""
         body: dict[str, Any] = {
-            "format": (FORMAT if self.archived else 1) if self.kind is Kind.PATIENT else OTHERS,
+            "format": self._format,
             "serial": self.serial,
             "room": self.room,
             "opened_at": to_millis(self.opened_at),
@@ -158,8 +213,15 @@ class Receipt:
             "previous": self.previous,
             **({"archived": self.archived} if self.archived else {}),
             **({} if self.kind is Kind.PATIENT else {"kind": self.kind.value}),
+            **({"servers": list(self.servers)} if self.servers else {}),
+            **({"asked_by": asdict(self.asked_by)} if self.asked_by else {}),
         }
-        return body | {"hash": hashlib.sha256(signing_bytes(body)).hexdigest()}
+        return hashed(body)
+
+
+def hashed(body: dict[str, Any]) -> dict[str, Any]:
+    """With its hash, ready to be signed."""
+    return body | {"hash": hashlib.sha256(signing_bytes(body)).hexdigest()}
 
 
 def signing_bytes(receipt: Mapping[str, Any]) -> bytes:
@@ -186,13 +248,34 @@ def read_receipt(raw: Mapping[str, Any]) -> Receipt:
             residue=tuple(Residue(**r) for r in raw["residue"]),
             out_of_reach=tuple(raw["out_of_reach"]),
             previous=raw["previous"],
-            archived=raw["archived"] if raw["format"] == FORMAT else "",
-            kind=Kind(raw["kind"]) if raw["format"] == OTHERS else Kind.PATIENT,
+            archived=raw.get("archived", ""),
+            servers=tuple(raw.get("servers", ())),
+            asked_by=AskedBy(**raw["asked_by"]) if "asked_by" in raw else None,
+            kind=Kind(raw.get("kind", Kind.PATIENT)),
         )
-        again = receipt.to_dict()
-        unchanged = signing_bytes(again) == signing_bytes(raw) and again["hash"] == raw["hash"]
+        unchanged = is_same(receipt.to_dict(), raw)
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError, RecursionError):
         raise Tampered("this is not an erasure receipt") from None
     if not unchanged:
         raise Tampered("the receipt was changed after it was made")
     return receipt
+
+
+def is_same(again: Mapping[str, Any], raw: Mapping[str, Any]) -> bool:
+    """Whether what was read, written anew, is what was there, with its hash."""
+    return signing_bytes(again) == signing_bytes(raw) and again["hash"] == raw["hash"]
+
+
+def signature_of(raw: Mapping[str, Any]) -> bytes:
+    """A receipt's signature, in the one spelling that services write: nothing in a receipt may change unseen.
+
+    Raises Tampered.
+    """
+    text = raw.get("signature")
+    try:
+        data = base64.b64decode(text, validate=True) if isinstance(text, str) else b""
+    except (binascii.Error, ValueError):
+        data = b""
+    if not data or base64.b64encode(data).decode() != text:
+        raise Tampered("the signature is missing or malformed")
+    return data

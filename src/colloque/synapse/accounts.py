@@ -73,12 +73,16 @@ class Accounts:
         if not mine:
             if not self._book.is_listed(server_of(who), now):
                 return _NOBODY[Standing.REMOTE]
+            erases = self._book.erases(server_of(who), now)
             if who in self._book.state.bots:
-                return _NOBODY[Standing.REMOTE_SERVICE]
+                salles = who == self._book.salles_of(server_of(who), now)
+                return Person(Standing.REMOTE_SERVICE, salles=salles, erases=erases)
             ghosts = self._book.state.ghosts.get(server_of(who))
             if ghosts is not None and localpart(who).startswith(ghosts):
                 return _NOBODY[Standing.REMOTE_GHOST]
-            return attested_person(found, local=False, answered=True) if found else _NOBODY[Standing.REMOTE_UNKNOWN]
+            if found is None:
+                return _NOBODY[Standing.REMOTE_UNKNOWN]
+            return attested_person(found, local=False, answered=True, erases=erases)
         if found is None:
             return _NOBODY[Standing.STAFF if who in self._settings.staff else Standing.UNVERIFIED]
         answered = found.under is None or self._book.of_rpps(found.under, now) is not None

@@ -58,6 +58,8 @@ class Inbound:
             them, us = self._accounts.people(event.sender, event.state_key or "")
             blocked = self._accounts.refuses(event.state_key or "", event.sender, shown.owner)
             marked = shown.kind in SHARED and self._accounts.may_mark(UserId(shown.marker), shown.kind)
+            if marked and shown.kind == RoomKind.PATIENT and not them.erases:
+                return Refused(Reason.ACTOR_ERASURE)
             verdict = may_invite(them, us, shown.kind if marked else "", blocked=blocked)
             if isinstance(verdict, Refused) and verdict.reason is not Reason.ROOM_LOCAL:
                 return verdict

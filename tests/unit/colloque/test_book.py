@@ -62,6 +62,23 @@ def test_a_bot_of_another_server_than_its_own_is_none(writer: SnapshotWriter, bo
     assert book.state.bots == frozenset()
 
 
+def test_a_server_erases_that_has_a_salles_and_a_key_for_receipts(
+    writer: SnapshotWriter, book: AttestationBook
+) -> None:
+    until, bot = NOW + timedelta(hours=1), UserId("@salles:b.example")
+    tried = (((bot,), until, True), ((UserId("@annuaire:b.example"),), until, False), ((bot,), None, False))
+    for serial, (bots, key, wanted) in enumerate(tried, 1):
+        servers = replace(SERVERS, version=serial, listed=(Listed("b.example", bots, "", key),))
+        writer.publish(whole(servers=servers, serial=serial))
+        assert book.refresh()
+        assert book.state.servers == servers
+        assert book.erases("b.example", NOW) is wanted
+        assert not book.erases("b.example", until), "its key has ended"
+        assert book.salles_of("b.example", NOW) == (bot if bot in bots else None)
+        assert book.salles_of("b.example", servers.until) is None
+    assert not book.erases("c.example", NOW)
+
+
 def test_dates_are_checked(writer: SnapshotWriter, book: AttestationBook) -> None:
     writer.publish(whole(held(1)))
     assert book.of(user(1), NOW - timedelta(days=2)) is None

@@ -33,9 +33,14 @@ def asked(
     *team: Attestation,
     verified: frozenset[Rpps] = frozenset(),
     blocks: frozenset[tuple[UserId, UserId]] = frozenset(),
+    erasing: frozenset[str] = frozenset({"h.test", "other.test"}),
 ) -> list[tuple[UserId, Reason]]:
     found = refusals(
-        opener, team, answered=lambda n: n in verified, refuses=lambda user, other: (user, other) in blocks
+        opener,
+        team,
+        answered=lambda n: n in verified,
+        erases=lambda server: server in erasing,
+        refuses=lambda user, other: (user, other) in blocks,
     )
     assert all(not_admitted(found, opener).splitlines()[1:]) or not found
     return [(a.user, reason) for a, reason in found]
@@ -73,5 +78,8 @@ def test_who_may_not_be_invited() -> None:
     assert asked(doctor, theirs, verified=verified) == [(theirs.user, Reason.OTHER_UNSPONSORED)]
     assert asked(doctor, other, theirs, verified=verified) == []
     assert asked(doctor, other, theirs) == [(theirs.user, Reason.OTHER_FROZEN)]
+    far = held(6, server="other.test")
+    assert asked(doctor, far, erasing=frozenset({"h.test"})) == [(far.user, Reason.OTHER_ERASURE)]
+    assert asked(doctor, far, other, erasing=frozenset({"other.test"})) == [(far.user, Reason.ACTOR_ERASURE)]
     blocked = frozenset({(other.user, doctor.user)})
     assert asked(doctor, other, blocks=blocked) == [(other.user, Reason.NOT_AVAILABLE)]

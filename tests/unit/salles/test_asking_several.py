@@ -8,9 +8,9 @@ import pytest
 
 from colloque.errors import HomeUnavailable
 from colloque.identity import MxcUri
-from colloque_salles.erase import _AT_ONCE, _several
+from colloque_salles.manifests import AT_ONCE, several
 
-FILES = [MxcUri(f"mxc://h.test/{number}") for number in range(3 * _AT_ONCE + 1)]
+FILES = [MxcUri(f"mxc://h.test/{number}") for number in range(3 * AT_ONCE + 1)]
 
 
 async def test_each_is_asked_about_once_and_some_at_a_time() -> None:
@@ -24,9 +24,9 @@ async def test_each_is_asked_about_once_and_some_at_a_time() -> None:
         now -= 1
         return mxc[-1]
 
-    assert await _several(FILES, ask) == [mxc[-1] for mxc in FILES]
-    assert most == _AT_ONCE
-    assert await _several([], ask) == []
+    assert await several(FILES, ask) == [mxc[-1] for mxc in FILES]
+    assert most == AT_ONCE
+    assert await several([], ask) == []
 
 
 async def test_a_failure_is_raised_once_its_neighbours_are_done() -> None:
@@ -39,5 +39,5 @@ async def test_a_failure_is_raised_once_its_neighbours_are_done() -> None:
         asked.append(mxc)
 
     with pytest.raises(HomeUnavailable):
-        await _several(FILES, ask)
-    assert asked == [FILES[0], *FILES[2:_AT_ONCE]]
+        await several(FILES, ask)
+    assert asked == [FILES[0], *FILES[2:AT_ONCE]]

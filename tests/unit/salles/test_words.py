@@ -1,3 +1,4 @@
+from colloque_salles.texts import room_name, words_in
 from colloque_salles.words import FIRST, SECOND, pick
 
 
@@ -25,3 +26,9 @@ def test_one_persons_rooms_share_no_word() -> None:
 
 def test_words_are_distinct() -> None:
     assert len({*FIRST, *SECOND}) == len(FIRST) + len(SECOND)
+
+
+def test_of_a_name_that_another_server_gave_only_our_own_kind_of_words_is_said() -> None:
+    assert words_in(room_name("Cerise Moulin", "Dr Anne"), "a.test") == "Cerise Moulin (a.test)"
+    for name in ("", "Cerise Moulin", "Équipe · Dupont hépatite · Dr X", "x · Cerise", "Équipe · Cerise Dupont · X"):
+        assert words_in(name, "a.test") == "ouvert à a.test"

@@ -63,6 +63,7 @@ def test_a_list_is_signed_verified_and_shown(folder: Path, pin: str, capsys: pyt
     out = capsys.readouterr().out
     assert "chu-a.test: CHU chu-a.test, FINESS 540000015" in out
     assert "key k-1 for attestation" in out
+    assert "patient rooms: its people may be invited until" in out
     assert main(["federation", "show", signed, "--authority", pin, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["version"] == 1
 

@@ -28,7 +28,7 @@ def erasure(clerk: Clerk, begin: datetime = NOW - 30 * DAY, end: datetime = NOW 
     return Key("e-2026", Use.ERASURE, clerk.key.public, begin, end)
 
 
-A, B = Member("chu-a.test"), Member("chu-b.test")
+A, B = Member("chu-a.test", receipts=None), Member("chu-b.test", receipts=None)
 AUTHORITY = Authority()
 PIN = f"{KID}={b64(AUTHORITY.key.public)}"
 

@@ -40,7 +40,8 @@ BOSS = Rpps("80000000010")
 def person(standing: Standing, rights: Rights = DOCTOR) -> Person:
     if standing is SUP:
         return Person(SUP, under=BOSS)
-    return Person(standing, rights, rpps=BOSS if standing is A else None)
+    elsewhere = standing in {RS, RA}
+    return Person(standing, rights, rpps=BOSS if standing is A else None, salles=standing is RS, erases=elsewhere)
 
 
 def reason(verdict: admission.Verdict) -> str:
@@ -141,6 +142,21 @@ def test_who_works_under_somebody_enters_where_that_one_is() -> None:
     assert may_join(person(SUP), "patient", sponsored=True) == ALLOWED
 
 
+def test_of_another_servers_bots_only_its_salles_is_in_patient_rooms() -> None:
+    other = Person(RS, erases=True)
+    assert reason(may_invite(person(S), other, "patient")) == "other_profession"
+    assert reason(may_join(other, "patient")) == "actor_profession"
+    assert may_join(other, "mail") == ALLOWED
+
+
+def test_who_comes_in_is_of_a_server_that_erases_and_who_is_in_stays() -> None:
+    who = Person(RA, DOCTOR)
+    assert reason(may_invite(person(S), who, "patient")) == "other_erasure"
+    assert may_invite(person(S), who, "direct") == ALLOWED
+    assert may_invite(person(RS), who, "patient") == ALLOWED, "their own server's business, in their room"
+    assert may_join(who, "patient") == ALLOWED
+
+
 def test_a_block_says_no_more_than_it_must() -> None:
     for actor in (A, SUP, RA, S):
         assert reason(may_invite(person(actor), person(A), "direct", blocked=True)) == "not_available"
@@ -223,6 +239,7 @@ def test_joins_at_once(kind: str, owner: UserId | None, wanted: bool) -> None:
 
 def test_codes_are_stable() -> None:
     assert sorted(r.value for r in Reason) == [
+        "actor_erasure",
         "actor_frozen",
         "actor_profession",
         "actor_staff",
@@ -235,6 +252,7 @@ def test_codes_are_stable() -> None:
         "name",
         "not_available",
         "not_invited",
+        "other_erasure",
         "other_frozen",
         "other_profession",
         "other_staff",

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from colloque.errors import BadInput, Refused, Tampered
 from colloque.federation.ed25519 import PrivateKey, verify
+from colloque.identity import UserId
 from colloque.policy.federation import AHEAD, No, Use, judge
 from colloque.policy.federation_list import TYPE, list_json, open_list, public_key, read_list, sign_list
 from colloque.policy.jws import b64, seal
@@ -29,6 +30,15 @@ SECOND = timedelta(seconds=1)
 def test_what_is_signed_is_read_again() -> None:
     assert open_list(SIGNED, AUTHORITY.pins, verify) == LIST
     assert read_list(json.loads(json.dumps(list_json(LIST)))) == LIST
+
+
+def test_who_can_prove_an_erasure_has_a_key_for_receipts_that_has_begun() -> None:
+    entry = ONE.entry()
+    assert entry.salles == "@salles:chu-a.test"
+    assert entry.erases_until(NOW) == max(key.not_after for key in entry.keys)
+    assert entry.erases_until(NOW - timedelta(days=2)) is None
+    assert replace(ONE, receipts=None).entry().erases_until(NOW) is None
+    assert replace(ONE, bots=(UserId("@annuaire:chu-a.test"),)).entry().salles is None
 
 
 @given(place=st.integers(0, len(SIGNED) - 1), byte=st.integers(0, 255))

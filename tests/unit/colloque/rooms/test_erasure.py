@@ -158,7 +158,7 @@ def test_what_is_nested_too_deep_is_refused() -> None:
 def test_what_is_no_patient_room_says_so(kind: Kind) -> None:
     receipt = replace(RECEIPT, kind=kind)
     body = json.loads(json.dumps(receipt.to_dict()))
-    assert (body["format"], body["kind"]) == (3, kind)
+    assert (body["format"], body["kind"]) == (4, kind)
     assert read_receipt(body) == receipt
     with pytest.raises(Tampered):
         read_receipt(body | {"kind": "patient"})

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from colloque.cli.receipt import _SAYS
+from colloque.cli.receipt_say import _SAYS
 from colloque.rooms.erasure import Residue
 from colloque.rooms.leftovers import (
     CONSULTED,
