@@ -30,12 +30,14 @@ from colloque_salles.erase import Eraser
 from colloque_salles.expire import Sweep
 from colloque_salles.hearing import Ledger
 from colloque_salles.jobs import Jobs
+from colloque_salles.mail_threads import MailThreads
 from colloque_salles.own_stores import OwnStores
 from colloque_salles.receipts import Signer
 from colloque_salles.store import PatientRooms
 from colloque_salles.store_anchors import Anchors
 from colloque_salles.store_copies import Copies
 from colloque_salles.store_life import RoomLife
+from colloque_salles.store_mail_threads import MailThreadRows
 from colloque_salles.tables import salles_upgrades
 
 STUCK_S = 600.0
@@ -59,6 +61,7 @@ class SallesService(Service):
         patients, life, jobs = PatientRooms(parts.db), RoomLife(parts.db), Jobs(parts.db)
         book = AttestationBook(config.annuaire.snapshot, read_secret(config.secrets.snapshot))
         rights = Rights(config.admin.users, book, parts.clock)
+        signer = Signer(own.receipt_key, own.receipts)
         eraser = Eraser(
             admin=parts.admin,
             patients=patients,
@@ -69,7 +72,7 @@ class SallesService(Service):
             keys=parts.keys,
             journal=parts.journal,
             clock=parts.clock,
-            signer=Signer(own.receipt_key, own.receipts),
+            signer=signer,
             store=parts.home,
             still_served=partial(still_served, parts.home.api),
             cleaning=Cleaning(
@@ -118,6 +121,16 @@ class SallesService(Service):
             await care.tapped(heard)
             await bot.hear(heard)
 
+        threads = MailThreads(
+            config=config,
+            rows=MailThreadRows(parts.db),
+            jobs=jobs,
+            admin=parts.admin,
+            signer=signer,
+            still_served=partial(still_served, parts.home.api),
+            clock=parts.clock,
+        )
+
         async def state() -> JsonDict:
             return {"problems": await self.problems()}
 
@@ -127,7 +140,7 @@ class SallesService(Service):
         server = Server(
             config.socket("salles"),
             config.sockets.uids,
-            {"colloque": {"state": state}, "annuaire": {"evict": evict}},
+            {"colloque": {"state": state}, "annuaire": {"evict": evict}, "mssante": threads.verbs},
         )
         await server.start()
         stack.push_async_callback(server.stop)
@@ -135,6 +148,7 @@ class SallesService(Service):
         self.spawn("sync", lambda: parts.home.run(hear, self.stop, position=parts.handled))
         for name, work in care.works.items():
             self.spawn(name, partial(self._again, work, LOOK_S))
+        self.spawn("mail threads", partial(self._again, threads.once, LOOK_S))
         self.spawn("absences", partial(self._again, care.standing_in.once, config.salles.sweep_s))
         self.spawn("archives", partial(self._again, care.archiving.once, config.salles.sweep_s))
         self.spawn("sweep", partial(self._sweep, care.sweep, jobs, parts))

@@ -210,6 +210,10 @@ class Eraser:
         return await self._admin.media_uploader(mxc) is not None or await self._still_served(mxc)
 
     async def _receipt(self, row: ErasureRow) -> None:
+        async with self._jobs.chain:
+            await self._sign(row)
+
+    async def _sign(self, row: ErasureRow) -> None:
         found: dict[str, Any] = row.manifest
         serial, previous = await self._jobs.last()
         receipt = Receipt(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +47,8 @@ class Jobs:
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        self.chain = asyncio.Lock()
+        """Held from reading the newest receipt to adding the next: one serial is given once."""
 
     async def start(self, room: RoomId, manifest: dict[str, Any]) -> None:
         """Begin the durable job."""
@@ -99,8 +103,13 @@ class Jobs:
         count = await self._db.fetchval("SELECT COUNT(*) FROM receipt WHERE serial <= $1", row["serial"]) if row else 0
         return (int(count), _receipt(row)) if row else None
 
-    async def add(self, receipt: ReceiptRow, room: RoomId) -> None:
-        """Keep the signed receipt and mark the job, in one transaction: no room ever gets two."""
+    async def add(
+        self, receipt: ReceiptRow, room: RoomId, settle: Callable[[str, int], Awaitable[None]] | None = None
+    ) -> None:
+        """Keep the signed receipt and mark the job, in one transaction: no room ever gets two.
+
+        `settle` marks the job of what is no patient room, named in the room's stead.
+        """
         async with transaction(self._db) as conn:
             await conn.execute(
                 "INSERT INTO receipt (serial, body, words, members) VALUES ($1, $2, $3, $4)",
@@ -109,7 +118,10 @@ class Jobs:
                 receipt.words,
                 json.dumps(list(receipt.members)),
             )
-            await conn.execute("UPDATE erasure SET step = 'forget' WHERE room = $1", room)
+            if settle is not None:
+                await settle(room, receipt.serial)
+            else:
+                await conn.execute("UPDATE erasure SET step = 'forget' WHERE room = $1", room)
 
     async def to_write(self) -> list[ReceiptRow]:
         """Receipts whose file was not written yet."""

@@ -13,6 +13,7 @@ from colloque_salles.store_evicted import register_evicted
 from colloque_salles.store_invites import register_invites
 from colloque_salles.store_joining import register_joining
 from colloque_salles.store_life import register_life
+from colloque_salles.store_mail_threads import register_mail_threads
 from colloque_salles.store_offers import register_offers
 
 
@@ -29,4 +30,5 @@ def salles_upgrades() -> UpgradeTable:
     register_invites(table)
     register_anchors(table)
     register_echoes(table)
+    register_mail_threads(table)
     return table

@@ -21,8 +21,11 @@ from colloque.rooms.erasure import read_receipt
 
 _SAYS = {
     "room_gone": "the room and its events are gone from the homeserver",
+    "texts_withdrawn": "what was written in the thread is given to nobody any more",
     "known_files_gone": "every file named by an event that was read is gone",
     "room_left": "the room is still on the homeserver",
+    "texts_left": "what was written in the thread is still given to its readers",
+    "that_it_was_there": "the room shows that something was there, when and by whom",
     "files_left": "files are still on the homeserver",
     "files_in_unread_events": "files named only by events that could not be decrypted",
     "residue": "what was kept on purpose or left, listed here",
@@ -49,6 +52,7 @@ _KEPT = {
     "not_kept.already_in_record": "not archived: its referent said that all that matters was in the record already",
     "not_kept.nothing_of_use_to_care": "not archived: its referent said that it held nothing of use to care",
     "not_kept.opened_by_mistake": "not archived: its referent said that the room was opened by mistake",
+    "originals_in_mailbox": "each mail of the thread was in its mailbox when it ended; nothing there was touched",
     "not_kept.room_unreachable": "not archived: the homeserver did not have the room any more",
 }
 """What became of a conversation (`colloque.rooms.keeping.Proof`)."""

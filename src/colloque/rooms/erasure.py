@@ -13,15 +13,19 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from colloque.clock import from_millis, to_millis
 from colloque.errors import Tampered
 
-FORMAT = 2
-"""Receipts of format 1 did not say what became of the conversation; they hold as they are."""
+FORMAT, OTHERS = 2, 3
+"""Receipts of format 1 did not say what became of the conversation; they hold as they are. Those of format 3 are of
+something else than a patient room, and name its kind."""
 GENESIS = "0" * 64
 """What the first receipt names as the one before."""
+ORIGINALS = "originals_in_mailbox"
+"""What a thread's receipt says of the conversation: each of its mails was in its mailbox when it ended."""
 OUT_OF_REACH = ("backups", "database_log", "members_devices", "screenshots_and_prints")
 """What an erasure on the server can't reach: backups until they expire, the database's own log until it is
 recycled, what members' devices hold until they sync, and what people took out."""
@@ -29,6 +33,15 @@ recycled, what members' devices hold until they sync, and what people took out."
 _TOKEN = re.compile(r"[0-9a-f]{16,64}\Z")
 _HASH = re.compile(r"[0-9a-f]{64}\Z")
 _CODE = re.compile(r"[a-z][a-z0-9_.]{0,63}\Z")
+
+
+class Kind(StrEnum):
+    """What a receipt is of."""
+
+    PATIENT = "patient"
+    """A patient room, gone as a whole."""
+    MAIL = "mail"
+    """A thread of mails: its room stays, and shows that something was there, when and by whom."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +85,9 @@ class Receipt:
     previous: str = GENESIS
     """Hash of the receipt before."""
     archived: str = ""
-    """What proved that the conversation was kept, or why it was not (`keeping.Proof`); empty in format 1 alone."""
+    """What proved that the conversation was kept, or why it was not (`keeping.Proof`, `ORIGINALS`); empty in format 1
+    alone."""
+    kind: Kind = Kind.PATIENT
 
     def __post_init__(self) -> None:
         counts = (
@@ -87,16 +102,22 @@ class Receipt:
             "it names the hash of the one before": _HASH.match(self.previous),
             "its counts are whole numbers": all(type(count) is int and count >= 0 for count in counts),
             "its reasons are codes": all(_CODE.match(code) for code in codes),
+            "it says what became of what it is of": self.archived or self.kind is Kind.PATIENT,
         }
         for rule, holds in rules.items():
             if not holds:
                 raise ValueError(f"not a receipt: {rule}")
 
     @property
+    def _is_room(self) -> bool:
+        return self.kind is Kind.PATIENT
+
+    @property
     def proven(self) -> tuple[str, ...]:
         """What was looked for again and found gone, as codes."""
         gone = {
-            "room_gone": self.after.events == 0 and self.after.members == 0,
+            "room_gone": self._is_room and self.after.events == 0 and self.after.members == 0,
+            "texts_withdrawn": not self._is_room and self.after.events == 0,
             "known_files_gone": self.after.files == 0,
         }
         return tuple(code for code, holds in gone.items() if holds)
@@ -105,7 +126,9 @@ class Receipt:
     def not_proven(self) -> tuple[str, ...]:
         """What is left, unknown, or out of reach, as codes."""
         left = {
-            "room_left": self.after.events > 0 or self.after.members > 0,
+            "room_left": self._is_room and (self.after.events > 0 or self.after.members > 0),
+            "texts_left": not self._is_room and self.after.events > 0,
+            "that_it_was_there": not self._is_room,
             "files_left": self.after.files > 0,
             "files_in_unread_events": self.undecryptable > 0,
             "residue": bool(self.residue),
@@ -115,7 +138,7 @@ class Receipt:
     def to_dict(self) -> dict[str, Any]:
         """As JSON; times in milliseconds since 1970; with its hash, before it is signed."""
         body: dict[str, Any] = {
-            "format": FORMAT if self.archived else 1,
+            "format": (FORMAT if self.archived else 1) if self._is_room else OTHERS,
             "serial": self.serial,
             "room": self.room,
             "opened_at": to_millis(self.opened_at),
@@ -131,6 +154,7 @@ class Receipt:
             "not_proven": list(self.not_proven),
             "previous": self.previous,
             **({"archived": self.archived} if self.archived else {}),
+            **({} if self._is_room else {"kind": self.kind.value}),
         }
         return body | {"hash": hashlib.sha256(signing_bytes(body)).hexdigest()}
 
@@ -159,7 +183,8 @@ def read_receipt(raw: Mapping[str, Any]) -> Receipt:
             residue=tuple(Residue(**r) for r in raw["residue"]),
             out_of_reach=tuple(raw["out_of_reach"]),
             previous=raw["previous"],
-            archived=raw["archived"] if raw["format"] == FORMAT else "",
+            archived=raw["archived"] if raw["format"] in {FORMAT, OTHERS} else "",
+            kind=Kind(raw["kind"]) if raw["format"] == OTHERS else Kind.PATIENT,
         )
         again = receipt.to_dict()
         unchanged = signing_bytes(again) == signing_bytes(raw) and again["hash"] == raw["hash"]

@@ -1,0 +1,96 @@
+"""Reads a room for what is one thread's own: its events that are not withdrawn, and the files that they share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from mautrix.util.async_db import Database
+
+from colloque.identity import EventId, MxcUri, RoomId, UserId
+from colloque.matrix.nio_history import Stood
+from colloque.matrix.nio_home import NioHome
+from colloque.rooms.mail_thread import places
+from colloque_mssante.store_ends import End
+
+_KNOWN = (
+    (
+        "SELECT part.event_id AS event, mail.thread AS thread FROM part JOIN mail ON mail.id = part.mail "
+        "WHERE mail.room_id = $1 AND mail.thread <> ''"
+    ),
+    "SELECT handled_note AS event, thread FROM mail WHERE room_id = $1 AND thread <> '' AND handled_note <> ''",
+    "SELECT event_id AS event, thread FROM outbox WHERE room_id = $1 AND thread <> '' AND event_id <> ''",
+    "SELECT told_event AS event, thread FROM outbox WHERE room_id = $1 AND thread <> '' AND told_event <> ''",
+    (
+        "SELECT draft_line.event_id AS event, outbox.thread AS thread FROM draft_line "
+        "JOIN outbox ON outbox.key = draft_line.draft WHERE outbox.room_id = $1 AND outbox.thread <> ''"
+    ),
+    (
+        "SELECT draft.notice AS event, outbox.thread AS thread FROM draft JOIN outbox ON outbox.key = draft.id "
+        "WHERE outbox.room_id = $1 AND outbox.thread <> '' AND draft.notice <> ''"
+    ),
+    "SELECT root AS event, id AS thread FROM thread WHERE room_id = $1 AND root <> ''",
+    (
+        "SELECT thread_event.event_id AS event, thread_event.thread AS thread FROM thread_event "
+        "JOIN thread_end ON thread_end.thread = thread_event.thread WHERE thread_end.room_id = $1"
+    ),
+)
+"""Whose event each is, as our tables have it; a later line wins."""
+_SILENT = {"m.reaction", "m.room.redaction"}
+"""Types of events that say nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a room holds of a thread, and has not withdrawn."""
+
+    events: tuple[EventId, ...]
+    files: tuple[tuple[MxcUri, UserId], ...]
+    """Each with who shared it."""
+    began_at: datetime | None
+    last_said: datetime | None
+    """When people last wrote in it."""
+    unreadable: int
+    """Events whose files are unknown."""
+    members: int
+    """People of the room."""
+
+
+class RoomReading:
+    """One instance a process. `is_ours` tells bots and ghosts from people."""
+
+    def __init__(self, db: Database, home: NioHome, is_ours: Callable[[UserId], bool]) -> None:
+        self._db = db
+        self._home = home
+        self._is_ours = is_ours
+
+    async def of(self, end: End) -> Found:
+        """Raises HomeUnavailable, HomeRefused."""
+        every = [stood async for stood in self._home.everything(end.room)]
+        whose = places((stood.said for stood in every), await self._known(end.room))
+        own = [stood for stood in every if whose.get(stood.said.event) == end.thread and not stood.withdrawn]
+        members = await self._home.members(end.room)
+        return Found(
+            events=tuple(stood.said.event for stood in own),
+            files=tuple({(mxc, stood.said.sender): None for stood in own for mxc in stood.files}),
+            began_at=min((stood.said.at for stood in own), default=None),
+            last_said=max((stood.said.at for stood in own if self._is_said(stood)), default=None),
+            unreadable=sum(not stood.readable for stood in own),
+            members=sum(state in {"join", "invite"} and not self._is_ours(user) for user, state in members.items()),
+        )
+
+    async def thread_of(self, room: RoomId, event: EventId) -> str:
+        """The thread of an event that shows a mail, or is part of one; empty where it has none."""
+        return (await self._known(room)).get(event, "")
+
+    def _is_said(self, stood: Stood) -> bool:
+        return stood.type not in _SILENT and not self._is_ours(stood.said.sender)
+
+    async def _known(self, room: RoomId) -> dict[EventId, str]:
+        found: dict[EventId, str] = {}
+        for query in _KNOWN:
+            rows: list[Any] = await self._db.fetch(query, room)
+            found |= {EventId(row["event"]): row["thread"] for row in rows}
+        return found
