@@ -2,8 +2,9 @@
 
     asking     its mailboxes are asked whether they have its mails (`presence`)
     kept       it stays for now: one of them lacks a mail, or something is under way; asked again later
-    reading    its room is read: which events are its own, which files they share. Then, in one transaction: nothing
-               has happened meanwhile, no mail joins it any more, and what we kept of it is forgotten
+    reading    its room is read: which events are its own (or nobody's, and as old), which files they share. Then, in
+               one transaction: nothing has happened meanwhile, no mail joins it any more, and what we kept of it is
+               forgotten
     redacting  each event is withdrawn
     checking   its room is read again: whatever is not withdrawn is
     files      @salles deletes its files, looks for what is left, and signs a receipt
@@ -162,7 +163,7 @@ class ThreadEnds:
         if await self._is_held(end):
             await self._keep(end)
             return
-        found = await self._reading.of(end)
+        found = await self._reading.of(end, self._clock.now() - self._rule.lifetime)
         if found.last_said is not None and found.last_said + self._rule.lifetime > self._clock.now():
             await self._ends.spare(end, found.last_said)
             return
@@ -205,7 +206,7 @@ class ThreadEnds:
         await self._ends.at_step(end, steps.CHECKING)
 
     async def _check(self, end: End) -> None:
-        found = await self._reading.of(end)
+        found = await self._reading.of(end, self._clock.now() - self._rule.lifetime)
         if not found.events:
             await self._ends.at_step(end, steps.FILES)
             return

@@ -51,8 +51,8 @@ class RoomsLife:
         lasts = int(self._lifetime.total_seconds())
         for room, before in await self._life.untold(lasts):
             said = text(texts.entry(self._lifetime), notice=True)
-            await self._say(room, said, f"{room} life {lasts} {before}")
-            await self._life.told(room, lasts)
+            by = await self._say(room, said, f"{room} life {lasts} {before}")
+            await self._life.told(room, lasts, by)
         for room in await self._life.unwalked():
             await self._walk(room)
         for hold in await self._life.holds():
@@ -81,11 +81,12 @@ class RoomsLife:
             await self._say(hold.room, text(texts.kept_until(hold.until, number), notice=True), _once(hold, "ends"))
             await self._life.warned(hold)
 
-    async def _say(self, room: RoomId, content: dict[str, object], about: str) -> None:
+    async def _say(self, room: RoomId, content: dict[str, object], about: str) -> EventId | None:
         try:
-            await self._home.send(room, content, txn=digest(about))
+            return await self._home.send(room, content, txn=digest(about))
         except HomeRefused as error:  # the room is gone: nobody is left to be told
             logs.event(logger, "life.untold", errcode=error.errcode)
+            return None
 
 
 async def show_hold(home: NioHome, room: RoomId, until: int) -> None:

@@ -1,4 +1,7 @@
-"""Reads a room for what is one thread's own: its events that are not withdrawn, and the files that they share."""
+"""Reads a room for what ends with a thread: its events that are not withdrawn, and the files that they share.
+
+What stands in no thread, and is as old, goes with it: commands and their answers, lists, mails that never left.
+"""
 
 from __future__ import annotations
 
@@ -32,26 +35,27 @@ _KNOWN = (
         "WHERE outbox.room_id = $1 AND outbox.thread <> '' AND draft.notice <> ''"
     ),
     "SELECT root AS event, id AS thread FROM thread WHERE room_id = $1 AND root <> ''",
+    "SELECT told_event AS event, '' AS thread FROM room_life WHERE room_id = $1 AND told_event <> ''",
     (
         "SELECT thread_event.event_id AS event, thread_event.thread AS thread FROM thread_event "
         "JOIN thread_end ON thread_end.thread = thread_event.thread WHERE thread_end.room_id = $1"
     ),
 )
-"""Whose event each is, as our tables have it; a later line wins."""
+"""Whose event each is, as our tables have it, and nobody's (''), which stays; a later line wins."""
 _SILENT = {"m.reaction", "m.room.redaction"}
 """Types of events that say nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a room holds of a thread, and has not withdrawn."""
+    """What a room holds of what ends with a thread, and has not withdrawn."""
 
     events: tuple[EventId, ...]
     files: tuple[tuple[MxcUri, UserId], ...]
     """Each with who shared it."""
     began_at: datetime | None
     last_said: datetime | None
-    """When people last wrote in it."""
+    """When people last wrote in the thread."""
     unreadable: int
     """Events whose files are unknown."""
     members: int
@@ -66,17 +70,19 @@ class RoomReading:
         self._home = home
         self._is_ours = is_ours
 
-    async def of(self, end: End) -> Found:
-        """Raises HomeUnavailable, HomeRefused."""
+    async def of(self, end: End, before: datetime) -> Found:
+        """`before`: what was said by then, and stands in no thread, goes too. Raises HomeUnavailable, HomeRefused."""
         every = [stood async for stood in self._home.everything(end.room)]
         whose = places((stood.said for stood in every), await self._known(end.room))
-        own = [stood for stood in every if whose.get(stood.said.event) == end.thread and not stood.withdrawn]
+        left = [stood for stood in every if not stood.withdrawn]
+        thread = [stood for stood in left if whose.get(stood.said.event) == end.thread]
+        own = thread + [stood for stood in left if stood.said.event not in whose and stood.said.at <= before]
         members = await self._home.members(end.room)
         return Found(
             events=tuple(stood.said.event for stood in own),
             files=tuple({(mxc, stood.said.sender): None for stood in own for mxc in stood.files}),
-            began_at=min((stood.said.at for stood in own), default=None),
-            last_said=max((stood.said.at for stood in own if self._is_said(stood)), default=None),
+            began_at=min((stood.said.at for stood in thread), default=None),
+            last_said=max((stood.said.at for stood in thread if self._is_said(stood)), default=None),
             unreadable=sum(not stood.readable for stood in own),
             members=sum(state in {"join", "invite"} and not self._is_ours(user) for user, state in members.items()),
         )

@@ -50,14 +50,16 @@ class RoomLife:
         )
         return [(RoomId(row["room_id"]), row["before"]) for row in rows]
 
-    async def told(self, room: RoomId, lifetime_s: int) -> None:
-        """It says so from now on."""
+    async def told(self, room: RoomId, lifetime_s: int, by: EventId | None) -> None:
+        """It says so from now on, by that event (None: nobody could be told any more)."""
         await self._db.execute(
-            "INSERT INTO room_life (room_id, told_s, told_at) VALUES ($1, $2, $3) "
-            "ON CONFLICT (room_id) DO UPDATE SET told_s = excluded.told_s, told_at = excluded.told_at",
+            "INSERT INTO room_life (room_id, told_s, told_at, told_event) VALUES ($1, $2, $3, $4) "
+            "ON CONFLICT (room_id) DO UPDATE SET told_s = excluded.told_s, told_at = excluded.told_at, "
+            "told_event = excluded.told_event",
             room,
             lifetime_s,
             to_millis(self._clock.now()),
+            by or "",
         )
 
     async def unwalked(self) -> list[RoomId]:

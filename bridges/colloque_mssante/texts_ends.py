@@ -21,8 +21,8 @@ KEEP_REFUSED = "Rien n'est gardé : le serveur n'a pas pris cette demande. Rées
 def entry(lifetime: timedelta) -> str:
     """How long threads stay, said in every mail room."""
     return (
-        f"Ici, chaque fil s'efface {_span(lifetime)} après son dernier message ; "
-        "votre boîte MSSanté garde les originaux. Pour garder un fil : !fil garder."
+        f"Ici, les messages s'effacent {_span(lifetime)} après le dernier de leur fil ; "
+        "votre boîte MSSanté garde les mails (!fil garder : les garder ici aussi)."
     )
 
 

@@ -35,7 +35,8 @@ async def test_a_thread_ends_and_its_mails_stay_in_their_mailbox(
     mail = await house.mail(f"ci-joint {tag}")
     file = await house.heard_file(f"cr {tag}.bin")
     room = mail.room
-    await place.says("Ici, chaque fil s'efface")
+    await place.says("Ici, les messages s'effacent")
+    listed = await author.ask(room, "!envois", "a list that stands in no thread")
     own = await author.home.upload_encrypted(secrets.token_bytes(3000), f"radio {tag}.bin", "application/octet-stream")
     relation = {"m.relates_to": {"m.in_reply_to": {"event_id": mail.event}}}
     sent = await author.send(room, own | relation)
@@ -56,6 +57,7 @@ async def test_a_thread_ends_and_its_mails_stay_in_their_mailbox(
     files = [MxcUri(file.content["file"]["url"]), MxcUri(own["file"]["url"])]
     for mxc in files:
         await author.api.download(mxc)
+        assert mxc in place.kept()
 
     await place.age()
     ended = await place.says("a pris fin ici")
@@ -64,7 +66,7 @@ async def test_a_thread_ends_and_its_mails_stay_in_their_mailbox(
     receipt = place.receipts()[-1]
     raw = json.loads(receipt.read_text())
     assert f"n° {raw['serial']}." in ended.body
-    for event in (mail.event, file.event, sent, tap):
+    for event in (mail.event, file.event, sent, tap, listed.event):
         assert await place.content(room, event) == {}
     for event in (lost_mail.event, held_mail.event, stays.event):
         assert await place.content(room, event) != {}
@@ -111,10 +113,17 @@ async def test_what_ended_is_not_shown_again_and_an_answer_to_it_begins_a_thread
     await place.age(3600)
     first = await house.write(f"Dos {tag}", f"une fois {tag}")
     mail = await house.mail(f"une fois {tag}")
-    since = len(house.author.heard)
+    since, receipts = len(house.author.heard), len(place.receipts())
     await place.age()
+
+    async def begun() -> bool:
+        return await place.content(mail.room, mail.event) == {}
+
+    await until(begun, "its end to begin")
+    house.bridge.kill()
+    house.bridge.start()
     await place.says("a pris fin ici", since=since)
-    assert await place.content(mail.room, mail.event) == {}
+    assert len(place.receipts()) == receipts + 1
     await place.age(3600)
     since = len(house.author.heard)
     await house.write(f"Re: Dos {tag}", f"suite {tag}", in_reply_to=first)
@@ -136,7 +145,7 @@ async def test_a_room_that_is_kept_loses_nothing(place: Place) -> None:
     assert "Ce salon et tous ses fils" in said.body
     since = len(house.author.heard)
     await place.age()
-    await place.says("Ici, chaque fil s'efface", since=since)
+    await place.says("Ici, les messages s'effacent", since=since)
     other = await house.write(f"Pied {tag}", f"encore {tag}")
     await house.mail(f"encore {tag}", since=since)
     with pytest.raises(HomeRefused):
