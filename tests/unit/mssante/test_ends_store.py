@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
@@ -193,6 +194,38 @@ async def test_a_mail_that_finds_its_place_wins_over_the_end_and_after_it_begins
     await shelf.forgetting.forget(end)
     assert not await shelf.threads._lives(named)
     assert (await shelf.threads.place(a_mail("<k2@x>", "<k1@x>"), "k2", ROOM)).id == "k2"
+
+
+async def test_an_end_and_a_mail_at_the_same_time_never_both_have_the_thread(shelf: Shelf) -> None:
+    end = await shelf.begun()
+
+    async def ending() -> bool:
+        async with transaction(shelf.db):
+            await shelf.ends.lock(end)
+            if (await shelf.ends.standing(end)).busy:
+                return False
+            await shelf.forgetting.forget(end)
+            return True
+
+    async def placing() -> str:
+        async with transaction(shelf.db):
+            thread = await shelf.threads.place(a_mail("<k2@x>", "<k1@x>"), "k2", ROOM)
+            await shelf.mails.begin("k2", ROOM)
+            return thread.id
+
+    for order in ((ending, placing), (placing, ending)) * 10:
+        before = [await shelf.db.fetch(f"SELECT * FROM {table}") for table in ("thread", "thread_ref", "mail")]
+        found: list[object] = await asyncio.gather(*(act() for act in order))
+        ended, placed = found if order[0] is ending else reversed(found)
+        assert ended == (placed == "k2"), order
+        await shelf.db.execute("DELETE FROM arriving")
+        for table, rows in zip(("thread", "thread_ref", "mail"), before, strict=True):
+            await shelf.db.execute(f"DELETE FROM {table}")
+            for row in rows:
+                names = list(row.keys())
+                marks = ", ".join(f"${n}" for n in range(1, len(names) + 1))
+                sql = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})"
+                await shelf.db.execute(sql, *row)
 
 
 async def test_a_file_that_another_thread_or_room_shares_is_known_for_that(shelf: Shelf) -> None:

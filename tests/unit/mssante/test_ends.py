@@ -1,0 +1,360 @@
+"""Threads that end, killed before each step that leaves the process; and what happens meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, cast
+
+import pytest
+from mautrix.util.async_db import Database
+
+from colloque.clock import FrozenClock
+from colloque.errors import HomeRefused, ServiceUnavailable
+from colloque.identity import EventId, MxcUri, RoomId, UserId
+from colloque.matrix.nio_history import Stood
+from colloque.rooms.mail_thread import Said
+from colloque.rooms.mark import HOLD
+from colloque_mssante import store_ends as steps
+from colloque_mssante.drafts import RoomLocks
+from colloque_mssante.ends import ThreadEnds
+from colloque_mssante.notices import Notes
+from colloque_mssante.room_reading import RoomReading
+from tests.unit.mssante.test_ends_store import E1, E2, E3, M1, M2, OTHER, RULE, Shelf
+from tests.unit.mssante.test_store import ANNE, ROOM, db
+
+__all__ = ["db"]
+
+BOT, GHOST = UserId("@mssante:h.test"), UserId("@mss_x:h.test")
+LOOSE, ENTRY = EventId("$loose"), EventId("$entry")
+
+
+class Killed(BaseException):
+    """The process dies here."""
+
+
+class World:
+    """A room on a homeserver, and @salles. `kills_at`: before which call the process dies."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self.shelf = shelf
+        self.calls = 0
+        self.kills_at = -1
+        self.there = True
+        self.state_of: dict[str, Any] = {}
+        self.said: list[str] = []
+        self.away = False
+        self.noted: dict[str, set[Any]] = {}
+        self.receipts: dict[str, dict[str, Any]] = {}
+        self.forgotten: list[str] = []
+        at = shelf.clock.now()
+        self.room: list[Stood] = []
+        self.put(E1, GHOST, at, files=(M1,))
+        self.put(EventId("$event"), ANNE, at, answers=E1, files=(M2,))
+        self.put(E2, BOT, at, answers=EventId("$event"), type_="m.reaction")
+        self.put(LOOSE, BOT, at)
+        self.put(ENTRY, BOT, at)
+        shelf.clock.advance(days=91)
+
+    def put(
+        self,
+        event: EventId,
+        sender: UserId,
+        at: datetime,
+        *,
+        answers: EventId | None = None,
+        files: tuple[MxcUri, ...] = (),
+        type_: str = "m.room.encrypted",
+    ) -> None:
+        self.room.append(Stood(Said(event, sender, at, None, answers), type_, False, files, True))
+
+    def _call(self) -> None:
+        self.calls += 1
+        if self.calls == self.kills_at:
+            raise Killed
+        if not self.there:
+            raise HomeRefused(403, "M_FORBIDDEN", "not in the room")
+
+    async def everything(self, room: RoomId) -> AsyncIterator[Stood]:
+        self._call()
+        for stood in list(self.room):
+            yield stood
+
+    async def redact(self, room: RoomId, event: EventId, *, txn: str) -> None:
+        self._call()
+        rank = next(n for n, stood in enumerate(self.room) if stood.said.event == event)
+        self.room[rank] = replace(self.room[rank], withdrawn=True, files=())
+
+    async def members(self, room: RoomId) -> dict[UserId, str]:
+        return {ANNE: "join", GHOST: "join", BOT: "join"}
+
+    async def state(self, room: RoomId, type_: str, state_key: str = "") -> Any:
+        return self.state_of.get(type_)
+
+    async def send(self, room: RoomId, content: Any, *, txn: str) -> EventId:
+        self._call()
+        if txn not in self.said:
+            self.said.append(txn)
+            self.said.append(content["body"])
+        return EventId(f"$said{len(self.said)}")
+
+    async def room_there(self, room: RoomId) -> Any:
+        return {} if self.there else None
+
+    async def note(self, token: str, events: Any, files: Any) -> None:
+        self._salles()
+        self.noted.setdefault(token, set()).update([*events, *files])
+
+    async def erase(self, token: str, **said: Any) -> int:
+        self._salles()
+        new = token not in self.receipts
+        self.receipts.setdefault(token, {**said, "serial": len(self.receipts) + 1})
+        return 0 if new else int(self.receipts[token]["serial"])
+
+    async def forget(self, token: str) -> None:
+        self._salles()
+        self.forgotten.append(token)
+
+    def _salles(self) -> None:
+        if self.away:
+            raise ServiceUnavailable("salles does not answer")
+        self.calls += 1
+        if self.calls == self.kills_at:
+            raise Killed
+
+    def engine(self) -> ThreadEnds:
+        """As after a start."""
+        shelf, home = self.shelf, cast("Any", self)
+
+        class Admin:
+            room = staticmethod(self.room_there)
+
+        class Teams:
+            @staticmethod
+            def members(_mailbox: object) -> tuple[UserId, ...]:
+                return ()
+
+        return ThreadEnds(
+            db=shelf.db,
+            home=home,
+            admin=cast("Any", Admin),
+            ends=shelf.ends,
+            life=shelf.life,
+            reading=RoomReading(shelf.db, home, lambda user: user in {BOT, GHOST}),
+            eraser=cast("Any", self),
+            notes=Notes(shelf.db),
+            teams=cast("Any", Teams),
+            locks=RoomLocks(),
+            rule=RULE,
+            clock=shelf.clock,
+        )
+
+    async def answer(self, *, found: bool = True) -> None:
+        for wanted in await self.shelf.ends.wanted():
+            await self.shelf.ends.answered(wanted, found=found)
+
+    async def until_over(self, engine: ThreadEnds) -> None:
+        """Passes, with time between them, until nothing is to end any more."""
+        for _ in range(20):
+            await engine.once()
+            await self.answer()
+            if not await self.shelf.db.fetchval("SELECT 1 FROM thread_end"):
+                return
+            self.shelf.clock.advance(seconds=30)
+        raise AssertionError("it never ends")
+
+    def left(self) -> set[EventId]:
+        return {stood.said.event for stood in self.room if not stood.withdrawn}
+
+
+@pytest.fixture
+async def world(db: Database, clock: FrozenClock) -> World:
+    shelf = Shelf(db, clock)
+    await shelf.ready()
+    clock.advance(days=-91)
+    world = World(shelf)
+    await shelf.life.walked(ROOM)
+    await shelf.life.shares(ROOM, {E1: [M1], EventId("$event"): [M2]})
+    return world
+
+
+async def test_a_thread_ends_whole(world: World) -> None:
+    await world.until_over(world.engine())
+    assert world.left() == {ENTRY}
+    [(token, said)] = world.receipts.items()
+    assert world.noted[token] == {E1, E2, EventId("$event"), LOOSE, (M1, GHOST), (M2, ANNE)}
+    assert (said["members"], said["undecryptable"], said["kept"]) == (1, 0, {})
+    assert world.forgotten == [token]
+    assert "Reçu d'effacement n° 1" in world.said[-1]
+    assert not await world.shelf.db.fetchval("SELECT 1 FROM room_file")
+
+
+async def test_whenever_it_is_killed_it_ends_once(world: World) -> None:
+    """Before the first call, then before the next, and so on: each time it is started again on what it left."""
+    kills = 0
+    while kills < 100:
+        world.kills_at = world.calls + 1 + kills % 3
+        try:
+            await world.until_over(world.engine())
+            break
+        except Killed:
+            kills += 1
+    world.kills_at = -1
+    await world.until_over(world.engine())
+    assert kills > 3
+    assert world.left() == {ENTRY}
+    assert len(world.receipts) == 1
+    assert sum("a pris fin ici" in words for words in world.said) == 1
+
+
+async def test_what_comes_while_its_room_is_read_wins(world: World) -> None:
+    engine = world.engine()
+    await engine.once()
+    await world.answer()
+    before = world.everything
+
+    async def and_then(room: RoomId) -> AsyncIterator[Stood]:
+        async for stood in before(room):
+            yield stood
+        await world.shelf.mail("k2", E3, "<k1@x>")
+
+    world.everything = and_then  # type: ignore[method-assign]
+    world.shelf.clock.advance(seconds=30)
+    await engine.once()
+    assert len(world.left()) == 5
+    assert await world.shelf.ends.get("k1") is None
+    thread = await world.shelf.threads.get("k1")
+    assert thread is not None
+    assert thread.last_at == world.shelf.clock.now()
+
+
+async def test_who_wrote_in_it_lately_keeps_it_though_nothing_left_as_mail(world: World) -> None:
+    world.put(E3, ANNE, world.shelf.clock.now(), answers=E1)
+    await world.until_over(world.engine())
+    assert len(world.left()) == 6
+    assert world.receipts == {}
+    world.shelf.clock.advance(days=91)
+    await world.until_over(world.engine())
+    assert world.left() == {ENTRY}
+
+
+async def test_what_comes_while_it_is_withdrawn_is_withdrawn_too(world: World) -> None:
+    before = world.redact
+
+    async def and_then(room: RoomId, event: EventId, *, txn: str) -> None:
+        await before(room, event, txn=txn)
+        if not any(stood.said.event == E3 for stood in world.room):
+            world.put(E3, ANNE, world.shelf.clock.now(), answers=E1, type_="m.reaction")
+
+    world.redact = and_then  # type: ignore[method-assign]
+    await world.until_over(world.engine())
+    assert world.left() == {ENTRY}
+    assert E3 in next(iter(world.noted.values()))
+
+
+async def test_a_file_that_stands_elsewhere_too_is_kept_and_counted(world: World) -> None:
+    await world.shelf.life.shares(OTHER, {E3: [M1]})
+    await world.until_over(world.engine())
+    [(token, said)] = world.receipts.items()
+    assert said["kept"] == {"known_in_another_thread": 1}
+    assert (M1, GHOST) not in world.noted[token]
+    assert (M2, ANNE) in world.noted[token]
+
+
+async def test_a_mailbox_that_lacks_a_mail_keeps_the_thread_and_says_so_once(world: World) -> None:
+    engine = world.engine()
+    for _ in range(4):
+        await engine.once()
+        await world.answer(found=False)
+        await engine.once()
+        world.shelf.clock.advance(days=7, seconds=1)
+    assert len(world.left()) == 5
+    assert sum("reste ici" in words for words in world.said) == 1
+    await world.until_over(engine)  # its owner put it back
+    assert world.left() == {ENTRY}
+
+
+async def test_a_mailbox_that_cannot_be_asked_keeps_the_thread_and_is_told_of_once(world: World) -> None:
+    engine = world.engine()
+    for _ in range(60):
+        await engine.once()
+        world.shelf.clock.advance(hours=1)
+    assert len(world.left()) == 5
+    rows = await world.shelf.db.fetch("SELECT owner, words FROM notice")
+    assert [row["owner"] for row in rows] == [ANNE]
+    assert "ne peut pas être consultée" in rows[0]["words"]
+    end = await world.shelf.ends.get("k1")
+    assert end is not None
+    assert end.step == steps.ASKING
+
+
+async def test_a_room_whose_state_says_that_it_is_held_loses_nothing(world: World) -> None:
+    until = int(world.shelf.clock.now().timestamp() * 1000) + 7_200_000
+    world.state_of[HOLD] = {"until": until}
+    engine = world.engine()
+    for _ in range(3):
+        await engine.once()
+        await world.answer()
+        world.shelf.clock.advance(minutes=31)
+    assert len(world.left()) == 5
+    world.shelf.clock.advance(hours=2)
+    await world.until_over(engine)
+    assert world.left() == {ENTRY}
+
+
+async def test_while_salles_is_away_nothing_is_lost_and_it_ends_later(world: World) -> None:
+    world.away = True
+    engine = world.engine()
+    for _ in range(5):
+        await engine.once()
+        await world.answer()
+        world.shelf.clock.advance(seconds=30)
+    assert world.receipts == {}
+    world.away = False
+    await world.until_over(engine)
+    assert len(world.receipts) == 1
+
+
+async def test_a_room_that_is_gone_leaves_nothing_behind(world: World) -> None:
+    world.there = False
+    engine = world.engine()
+    await engine.once()
+    await world.answer()
+    await world.until_over(engine)
+    assert world.receipts == {}
+    assert "Prothese" not in await world.shelf.everything()
+
+
+async def test_nothing_ends_before_every_room_was_read_for_its_files(world: World) -> None:
+    await world.shelf.db.execute("INSERT INTO conversation (room_id, owner, who) VALUES ('!new', '@x:h', 'x:z')")
+    await world.engine().once()
+    assert await world.shelf.ends.due() == []
+
+
+async def test_a_failing_thread_holds_no_other(world: World) -> None:
+    """One whose room refuses waits; another ends."""
+    shelf = world.shelf
+    await shelf.db.execute("INSERT INTO conversation (room_id, owner, who) VALUES ($1, $2, 'x:z')", OTHER, ANNE)
+    await shelf.life.told(OTHER, 1, None)
+    await shelf.life.walked(OTHER)
+    await shelf.db.execute(
+        "INSERT INTO thread (id, room_id, number, subject, last_at) VALUES ('bad', $1, 1, 'x', 0)", OTHER
+    )
+    shelf.clock.advance(days=8)
+    before = world.everything
+
+    async def refusing(room: RoomId) -> AsyncIterator[Stood]:
+        if room == OTHER:
+            raise HomeRefused(403, "M_FORBIDDEN", "held")
+        async for stood in before(room):
+            yield stood
+
+    world.everything = refusing  # type: ignore[method-assign]
+    engine = world.engine()
+    for _ in range(6):
+        await engine.once()
+        await world.answer()
+        shelf.clock.advance(seconds=30)
+    assert world.left() == {ENTRY}
+    assert await shelf.ends.get("bad") is not None
