@@ -43,7 +43,9 @@ from colloque_salles.store_mail_threads import MailThreadRows, ThreadRow
 CONTENTS = "event_json"
 """The table in which Synapse keeps what a withdrawn event said, until it drops that by itself."""
 _TOKEN = re.compile(r"[0-9a-f]{32}\Z")
-_NUMBERS = ("began_at", "last_at", "members", "undecryptable")
+_NUMBERS = ("began_at", "last_at", "members", "remote", "undecryptable")
+_OTHER_SERVERS = "other_servers"
+"""What a receipt says is out of reach when people of other servers read the thread, too."""
 
 log = logging.getLogger(__name__)
 
@@ -96,13 +98,22 @@ class MailThreads:
         return {}
 
     async def erase(
-        self, *, token: str, began_at: int, last_at: int, members: int, undecryptable: int, kept: dict[str, int]
+        self,
+        *,
+        token: str,
+        began_at: int,
+        last_at: int,
+        members: int,
+        remote: int,
+        undecryptable: int,
+        kept: dict[str, int],
     ) -> JsonDict:
         """End a thread that was noted whole: `{"serial": …}`, 0 until there is a receipt: ask again.
 
-        `began_at` and `last_at` are milliseconds since 1970; `kept`: files that stay, by reason. Raises BadInput.
+        `began_at` and `last_at` are milliseconds since 1970; `remote`: how many of the members are of other servers;
+        `kept`: files that stay, by reason. Raises BadInput.
         """
-        numbers = dict(zip(_NUMBERS, (began_at, last_at, members, undecryptable), strict=True))
+        numbers = dict(zip(_NUMBERS, (began_at, last_at, members, remote, undecryptable), strict=True))
         whole = all(type(value) is int and value >= 0 for value in (*numbers.values(), *kept.values()))
         if not _is_token(token) or not whole or any(as_code(reason) != reason for reason in kept):
             raise BadInput("an erasure has a token, two moments and counts")
@@ -137,19 +148,21 @@ class MailThreads:
         """A member may name files that are not theirs: only what its sender uploaded goes."""
         kept: Counter[str] = Counter(row.manifest["kept"])
         ours: list[MxcUri] = []
+        copies: list[MxcUri] = []
         for mxc, senders, shared in await self._rows.files(row.token):
             uploader = None
             if shared:
                 kept["known_in_another_room"] += 1
             elif server_of_media(mxc) != self._server:
                 kept["on_another_server"] += 1
+                copies.append(mxc)
             elif (uploader := await self._admin.media_uploader(mxc)) is not None and uploader not in senders:
                 kept["of_somebody_else"] += 1
             else:
                 ours.append(mxc)
                 if uploader is not None:
                     await self._admin.delete_media(mxc)
-        await self._rows.noted(row, "verify", {"ours": ours, "kept_files": dict(kept)})
+        await self._rows.noted(row, "verify", {"ours": ours, "copies": copies, "kept_files": dict(kept)})
 
     async def _verify(self, row: ThreadRow) -> None:
         for mxc in row.manifest["ours"]:
@@ -165,15 +178,16 @@ class MailThreads:
         await self._rows.noted(row, "clean", {"held": held})
 
     async def _clean(self, row: ThreadRow) -> None:
-        reviewed = False
-        if self._helper is not None and row.manifest["ours"]:
-            await self._helper.call("note", room=row.token, events=[], files=row.manifest["ours"], remote=[])
+        """Files of other servers go there with what they are part of; the copies that our server made go here."""
+        reviewed, ours, copies = False, row.manifest["ours"], row.manifest["copies"]
+        if self._helper is not None and (ours or copies):
+            await self._helper.call("note", room=row.token, events=[], files=ours, remote=copies)
             reviewed = bool((await self._helper.call("clean", room=row.token))["reviewed"])
         await self._rows.noted(row, "scan", {"reviewed": reviewed})
 
     async def _scan(self, row: ThreadRow) -> None:
         left: list[tuple[str, int, str]] = []
-        if self._helper is not None and row.manifest["ours"]:
+        if self._helper is not None and (row.manifest["ours"] or row.manifest["copies"]):
             done = (await self._helper.call("look", rooms=[row.token]))["done"]
             if row.token not in done:
                 return
@@ -198,6 +212,8 @@ class MailThreads:
     async def _made(self, row: ThreadRow, serial: int, previous: str) -> Receipt:
         found: dict[str, Any] = row.manifest
         events, files = await self._rows.events(row.token), found["ours"]
+        unseen = [] if self._helper is not None else [SIDE_TABLES]
+        unseen += [_OTHER_SERVERS] if found["remote"] else []
         kept = [Residue("kept_files", count, reason) for reason, count in sorted(found["kept_files"].items())]
         if found["held"]:
             kept.append(Residue(CONTENTS, found["held"], DAYS_7))
@@ -212,7 +228,7 @@ class MailThreads:
             files_deleted=len(files),
             undecryptable=found["undecryptable"],
             residue=(*kept, *(Residue(*left) for left in found["left"])),
-            out_of_reach=OUT_OF_REACH if self._helper is not None else (*OUT_OF_REACH, SIDE_TABLES),
+            out_of_reach=(*OUT_OF_REACH, *unseen),
             previous=previous,
             archived=ORIGINALS,
             kind=Kind.MAIL,

@@ -30,6 +30,7 @@ from colloque.matrix.home import text
 from colloque.matrix.nio_home import NioHome
 from colloque.rooms.mail_thread import WEEK, Rule, Step, ends_at, next_step
 from colloque.rooms.mark import HOLD
+from colloque.store.incidents import Incidents
 from colloque.store.schema import transaction
 from colloque.thread_eraser import ThreadEraser
 from colloque_mssante import store_ends as steps
@@ -47,6 +48,7 @@ _SOON = timedelta(seconds=2)
 _LATER = timedelta(hours=1)
 _DAY = timedelta(days=1)
 """What a mailbox said counts for that long; one that is silent for that long is told of."""
+INCIDENT = "mssante.threads"
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +67,7 @@ class ThreadEnds:
         reading: RoomReading,
         eraser: ThreadEraser,
         notes: Notes,
+        incidents: Incidents,
         teams: Teams,
         locks: RoomLocks,
         rule: Rule,
@@ -79,6 +82,7 @@ class ThreadEnds:
         self._forgetting = Forgetting(db)
         self._eraser = eraser
         self._notes = notes
+        self._incidents = incidents
         self._teams = teams
         self._locks = locks
         self._rule = rule
@@ -106,6 +110,13 @@ class ThreadEnds:
             except HomeRefused as error:
                 logs.event(logger, "thread.refused", level=logging.WARNING, step=end.step, errcode=error.errcode)
                 await self._refused(end)
+            except Exception:
+                logger.exception("thread.failed")
+                await self._ends.wait(end, self._clock.now() + _LATER)
+        if await self._ends.stuck(self._clock.now() - 2 * _DAY):
+            await self._incidents.open(INCIDENT, texts.INCIDENT_STUCK)
+        else:
+            await self._incidents.close(INCIDENT)
 
     async def _advance(self, end: End) -> None:
         current: End | None = end
@@ -192,6 +203,7 @@ class ThreadEnds:
                 last_at=to_millis(standing.last_at),
                 undecryptable=found.unreadable,
                 members=found.members,
+                remote=found.remote,
             )
         logs.event(logger, "thread.ends", events=len(found.events), files=len(found.files))
         return True
@@ -227,6 +239,7 @@ class ThreadEnds:
             began_at=from_millis(end.counts["began_at"]),
             last_at=from_millis(end.counts["last_at"]),
             members=end.counts["members"],
+            remote=end.counts["remote"],
             undecryptable=end.counts["undecryptable"],
             kept={"known_in_another_thread": len(shared)} if shared else {},
         )

@@ -16,8 +16,8 @@ from colloque_mssante.leases import BEAT_S, Leases
 from colloque_mssante.outbox import Outbox
 from colloque_mssante.presence import Presence
 from colloque_mssante.sender import Sender
-from colloque_mssante.store_ends import Ends
 from colloque_mssante.store_originals import Originals
+from colloque_mssante.store_presence import Seeking
 from colloque_mssante.store_reading import Reads
 from colloque_mssante.watch import Watcher
 
@@ -41,7 +41,7 @@ class Heart:
         outbox: Outbox,
         reads: Reads,
         originals: Originals,
-        ends: Ends,
+        seeking: Seeking,
         presence: Presence,
         alone: bool,
     ) -> None:
@@ -53,7 +53,7 @@ class Heart:
         self._outbox = outbox
         self._reads = reads
         self._originals = originals
-        self._ends = ends
+        self._seeking = seeking
         self._presence = presence
         self._alone = alone
 
@@ -112,4 +112,4 @@ class Heart:
         reading = {address for address, _, _ in self._known.wanted.known}
         marking = {address for address, _ in await self._reads.waiting()}
         forwarding = {asked.mailbox for asked in await self._originals.asked()}
-        return reading | marking | forwarding | await self._ends.mailboxes() | set(await self._outbox.senders())
+        return reading | marking | forwarding | await self._seeking.mailboxes() | set(await self._outbox.senders())

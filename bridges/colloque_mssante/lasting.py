@@ -72,6 +72,7 @@ def open_lasting(
         reading=reading,
         eraser=ThreadEraser(Client(config.socket("salles"), "mssante")),
         notes=notices,
+        incidents=parts.incidents,
         teams=teams,
         locks=locks,
         rule=Rule(lifetime),

@@ -33,11 +33,11 @@ from colloque_mssante.presence import Presence
 from colloque_mssante.receipts import Receipts
 from colloque_mssante.sender import Sender
 from colloque_mssante.store import Mailboxes
-from colloque_mssante.store_ends import Ends
 from colloque_mssante.store_flags import FlagMarks
 from colloque_mssante.store_inbox import Inbox
 from colloque_mssante.store_mails import Mails
 from colloque_mssante.store_originals import Originals
+from colloque_mssante.store_presence import Seeking
 from colloque_mssante.store_reading import Reads
 from colloque_mssante.watch import Watcher
 from colloque_mssante.weights import Weights
@@ -164,10 +164,10 @@ def open_mail_half(
         clock=clock,
         fetched=bells.fetched,
     )
-    ends = Ends(db, clock)
+    seeking = Seeking(db)
     presence = Presence(
         server=imap,
-        ends=ends,
+        seeking=seeking,
         budget=budget,
         leases=leases,
         credentials=known.credentials,
@@ -182,7 +182,7 @@ def open_mail_half(
         outbox=outbox,
         reads=reads,
         originals=originals,
-        ends=ends,
+        seeking=seeking,
         presence=presence,
         alone=not config.workers,
     )

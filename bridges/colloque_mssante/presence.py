@@ -20,7 +20,7 @@ from colloque_mssante.budget import Budget
 from colloque_mssante.credentials import Credential, Credentials, fingerprint
 from colloque_mssante.leases import Leases
 from colloque_mssante.store_choices import OFF, Choices
-from colloque_mssante.store_ends import Ends, Wanted
+from colloque_mssante.store_presence import Seeking, Wanted
 
 _LOOK_S = 5.0
 _IMAP_S = 60.0
@@ -36,14 +36,14 @@ class Presence:
         self,
         *,
         server: MailServerConfig | Way,
-        ends: Ends,
+        seeking: Seeking,
         budget: Budget,
         leases: Leases,
         credentials: Credentials,
         choices: Choices,
     ) -> None:
         self._server = server
-        self._ends = ends
+        self._seeking = seeking
         self._budget = budget
         self._leases = leases
         self._credentials = credentials
@@ -70,7 +70,7 @@ class Presence:
     async def once(self) -> None:
         """One pass over every mailbox that is to be asked. Raises Temporary."""
         waiting: defaultdict[MssanteAddress, list[Wanted]] = defaultdict(list)
-        for wanted in await self._ends.wanted():
+        for wanted in await self._seeking.wanted():
             waiting[wanted.mailbox].append(wanted)
         for address, mails in waiting.items():
             if not self._leases.holds(address):
@@ -110,5 +110,5 @@ class Presence:
             return
         self._pauses.pop(address, None)
         for wanted, found in zip(mails, standing, strict=True):
-            await self._ends.answered(wanted, found=found)
+            await self._seeking.answered(wanted, found=found)
         logs.event(logger, "originals.looked_for", mails=len(mails), missing=standing.count(False))

@@ -12,7 +12,7 @@ from typing import Any
 
 from mautrix.util.async_db import Database
 
-from colloque.identity import EventId, MxcUri, RoomId, UserId
+from colloque.identity import EventId, MxcUri, RoomId, UserId, server_of
 from colloque.matrix.nio_history import Stood
 from colloque.matrix.nio_home import NioHome
 from colloque.rooms.mail_thread import places
@@ -60,6 +60,8 @@ class Found:
     """Events whose files are unknown."""
     members: int
     """People of the room."""
+    remote: int
+    """Those of other servers."""
 
 
 class RoomReading:
@@ -77,14 +79,16 @@ class RoomReading:
         left = [stood for stood in every if not stood.withdrawn]
         thread = [stood for stood in left if whose.get(stood.said.event) == end.thread]
         own = thread + [stood for stood in left if stood.said.event not in whose and stood.said.at <= before]
-        members = await self._home.members(end.room)
+        states = await self._home.members(end.room)
+        people = [user for user, state in states.items() if state in {"join", "invite"} and not self._is_ours(user)]
         return Found(
             events=tuple(stood.said.event for stood in own),
             files=tuple({(mxc, stood.said.sender): None for stood in own for mxc in stood.files}),
             began_at=min((stood.said.at for stood in thread), default=None),
             last_said=max((stood.said.at for stood in thread if self._is_said(stood)), default=None),
             unreadable=sum(not stood.readable for stood in own),
-            members=sum(state in {"join", "invite"} and not self._is_ours(user) for user, state in members.items()),
+            members=len(people),
+            remote=sum(server_of(user) != server_of(self._home.user) for user in people),
         )
 
     async def thread_of(self, room: RoomId, event: EventId) -> str:

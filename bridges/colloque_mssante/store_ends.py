@@ -13,7 +13,6 @@ from mautrix.util.async_db import Database
 
 from colloque.clock import Clock, from_millis, to_millis
 from colloque.identity import EventId, MssanteAddress, MxcUri, RoomId, UserId
-from colloque.mail.imap_finding import Sought
 from colloque.rooms.mail_thread import Rule, Standing
 from colloque.store.schema import transaction
 from colloque_mssante.outbox import LEFT
@@ -39,17 +38,6 @@ class End:
     """What its room was found to hold of it."""
     serial: int
     """Its receipt's; 0 while there is none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A mail that its mailbox is to be asked about."""
-
-    thread: str
-    mail: str
-    mailbox: MssanteAddress
-    owner: UserId
-    sought: Sought
 
 
 class Ends:
@@ -105,6 +93,17 @@ class Ends:
         """Those for which something is to be done now."""
         rows = await self._db.fetch(f"{_END} WHERE next_at <= $1 ORDER BY next_at", to_millis(self._clock.now()))
         return [_end(row) for row in rows]
+
+    async def stuck(self, before: datetime) -> bool:
+        """True when one was asked about before then, has begun to end since, and has not ended."""
+        found = await self._db.fetchval(
+            "SELECT 1 FROM thread_end WHERE asked_at < $1 AND step NOT IN ($2, $3, $4) LIMIT 1",
+            to_millis(before),
+            ASKING,
+            KEPT,
+            READING,
+        )
+        return found is not None
 
     async def get(self, thread: str) -> End | None:
         """One of them."""
@@ -162,35 +161,6 @@ class Ends:
                 )
             for table in ("thread_end", "thread_original", "thread_event", "thread_file"):
                 await self._db.execute(f"DELETE FROM {table} WHERE thread = $1", end.thread)  # noqa: S608 - fixed names
-
-    # what its mailboxes say
-
-    async def wanted(self) -> list[Wanted]:
-        """Mails that a mailbox is still to be asked about."""
-        rows: list[Any] = await self._db.fetch(
-            "SELECT * FROM thread_original WHERE found IS NULL ORDER BY thread, mail"
-        )
-        return [
-            Wanted(
-                row["thread"],
-                row["mail"],
-                MssanteAddress(row["mailbox"]),
-                UserId(row["owner"]),
-                Sought(row["message_id"], row["uidvalidity"], row["uid"]),
-            )
-            for row in rows
-        ]
-
-    async def mailboxes(self) -> set[MssanteAddress]:
-        """Mailboxes that are still to be asked."""
-        rows: list[Any] = await self._db.fetch("SELECT DISTINCT mailbox FROM thread_original WHERE found IS NULL")
-        return {MssanteAddress(row["mailbox"]) for row in rows}
-
-    async def answered(self, wanted: Wanted, *, found: bool) -> None:
-        """What a mailbox said of a mail."""
-        await self._db.execute(
-            "UPDATE thread_original SET found = $3 WHERE thread = $1 AND mail = $2", wanted.thread, wanted.mail, found
-        )
 
     async def silent(self, thread: str) -> list[tuple[MssanteAddress, UserId]]:
         """The mailboxes of a thread, with whose they are (empty: a team's), that have not answered."""

@@ -15,6 +15,10 @@ NO_THREAD = (
     "Ce message n'est d'aucun fil. Répondez à un message reçu ou envoyé, ou gardez tout le salon (sans réponse)."
 )
 NOT_YOURS = "Seules les personnes de ce salon peuvent le garder."
+INCIDENT_STUCK = (
+    "⚠️ L'effacement d'un fil de mails a commencé et n'aboutit pas depuis un jour. Regardez le journal de @mssante "
+    "(« thread.… ») et celui de @salles (« mail_thread.… »)."
+)
 KEEP_REFUSED = "Rien n'est gardé : le serveur n'a pas pris cette demande. Réessayez."
 
 

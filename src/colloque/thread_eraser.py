@@ -34,12 +34,13 @@ class ThreadEraser:
         began_at: datetime,
         last_at: datetime,
         members: int,
+        remote: int,
         undecryptable: int,
         kept: Mapping[str, int],
     ) -> int:
         """End what was noted; the number of its receipt, 0 while there is none: ask again.
 
-        `kept` counts the files that stay, by reason (a code).
+        `remote`: how many of the members are of other servers. `kept` counts the files that stay, by reason (a code).
         """
         answer = await self._client.call(
             "thread_erase",
@@ -47,6 +48,7 @@ class ThreadEraser:
             began_at=to_millis(began_at),
             last_at=to_millis(last_at),
             members=members,
+            remote=remote,
             undecryptable=undecryptable,
             kept=dict(kept),
         )

@@ -29,7 +29,7 @@ from tests.servers.dispatch import CONFIG, SERVER
 
 ANNE, GHOST, PAUL = (UserId(f"@{name}:{SERVER}") for name in ("anne", "mss_x", "paul"))
 TOKEN, OTHER = "a1" * 16, "b2" * 16
-ASKED = {"began_at": 1772442000000, "last_at": 1772442060000, "members": 1, "undecryptable": 0, "kept": {}}
+ASKED = {"began_at": 1772442000000, "last_at": 1772442060000, "members": 1, "remote": 0, "undecryptable": 0, "kept": {}}
 
 
 def mxc(name: str, server: str = SERVER) -> MxcUri:
@@ -90,6 +90,9 @@ class Desk:
 
     async def ended(self, token: str = TOKEN) -> dict[str, Any]:
         assert await self.threads.erase(token=token, **ASKED) == {"serial": 0}
+        return await self.ended_now(token)
+
+    async def ended_now(self, token: str = TOKEN) -> dict[str, Any]:
         await self.threads.once()
         serial = (await self.threads.erase(token=token, **ASKED))["serial"]
         assert serial > 0
@@ -133,6 +136,13 @@ async def test_what_is_not_its_own_is_kept_and_counted(desk: Desk) -> None:
         ("on_another_server", 1),
     }
     assert set(desk.server.files) == {mxc("mail"), mxc("theirs"), mxc("patient")}
+
+
+async def test_who_reads_it_elsewhere_is_out_of_reach(desk: Desk) -> None:
+    await desk.noted()
+    assert await desk.threads.erase(token=TOKEN, **(ASKED | {"remote": 1, "members": 2})) == {"serial": 0}
+    raw = await desk.ended_now()
+    assert "other_servers" in read_receipt(raw).not_proven
 
 
 async def test_receipts_of_all_kinds_are_one_chain(desk: Desk) -> None:

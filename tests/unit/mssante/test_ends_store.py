@@ -22,6 +22,7 @@ from colloque_mssante.store import Cursor, Place
 from colloque_mssante.store_ends import End, Ends
 from colloque_mssante.store_life import Hold, RoomLife
 from colloque_mssante.store_mails import Mails, StoredMail
+from colloque_mssante.store_presence import Seeking
 from colloque_mssante.threads import Threads
 from tests.unit.mssante.test_store import ANNE, BOX, BRUNO, ROOM, SINCE, a_send, db
 from tests.unit.mssante.test_writing_store import a_mail
@@ -42,6 +43,7 @@ class Shelf:
     def __init__(self, db: Database, clock: FrozenClock) -> None:
         self.db, self.clock = db, clock
         self.ends, self.life, self.forgetting = Ends(db, clock), RoomLife(db, clock), Forgetting(db)
+        self.seeking = Seeking(db)
         self.threads, self.mails, self.outbox = Threads(db, clock), Mails(db, clock), Outbox(db, clock)
         self.place = Place(Cursor(BOX, ANNE, SINCE, 7, 0, ""), 7, 12)
 
@@ -95,14 +97,14 @@ async def test_an_old_thread_is_asked_about_once(shelf: Shelf) -> None:
     assert (end.step, end.room, end.number, end.serial) == (steps.ASKING, ROOM, 1, 0)
     assert len(end.token) == 32
     assert await shelf.ends.begin_due(RULE) == 0
-    assert await shelf.ends.mailboxes() == {BOX}
-    came, left = sorted(await shelf.ends.wanted(), key=lambda wanted: wanted.mail, reverse=True)
+    assert await shelf.seeking.mailboxes() == {BOX}
+    came, left = sorted(await shelf.seeking.wanted(), key=lambda wanted: wanted.mail, reverse=True)
     assert (came.sought, came.owner) == (Sought("<k1@x>", 7, 12), ANNE)
     assert left.sought == Sought("<event@medecin.mssante.test>")
-    await shelf.ends.answered(came, found=True)
+    await shelf.seeking.answered(came, found=True)
     assert (await shelf.ends.standing(end)).originals.count(True) == 1
     assert await shelf.ends.silent(end.thread) == [(BOX, ANNE)]
-    await shelf.ends.answered(left, found=False)
+    await shelf.seeking.answered(left, found=False)
     assert sorted((await shelf.ends.standing(end)).originals, key=str) == [False, True]
     await shelf.ends.ask_again(end)
     assert (await shelf.ends.standing(end)).originals == (None, None)
@@ -289,4 +291,4 @@ async def test_nobody_of_a_shared_mailbox_is_asked_for_by_name(shelf: Shelf) -> 
     await shelf.db.execute("UPDATE mail SET owner = ''")
     end = await shelf.begun()
     assert (BOX, UserId("")) in await shelf.ends.silent(end.thread)
-    assert MssanteAddress(BOX.value) in await shelf.ends.mailboxes()
+    assert MssanteAddress(BOX.value) in await shelf.seeking.mailboxes()

@@ -38,7 +38,7 @@ class Half:
             outbox=cast("Any", self),
             reads=cast("Any", self),
             originals=cast("Any", self),
-            ends=cast("Any", self),
+            seeking=cast("Any", self),
             presence=cast("Any", self),
             alone=True,
         )

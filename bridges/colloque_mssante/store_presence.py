@@ -1,0 +1,56 @@
+"""Which mails of threads that are to end their mailboxes are still to be asked about, and what they said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from mautrix.util.async_db import Database
+
+from colloque.identity import MssanteAddress, UserId
+from colloque.mail.imap_finding import Sought
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A mail that its mailbox is to be asked about."""
+
+    thread: str
+    mail: str
+    mailbox: MssanteAddress
+    owner: UserId
+    sought: Sought
+
+
+class Seeking:
+    """Queries over `thread_original`, for the half that knows no room."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def wanted(self) -> list[Wanted]:
+        """Mails that a mailbox is still to be asked about."""
+        rows: list[Any] = await self._db.fetch(
+            "SELECT * FROM thread_original WHERE found IS NULL ORDER BY thread, mail"
+        )
+        return [
+            Wanted(
+                row["thread"],
+                row["mail"],
+                MssanteAddress(row["mailbox"]),
+                UserId(row["owner"]),
+                Sought(row["message_id"], row["uidvalidity"], row["uid"]),
+            )
+            for row in rows
+        ]
+
+    async def mailboxes(self) -> set[MssanteAddress]:
+        """Mailboxes that are still to be asked."""
+        rows: list[Any] = await self._db.fetch("SELECT DISTINCT mailbox FROM thread_original WHERE found IS NULL")
+        return {MssanteAddress(row["mailbox"]) for row in rows}
+
+    async def answered(self, wanted: Wanted, *, found: bool) -> None:
+        """What a mailbox said of a mail."""
+        await self._db.execute(
+            "UPDATE thread_original SET found = $3 WHERE thread = $1 AND mail = $2", wanted.thread, wanted.mail, found
+        )
