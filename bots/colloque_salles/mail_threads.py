@@ -3,9 +3,10 @@
 The bridge withdrew its events, and asks here for what only @salles may do. The job lives in the database; every step
 may be run again:
 
-    files    delete what the thread's own people and correspondents uploaded; what others uploaded, or a living patient
-             room knows too, is kept and counted
-    verify   each file is asked for again; each event must be withdrawn, and what Synapse still holds of it is counted
+    events   each must be withdrawn; what Synapse still holds of it is counted
+    files    delete what senders of these events uploaded; what others uploaded, or a living patient room knows too, is
+             kept and counted
+    verify   each file is asked for again
     clean    what Synapse leaves of the files in its side tables goes (where the helper is)
     scan     everything is looked at for the files' names (where it is)
     receipt  signed, in the one chain of receipts
@@ -26,7 +27,7 @@ from colloque.calls import JsonDict
 from colloque.clock import Clock, from_millis
 from colloque.config import Config
 from colloque.errors import BadInput, ColloqueError, Temporary
-from colloque.identity import MxcUri, RoomId, server_of
+from colloque.identity import MxcUri, RoomId, UserId, server_of
 from colloque.logs import event as log_event
 from colloque.matrix.admin import SynapseAdmin
 from colloque.rooms.erasure import GENESIS, ORIGINALS, OUT_OF_REACH, Counts, Kind, Receipt, Residue
@@ -74,6 +75,7 @@ class MailThreads:
         configured = config.salles.cleaner is not None
         self._helper = Client(config.socket(CLEANER), "salles", timeout_s=SLOW_S + 10) if configured else None
         self._steps: dict[str, Callable[[ThreadRow], Awaitable[None]]] = {
+            "events": self._events,
             "files": self._files,
             "verify": self._verify,
             "clean": self._clean,
@@ -144,6 +146,18 @@ class MailThreads:
             if current is not None and current.step == before:
                 return
 
+    async def _events(self, row: ThreadRow) -> None:
+        held, senders = 0, set[UserId]()
+        for event in await self._rows.events(row.token):
+            stored = await self._admin.stored_event(event)
+            if stored is None:
+                continue
+            if stored.given:
+                raise Temporary("an event was not withdrawn")
+            senders.add(stored.sender)
+            held += stored.held
+        await self._rows.noted(row, "files", {"held": held, "senders": sorted(senders)})
+
     async def _files(self, row: ThreadRow) -> None:
         """A member may name files that are not theirs: only what its sender uploaded goes."""
         kept: Counter[str] = Counter(row.manifest["kept"])
@@ -156,7 +170,9 @@ class MailThreads:
             elif server_of_media(mxc) != self._server:
                 kept["on_another_server"] += 1
                 copies.append(mxc)
-            elif (uploader := await self._admin.media_uploader(mxc)) is not None and uploader not in senders:
+            elif (uploader := await self._admin.media_uploader(mxc)) is not None and not (
+                uploader in senders and uploader in row.manifest["senders"]
+            ):
                 kept["of_somebody_else"] += 1
             else:
                 ours.append(mxc)
@@ -169,13 +185,7 @@ class MailThreads:
             if await self._admin.media_uploader(mxc) is not None or await self._still_served(mxc):
                 await self._rows.noted(row, "files", {})
                 raise Temporary("a file is still there")
-        held = 0
-        for event in await self._rows.events(row.token):
-            stored = await self._admin.stored_event(event)
-            if stored is not None and stored.given:
-                raise Temporary("an event was not withdrawn")
-            held += stored is not None and stored.held
-        await self._rows.noted(row, "clean", {"held": held})
+        await self._rows.noted(row, "clean", {})
 
     async def _clean(self, row: ThreadRow) -> None:
         """Files of other servers go there with what they are part of; the copies that our server made go here."""

@@ -69,7 +69,7 @@ class MailThreadRows:
         """Begin the job, once; the number of its receipt, 0 while there is none."""
         async with transaction(self._db) as conn:
             await conn.execute(
-                "INSERT INTO mail_thread (token, step, manifest) VALUES ($1, 'files', $2) ON CONFLICT DO NOTHING",
+                "INSERT INTO mail_thread (token, step, manifest) VALUES ($1, 'events', $2) ON CONFLICT DO NOTHING",
                 token,
                 json.dumps(manifest),
             )

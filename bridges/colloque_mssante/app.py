@@ -55,6 +55,7 @@ from colloque_mssante.writing import open_writing
 
 _POST_S = 1.0
 _LISTS_S = 60.0
+_LASTING_S = 2.0
 
 
 class MssanteService(Service):
@@ -227,7 +228,11 @@ class MssanteService(Service):
             self.spawn_endless(name, work)
         telling = Telling(parts=parts, notices=notices, outbox=outbox, mailboxes=mailboxes, registry=self.registry)
         daily = DailyList(home=parts.home, directory=directory, documents=documents, clock=parts.clock)
-        often = {"alerts": (telling.once, _POST_S), "lists": (daily.once, _LISTS_S), "threads": (lasting.once, _POST_S)}
+        often = {
+            "alerts": (telling.once, _POST_S),
+            "lists": (daily.once, _LISTS_S),
+            "threads": (lasting.once, _LASTING_S),
+        }
         for name, (once, pause_s) in often.items():
             self.spawn(name, partial(self._again, once, pause_s))
 

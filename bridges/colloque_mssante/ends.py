@@ -36,6 +36,7 @@ from colloque.thread_eraser import ThreadEraser
 from colloque_mssante import store_ends as steps
 from colloque_mssante import texts_ends as texts
 from colloque_mssante.drafts import RoomLocks
+from colloque_mssante.drip import Drip
 from colloque_mssante.forgetting import Forgetting
 from colloque_mssante.notices import Notes
 from colloque_mssante.room_reading import Found, RoomReading
@@ -49,6 +50,9 @@ _LATER = timedelta(hours=1)
 _DAY = timedelta(days=1)
 """What a mailbox said counts for that long; one that is silent for that long is told of."""
 INCIDENT = "mssante.threads"
+WITHDRAWN = 60, 300.0
+"""Events that are withdrawn in so many seconds: Synapse drops a hundred contents every five minutes, whoever's, and
+receipts promise that it has dropped these within seven days."""
 
 logger = logging.getLogger(__name__)
 
@@ -87,6 +91,7 @@ class ThreadEnds:
         self._locks = locks
         self._rule = rule
         self._clock = clock
+        self._drip = Drip(*WITHDRAWN)
         self._steps: dict[str, Callable[[End], Awaitable[None]]] = {
             steps.ASKING: self._ask,
             steps.KEPT: self._ends.ask_again,
@@ -174,6 +179,9 @@ class ThreadEnds:
         if await self._is_held(end):
             await self._keep(end)
             return
+        if self._drip.empty:
+            await self._ends.wait(end, self._clock.now() + 10 * _SOON)
+            return
         found = await self._reading.of(end, self._clock.now() - self._rule.lifetime)
         if found.last_said is not None and found.last_said + self._rule.lifetime > self._clock.now():
             await self._ends.spare(end, found.last_said)
@@ -213,6 +221,9 @@ class ThreadEnds:
     async def _redact(self, end: End) -> None:
         tries = end.counts.get("tries", 0)  # the server answers the same transaction as it did before
         for event in await self._ends.events(end.thread, left=True):
+            if not self._drip.take():
+                await self._ends.wait(end, self._clock.now() + 10 * _SOON)
+                return
             await self._home.redact(end.room, event, txn=digest(f"{end.token} {event} {tries}"))
             await self._ends.withdrawn(event)
         await self._ends.at_step(end, steps.CHECKING)

@@ -57,6 +57,7 @@ class Session:
 class StoredEvent:
     """How much of an event the server holds."""
 
+    sender: UserId
     given: bool
     """Its readers are given content."""
     held: bool
@@ -223,7 +224,7 @@ class SynapseAdmin:
             if error.status == 404:
                 return None
             raise
-        return StoredEvent(given=bool(given.get("content")), held=bool(raw.get("content")))
+        return StoredEvent(UserId(str(raw["sender"])), given=bool(given.get("content")), held=bool(raw.get("content")))
 
     async def delete_media(self, mxc: MxcUri) -> None:
         """Delete one local media file; no error when it is already gone."""
