@@ -128,6 +128,8 @@ class Listener:
         if change.membership != "join" and not self._is_ours(change.user):
             self._accounts.rotate(change.room)  # who joins was invited, and given the keys then
         mark = await self._home.mark_of(change.room)
+        if mark is not None and mark.kind is RoomKind.MAIL and not self._is_ours(change.user):
+            await self._life.invited(change)
         if mark is None or (mark.kind is RoomKind.MAIL and await self._hosting.member(change)):
             return
         if change.membership not in {"join", "invite"}:

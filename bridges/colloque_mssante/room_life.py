@@ -12,7 +12,7 @@ from colloque import logs
 from colloque.clock import Clock, to_millis
 from colloque.errors import HomeRefused, Temporary
 from colloque.identity import EventId, MxcUri, RoomId, digest
-from colloque.matrix.home import Incoming, Unreadable, text
+from colloque.matrix.home import Incoming, MemberChange, Unreadable, text
 from colloque.matrix.nio_home import NioHome
 from colloque.rooms.mail_thread import WEEK
 from colloque.rooms.mark import HOLD, RoomKind
@@ -46,6 +46,11 @@ class RoomsLife:
         elif files := files_in(heard.content):
             await self._life.shares(heard.room, {heard.event: files})
 
+    async def invited(self, change: MemberChange) -> None:
+        """Somebody is invited to a mail room: they read from there on. Safe to repeat."""
+        if change.membership == "invite" and change.event is not None:
+            await self._life.invited(change.room, change.event)
+
     async def once(self) -> None:
         """One pass. Raises Temporary: the rest follows at the next."""
         lasts = int(self._lifetime.total_seconds())
@@ -53,6 +58,9 @@ class RoomsLife:
             said = text(texts.entry(self._lifetime), notice=True)
             by = await self._say(room, said, f"{room} life {lasts} {before}")
             await self._life.told(room, lasts, by)
+        for room, invited in await self._life.to_say_again():
+            by = await self._say(room, text(texts.entry(self._lifetime), notice=True), f"{room} life {invited}")
+            await self._life.said_again(room, invited, by)
         for room in await self._life.unwalked():
             await self._walk(room)
         for hold in await self._life.holds():

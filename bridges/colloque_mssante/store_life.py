@@ -62,6 +62,27 @@ class RoomLife:
             by or "",
         )
 
+    async def invited(self, room: RoomId, by: EventId) -> None:
+        """Somebody is to come who can't read what the room said before."""
+        await self._db.execute("UPDATE room_life SET again = $2 WHERE room_id = $1 AND told_s > 0", room, by)
+
+    async def to_say_again(self) -> list[tuple[RoomId, EventId]]:
+        """Rooms that are to say their lifetime to whoever comes, and the event that invited them."""
+        rows: list[Any] = await self._db.fetch(
+            "SELECT room_id, again FROM room_life WHERE again <> '' ORDER BY room_id"
+        )
+        return [(RoomId(row["room_id"]), EventId(row["again"])) for row in rows]
+
+    async def said_again(self, room: RoomId, invited: EventId, by: EventId | None) -> None:
+        """It was said, by that event; since when the room says so does not change."""
+        await self._db.execute(
+            "UPDATE room_life SET again = CASE WHEN again = $2 THEN '' ELSE again END, "
+            "told_event = CASE WHEN $3 = '' THEN told_event ELSE $3 END WHERE room_id = $1",
+            room,
+            invited,
+            by or "",
+        )
+
     async def unwalked(self) -> list[RoomId]:
         """Some of the rooms whose past was not read for files: no thread ends before all were."""
         rows: list[Any] = await self._db.fetch(

@@ -16,13 +16,14 @@ _TABLES = (
     # Its number is not given again, no mail joins it any more, and nothing else is kept of it.
     "ALTER TABLE thread ADD COLUMN ended BOOLEAN NOT NULL DEFAULT false",
     "CREATE INDEX thread_by_age ON thread (last_at) WHERE NOT ended",
-    # One row a mail room: the lifetime that it says, since when, by which event; `walked`: the files of its past are in
-    # `room_file`.
+    # One row a mail room: the lifetime that it says, since when, by which event; `again`: the event that invited
+    # somebody since; `walked`: the files of its past are in `room_file`.
     """CREATE TABLE room_life (
         room_id    TEXT PRIMARY KEY,
         told_s     BIGINT NOT NULL DEFAULT 0,
         told_at    BIGINT NOT NULL DEFAULT 0,
         told_event TEXT NOT NULL DEFAULT '',
+        again      TEXT NOT NULL DEFAULT '',
         walked     BOOLEAN NOT NULL DEFAULT false
     )""",
     # Which events share which files, in every mail room: a file ends with the last thread that shares it.

@@ -13,7 +13,7 @@ from colloque.clock import FrozenClock, to_millis
 from colloque.commands import Call, parse
 from colloque.errors import HomeRefused, HomeUnavailable, Temporary
 from colloque.identity import EventId, RoomId, UserId
-from colloque.matrix.home import Incoming, Unreadable
+from colloque.matrix.home import Incoming, MemberChange, Unreadable
 from colloque.matrix.nio_history import Stood
 from colloque.rooms.mail_thread import Said
 from colloque.rooms.mark import HOLD, RoomKind, RoomMark
@@ -135,6 +135,20 @@ async def test_each_room_is_told_once_and_again_when_that_changes(rooms: Rooms) 
     rooms.life._lifetime = 90 * DAY
     await rooms.life.once()
     assert rooms.bodies() == [texts.entry(90 * DAY), texts.entry(30 * DAY), texts.entry(90 * DAY)]
+
+
+async def test_who_comes_later_reads_it_too(rooms: Rooms) -> None:
+    await rooms.life.once()
+    before = await rooms.shelf.db.fetchrow("SELECT told_s, told_at FROM room_life")
+    assert rooms.bodies() == []
+    for _ in range(2):
+        await rooms.life.invited(MemberChange(ROOM, BRUNO, ANNE, "invite", EventId("$invited")))
+        await rooms.life.invited(MemberChange(ROOM, BRUNO, BRUNO, "join", EventId("$joined")))
+        await rooms.life.once()
+    assert rooms.bodies() == [texts.entry(90 * DAY)]
+    after = await rooms.shelf.db.fetchrow("SELECT told_s, told_at FROM room_life")
+    assert tuple(after) == tuple(before), "nobody's threads stay longer for that"
+    assert await rooms.shelf.db.fetchval("SELECT told_event FROM room_life") == "$said1"
 
 
 async def test_a_room_that_can_not_be_told_is_known_as_such_and_one_that_is_away_is_told_later(rooms: Rooms) -> None:
