@@ -66,6 +66,7 @@ class SallesService(Service):
             admin=parts.admin,
             patients=patients,
             copies=Copies(parts.db),
+            mails=(mails := MailThreadRows(parts.db)),
             jobs=jobs,
             rooms=parts.rooms,
             handled=parts.handled,
@@ -123,7 +124,7 @@ class SallesService(Service):
 
         threads = MailThreads(
             config=config,
-            rows=MailThreadRows(parts.db),
+            rows=mails,
             jobs=jobs,
             admin=parts.admin,
             signer=signer,
@@ -148,7 +149,7 @@ class SallesService(Service):
         self.spawn("sync", lambda: parts.home.run(hear, self.stop, position=parts.handled))
         for name, work in care.works.items():
             self.spawn(name, partial(self._again, work, LOOK_S))
-        self.spawn("mail threads", partial(self._again, threads.once, LOOK_S))
+        self.spawn("mail threads", partial(self._again, threads.once, own.sweep_s))
         self.spawn("absences", partial(self._again, care.standing_in.once, config.salles.sweep_s))
         self.spawn("archives", partial(self._again, care.archiving.once, config.salles.sweep_s))
         self.spawn("sweep", partial(self._sweep, care.sweep, jobs, parts))

@@ -38,6 +38,7 @@ from colloque_salles.jobs import ErasureRow, Jobs, ReceiptRow
 from colloque_salles.receipts import Signer
 from colloque_salles.store import Kept, PatientRooms
 from colloque_salles.store_copies import Copies
+from colloque_salles.store_mail_threads import MailThreadRows
 
 _AT_ONCE = 5
 """Files that the homeserver is asked about at the same time."""
@@ -63,6 +64,7 @@ class Eraser:
         admin: SynapseAdmin,
         patients: PatientRooms,
         copies: Copies,
+        mails: MailThreadRows,
         jobs: Jobs,
         rooms: Rooms,
         handled: Handled,
@@ -78,6 +80,7 @@ class Eraser:
         self._admin = admin
         self._patients = patients
         self._copies = copies
+        self._mails = mails
         self._jobs = jobs
         self._rooms = rooms
         self._handled = handled
@@ -135,13 +138,17 @@ class Eraser:
             else:
                 ours.append(mxc)
         uploaders = await _several(ours, self._admin.media_uploader)
-        delete = [mxc for mxc, uploader in zip(ours, uploaders, strict=True) if not self._is_service(uploader)]
+        delete = [
+            mxc
+            for mxc, uploader in zip(ours, uploaders, strict=True)
+            if not self._is_service(uploader) or await self._mails.is_orphan(mxc)
+        ]
         if len(delete) < len(ours):
             kept["of_a_mail_room"] = len(ours) - len(delete)
         return delete, dict(kept)
 
     def _is_service(self, uploader: UserId | None) -> bool:
-        """True for files that our bots and ghosts uploaded: those of a mail, which end with the mail's room."""
+        """True for files that our bots and ghosts uploaded: those of a mail, which end with the mail's thread."""
         return bool(uploader) and (
             uploader in self._bots or localpart(UserId(uploader or "@")).startswith(self._ghosts)
         )
@@ -186,6 +193,7 @@ class Eraser:
         elif any(served):
             await self._jobs.at_step(row.room, "files")
         else:
+            await self._mails.gone(await self._stored(row))
             await self._jobs.at_step(row.room, "clean")
 
     async def _clean(self, row: ErasureRow) -> None:

@@ -88,15 +88,17 @@ class MailThreads:
         """What the bridge may ask."""
         return {"thread_note": self.note, "thread_erase": self.erase, "thread_forget": self.forget}
 
-    async def note(self, token: str, events: Sequence[object], files: Sequence[object]) -> JsonDict:
-        """Some of a thread's events and files (`[mxc, who shared it]` each). Safe to repeat. Raises BadInput."""
-        pairs = [pair for pair in files if isinstance(pair, list) and len(pair) == 2]
-        texts = [*events, *(value for pair in pairs for value in pair)]
-        if not _is_token(token) or len(pairs) != len(files) or not all(isinstance(each, str) for each in texts):
-            raise BadInput("a thread has a token, events and files with their senders")
-        if any(files_in(mxc) != (mxc,) for mxc, _ in pairs):
-            raise BadInput("a file is an mxc address")
-        await self._rows.note(token, [str(event) for event in events], [(mxc, sender) for mxc, sender in pairs])
+    async def note(
+        self, token: str, events: Sequence[object], files: Sequence[object], shared: Sequence[object]
+    ) -> JsonDict:
+        """Some of a thread's events and files (`[mxc, who shared it]` each); `shared`: files that another thread shares
+        too. Safe to repeat. Raises BadInput.
+        """
+        if not _is_token(token) or not all(isinstance(event, str) for event in events):
+            raise BadInput("a thread has a token and events")
+        own, others = _pairs(files), _pairs(shared)
+        await self._rows.note(token, [str(event) for event in events], own)
+        await self._rows.note(token, [], others, shared=True)
         return {}
 
     async def erase(
@@ -108,18 +110,16 @@ class MailThreads:
         members: int,
         remote: int,
         undecryptable: int,
-        kept: dict[str, int],
     ) -> JsonDict:
         """End a thread that was noted whole: `{"serial": …}`, 0 until there is a receipt: ask again.
 
-        `began_at` and `last_at` are milliseconds since 1970; `remote`: how many of the members are of other servers;
-        `kept`: files that stay, by reason. Raises BadInput.
+        `began_at` and `last_at` are milliseconds since 1970; `remote`: how many of the members are of other servers.
+        Raises BadInput.
         """
         numbers = dict(zip(_NUMBERS, (began_at, last_at, members, remote, undecryptable), strict=True))
-        whole = all(type(value) is int and value >= 0 for value in (*numbers.values(), *kept.values()))
-        if not _is_token(token) or not whole or any(as_code(reason) != reason for reason in kept):
+        if not _is_token(token) or not all(type(value) is int and value >= 0 for value in numbers.values()):
             raise BadInput("an erasure has a token, two moments and counts")
-        return {"serial": await self._rows.start(token, numbers | {"kept": kept})}
+        return {"serial": await self._rows.start(token, numbers)}
 
     async def forget(self, token: str) -> JsonDict:
         """The bridge knows the receipt's number."""
@@ -159,25 +159,26 @@ class MailThreads:
         await self._rows.noted(row, "files", {"held": held, "senders": sorted(senders)})
 
     async def _files(self, row: ThreadRow) -> None:
-        """A member may name files that are not theirs: only what its sender uploaded goes."""
-        kept: Counter[str] = Counter(row.manifest["kept"])
+        """People may name files that are not theirs: what its sender uploaded goes, or what an earlier thread left."""
+        kept: Counter[str] = Counter()
         ours: list[MxcUri] = []
         copies: list[MxcUri] = []
-        for mxc, senders, shared in await self._rows.files(row.token):
-            uploader = None
-            if shared:
-                kept["known_in_another_room"] += 1
-            elif server_of_media(mxc) != self._server:
+        for file in await self._rows.files(row.token):
+            if server_of_media(file.mxc) != self._server:
                 kept["on_another_server"] += 1
-                copies.append(mxc)
-            elif (uploader := await self._admin.media_uploader(mxc)) is not None and not (
-                uploader in senders and uploader in row.manifest["senders"]
-            ):
+                if not file.in_patient_room:
+                    copies.append(file.mxc)
+                continue
+            uploader = await self._admin.media_uploader(file.mxc)
+            if uploader is not None and not (file.orphan or uploader in file.senders & set(row.manifest["senders"])):
                 kept["of_somebody_else"] += 1
+            elif file.in_patient_room or file.in_thread:
+                kept["known_in_another_room" if file.in_patient_room else "known_in_another_thread"] += 1
+                await self._rows.orphaned(file.mxc)
             else:
-                ours.append(mxc)
+                ours.append(file.mxc)
                 if uploader is not None:
-                    await self._admin.delete_media(mxc)
+                    await self._admin.delete_media(file.mxc)
         await self._rows.noted(row, "verify", {"ours": ours, "copies": copies, "kept_files": dict(kept)})
 
     async def _verify(self, row: ThreadRow) -> None:
@@ -185,6 +186,7 @@ class MailThreads:
             if await self._admin.media_uploader(mxc) is not None or await self._still_served(mxc):
                 await self._rows.noted(row, "files", {})
                 raise Temporary("a file is still there")
+        await self._rows.gone([MxcUri(mxc) for mxc in row.manifest["ours"]])
         await self._rows.noted(row, "clean", {})
 
     async def _clean(self, row: ThreadRow) -> None:
@@ -247,3 +249,14 @@ class MailThreads:
 
 def _is_token(value: object) -> bool:
     return isinstance(value, str) and bool(_TOKEN.match(value))
+
+
+def _pairs(files: Sequence[object]) -> list[tuple[str, str]]:
+    found = []
+    for pair in files:
+        match pair:
+            case [str(mxc), str(sender)] if files_in(mxc) == (mxc,):
+                found.append((mxc, sender))
+            case _:
+                raise BadInput("a file is an mxc address and who shared it")
+    return found

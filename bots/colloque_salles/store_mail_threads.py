@@ -13,6 +13,7 @@ from colloque.identity import EventId, MxcUri, UserId
 from colloque.store.schema import migration, transaction
 
 TABLES = ("mail_event", "mail_file", "mail_thread")
+"""Tables with rows about a thread."""
 _DONE = "done"
 
 
@@ -31,8 +32,10 @@ def register_mail_threads(table: UpgradeTable) -> None:
         )
         await conn.execute(
             "CREATE TABLE mail_file (token TEXT NOT NULL, mxc TEXT NOT NULL, sender TEXT NOT NULL, "
-            "PRIMARY KEY (token, mxc, sender))"
+            "shared BOOLEAN NOT NULL, PRIMARY KEY (token, mxc, sender))"
         )
+        # Files whose own thread ended, and that another thread or a patient room still shares: the last one takes them.
+        await conn.execute("CREATE TABLE mail_orphan (mxc TEXT PRIMARY KEY)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +47,34 @@ class ThreadRow:
     manifest: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class ThreadFile:
+    """A file that a thread shares."""
+
+    mxc: MxcUri
+    senders: frozenset[UserId]
+    """Who shared it there."""
+    in_thread: bool
+    """Another thread shares it, too."""
+    in_patient_room: bool
+    """A living patient room does."""
+    orphan: bool
+    """The thread that it came with has ended."""
+
+
 class MailThreadRows:
     """Queries over the tables above."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def note(self, token: str, events: Sequence[str], files: Sequence[tuple[str, str]]) -> None:
-        """What a thread consists of: its events, and its files, each with who shared it. Before `start`; repeatable."""
+    async def note(
+        self, token: str, events: Sequence[str], files: Sequence[tuple[str, str]], *, shared: bool = False
+    ) -> None:
+        """What a thread consists of: its events, and its files, each with who shared it. Before `start`; repeatable.
+
+        `shared`: another thread shares these files, too.
+        """
         async with transaction(self._db) as conn:
             for event in events:
                 await conn.execute(
@@ -59,10 +82,12 @@ class MailThreadRows:
                 )
             for mxc, sender in files:
                 await conn.execute(
-                    "INSERT INTO mail_file (token, mxc, sender) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+                    "INSERT INTO mail_file (token, mxc, sender, shared) VALUES ($1, $2, $3, $4) "
+                    "ON CONFLICT (token, mxc, sender) DO UPDATE SET shared = excluded.shared",
                     token,
                     mxc,
                     sender,
+                    shared,
                 )
 
     async def start(self, token: str, manifest: dict[str, Any]) -> int:
@@ -99,18 +124,41 @@ class MailThreadRows:
         rows = await self._db.fetch("SELECT event FROM mail_event WHERE token = $1 ORDER BY event", token)
         return [EventId(row["event"]) for row in rows]
 
-    async def files(self, token: str) -> list[tuple[MxcUri, frozenset[UserId], bool]]:
-        """Its files: who shared each of them, and whether a living patient room knows it too."""
+    async def files(self, token: str) -> list[ThreadFile]:
+        """Its files."""
         rows = await self._db.fetch(
-            "SELECT mxc, sender, EXISTS (SELECT 1 FROM ledger_file l WHERE l.mxc = f.mxc) AS shared "
+            "SELECT mxc, sender, shared, EXISTS (SELECT 1 FROM ledger_file l WHERE l.mxc = f.mxc) AS of_patient, "
+            "EXISTS (SELECT 1 FROM mail_orphan o WHERE o.mxc = f.mxc) AS orphan "
             "FROM mail_file f WHERE token = $1 ORDER BY mxc, sender",
             token,
         )
         senders: dict[MxcUri, set[UserId]] = {}
         for row in rows:
             senders.setdefault(MxcUri(row["mxc"]), set()).add(UserId(row["sender"]))
-        shared = {MxcUri(row["mxc"]) for row in rows if row["shared"]}
-        return [(mxc, frozenset(who), mxc in shared) for mxc, who in senders.items()]
+        last = {MxcUri(row["mxc"]): row for row in rows}
+        return [
+            ThreadFile(
+                mxc,
+                frozenset(who),
+                in_thread=bool(last[mxc]["shared"]),
+                in_patient_room=bool(last[mxc]["of_patient"]),
+                orphan=bool(last[mxc]["orphan"]),
+            )
+            for mxc, who in senders.items()
+        ]
+
+    async def orphaned(self, mxc: MxcUri) -> None:
+        """Its own thread ended, and it stays: whoever shares it last takes it."""
+        await self._db.execute("INSERT INTO mail_orphan (mxc) VALUES ($1) ON CONFLICT DO NOTHING", mxc)
+
+    async def is_orphan(self, mxc: MxcUri) -> bool:
+        """True for a file whose own thread ended."""
+        return await self._db.fetchval("SELECT 1 FROM mail_orphan WHERE mxc = $1", mxc) is not None
+
+    async def gone(self, files: Sequence[MxcUri]) -> None:
+        """These are deleted."""
+        for mxc in files:
+            await self._db.execute("DELETE FROM mail_orphan WHERE mxc = $1", mxc)
 
     async def settle(self, token: str, serial: int) -> None:
         """It has its receipt: nothing else is kept of it."""

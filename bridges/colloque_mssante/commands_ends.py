@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
+from mautrix.util.async_db import Database
+
 from colloque.bot import Handler, Reply
 from colloque.clock import Clock, to_millis
 from colloque.commands import Call
@@ -13,6 +15,7 @@ from colloque.matrix.home import Incoming
 from colloque.matrix.nio_home import NioHome
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
+from colloque.store.schema import transaction
 from colloque_mssante import texts_ends as texts
 from colloque_mssante.conversations import Conversations
 from colloque_mssante.room_life import show_hold
@@ -27,6 +30,7 @@ class KeepCommands:
     def __init__(
         self,
         *,
+        db: Database,
         home: NioHome,
         life: RoomLife,
         reading: RoomReading,
@@ -37,6 +41,7 @@ class KeepCommands:
         clock: Clock,
         lasts: timedelta,
     ) -> None:
+        self._db = db
         self._home = home
         self._life = life
         self._reading = reading
@@ -64,7 +69,13 @@ class KeepCommands:
             return
         until = said.sent_at + self._lasts
         hold = Hold(said.room, thread.id if thread else "", said.sender, call.rest, until)
-        await self._life.hold(hold)
+        async with transaction(self._db):
+            lives = thread is None or await self._threads.lives(thread)
+            if lives:
+                await self._life.hold(hold)
+        if not lives:
+            await reply(texts.ENDING)
+            return
         if thread is None:
             try:
                 await show_hold(self._home, said.room, to_millis(until))

@@ -94,7 +94,7 @@ class ThreadEnds:
         self._drip = Drip(*WITHDRAWN)
         self._steps: dict[str, Callable[[End], Awaitable[None]]] = {
             steps.ASKING: self._ask,
-            steps.KEPT: self._ends.ask_again,
+            steps.KEPT: self._again,
             steps.READING: self._read,
             steps.REDACTING: self._redact,
             steps.CHECKING: self._check,
@@ -160,12 +160,20 @@ class ThreadEnds:
                 await self._ends.at_step(end, steps.KEPT, now + WEEK)
 
     async def _keep(self, end: End) -> None:
-        """Not now: too young again, or something of it is under way."""
-        at = ends_at(await self._ends.standing(end), self._rule)
-        if at is None or at > self._clock.now():
+        """Not now: too young again, held, or something of it is under way."""
+        standing, now = await self._ends.standing(end), self._clock.now()
+        at = ends_at(standing, self._rule)
+        if at is None or now < at or (standing.held_until is not None and now < standing.held_until):
             await self._ends.spare(end)
         else:
             await self._ends.at_step(end, steps.KEPT, self._clock.now() + _LATER)
+
+    async def _again(self, end: End) -> None:
+        """It was kept for a while: its mailboxes are asked anew, unless something of it is still under way."""
+        if (await self._ends.standing(end)).busy:
+            await self._ends.wait(end, self._clock.now() + _LATER)
+        else:
+            await self._ends.ask_again(end)
 
     async def _wait_for_answers(self, end: End, now: datetime) -> None:
         age = now - end.asked_at
@@ -242,9 +250,9 @@ class ThreadEnds:
 
     async def _files(self, end: End) -> None:
         files = await self._ends.files(end.thread)
-        shared = {mxc for mxc, _, elsewhere in files if elsewhere}
         own = [(mxc, sender) for mxc, sender, elsewhere in files if not elsewhere]
-        await self._eraser.note(end.token, await self._ends.events(end.thread), own)
+        shared = [(mxc, sender) for mxc, sender, elsewhere in files if elsewhere]
+        await self._eraser.note(end.token, await self._ends.events(end.thread), own, shared)
         serial = await self._eraser.erase(
             end.token,
             began_at=from_millis(end.counts["began_at"]),
@@ -252,7 +260,6 @@ class ThreadEnds:
             members=end.counts["members"],
             remote=end.counts["remote"],
             undecryptable=end.counts["undecryptable"],
-            kept={"known_in_another_thread": len(shared)} if shared else {},
         )
         if serial:
             await self._ends.attested(end, serial)

@@ -79,6 +79,7 @@ def open_lasting(
         clock=parts.clock,
     )
     commands = KeepCommands(
+        db=parts.db,
         home=parts.home,
         life=life,
         reading=reading,

@@ -14,6 +14,7 @@ NOT_KEPT = "Rien n'est gardé ici au-delà de la durée prévue."
 NO_THREAD = (
     "Ce message n'est d'aucun fil. Répondez à un message reçu ou envoyé, ou gardez tout le salon (sans réponse)."
 )
+ENDING = "Trop tard : ce fil est en train de s'effacer d'ici. Les originaux sont dans votre boîte MSSanté."
 NOT_YOURS = "Seules les personnes de ce salon peuvent le garder."
 INCIDENT_STUCK = (
     "⚠️ L'effacement d'un fil de mails a commencé et n'aboutit pas depuis un jour. Regardez le journal de @mssante "

@@ -50,7 +50,7 @@ class Threads:
                 found = found or await self._named(room, message_id, shown=None)
             if found is None and mail.message_id:
                 found = await self._named(room, mail.message_id, shown=False)
-            if found is not None and not await self._lives(found):
+            if found is not None and not await self.lives(found):
                 found = None
             return found or await self._begin(key, room, mail.subject)
 
@@ -104,7 +104,7 @@ class Threads:
                 event,
             )
 
-    async def _lives(self, thread: Thread) -> bool:
+    async def lives(self, thread: Thread) -> bool:
         """False for one that ended. Until the transaction is over, it does not end."""
         query = "UPDATE thread SET last_at = last_at WHERE id = $1 AND NOT ended RETURNING 1"
         return await self._db.fetchval(query, thread.id) is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from colloque.clock import to_millis
@@ -19,13 +19,22 @@ class ThreadEraser:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    async def note(self, token: str, events: Iterable[EventId], files: Iterable[tuple[MxcUri, UserId]]) -> None:
-        """Before `erase`: the thread's events, all withdrawn, and its files with who shared each."""
-        rest, pairs = iter(events), iter(files)
-        while page := list(itertools.islice(rest, _PAGE)):
-            await self._client.call("thread_note", token=token, events=page, files=[])
-        while shared := list(itertools.islice(pairs, _PAGE)):
-            await self._client.call("thread_note", token=token, events=[], files=[list(pair) for pair in shared])
+    async def note(
+        self,
+        token: str,
+        events: Iterable[EventId],
+        files: Iterable[tuple[MxcUri, UserId]],
+        shared: Iterable[tuple[MxcUri, UserId]],
+    ) -> None:
+        """Before `erase`: the thread's events, all withdrawn, and its files with who shared each; `shared`: those that
+        another thread shares, too.
+        """
+        for page in _pages(events):
+            await self._client.call("thread_note", token=token, events=page, files=[], shared=[])
+        for pairs in _pages(files):
+            await self._client.call("thread_note", token=token, events=[], files=pairs, shared=[])
+        for pairs in _pages(shared):
+            await self._client.call("thread_note", token=token, events=[], files=[], shared=pairs)
 
     async def erase(
         self,
@@ -36,11 +45,10 @@ class ThreadEraser:
         members: int,
         remote: int,
         undecryptable: int,
-        kept: Mapping[str, int],
     ) -> int:
         """End what was noted; the number of its receipt, 0 while there is none: ask again.
 
-        `remote`: how many of the members are of other servers. `kept` counts the files that stay, by reason (a code).
+        `remote`: how many of the members are of other servers.
         """
         answer = await self._client.call(
             "thread_erase",
@@ -50,10 +58,15 @@ class ThreadEraser:
             members=members,
             remote=remote,
             undecryptable=undecryptable,
-            kept=dict(kept),
         )
         return int(answer["serial"])
 
     async def forget(self, token: str) -> None:
         """The receipt's number is known here."""
         await self._client.call("thread_forget", token=token)
+
+
+def _pages(values: Iterable[object]) -> Iterator[list[object]]:
+    rest = iter(values)
+    while page := list(itertools.islice(rest, _PAGE)):
+        yield page

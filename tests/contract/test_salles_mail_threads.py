@@ -29,7 +29,7 @@ from tests.servers.dispatch import CONFIG, SERVER
 
 ANNE, GHOST, PAUL = (UserId(f"@{name}:{SERVER}") for name in ("anne", "mss_x", "paul"))
 TOKEN, OTHER = "a1" * 16, "b2" * 16
-ASKED = {"began_at": 1772442000000, "last_at": 1772442060000, "members": 1, "remote": 0, "undecryptable": 0, "kept": {}}
+ASKED = {"began_at": 1772442000000, "last_at": 1772442060000, "members": 1, "remote": 0, "undecryptable": 0}
 
 
 def mxc(name: str, server: str = SERVER) -> MxcUri:
@@ -86,9 +86,9 @@ class Desk:
             clock=clock,
         )
 
-    async def noted(self, token: str = TOKEN, files: Any = None) -> None:
+    async def noted(self, token: str = TOKEN, files: Any = None, shared: Any = ()) -> None:
         pairs = [[mxc("mail"), GHOST], [mxc("own"), ANNE]] if files is None else files
-        await self.threads.note(token, list(self.server.events), pairs)
+        await self.threads.note(token, list(self.server.events), pairs, list(shared))
 
     async def ended(self, token: str = TOKEN) -> dict[str, Any]:
         assert await self.threads.erase(token=token, **ASKED) == {"serial": 0}
@@ -138,6 +138,36 @@ async def test_what_is_not_its_own_is_kept_and_counted(desk: Desk) -> None:
         ("on_another_server", 1),
     }
     assert set(desk.server.files) == {mxc("mail"), mxc("theirs"), mxc("patient")}
+
+
+async def test_the_last_to_share_a_file_takes_it(desk: Desk) -> None:
+    """It came by mail; its owner shares it in another thread, and in a patient room."""
+    file = mxc("mail")
+    await desk.patients.heard(ROOM, EventId("$x"), readable=True, files=(file,))
+    await desk.noted(files=[], shared=[[file, GHOST]])
+    first = read_receipt(await desk.ended())
+    assert next((r.name, r.count, r.why) for r in first.residue) == ("kept_files", 1, "known_in_another_room")
+    await desk.noted(OTHER, files=[[file, ANNE]])
+    second = read_receipt(await desk.ended(OTHER))
+    assert (second.files_deleted, file in desk.server.files) == (0, True)
+    assert await MailThreadRows(desk.db).is_orphan(file), "the patient room takes it"
+    await desk.db.execute("DELETE FROM ledger_file")
+    third = "c3" * 16
+    await desk.noted(third, files=[[file, ANNE]])
+    assert read_receipt(await desk.ended(third)).files_deleted == 1
+    assert file not in desk.server.files
+    assert not await MailThreadRows(desk.db).is_orphan(file)
+
+
+async def test_a_file_that_another_thread_shares_stays(desk: Desk) -> None:
+    await desk.noted(files=[], shared=[[mxc("own"), ANNE], [mxc("theirs"), ANNE]])
+    receipt = read_receipt(await desk.ended())
+    assert {(r.why, r.count) for r in receipt.residue if r.name == "kept_files"} == {
+        ("known_in_another_thread", 1),
+        ("of_somebody_else", 1),
+    }
+    assert await MailThreadRows(desk.db).is_orphan(mxc("own"))
+    assert not await MailThreadRows(desk.db).is_orphan(mxc("theirs"))
 
 
 async def test_whoever_sent_nothing_there_loses_no_file(desk: Desk) -> None:
@@ -219,7 +249,9 @@ async def test_asked_again_it_signs_once(desk: Desk) -> None:
 )
 async def test_nonsense_is_refused(desk: Desk, files: Any, events: Any, token: Any) -> None:
     with pytest.raises(BadInput):
-        await desk.threads.note(token, events, files)
+        await desk.threads.note(token, events, files, [])
+    with pytest.raises(BadInput):
+        await desk.threads.note(token, events, [], files or [7])
     assert [await count(desk.db, table) for table in TABLES] == [0, 0, 0]
 
 
@@ -229,8 +261,6 @@ async def test_nonsense_is_refused(desk: Desk, files: Any, events: Any, token: A
         {"members": -1},
         {"began_at": "today"},
         {"undecryptable": True},
-        {"kept": {"a reason in words": 1}},
-        {"kept": {"known_in_another_thread": -1}},
         {"token": "short"},
     ],
 )

@@ -40,6 +40,7 @@ class World:
         self.said: list[str] = []
         self.away = False
         self.noted: dict[str, set[Any]] = {}
+        self.shared: dict[str, set[Any]] = {}
         self.receipts: dict[str, dict[str, Any]] = {}
         self.forgotten: list[str] = []
         at = shelf.clock.now()
@@ -96,9 +97,10 @@ class World:
     async def room_there(self, room: RoomId) -> Any:
         return {} if self.there else None
 
-    async def note(self, token: str, events: Any, files: Any) -> None:
+    async def note(self, token: str, events: Any, files: Any, shared: Any) -> None:
         self._salles()
         self.noted.setdefault(token, set()).update([*events, *files])
+        self.shared.setdefault(token, set()).update(shared)
 
     async def erase(self, token: str, **said: Any) -> int:
         self._salles()

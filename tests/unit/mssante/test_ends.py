@@ -37,7 +37,8 @@ async def test_a_thread_ends_whole(world: World) -> None:
     assert world.left() == {ENTRY}
     [(token, said)] = world.receipts.items()
     assert world.noted[token] == {E1, E2, EventId("$event"), LOOSE, (M1, GHOST), (M2, ANNE)}
-    assert (said["members"], said["remote"], said["undecryptable"], said["kept"]) == (1, 0, 0, {})
+    assert (said["members"], said["remote"], said["undecryptable"]) == (1, 0, 0)
+    assert world.shared[token] == set()
     assert world.forgotten == [token]
     assert "Reçu d'effacement n° 1" in world.said[-1]
     assert not await world.shelf.db.fetchval("SELECT 1 FROM room_file")
@@ -106,13 +107,31 @@ async def test_what_comes_while_it_is_withdrawn_is_withdrawn_too(world: World) -
     assert E3 in next(iter(world.noted.values()))
 
 
-async def test_a_file_that_stands_elsewhere_too_is_kept_and_counted(world: World) -> None:
+async def test_a_file_that_stands_elsewhere_too_is_said_to(world: World) -> None:
     await world.shelf.life.shares(OTHER, {E3: [M1]})
     await world.until_over(world.engine())
-    [(token, said)] = world.receipts.items()
-    assert said["kept"] == {"known_in_another_thread": 1}
+    [token] = world.receipts
+    assert world.shared[token] == {(M1, GHOST)}
     assert (M1, GHOST) not in world.noted[token]
     assert (M2, ANNE) in world.noted[token]
+
+
+async def test_what_is_under_way_for_long_is_not_asked_about_each_time(world: World) -> None:
+    engine = world.engine()
+    await world.shelf.db.execute("UPDATE outbox SET state = 'doubtful', told = 'doubtful'")
+    await engine.once()
+    asked = await world.shelf.ends.get("k1")
+    assert asked is not None
+    for _ in range(30):
+        world.shelf.clock.advance(hours=1, seconds=1)
+        await engine.once()
+    later = await world.shelf.ends.get("k1")
+    assert later is not None
+    assert (later.step, later.asked_at) == (steps.KEPT, asked.asked_at)
+    await world.shelf.db.execute("UPDATE outbox SET state = 'sent', told = 'sent'")
+    world.shelf.clock.advance(hours=1, seconds=1)
+    await world.until_over(engine)
+    assert world.left() == {ENTRY}
 
 
 async def test_a_mailbox_that_lacks_a_mail_keeps_the_thread_and_says_so_once(world: World) -> None:

@@ -194,7 +194,7 @@ async def test_a_mail_that_finds_its_place_wins_over_the_end_and_after_it_begins
     named = await shelf.threads._named(ROOM, "<k1@x>", shown=None)
     assert named is not None
     await shelf.forgetting.forget(end)
-    assert not await shelf.threads._lives(named)
+    assert not await shelf.threads.lives(named)
     assert (await shelf.threads.place(a_mail("<k2@x>", "<k1@x>"), "k2", ROOM)).id == "k2"
 
 

@@ -48,6 +48,7 @@ class Rooms:
         home = cast("Any", self)
         self.life = RoomsLife(home=home, life=shelf.life, threads=shelf.threads, lifetime=90 * DAY, clock=shelf.clock)
         self.commands = KeepCommands(
+            db=shelf.db,
             home=home,
             life=shelf.life,
             reading=RoomReading(shelf.db, home, lambda _: False),
@@ -211,6 +212,14 @@ async def test_a_thread_is_kept_renewed_and_let_go(rooms: Rooms) -> None:
     assert await rooms.asks("!fil ne plus garder") == texts.NOT_KEPT
     assert await rooms.asks("!fil ne plus garder", reply_to=E1) == texts.released(1)
     assert await rooms.asks("!fil ne plus garder", reply_to=E1) == texts.NOT_KEPT
+
+
+async def test_a_thread_that_is_going_is_not_said_to_be_kept(rooms: Rooms) -> None:
+    end = await rooms.shelf.begun()
+    await rooms.shelf.ends.read(end, [E1], [])
+    await rooms.shelf.forgetting.forget(end)
+    assert await rooms.asks("!fil garder x", reply_to=E1) == texts.ENDING
+    assert await rooms.shelf.life.holds() == []
 
 
 async def test_a_room_is_kept_by_its_state_too(rooms: Rooms) -> None:
