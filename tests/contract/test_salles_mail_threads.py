@@ -18,6 +18,7 @@ from colloque.identity import EventId, MxcUri, UserId
 from colloque.matrix.admin import StoredEvent
 from colloque.rooms.anchors import check_run
 from colloque.rooms.erasure import Kind, read_receipt
+from colloque_salles.erase import Eraser
 from colloque_salles.jobs import Jobs
 from colloque_salles.mail_threads import MailThreads
 from colloque_salles.receipts import Signer
@@ -157,6 +158,25 @@ async def test_the_last_to_share_a_file_takes_it(desk: Desk) -> None:
     assert read_receipt(await desk.ended(third)).files_deleted == 1
     assert file not in desk.server.files
     assert not await MailThreadRows(desk.db).is_orphan(file)
+
+
+async def test_a_patient_room_takes_what_its_mails_thread_left(desk: Desk) -> None:
+    nothing: Any = None
+    eraser = Eraser(
+        admin=cast("Any", desk.server),
+        patients=desk.patients,
+        mails=MailThreadRows(desk.db),
+        jobs=desk.jobs,
+        config=CONFIG,
+        **dict.fromkeys(
+            ("copies", "rooms", "handled", "keys", "journal", "clock", "signer", "store", "still_served", "cleaning"),
+            nothing,
+        ),
+    )
+    await desk.patients.heard(ROOM, EventId("$x"), readable=True, files=(mxc("mail"),))
+    assert await eraser._sort(ROOM) == ([], {"of_a_mail_room": 1})
+    await MailThreadRows(desk.db).orphaned(mxc("mail"))
+    assert await eraser._sort(ROOM) == ([mxc("mail")], {})
 
 
 async def test_a_file_that_another_thread_shares_stays(desk: Desk) -> None:
