@@ -190,8 +190,8 @@ class ThreadEnds:
         if self._drip.empty:
             await self._ends.wait(end, self._clock.now() + 10 * _SOON)
             return
-        found = await self._reading.of(end, self._clock.now() - self._rule.lifetime)
-        if found.last_said is not None and found.last_said + self._rule.lifetime > self._clock.now():
+        found = await self._reading.of(end, now := self._clock.now(), self._rule.lifetime)
+        if found.last_said is not None and found.last_said + self._rule.lifetime > now:
             await self._ends.spare(end, found.last_said)
             return
         async with self._locks[end.room]:
@@ -212,6 +212,9 @@ class ThreadEnds:
                 return False
             await self._ends.read(end, found.events, found.files)
             await self._forgetting.forget(end)
+            if not found.events:  # of a mail that could never be shown: nothing is to be withdrawn or attested
+                await self._ends.spare(end)
+                return True
             await self._ends.at_step(
                 end,
                 steps.REDACTING,
@@ -237,7 +240,7 @@ class ThreadEnds:
         await self._ends.at_step(end, steps.CHECKING)
 
     async def _check(self, end: End) -> None:
-        found = await self._reading.of(end, self._clock.now() - self._rule.lifetime)
+        found = await self._reading.of(end, self._clock.now(), self._rule.lifetime)
         if not found.events:
             await self._ends.at_step(end, steps.FILES)
             return

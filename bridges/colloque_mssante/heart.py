@@ -112,4 +112,5 @@ class Heart:
         reading = {address for address, _, _ in self._known.wanted.known}
         marking = {address for address, _ in await self._reads.waiting()}
         forwarding = {asked.mailbox for asked in await self._originals.asked()}
-        return reading | marking | forwarding | await self._seeking.mailboxes() | set(await self._outbox.senders())
+        asking = {address for address, _ in await self._seeking.waiting()}
+        return reading | marking | forwarding | asking | set(await self._outbox.senders())

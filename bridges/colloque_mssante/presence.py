@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
 
 from colloque import logs
 from colloque.clock import monotonic
@@ -61,31 +60,24 @@ class Presence:
     async def run(self) -> None:
         """Ask what is to be asked, for ever."""
         while True:
-            try:
-                await self.once()
-            except Temporary as error:
-                logs.event(logger, "originals.deferred", code=error.code)
+            await self.once()
             await asyncio.sleep(_LOOK_S)
 
     async def once(self) -> None:
-        """One pass over every mailbox that is to be asked. Raises Temporary."""
-        waiting: defaultdict[MssanteAddress, list[Wanted]] = defaultdict(list)
-        for wanted in await self._seeking.wanted():
-            waiting[wanted.mailbox].append(wanted)
-        for address, mails in waiting.items():
-            if not self._leases.holds(address):
+        """One pass over every mailbox that is to be asked; one that fails holds up no other."""
+        for address, owner in await self._seeking.waiting():
+            if not self._leases.holds(address) or (owner and self._choices.closed(address, owner) == OFF):
                 continue
-            owner = mails[0].owner or None  # a shared one's is empty
-            if owner is not None and self._choices.closed(address, owner) == OFF:
-                continue
-            auth = self._credentials.of(address, owner)
-            if auth is not None and self._may_visit(address, auth):
-                self._visiting = address
-                try:
+            self._visiting = address
+            try:
+                auth = self._credentials.of(address, owner or None)  # a shared one's is empty
+                if auth is not None and self._may_visit(address, auth):
                     async with self._budget.connection():
-                        await self._visit(address, auth, mails)
-                finally:
-                    self._visiting = None
+                        await self._visit(address, auth, await self._seeking.wanted(address, owner))
+            except Temporary as error:
+                logs.event(logger, "originals.deferred", code=error.code)
+            finally:
+                self._visiting = None
 
     def _may_visit(self, address: MssanteAddress, auth: Credential) -> bool:
         until, _ = self._pauses.get(address, (0.0, 0.0))

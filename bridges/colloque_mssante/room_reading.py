@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from mautrix.util.async_db import Database
@@ -72,20 +72,23 @@ class RoomReading:
         self._home = home
         self._is_ours = is_ours
 
-    async def of(self, end: End, before: datetime) -> Found:
-        """`before`: what was said by then, and stands in no thread, goes too. Raises HomeUnavailable, HomeRefused."""
+    async def of(self, end: End, now: datetime, lifetime: timedelta) -> Found:
+        """What was said a lifetime ago, and stands in no thread, goes too. Raises HomeUnavailable, HomeRefused.
+
+        Its sender's server says when an event was sent: what is yet to come was not said lately.
+        """
         every = [stood async for stood in self._home.everything(end.room)]
         whose = places((stood.said for stood in every), await self._known(end.room))
         left = [stood for stood in every if not stood.withdrawn]
         thread = [stood for stood in left if whose.get(stood.said.event) == end.thread]
-        own = thread + [stood for stood in left if stood.said.event not in whose and stood.said.at <= before]
+        own = thread + [stood for stood in left if stood.said.event not in whose and stood.said.at <= now - lifetime]
         states = await self._home.members(end.room)
         people = [user for user, state in states.items() if state in {"join", "invite"} and not self._is_ours(user)]
         return Found(
             events=tuple(stood.said.event for stood in own),
             files=tuple({(mxc, stood.said.sender): None for stood in own for mxc in stood.files}),
             began_at=min((stood.said.at for stood in thread), default=None),
-            last_said=max((stood.said.at for stood in thread if self._is_said(stood)), default=None),
+            last_said=max((s.said.at for s in thread if self._is_said(s) and s.said.at <= now), default=None),
             unreadable=sum(not stood.readable for stood in own),
             members=len(people),
             remote=sum(server_of(user) != server_of(self._home.user) for user in people),

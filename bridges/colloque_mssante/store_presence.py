@@ -10,6 +10,9 @@ from mautrix.util.async_db import Database
 from colloque.identity import MssanteAddress, UserId
 from colloque.mail.imap_finding import Sought
 
+AT_ONCE = 200
+"""Mails that one visit asks about."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -17,8 +20,6 @@ class Wanted:
 
     thread: str
     mail: str
-    mailbox: MssanteAddress
-    owner: UserId
     sought: Sought
 
 
@@ -28,26 +29,26 @@ class Seeking:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def wanted(self) -> list[Wanted]:
-        """Mails that a mailbox is still to be asked about."""
+    async def waiting(self) -> list[tuple[MssanteAddress, UserId]]:
+        """Mailboxes that are still to be asked, with whose they are (empty: a team's)."""
         rows: list[Any] = await self._db.fetch(
-            "SELECT * FROM thread_original WHERE found IS NULL ORDER BY thread, mail"
+            "SELECT DISTINCT mailbox, owner FROM thread_original WHERE found IS NULL"
+        )
+        return [(MssanteAddress(row["mailbox"]), UserId(row["owner"])) for row in rows]
+
+    async def wanted(self, mailbox: MssanteAddress, owner: UserId) -> list[Wanted]:
+        """The next mails that a mailbox is to be asked about, for that owner."""
+        rows: list[Any] = await self._db.fetch(
+            "SELECT * FROM thread_original WHERE found IS NULL AND mailbox = $1 AND owner = $2 "
+            "ORDER BY thread, mail LIMIT $3",
+            mailbox.value,
+            owner,
+            AT_ONCE,
         )
         return [
-            Wanted(
-                row["thread"],
-                row["mail"],
-                MssanteAddress(row["mailbox"]),
-                UserId(row["owner"]),
-                Sought(row["message_id"], row["uidvalidity"], row["uid"]),
-            )
+            Wanted(row["thread"], row["mail"], Sought(row["message_id"], row["uidvalidity"], row["uid"]))
             for row in rows
         ]
-
-    async def mailboxes(self) -> set[MssanteAddress]:
-        """Mailboxes that are still to be asked."""
-        rows: list[Any] = await self._db.fetch("SELECT DISTINCT mailbox FROM thread_original WHERE found IS NULL")
-        return {MssanteAddress(row["mailbox"]) for row in rows}
 
     async def answered(self, wanted: Wanted, *, found: bool) -> None:
         """What a mailbox said of a mail."""

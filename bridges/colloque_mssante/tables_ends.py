@@ -59,6 +59,7 @@ _TABLES = (
         found       BOOLEAN,
         PRIMARY KEY (thread, mail)
     )""",
+    "CREATE INDEX thread_original_unasked ON thread_original (mailbox) WHERE found IS NULL",
     # Its events, and the files that they share, as its room was read.
     "CREATE TABLE thread_event (event_id TEXT PRIMARY KEY, thread TEXT NOT NULL, gone BOOLEAN NOT NULL DEFAULT false)",
     "CREATE INDEX thread_event_by_thread ON thread_event (thread)",

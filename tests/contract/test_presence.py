@@ -109,10 +109,10 @@ async def boxed(operator: Operator, box: str, db: Database, clock: FrozenClock, 
 
 
 async def test_each_mail_is_looked_for(boxed: Boxed) -> None:
-    assert await boxed.seeking.mailboxes() == {MssanteAddress(boxed.address)}
+    assert await boxed.seeking.waiting() == [(MssanteAddress(boxed.address), ANNE)]
     await boxed.presence.once()
     assert await boxed.found() == KNOWN
-    assert await boxed.seeking.mailboxes() == set()
+    assert await boxed.seeking.waiting() == []
 
 
 async def test_a_mailbox_that_another_process_holds_is_left_to_it(boxed: Boxed) -> None:

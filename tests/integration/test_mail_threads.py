@@ -10,7 +10,8 @@ import pytest
 
 from colloque.cli.main import main
 from colloque.errors import HomeRefused
-from colloque.identity import MxcUri
+from colloque.identity import EventId, MxcUri
+from colloque.matrix.api import CLIENT, path
 from colloque.matrix.home import reaction
 from colloque_mssante import texts_ends as texts
 from colloque_salles.receipts import PUBLIC_NAME
@@ -41,6 +42,10 @@ async def test_a_thread_ends_and_its_mails_stay_in_their_mailbox(
     relation = {"m.relates_to": {"m.in_reply_to": {"event_id": mail.event}}}
     sent = await author.send(room, own | relation)
     tap = await author.home.send(room, reaction(mail.event, "👍"), txn=secrets.token_hex(8), type_="m.reaction")
+    # Of such an event, Matrix keeps a part when it is withdrawn.
+    odd = {"history_visibility": "invited", "m.relates_to": {"m.in_reply_to": {"event_id": mail.event}}}
+    where = path(CLIENT, "rooms", room, "send", "m.room.history_visibility", secrets.token_hex(8))
+    stubborn = EventId((await author.call("PUT", where, odd))["event_id"])
     await until(lambda: _answered(place, first), "the answer")
     await until(lambda: _filed(place, first), "its copy")
     # Another thread, whose mail its owner deletes; one that they keep.
@@ -68,6 +73,7 @@ async def test_a_thread_ends_and_its_mails_stay_in_their_mailbox(
     assert f"n° {raw['serial']}." in ended.body
     for event in (mail.event, file.event, sent, tap, listed.event):
         assert await place.content(room, event) == {}
+    assert await place.content(room, stubborn) == {"history_visibility": "invited"}
     for event in (lost_mail.event, held_mail.event, stays.event):
         assert await place.content(room, event) != {}
     for mxc in files:

@@ -148,7 +148,7 @@ class World:
         )
 
     async def answer(self, *, found: bool = True) -> None:
-        for wanted in await self.shelf.seeking.wanted():
+        for wanted in await self.shelf.wanted():
             await self.shelf.seeking.answered(wanted, found=found)
 
     async def until_over(self, engine: ThreadEnds) -> None:

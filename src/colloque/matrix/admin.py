@@ -17,6 +17,7 @@ from colloque.clock import from_millis
 from colloque.errors import HomeRefused
 from colloque.identity import EventId, MxcUri, RoomId, UserId, parse_user_id
 from colloque.matrix.api import JsonDict, MatrixApi, path
+from colloque.matrix.sync_events import is_redacted
 
 _V1 = "/_synapse/admin/v1"
 _V2 = "/_synapse/admin/v2"
@@ -224,7 +225,11 @@ class SynapseAdmin:
             if error.status == 404:
                 return None
             raise
-        return StoredEvent(UserId(str(raw["sender"])), given=bool(given.get("content")), held=bool(raw.get("content")))
+        return StoredEvent(
+            UserId(str(raw["sender"])),
+            given=bool(given.get("content")) and not is_redacted(given),
+            held=bool(raw.get("content")),
+        )
 
     async def delete_media(self, mxc: MxcUri) -> None:
         """Delete one local media file; no error when it is already gone."""

@@ -11,7 +11,7 @@ from colloque.matrix.api import CLIENT, JsonDict, MatrixApi, path
 from colloque.matrix.home import Past
 from colloque.matrix.nio_keys import Keys
 from colloque.matrix.nio_machine import Machine
-from colloque.matrix.sync_events import sent_at
+from colloque.matrix.sync_events import is_redacted, sent_at
 from colloque.rooms.mail_thread import Said
 from colloque.rooms.media import files_in
 
@@ -25,7 +25,7 @@ class Stood:
     said: Said
     type: str
     withdrawn: bool
-    """Nothing is left of its content; or it withdraws another, and has none."""
+    """Nothing is left of its content, but what Matrix keeps of its type; or it withdraws another."""
     files: tuple[MxcUri, ...]
     """That it shares."""
     readable: bool
@@ -60,7 +60,7 @@ async def everything(api: MatrixApi, machine: Machine, room: RoomId, me: UserId)
                 *_relation(content.get("m.relates_to")),
             ),
             event["type"],
-            withdrawn=not content or event["type"] == "m.room.redaction",
+            withdrawn=not content or is_redacted(event) or event["type"] == "m.room.redaction",
             files=files_in(said),
             readable=said is not None,
         )

@@ -93,6 +93,12 @@ async def test_who_wrote_in_it_lately_keeps_it_though_nothing_left_as_mail(world
     assert world.left() == {ENTRY}
 
 
+async def test_a_message_that_says_it_is_of_the_future_keeps_nothing(world: World) -> None:
+    world.put(E3, ANNE, world.shelf.clock.now() + 900 * RULE.lifetime, answers=E1)
+    await world.until_over(world.engine())
+    assert world.left() == {ENTRY}
+
+
 async def test_what_comes_while_it_is_withdrawn_is_withdrawn_too(world: World) -> None:
     before = world.redact
 
@@ -201,6 +207,17 @@ async def test_a_room_that_is_gone_leaves_nothing_behind(world: World) -> None:
     await world.answer()
     await world.until_over(engine)
     assert world.receipts == {}
+    assert "Prothese" not in await world.shelf.everything()
+
+
+async def test_a_thread_of_which_nothing_was_ever_shown_is_forgotten_without_a_word(world: World) -> None:
+    await world.until_over(world.engine())
+    said, receipts = list(world.said), dict(world.receipts)
+    await world.shelf.db.execute(
+        "INSERT INTO thread (id, room_id, number, subject, last_at) VALUES ('x', $1, 2, 'Prothese', 0)", ROOM
+    )
+    await world.until_over(world.engine())
+    assert (world.said, world.receipts) == (said, receipts)
     assert "Prothese" not in await world.shelf.everything()
 
 

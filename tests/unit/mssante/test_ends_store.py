@@ -10,7 +10,7 @@ import pytest
 from mautrix.util.async_db import Database, Scheme
 
 from colloque.clock import FrozenClock
-from colloque.identity import EventId, MssanteAddress, MxcUri, RoomId, UserId
+from colloque.identity import EventId, MxcUri, RoomId, UserId
 from colloque.mail.imap_finding import Sought
 from colloque.mail.message import Party, Report
 from colloque.rooms.mail_thread import Rule
@@ -22,7 +22,7 @@ from colloque_mssante.store import Cursor, Place
 from colloque_mssante.store_ends import End, Ends
 from colloque_mssante.store_life import Hold, RoomLife
 from colloque_mssante.store_mails import Mails, StoredMail
-from colloque_mssante.store_presence import Seeking
+from colloque_mssante.store_presence import Seeking, Wanted
 from colloque_mssante.threads import Threads
 from tests.unit.mssante.test_store import ANNE, BOX, BRUNO, ROOM, SINCE, a_send, db
 from tests.unit.mssante.test_writing_store import a_mail
@@ -76,6 +76,9 @@ class Shelf:
         [end] = await self.ends.due()
         return end
 
+    async def wanted(self) -> list[Wanted]:
+        return [each for box in await self.seeking.waiting() for each in await self.seeking.wanted(*box)]
+
     async def everything(self) -> str:
         if self.db.scheme is Scheme.SQLITE:
             query = "SELECT name FROM sqlite_master WHERE type = 'table'"
@@ -97,9 +100,9 @@ async def test_an_old_thread_is_asked_about_once(shelf: Shelf) -> None:
     assert (end.step, end.room, end.number, end.serial) == (steps.ASKING, ROOM, 1, 0)
     assert len(end.token) == 32
     assert await shelf.ends.begin_due(RULE) == 0
-    assert await shelf.seeking.mailboxes() == {BOX}
-    came, left = sorted(await shelf.seeking.wanted(), key=lambda wanted: wanted.mail, reverse=True)
-    assert (came.sought, came.owner) == (Sought("<k1@x>", 7, 12), ANNE)
+    assert await shelf.seeking.waiting() == [(BOX, ANNE)]
+    came, left = sorted(await shelf.wanted(), key=lambda wanted: wanted.mail, reverse=True)
+    assert came.sought == Sought("<k1@x>", 7, 12)
     assert left.sought == Sought("<event@medecin.mssante.test>")
     await shelf.seeking.answered(came, found=True)
     assert (await shelf.ends.standing(end)).originals.count(True) == 1
@@ -291,4 +294,4 @@ async def test_nobody_of_a_shared_mailbox_is_asked_for_by_name(shelf: Shelf) -> 
     await shelf.db.execute("UPDATE mail SET owner = ''")
     end = await shelf.begun()
     assert (BOX, UserId("")) in await shelf.ends.silent(end.thread)
-    assert MssanteAddress(BOX.value) in await shelf.seeking.mailboxes()
+    assert sorted(await shelf.seeking.waiting(), key=str) == [(BOX, UserId("")), (BOX, ANNE)]

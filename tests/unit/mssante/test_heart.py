@@ -46,13 +46,11 @@ class Half:
     async def senders(self) -> list[object]:
         return []
 
-    waiting = senders
+    async def waiting(self) -> list[object]:
+        return [(mailbox, "") for mailbox in self.asking]
 
     async def asked(self) -> list[object]:
         return self.forwarding
-
-    async def mailboxes(self) -> set[object]:
-        return self.asking
 
     async def take_over(self, taken: object) -> None:
         assert not self.leases.holds(BOX)
