@@ -43,8 +43,8 @@ async def test_a_thread_ends_and_its_mails_stay_in_their_mailbox(
     sent = await author.send(room, own | relation)
     tap = await author.home.send(room, reaction(mail.event, "👍"), txn=secrets.token_hex(8), type_="m.reaction")
     # Of such an event, Matrix keeps a part when it is withdrawn.
-    odd = {"history_visibility": "invited", "m.relates_to": {"m.in_reply_to": {"event_id": mail.event}}}
-    where = path(CLIENT, "rooms", room, "send", "m.room.history_visibility", secrets.token_hex(8))
+    odd = {"join_rule": "invite", "m.relates_to": {"m.in_reply_to": {"event_id": mail.event}}}
+    where = path(CLIENT, "rooms", room, "send", "m.room.join_rules", secrets.token_hex(8))
     stubborn = EventId((await author.call("PUT", where, odd))["event_id"])
     await until(lambda: _answered(place, first), "the answer")
     await until(lambda: _filed(place, first), "its copy")
@@ -73,7 +73,7 @@ async def test_a_thread_ends_and_its_mails_stay_in_their_mailbox(
     assert f"n° {raw['serial']}." in ended.body
     for event in (mail.event, file.event, sent, tap, listed.event):
         assert await place.content(room, event) == {}
-    assert await place.content(room, stubborn) == {"history_visibility": "invited"}
+    assert await place.content(room, stubborn) == {"join_rule": "invite"}
     for event in (lost_mail.event, held_mail.event, stays.event):
         assert await place.content(room, event) != {}
     for mxc in files:
