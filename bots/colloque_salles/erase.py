@@ -47,6 +47,7 @@ from colloque_salles.receipts import Signer
 from colloque_salles.store import Kept, PatientRooms
 from colloque_salles.store_copies import Copies
 from colloque_salles.store_elsewhere import Asked, GuestRoom
+from colloque_salles.store_mail_threads import MailThreadRows
 
 ROOM_ADDRESS, UNTIL_ANSWERED = "room_address", "until_servers_answer"
 """What our own database keeps of an erased room, and how long, where other servers had members."""
@@ -70,6 +71,7 @@ class Eraser:
         admin: SynapseAdmin,
         patients: PatientRooms,
         copies: Copies,
+        mails: MailThreadRows,
         jobs: Jobs,
         rooms: Rooms,
         handled: Handled,
@@ -85,6 +87,7 @@ class Eraser:
         self._admin = admin
         self._patients = patients
         self._copies = copies
+        self._mails = mails
         self._jobs = jobs
         self._rooms = rooms
         self._handled = handled
@@ -95,7 +98,7 @@ class Eraser:
         self._store = store
         self._still_served = still_served
         self._cleaning = cleaning
-        self._manifests = Manifests(admin=admin, patients=patients, keys=keys, clock=clock, config=config)
+        self._manifests = Manifests(admin=admin, patients=patients, mails=mails, keys=keys, clock=clock, config=config)
         self._steps: dict[str, Callable[[ErasureRow], Awaitable[None]]] = {
             "delete": self._delete,
             "files": self._files,
@@ -159,6 +162,7 @@ class Eraser:
         elif any(served):
             await self._jobs.at_step(row.room, "files")
         else:
+            await self._mails.gone(await self._stored(row))
             await self._jobs.at_step(row.room, "clean")
 
     async def _clean(self, row: ErasureRow) -> None:
@@ -183,6 +187,10 @@ class Eraser:
         return await self._admin.media_uploader(mxc) is not None or await self._still_served(mxc)
 
     async def _receipt(self, row: ErasureRow) -> None:
+        async with self._jobs.chain:
+            await self._sign(row)
+
+    async def _sign(self, row: ErasureRow) -> None:
         found: dict[str, Any] = row.manifest
         serial, previous = await self._jobs.last()
         receipt = Receipt(
@@ -205,7 +213,7 @@ class Eraser:
         body = self._signer.sign(receipt.to_dict())
         members = tuple(UserId(u) for u in found["members"])
         await self._jobs.add(
-            ReceiptRow(receipt.serial, body, found["words"], members), row.room, found.get("asked", "")
+            ReceiptRow(receipt.serial, body, found["words"], members), row.room, asked=found.get("asked", "")
         )
 
     async def _forget(self, row: ErasureRow) -> None:

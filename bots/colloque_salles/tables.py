@@ -15,6 +15,7 @@ from colloque_salles.store_identity import register_identities
 from colloque_salles.store_invites import register_invites
 from colloque_salles.store_joining import register_joining
 from colloque_salles.store_life import register_life
+from colloque_salles.store_mail_threads import register_mail_threads
 from colloque_salles.store_offers import register_offers
 from colloque_salles.store_taps import register_taps
 
@@ -35,4 +36,5 @@ def salles_upgrades() -> UpgradeTable:
     register_taps(table)
     register_identities(table)
     register_elsewhere(table)
+    register_mail_threads(table)
     return table

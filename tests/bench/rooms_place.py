@@ -45,6 +45,7 @@ from colloque_salles.receipts import Signer
 from colloque_salles.store import PatientRooms
 from colloque_salles.store_archive import Archives
 from colloque_salles.store_copies import Copies
+from colloque_salles.store_mail_threads import MailThreadRows
 from colloque_salles.tables import salles_upgrades
 from tests.servers.dispatch import CONFIG
 from tests.servers.postgres import PostgresServer, programs
@@ -212,6 +213,7 @@ def _eraser(folder: Path, db: Database, admin: SynapseAdmin, home: NioHome) -> E
         admin=admin,
         patients=PatientRooms(db),
         copies=Copies(db),
+        mails=MailThreadRows(db),
         jobs=Jobs(db),
         rooms=Rooms(db),
         handled=Handled(db, clock),

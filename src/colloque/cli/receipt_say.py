@@ -31,6 +31,15 @@ _SAYS = {
     "copies_elsewhere": "the copies of other servers that had members, until their own receipts are in a supplement",
     "room_not_followed": "files shared in the room by this server's people: its bot was never in it",
     "until_servers_answer": "kept until the other servers have answered: they are asked by it",
+    "texts_withdrawn": "what was written in the thread is given to nobody any more",
+    "texts_left": "what was written in the thread is still given to its readers",
+    "that_it_was_there": "the room shows that something was there, when and by whom",
+    "other_servers": "copies on other servers, whose people read it too",
+    "of_somebody_else": "somebody else's, whom its sender only named",
+    "on_another_server": "another server's",
+    "known_in_another_room": "known in another living room, too",
+    "known_in_another_thread": "known in another thread of mails, too",
+    "of_a_mail_room": "of a mail",
 }
 _KEPT = {
     "": "the receipt is of a time when nothing was archived",
@@ -42,6 +51,7 @@ _KEPT = {
     "not_kept.nothing_of_use_to_care": "not archived: its referent said that it held nothing of use to care",
     "not_kept.opened_by_mistake": "not archived: its referent said that the room was opened by mistake",
     "by_the_server_that_made_it": "for the server that made the room to keep: this is the receipt of a copy",
+    "originals_in_mailbox": "each mail of the thread was in its mailbox when it ended; nothing there was touched",
     "not_kept.room_unreachable": "not archived: the homeserver did not have the room any more",
 }
 """What became of a conversation (`colloque.rooms.keeping.Proof`)."""

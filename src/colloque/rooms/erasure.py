@@ -15,16 +15,19 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from colloque.clock import from_millis, to_millis
 from colloque.errors import Tampered
 
 FORMAT = 3
-"""Of receipts that name other servers. Those of one server alone are of format 2; of format 1, those that did not say
-what became of the conversation. All hold as they are."""
+"""Of receipts that name other servers, or are of something else than a patient room. Others are of format 2; those that
+did not say what became of the conversation, of format 1. All hold as they are."""
 GENESIS = "0" * 64
 """What the first receipt names as the one before."""
+ORIGINALS = "originals_in_mailbox"
+"""What a thread's receipt says of the conversation: each of its mails was in its mailbox when it ended."""
 OUT_OF_REACH = ("backups", "database_log", "members_devices", "screenshots_and_prints")
 """What an erasure on the server can't reach: backups until they expire, the database's own log until it is
 recycled, what members' devices hold until they sync, and what people took out."""
@@ -60,6 +63,15 @@ def is_server(text: object) -> bool:
 def is_hash(text: object) -> bool:
     """Whether it is a receipt's hash."""
     return isinstance(text, str) and _HASH.match(text) is not None
+
+
+class Kind(StrEnum):
+    """What a receipt is of."""
+
+    PATIENT = "patient"
+    """A patient room, gone as a whole."""
+    MAIL = "mail"
+    """A thread of mails: its room stays, and shows that something was there, when and by whom."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +123,13 @@ class Receipt:
     previous: str = GENESIS
     """Hash of the receipt before."""
     archived: str = ""
-    """What proved that the conversation was kept, or why it was not (`keeping.Proof`); empty in format 1."""
+    """What proved that the conversation was kept, or why it was not (`keeping.Proof`, `ORIGINALS`); empty in format 1
+    alone."""
     servers: tuple[str, ...] = ()
     """Other servers that had members: asked to erase their copies, their answers stand in a supplement."""
     asked_by: AskedBy | None = None
     """Of a copy of another server's room: who asked."""
+    kind: Kind = Kind.PATIENT
 
     def __post_init__(self) -> None:
         counts = (
@@ -134,16 +148,22 @@ class Receipt:
             and list(self.servers) == sorted(set(self.servers)),
             "it says who asked": self.asked_by is None
             or (is_server(self.asked_by.server) and is_token(self.asked_by.ref)),
+            "it says what became of what it is of": self.archived or self.kind is Kind.PATIENT,
         }
         for rule, holds in rules.items():
             if not holds:
                 raise ValueError(f"not a receipt: {rule}")
 
     @property
+    def _is_room(self) -> bool:
+        return self.kind is Kind.PATIENT
+
+    @property
     def proven(self) -> tuple[str, ...]:
         """What was looked for again and found gone, as codes."""
         gone = {
-            "room_gone": self.after.events == 0 and self.after.members == 0,
+            "room_gone": self._is_room and self.after.events == 0 and self.after.members == 0,
+            "texts_withdrawn": not self._is_room and self.after.events == 0,
             "known_files_gone": self.after.files == 0,
         }
         return tuple(code for code, holds in gone.items() if holds)
@@ -152,7 +172,9 @@ class Receipt:
     def not_proven(self) -> tuple[str, ...]:
         """What is left, unknown, or out of reach, as codes."""
         left = {
-            "room_left": self.after.events > 0 or self.after.members > 0,
+            "room_left": self._is_room and (self.after.events > 0 or self.after.members > 0),
+            "texts_left": not self._is_room and self.after.events > 0,
+            "that_it_was_there": not self._is_room,
             "files_left": self.after.files > 0,
             "files_in_unread_events": self.undecryptable > 0,
             "residue": bool(self.residue),
@@ -161,9 +183,9 @@ class Receipt:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON; times in milliseconds since 1970; with its hash, before it is signed."""
-        elsewhere = bool(self.servers or self.asked_by)
+        more = bool(self.servers or self.asked_by) or not self._is_room
         body: dict[str, Any] = {
-            "format": FORMAT if elsewhere else 2 if self.archived else 1,
+            "format": FORMAT if more else 2 if self.archived else 1,
             "serial": self.serial,
             "room": self.room,
             "opened_at": to_millis(self.opened_at),
@@ -181,6 +203,7 @@ class Receipt:
             **({"archived": self.archived} if self.archived else {}),
             **({"servers": list(self.servers)} if self.servers else {}),
             **({"asked_by": asdict(self.asked_by)} if self.asked_by else {}),
+            **({} if self._is_room else {"kind": self.kind.value}),
         }
         return hashed(body)
 
@@ -217,6 +240,7 @@ def read_receipt(raw: Mapping[str, Any]) -> Receipt:
             archived=raw.get("archived", ""),
             servers=tuple(raw.get("servers", ())),
             asked_by=AskedBy(**raw["asked_by"]) if "asked_by" in raw else None,
+            kind=Kind(raw.get("kind", Kind.PATIENT)),
         )
         unchanged = is_same(receipt.to_dict(), raw)
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError, RecursionError):
