@@ -34,6 +34,7 @@ from colloque_salles.erase import Eraser
 from colloque_salles.guests import Guests
 from colloque_salles.hearing import Ledger
 from colloque_salles.jobs import Jobs
+from colloque_salles.mail_threads import MailThreads
 from colloque_salles.own_stores import OwnStores
 from colloque_salles.receipts import Signer
 from colloque_salles.store import PatientRooms
@@ -42,6 +43,7 @@ from colloque_salles.store_copies import Copies
 from colloque_salles.store_direct import DirectRooms
 from colloque_salles.store_elsewhere import AskedErasures, GuestRooms, Peers
 from colloque_salles.store_life import RoomLife
+from colloque_salles.store_mail_threads import MailThreadRows
 from colloque_salles.tables import salles_upgrades
 from colloque_salles.texts_direct import erased
 
@@ -101,6 +103,7 @@ class SallesService(Service):
             admin=parts.admin,
             patients=patients,
             copies=Copies(parts.db),
+            mails=(mails := MailThreadRows(parts.db)),
             jobs=jobs,
             rooms=parts.rooms,
             handled=parts.handled,
@@ -174,6 +177,16 @@ class SallesService(Service):
             await care.tapped(heard)
             await bot.hear(heard)
 
+        threads = MailThreads(
+            config=config,
+            rows=mails,
+            jobs=jobs,
+            admin=parts.admin,
+            signer=signer,
+            still_served=partial(still_served, parts.home.api),
+            clock=parts.clock,
+        )
+
         async def state() -> JsonDict:
             return {"problems": await self.problems()}
 
@@ -183,7 +196,11 @@ class SallesService(Service):
         server = Server(
             config.socket("salles"),
             config.sockets.uids,
-            {"colloque": {"state": state}, "annuaire": {"evict": evict, "erase_copy": asking.erase_copy}},
+            {
+                "colloque": {"state": state},
+                "annuaire": {"evict": evict, "erase_copy": asking.erase_copy},
+                "mssante": threads.verbs,
+            },
         )
         await server.start()
         stack.push_async_callback(server.stop)
@@ -191,6 +208,7 @@ class SallesService(Service):
         self.spawn("sync", lambda: parts.home.run(hear, self.stop, position=parts.handled))
         for name, work in care.works.items():
             self.spawn(name, partial(self._again, work, LOOK_S))
+        self.spawn("mail threads", partial(self._again, threads.once, own.sweep_s))
         self.spawn("absences", partial(self._again, care.standing_in.once, config.salles.sweep_s))
         self.spawn("archives", partial(self._again, care.archiving.once, config.salles.sweep_s))
         self.spawn("companions", partial(self._again, care.companions.once, config.salles.sweep_s))
@@ -198,7 +216,6 @@ class SallesService(Service):
         self.spawn("elsewhere", partial(self._again, elsewhere.once, LOOK_S))
 
         async def sweep() -> None:
-            # One after the other: each receipt's serial follows the one before.
             await asking.once()
             await care.sweep.once()
             await elsewhere.write()

@@ -99,9 +99,10 @@ class Elsewhere:
         return (str(outcome) if is_code(outcome) and outcome != ERASED else UNANSWERED), None
 
     async def write(self) -> None:
-        """The supplements that are complete. Never at the same time as another receipt: serials are given here."""
+        """The supplements that are complete."""
         for peers in await self._peers.complete():
-            await self._add(peers)
+            async with self._jobs.chain:
+                await self._add(peers)
         for receipt in await self._jobs.to_write():
             self._signer.write(receipt.serial, receipt.body)
             await self._jobs.written(receipt.serial)

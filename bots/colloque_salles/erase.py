@@ -51,6 +51,7 @@ from colloque_salles.receipts import Signer
 from colloque_salles.store import Kept, PatientRooms
 from colloque_salles.store_copies import Copies
 from colloque_salles.store_elsewhere import Asked, GuestRoom
+from colloque_salles.store_mail_threads import MailThreadRows
 
 ROOM_ADDRESS, UNTIL_ANSWERED = "room_address", "until_servers_answer"
 """What our own database keeps of an erased room, and how long, where other servers had members."""
@@ -74,6 +75,7 @@ class Eraser:
         admin: SynapseAdmin,
         patients: PatientRooms,
         copies: Copies,
+        mails: MailThreadRows,
         jobs: Jobs,
         rooms: Rooms,
         handled: Handled,
@@ -90,6 +92,7 @@ class Eraser:
         self._admin = admin
         self._patients = patients
         self._copies = copies
+        self._mails = mails
         self._jobs = jobs
         self._rooms = rooms
         self._handled = handled
@@ -101,7 +104,7 @@ class Eraser:
         self._still_served = still_served
         self._cleaning = cleaning
         self._directs = directs
-        self._manifests = Manifests(admin=admin, patients=patients, keys=keys, clock=clock, config=config)
+        self._manifests = Manifests(admin=admin, patients=patients, mails=mails, keys=keys, clock=clock, config=config)
         self._steps: dict[str, Callable[[ErasureRow], Awaitable[None]]] = {
             "delete": self._delete,
             PURGE: directs.purge,
@@ -178,6 +181,7 @@ class Eraser:
         elif any(served):
             await self._jobs.at_step(row.room, "files")
         else:
+            await self._mails.gone(await self._stored(row))
             await self._jobs.at_step(row.room, "clean")
 
     async def _clean(self, row: ErasureRow) -> None:
@@ -202,6 +206,10 @@ class Eraser:
         return await self._admin.media_uploader(mxc) is not None or await self._still_served(mxc)
 
     async def _receipt(self, row: ErasureRow) -> None:
+        async with self._jobs.chain:
+            await self._sign(row)
+
+    async def _sign(self, row: ErasureRow) -> None:
         found: dict[str, Any] = row.manifest
         members, stay = tuple(UserId(u) for u in found["members"]), row.of_messages
         serial, previous = await self._jobs.last()
@@ -227,7 +235,7 @@ class Eraser:
         await self._jobs.add(
             ReceiptRow(receipt.serial, body, found["words"], () if stay else members),
             row.room,
-            found.get("asked", ""),
+            asked=found.get("asked", ""),
         )
 
     async def _forget(self, row: ErasureRow) -> None:

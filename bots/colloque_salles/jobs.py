@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +62,8 @@ class Jobs:
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        self.chain = asyncio.Lock()
+        """Held from reading the newest receipt to adding the next: one serial is given once."""
 
     async def start(
         self, room: RoomId, manifest: dict[str, Any], *, step: str = "delete", events: Sequence[EventId] = ()
@@ -151,13 +154,24 @@ class Jobs:
         count = await self._db.fetchval("SELECT COUNT(*) FROM receipt WHERE serial <= $1", row["serial"]) if row else 0
         return (int(count), _receipt(row)) if row else None
 
-    async def add(self, receipt: ReceiptRow, room: RoomId, asked: str = "") -> None:
+    async def add(
+        self,
+        receipt: ReceiptRow,
+        room: RoomId,
+        *,
+        asked: str = "",
+        settle: Callable[[str, int], Awaitable[None]] | None = None,
+    ) -> None:
         """Keep the signed receipt and mark the job, in one transaction: no room ever gets two.
 
-        `asked`: the other server's request that it answers.
+        `asked`: the other server's request that it answers. `settle` marks the job of what is no patient room, named in
+        the room's stead.
         """
         async with transaction(self._db) as conn:
             await _insert(conn, receipt)
+            if settle is not None:
+                await settle(room, receipt.serial)
+                return
             await conn.execute("UPDATE erasure SET step = 'forget' WHERE room = $1", room)
             await conn.execute("UPDATE peer_erasure SET serial = $2 WHERE room = $1", room, receipt.serial)
             await conn.execute("UPDATE asked_erasure SET serial = $2 WHERE asked = $1", asked, receipt.serial)

@@ -17,6 +17,7 @@ from colloque.rooms.media import server_of_media
 from colloque.store.roomkeys import RoomKeys
 from colloque_salles.store import Kept, PatientRooms
 from colloque_salles.store_elsewhere import Asked, GuestRoom
+from colloque_salles.store_mail_threads import MailThreadRows
 from colloque_salles.texts import words_in
 
 AT_ONCE = 5
@@ -30,10 +31,18 @@ class Manifests:
     """One instance a service."""
 
     def __init__(
-        self, *, admin: SynapseAdmin, patients: PatientRooms, keys: RoomKeys, clock: Clock, config: Config
+        self,
+        *,
+        admin: SynapseAdmin,
+        patients: PatientRooms,
+        mails: MailThreadRows,
+        keys: RoomKeys,
+        clock: Clock,
+        config: Config,
     ) -> None:
         self._admin = admin
         self._patients = patients
+        self._mails = mails
         self._keys = keys
         self._clock = clock
         self._server = config.homeserver.server_name
@@ -95,13 +104,17 @@ class Manifests:
             else:
                 ours.append(mxc)
         uploaders = await several(ours, self._admin.media_uploader)
-        delete = [mxc for mxc, uploader in zip(ours, uploaders, strict=True) if not self._is_service(uploader)]
+        delete = [
+            mxc
+            for mxc, uploader in zip(ours, uploaders, strict=True)
+            if not self._is_service(uploader) or await self._mails.is_orphan(mxc)
+        ]
         if len(delete) < len(ours):
             kept["of_a_mail_room"] = len(ours) - len(delete)
         return delete, dict(kept)
 
     def _is_service(self, uploader: UserId | None) -> bool:
-        """True for files that our bots and ghosts uploaded: those of a mail, which end with the mail's room."""
+        """True for files that our bots and ghosts uploaded: those of a mail, which end with the mail's thread."""
         return bool(uploader) and (
             uploader in self._bots or localpart(UserId(uploader or "@")).startswith(self._ghosts)
         )

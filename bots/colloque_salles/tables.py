@@ -17,6 +17,7 @@ from colloque_salles.store_identity import register_identities
 from colloque_salles.store_invites import register_invites
 from colloque_salles.store_joining import register_joining
 from colloque_salles.store_life import register_life
+from colloque_salles.store_mail_threads import register_mail_threads
 from colloque_salles.store_offers import register_offers
 from colloque_salles.store_taps import register_taps
 
@@ -37,6 +38,7 @@ def salles_upgrades() -> UpgradeTable:
     register_taps(table)
     register_identities(table)
     register_elsewhere(table)
+    register_mail_threads(table)
     register_direct(table)
     register_direct_rounds(table)
     return table

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from datetime import timedelta
 from functools import partial
 
 from colloque.book import AttestationBook, read_secret
@@ -19,6 +18,7 @@ from colloque.rights import Rights
 from colloque.service import Service
 from colloque.sockets import Server, Verb
 from colloque.store.schema import new_upgrades
+from colloque_mssante.checks import add_checks
 from colloque_mssante.conversations import Conversations
 from colloque_mssante.credentials import Credentials
 from colloque_mssante.crypto import Accounts
@@ -28,8 +28,8 @@ from colloque_mssante.ending import Ending
 from colloque_mssante.ghosts import Ghosts
 from colloque_mssante.hearing import open_hearing
 from colloque_mssante.hosting import open_hosting
-from colloque_mssante.known import Known, open_known
-from colloque_mssante.leases import Leases
+from colloque_mssante.known import open_known
+from colloque_mssante.lasting import open_lasting
 from colloque_mssante.mailing import Bells, open_mail_half
 from colloque_mssante.notices import Notices
 from colloque_mssante.opening_parts import open_opening, open_sessions
@@ -38,7 +38,6 @@ from colloque_mssante.quiet import Quiet
 from colloque_mssante.reading import Reading
 from colloque_mssante.receiving import open_receiving
 from colloque_mssante.scanning import Scanning
-from colloque_mssante.sender import stuck_since
 from colloque_mssante.service_mail import ServiceMail
 from colloque_mssante.sharing import open_sharing
 from colloque_mssante.states import States
@@ -54,10 +53,9 @@ from colloque_mssante.telling import Telling
 from colloque_mssante.weights import Weights
 from colloque_mssante.writing import open_writing
 
-UNREACHABLE = timedelta(seconds=60)
-"""A mailbox out of reach for that long makes the service unhealthy."""
 _POST_S = 1.0
 _LISTS_S = 60.0
+_LASTING_S = 2.0
 
 
 class MssanteService(Service):
@@ -168,6 +166,15 @@ class MssanteService(Service):
             writing=writing,
             notices=notices,
         )
+        lasting = open_lasting(
+            config=config,
+            parts=parts,
+            teams=known.teams,
+            conversations=conversations,
+            notices=notices,
+            locks=writing.locks,
+            is_ours=self._is_ours,
+        )
         opening = await open_opening(parts=parts, known=known, outbox=outbox, states=mailboxes.states, opened=wake)
         listener = open_hearing(
             config=config,
@@ -181,6 +188,7 @@ class MssanteService(Service):
             writing=writing,
             sharing=sharing,
             meeting=meeting,
+            lasting=lasting,
             quiet=quiet,
             reading=reading,
             opening=opening.words,
@@ -203,7 +211,7 @@ class MssanteService(Service):
             await half.settle()
         await inbound.settle()
         await self._listen(stack, mail, absences)
-        self._add_checks(parts, outbox, mailboxes, known)
+        add_checks(self, parts, outbox, mailboxes, known)
         self.check("antivirus", scanning.problem)
         self.spawn("sync", lambda: parts.home.run(listener.hear, self.stop, position=parts.handled, receipts=True))
         for name, work in {
@@ -219,9 +227,14 @@ class MssanteService(Service):
         }.items():
             self.spawn_endless(name, work)
         telling = Telling(parts=parts, notices=notices, outbox=outbox, mailboxes=mailboxes, registry=self.registry)
-        self.spawn("alerts", partial(self._again, telling.once, _POST_S))
         daily = DailyList(home=parts.home, directory=directory, documents=documents, clock=parts.clock)
-        self.spawn("lists", partial(self._again, daily.once, _LISTS_S))
+        often = {
+            "alerts": (telling.once, _POST_S),
+            "lists": (daily.once, _LISTS_S),
+            "threads": (lasting.once, _LASTING_S),
+        }
+        for name, (once, pause_s) in often.items():
+            self.spawn(name, partial(self._again, once, pause_s))
 
     def _accounts(self, parts: Parts, secret: bytes) -> Accounts:
         config, own = self.config, self.config.mssante
@@ -249,27 +262,6 @@ class MssanteService(Service):
         server = Server(self.config.socket("mssante"), self.config.sockets.uids, verbs, slow={"send": WITH_FILES_S})
         await server.start()
         stack.push_async_callback(server.stop)
-
-    def _add_checks(self, parts: Parts, outbox: Outbox, mailboxes: Mailboxes, known: Known) -> None:
-        async def stuck() -> str:
-            return "outbox.stuck" if stuck_since(await outbox.oldest_waiting(), parts.clock.now()) else ""
-
-        self.check("outbox", stuck)
-
-        async def unreachable() -> str:
-            return "mailbox.unreachable" if await mailboxes.unreachable(parts.clock.now() - UNREACHABLE) else ""
-
-        self.check("mailboxes", unreachable)
-
-        async def missing() -> str:
-            living = len(await Leases(parts.db, "").living())
-            return "worker.missing" if living < self.config.mssante.workers else ""
-
-        self.check("workers", missing)
-        self.check("credentials", lambda: known.credentials.problem)
-        if (sessions := known.credentials.sessions) is not None:
-            self.check("keeper", lambda: sessions.problem)
-        self.check("attestations", lambda: "attestations.unusable" if known.book.problem else "")
 
     async def _again(self, work: Callable[[], Awaitable[None]], pause_s: float) -> None:
         while not self.stop.is_set():

@@ -16,6 +16,7 @@ from colloque_mssante.conversations import Conversations
 from colloque_mssante.crypto import Accounts
 from colloque_mssante.hosting import Meeting
 from colloque_mssante.known import Known
+from colloque_mssante.lasting import Lasting
 from colloque_mssante.listener import Listener
 from colloque_mssante.opening_words import OpeningWords
 from colloque_mssante.outbox import Outbox
@@ -39,6 +40,7 @@ def open_hearing(
     writing: Writing,
     sharing: Sharing,
     meeting: Meeting,
+    lasting: Lasting,
     quiet: Quiet,
     reading: Reading,
     opening: OpeningWords,
@@ -70,7 +72,14 @@ def open_hearing(
         config=config,
         is_attested=rights.is_verified,
         administers=rights.administers,
-        handlers={**commands.table, **writing.commands.table, **sharing.table, **meeting.table, **opening.table},
+        handlers={
+            **commands.table,
+            **writing.commands.table,
+            **sharing.table,
+            **meeting.table,
+            **lasting.table,
+            **opening.table,
+        },
         handled=parts.handled,
         listen=listen,
     )
@@ -87,6 +96,7 @@ def open_hearing(
         team_rooms=sharing.rooms,
         hosting=meeting.hosting,
         talk=meeting.talk,
+        life=lasting.rooms,
         opening=opening,
         is_ours=is_ours,
     )

@@ -14,8 +14,10 @@ from colloque_mssante.filing import Filing
 from colloque_mssante.known import Known
 from colloque_mssante.leases import BEAT_S, Leases
 from colloque_mssante.outbox import Outbox
+from colloque_mssante.presence import Presence
 from colloque_mssante.sender import Sender
 from colloque_mssante.store_originals import Originals
+from colloque_mssante.store_presence import Seeking
 from colloque_mssante.store_reading import Reads
 from colloque_mssante.watch import Watcher
 
@@ -39,6 +41,8 @@ class Heart:
         outbox: Outbox,
         reads: Reads,
         originals: Originals,
+        seeking: Seeking,
+        presence: Presence,
         alone: bool,
     ) -> None:
         self._leases = leases
@@ -49,6 +53,8 @@ class Heart:
         self._outbox = outbox
         self._reads = reads
         self._originals = originals
+        self._seeking = seeking
+        self._presence = presence
         self._alone = alone
 
     @property
@@ -97,12 +103,14 @@ class Heart:
             self._sender.wake()
             await self._watcher.look()
         for mailbox in self._leases.leaving:
-            if not (self._watcher.busy(mailbox) or self._sender.busy(mailbox) or self._filing.busy(mailbox)):
+            if not any(each.busy(mailbox) for each in (self._watcher, self._sender, self._filing, self._presence)):
                 await self._leases.let_go(mailbox)
 
     async def _wanted(self) -> set[MssanteAddress]:
-        """Mailboxes for which there is something to do: to read, to send from, to file in, to mark, to forward from."""
+        """Mailboxes for which there is something to do: to read, to send from, to file in, to mark, to forward from, to
+        ask whether they have the mails of a thread that is to end."""
         reading = {address for address, _, _ in self._known.wanted.known}
         marking = {address for address, _ in await self._reads.waiting()}
         forwarding = {asked.mailbox for asked in await self._originals.asked()}
-        return reading | marking | forwarding | set(await self._outbox.senders())
+        asking = {address for address, _ in await self._seeking.waiting()}
+        return reading | marking | forwarding | asking | set(await self._outbox.senders())

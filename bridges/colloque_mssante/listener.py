@@ -21,6 +21,7 @@ from colloque_mssante.opening_words import OpeningWords
 from colloque_mssante.outbound import Outbound
 from colloque_mssante.quiet import Quiet
 from colloque_mssante.reading import Reading
+from colloque_mssante.room_life import RoomsLife
 from colloque_mssante.talk import Talk
 from colloque_mssante.team_rooms import TeamRooms
 
@@ -45,6 +46,7 @@ class Listener:
         team_rooms: TeamRooms,
         hosting: Hosting,
         talk: Talk,
+        life: RoomsLife,
         opening: OpeningWords,
         is_ours: Callable[[UserId], bool],
     ) -> None:
@@ -60,6 +62,7 @@ class Listener:
         self._team_rooms = team_rooms
         self._hosting = hosting
         self._talk = talk
+        self._life = life
         self._opening = opening
         self._is_ours = is_ours
 
@@ -70,8 +73,10 @@ class Listener:
                 await self._member(heard)
             elif isinstance(heard, Read):
                 await self._read(heard)
-            elif isinstance(heard, Incoming | Unreadable) and not self._is_ours(heard.sender):
-                await self._said(heard)
+            elif isinstance(heard, Incoming | Unreadable):
+                await self._life.hear(heard)
+                if not self._is_ours(heard.sender):
+                    await self._said(heard)
         except Temporary:
             raise
         except HomeRefused as error:
@@ -123,6 +128,8 @@ class Listener:
         if change.membership != "join" and not self._is_ours(change.user):
             self._accounts.rotate(change.room)  # who joins was invited, and given the keys then
         mark = await self._home.mark_of(change.room)
+        if mark is not None and mark.kind is RoomKind.MAIL and not self._is_ours(change.user):
+            await self._life.invited(change)
         if mark is None or (mark.kind is RoomKind.MAIL and await self._hosting.member(change)):
             return
         if change.membership not in {"join", "invite"}:

@@ -29,6 +29,7 @@ from colloque_mssante.known import Known
 from colloque_mssante.leases import Leases
 from colloque_mssante.notices import Notes
 from colloque_mssante.outbox import Outbox
+from colloque_mssante.presence import Presence
 from colloque_mssante.receipts import Receipts
 from colloque_mssante.sender import Sender
 from colloque_mssante.store import Mailboxes
@@ -36,6 +37,7 @@ from colloque_mssante.store_flags import FlagMarks
 from colloque_mssante.store_inbox import Inbox
 from colloque_mssante.store_mails import Mails
 from colloque_mssante.store_originals import Originals
+from colloque_mssante.store_presence import Seeking
 from colloque_mssante.store_reading import Reads
 from colloque_mssante.watch import Watcher
 from colloque_mssante.weights import Weights
@@ -60,6 +62,7 @@ class MailHalf:
     watcher: Watcher
     sender: Sender
     filing: Filing
+    presence: Presence
     leases: Leases
     heart: Heart
 
@@ -69,6 +72,7 @@ class MailHalf:
         return self.heart.works | {
             "outbox": self.sender.run,
             "copies": self.filing.run,
+            "originals": self.presence.run,
             "mailboxes": self.watcher.run,
         }
 
@@ -160,6 +164,15 @@ def open_mail_half(
         clock=clock,
         fetched=bells.fetched,
     )
+    seeking = Seeking(db)
+    presence = Presence(
+        server=imap,
+        seeking=seeking,
+        budget=budget,
+        leases=leases,
+        credentials=known.credentials,
+        choices=known.choices,
+    )
     heart = Heart(
         leases=leases,
         watcher=watcher,
@@ -169,6 +182,8 @@ def open_mail_half(
         outbox=outbox,
         reads=reads,
         originals=originals,
+        seeking=seeking,
+        presence=presence,
         alone=not config.workers,
     )
-    return MailHalf(watcher, sender, filing, leases, heart)
+    return MailHalf(watcher, sender, filing, presence, leases, heart)

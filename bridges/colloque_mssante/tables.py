@@ -7,6 +7,7 @@ from mautrix.util.async_db import UpgradeTable
 from colloque_mssante.store_absences import register_absences
 from colloque_mssante.store_opening import register_opening
 from colloque_mssante.store_originals import register_originals
+from colloque_mssante.tables_ends import register_ends
 from colloque_mssante.tables_flags import register_flags
 from colloque_mssante.tables_guests import register_guests, register_moves
 from colloque_mssante.tables_teams import register_teams
@@ -26,6 +27,7 @@ def register_upgrades(table: UpgradeTable) -> None:
     register_originals(table)
     register_moves(table)
     register_absences(table)
+    register_ends(table)
 
 
 _FIRST = (

@@ -278,6 +278,7 @@ def incident(key: str) -> str:
         "mssante.login": "boîte refusée par l'opérateur",
         "mssante.infected": "pièce jointe infectée retenue",
         "mssante.keeper": "sessions Pro Santé Connect indisponibles",
+        "mssante.threads": "fil de mails dont l'effacement n'aboutit pas",
         "mssante.antivirus": "signatures de l'antivirus trop anciennes",
     }
     return next((found for start, found in words.items() if key.startswith(start)), key)

@@ -50,6 +50,8 @@ class Threads:
                 found = found or await self._named(room, message_id, shown=None)
             if found is None and mail.message_id:
                 found = await self._named(room, mail.message_id, shown=False)
+            if found is not None and not await self.lives(found):
+                found = None
             return found or await self._begin(key, room, mail.subject)
 
     async def begin(self, key: str, room: RoomId, subject: str) -> Thread:
@@ -68,7 +70,8 @@ class Threads:
     async def recent(self, room: RoomId, since: datetime, count: int) -> list[Thread]:
         """The room's threads in which something was said since then, the latest first."""
         rows: list[Any] = await self._db.fetch(
-            "SELECT * FROM thread WHERE room_id = $1 AND last_at >= $2 ORDER BY last_at DESC, number DESC LIMIT $3",
+            "SELECT * FROM thread WHERE room_id = $1 AND last_at >= $2 AND NOT ended "
+            "ORDER BY last_at DESC, number DESC LIMIT $3",
             room,
             to_millis(since),
             count,
@@ -100,6 +103,11 @@ class Threads:
                 to_millis(self._clock.now()),
                 event,
             )
+
+    async def lives(self, thread: Thread) -> bool:
+        """False for one that ended. Until the transaction is over, it does not end."""
+        query = "UPDATE thread SET last_at = last_at WHERE id = $1 AND NOT ended RETURNING 1"
+        return await self._db.fetchval(query, thread.id) is not None
 
     async def _named(self, room: RoomId, message_id: str, *, shown: bool | None) -> Thread | None:
         """The thread of a Message-ID; `shown` None: whether or not that mail itself stands in the room."""

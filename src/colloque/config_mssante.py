@@ -14,6 +14,7 @@ from colloque.config_service import ServiceConfig
 from colloque.errors import Problem
 from colloque.identity import MssanteAddress
 
+_LONGEST_S = 3653 * 86400
 _DOMAIN = re.compile(r"(?=.{1,200}\Z)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+\Z")
 
 
@@ -87,6 +88,16 @@ class BudgetConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ThreadsConfig:
+    """How long a thread of mails stays in its room. All in seconds."""
+
+    lifetime_s: int = 90 * 86400
+    """From its last message to its end; longer while its mailbox is not known to have the originals."""
+    hold_s: int = 90 * 86400
+    """How long `!fil garder` keeps it; it may be renewed."""
+
+
+@dataclass(frozen=True, slots=True)
 class MssanteConfig(ServiceConfig):
     """The MSSanté bridge."""
 
@@ -110,6 +121,7 @@ class MssanteConfig(ServiceConfig):
     antivirus: AntivirusConfig | None = field(kw_only=True, default=None)
     """None: nothing is scanned."""
     budget: BudgetConfig = field(kw_only=True, default_factory=BudgetConfig)
+    threads: ThreadsConfig = field(kw_only=True, default_factory=ThreadsConfig)
     workers: int = field(kw_only=True, default=0)
     """Mail workers, each a process of its own (`--worker 1` and so on); 0: the bridge's one process does their work."""
     psc: PscConfig | None = field(kw_only=True, default=None)
@@ -127,6 +139,7 @@ def mssante_checks(own: MssanteConfig) -> Iterator[Problem]:
     for name in ("connections", "logins_per_minute", "sends_per_minute"):
         if not 1 <= getattr(own.budget, name) <= 100_000:
             yield Problem(f"mssante.budget.{name}", "must be between 1 and 100000")
+    yield from _thread_checks(own.threads)
     if own.workers > 64:
         yield Problem("mssante.workers", "must be at most 64")
     if own.workers and own.database.startswith("sqlite:"):
@@ -138,6 +151,12 @@ def mssante_checks(own: MssanteConfig) -> Iterator[Problem]:
     if own.antivirus is not None:
         yield from _antivirus_checks(own.antivirus)
     yield from _session_checks(own)
+
+
+def _thread_checks(own: ThreadsConfig) -> Iterator[Problem]:
+    for name in ("lifetime_s", "hold_s"):
+        if not 0 < getattr(own, name) <= _LONGEST_S:
+            yield Problem(f"mssante.threads.{name}", "must be above 0, and ten years at most")
 
 
 def _session_checks(own: MssanteConfig) -> Iterator[Problem]:

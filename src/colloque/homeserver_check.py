@@ -5,6 +5,7 @@ The module refuses acts; some settings open doors that no module sees. Each find
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,10 @@ MODULE = "colloque.synapse.module.ColloqueModule"
 
 _MISSING = object()
 _SHOWN = {ROOM_MARK, "m.room.history_visibility", "m.room.guest_access"}
+
+_UNITS = {"": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000, "y": 31_536_000_000}
+_DURATION = re.compile(r"(\d{1,12})([smhdwy]?)\Z")
+_WEEK_MS = _UNITS["w"]
 
 _EXACTLY: dict[str, tuple[Any, str]] = {
     "enable_set_displayname": (False, "names come from the Annuaire Santé"),
@@ -56,7 +61,7 @@ def problems(raw: Mapping[str, Any], *, server_name: str = "", bots: Iterable[st
         for key, (wanted, why) in _NEVER.items()
         if raw.get(key, wanted) not in (wanted, None)
     ]
-    for check in (_passwords, _retention, _directory, _shown_state):
+    for check in (_passwords, _retention, _withdrawn, _directory, _shown_state):
         out += check(raw)
     out += _module(raw, sorted(bots))
     if server_name and raw.get("server_name", server_name) != server_name:
@@ -79,6 +84,24 @@ def _retention(raw: Mapping[str, Any]) -> list[Problem]:
     if _section(raw, "retention").get("enabled"):
         return [Problem("retention.enabled", "must be false: rooms end as a whole, with a receipt")]
     return []
+
+
+def _withdrawn(raw: Mapping[str, Any]) -> list[Problem]:
+    """Synapse's default is 7 days; what the receipts of mail threads say of its database holds up to that."""
+    kept = raw.get("redaction_retention_period", "7d")
+    length = _milliseconds(kept)
+    if length is None or not 0 <= length <= _WEEK_MS:
+        why = "must be left out, or at most 7d: what was withdrawn leaves the database by then, as receipts say"
+        return [Problem("redaction_retention_period", why)]
+    return []
+
+
+def _milliseconds(said: Any) -> int | None:
+    """A duration as Synapse reads it: a number, or one with a unit; None for anything else."""
+    if isinstance(said, int) and not isinstance(said, bool):
+        return said
+    found = _DURATION.match(said) if isinstance(said, str) else None
+    return int(found[1]) * _UNITS[found[2]] if found else None
 
 
 def _directory(raw: Mapping[str, Any]) -> list[Problem]:

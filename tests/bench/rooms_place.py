@@ -45,6 +45,7 @@ from colloque_salles.receipts import Signer
 from colloque_salles.store import PatientRooms
 from colloque_salles.store_archive import Archives
 from colloque_salles.store_copies import Copies
+from colloque_salles.store_mail_threads import MailThreadRows
 from colloque_salles.tables import salles_upgrades
 from tests.servers.directs import erasing_directs
 from tests.servers.dispatch import CONFIG
@@ -226,6 +227,7 @@ def _eraser(
         admin=admin,
         patients=PatientRooms(db),
         copies=Copies(db),
+        mails=MailThreadRows(db),
         jobs=Jobs(db),
         rooms=Rooms(db),
         handled=Handled(db, clock),

@@ -42,7 +42,7 @@ async def test_a_copy_is_erased_once_and_its_receipt_is_the_same_each_time(lodge
     await lodge.jobs.start(GUEST, {})
     await lodge.asking.once()
     assert len(lodge.eraser.copies) == 1, "it is under way"
-    await lodge.jobs.add(ReceiptRow(1, json.dumps({"serial": 1}), "", ()), GUEST, asked.asked)
+    await lodge.jobs.add(ReceiptRow(1, json.dumps({"serial": 1}), "", ()), GUEST, asked=asked.asked)
     await lodge.jobs.forget(GUEST)
     for _ in range(2):
         answer = await lodge.asking.erase_copy(A, GUEST, REF)

@@ -37,6 +37,7 @@ from colloque_salles.own_stores import OwnStores
 from colloque_salles.receipts import Signer
 from colloque_salles.store import PatientRooms
 from colloque_salles.store_copies import Copies
+from colloque_salles.store_mail_threads import MailThreadRows
 from colloque_salles.tables import salles_upgrades
 from tests.servers.directs import erasing_directs
 from tests.servers.leftovers import Place
@@ -156,6 +157,7 @@ def an_eraser(place: Place, session: aiohttp.ClientSession, journal: Journal, co
         admin=admin,
         patients=place.patients,
         copies=Copies(place.db),
+        mails=MailThreadRows(place.db),
         jobs=place.jobs,
         rooms=Rooms(place.db),
         handled=Handled(place.db, SystemClock()),

@@ -38,6 +38,14 @@ _SAYS = {
     "other_servers": "copies on other servers, whose people read it too",
     "room_not_followed": "files shared in the room by this server's people: its bot was never in it",
     "until_servers_answer": "kept until the other servers have answered: they are asked by it",
+    "texts_withdrawn": "what was written in the thread is given to nobody any more",
+    "texts_left": "what was written in the thread is still given to its readers",
+    "that_it_was_there": "the room shows that something was there, when and by whom",
+    "of_somebody_else": "somebody else's, whom its sender only named",
+    "on_another_server": "another server's",
+    "known_in_another_room": "known in another living room, too",
+    "known_in_another_thread": "known in another thread of mails, too",
+    "of_a_mail_room": "of a mail",
 }
 _KEPT = {
     "": "the receipt is of a time when nothing was archived",
@@ -49,10 +57,11 @@ _KEPT = {
     "not_kept.nothing_of_use_to_care": "not archived: its referent said that it held nothing of use to care",
     "not_kept.opened_by_mistake": "not archived: its referent said that the room was opened by mistake",
     "by_the_server_that_made_it": "for the server that made the room to keep: this is the receipt of a copy",
+    "originals_in_mailbox": "each mail of the thread was in its mailbox when it ended; nothing there was touched",
     "not_kept.room_unreachable": "not archived: the homeserver did not have the room any more",
 }
 """What became of a conversation (`colloque.rooms.keeping.Proof`)."""
-_KINDS = {
+_KINDS: Mapping[str, str] = {
     Kind.DIRECT: "a conversation of two people, which nobody has to archive",
     Kind.DIRECT_MESSAGES: "the old messages of a conversation of two people that goes on",
     Kind.GROUP: "a room that people had made themselves, which nobody has to archive",
@@ -87,8 +96,8 @@ def say_receipt(head: str, raw: dict[str, Any]) -> None:
 
 
 def _about(raw: dict[str, Any]) -> str:
-    if kind := raw.get("kind"):
-        return f"of {_KINDS[Kind(kind)]}"
+    if about := _KINDS.get(raw.get("kind", "")):
+        return f"of {about}"
     return f"the conversation: {_KEPT.get(code := raw.get('archived', ''), code)}"
 
 

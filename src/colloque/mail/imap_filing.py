@@ -24,7 +24,8 @@ _SENT_NAMES = {
     b"sent", b"sent items", b"sent messages", b"envoy&aok-s", b"messages envoy&aok-s", b"&amk-l&aok-ments envoy&aok-s",
 }  # fmt: skip
 """Of folders for sent mail where no attribute tells them (RFC 6154), in IMAP's modified UTF-7, folded."""
-_MESSAGE_ID = re.compile(r"<[!#-;=?-\[\]-~]{1,900}>\Z")
+MESSAGE_ID = re.compile(r"<[!#-;=?-\[\]-~]{1,900}>\Z")
+"""One that may stand in a search."""
 
 
 class FilingClient(ImapClient):
@@ -32,7 +33,7 @@ class FilingClient(ImapClient):
 
     async def sent_folder(self) -> bytes | None:
         """The folder for sent mail, as the server writes its name; None when the mailbox has none."""
-        found = [_folder(parts) for parts in await self._ask(b'LIST "" "*"')]
+        found = [read_folder(parts) for parts in await self._ask(b'LIST "" "*"')]
         folders = [(flags, name) for flags, name in found if name and b"\\noselect" not in flags]
         by_flag = next((name for flags, name in folders if b"\\sent" in flags), None)
         return by_flag or next((n for _, n in folders if re.split(rb"[/.]", n.lower())[-1] in _SENT_NAMES), None)
@@ -42,7 +43,7 @@ class FilingClient(ImapClient):
 
         Raises MailRefused when the server will not take it.
         """
-        name = _quoted(folder)
+        name = quoted(folder)
         if await self.holds(folder, message_id):
             return False
         at = sent_at.astimezone(UTC)
@@ -56,9 +57,9 @@ class FilingClient(ImapClient):
 
     async def holds(self, folder: bytes, message_id: str) -> bool:
         """True when a mail of that Message-ID stands in a folder. Raises BadInput when that is no Message-ID."""
-        if not _MESSAGE_ID.match(message_id):
+        if not MESSAGE_ID.match(message_id):
             raise BadInput("a Message-ID is malformed")
-        await self._ask(b"SELECT " + _quoted(folder))
+        await self._ask(b"SELECT " + quoted(folder))
         return bool(answers.searched(await self._ask(f'UID SEARCH HEADER Message-ID "{message_id}"'.encode())))
 
     async def again(self, uidvalidity: int, uid: int, folder: Path) -> bytes | None:
@@ -84,7 +85,7 @@ class FilingClient(ImapClient):
         return await self.flags(uids)  # asked for: of a flag that was there before, some servers answer nothing
 
 
-def _folder(parts: Response) -> tuple[bytes, bytes]:
+def read_folder(parts: Response) -> tuple[bytes, bytes]:
     """`(attributes, name)` of a LIST answer, whose name is an atom, a quoted string or a literal."""
     match = _LIST.match(parts[0])
     if match is None:
@@ -95,7 +96,8 @@ def _folder(parts: Response) -> tuple[bytes, bytes]:
     return match[1].lower(), re.sub(rb"\\(.)", rb"\1", name[1:-1]) if name.startswith(b'"') else name
 
 
-def _quoted(name: bytes) -> bytes:
+def quoted(name: bytes) -> bytes:
+    """A folder's name, as a command says it. Raises MailDeferred."""
     if b"\r" in name or b"\n" in name or b"\0" in name:
         raise MailDeferred("a folder's name can't be written")
     return b'"' + name.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'

@@ -15,8 +15,9 @@ import aiohttp
 
 from colloque.clock import from_millis
 from colloque.errors import HomeRefused
-from colloque.identity import MxcUri, RoomId, UserId, parse_user_id
+from colloque.identity import EventId, MxcUri, RoomId, UserId, parse_user_id
 from colloque.matrix.api import JsonDict, MatrixApi, path
+from colloque.matrix.sync_events import is_redacted
 
 _V1 = "/_synapse/admin/v1"
 _V2 = "/_synapse/admin/v2"
@@ -51,6 +52,17 @@ class Session:
     device: str
     name: str
     last_seen: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """How much of an event the server holds."""
+
+    sender: UserId
+    given: bool
+    """Its readers are given content."""
+    held: bool
+    """The database holds content. Of a withdrawn event, Synapse drops it after `redaction_retention_period`."""
 
 
 class SynapseAdmin:
@@ -205,6 +217,25 @@ class SynapseAdmin:
                 return {}
             raise
         return {str(d["delete_id"]): Deletion(d["status"]) for d in answer["results"]}
+
+    async def stored_event(self, event: EventId) -> StoredEvent | None:
+        """What readers are given of an event, and what the database holds of it; None when the server does not know it.
+
+        That is asked twice: of a withdrawn event, the database may hold the content for some days more.
+        """
+        try:
+            raw = (await self._api.call("GET", path(_V1, "fetch_event", event)))["event"]
+            where = path(_V1, "rooms", raw["room_id"], "context", event)
+            given = (await self._api.call("GET", where, query={"limit": "0"}))["event"]
+        except HomeRefused as error:
+            if error.status == 404:
+                return None
+            raise
+        return StoredEvent(
+            UserId(str(raw["sender"])),
+            given=bool(given.get("content")) and not is_redacted(given),
+            held=bool(raw.get("content")),
+        )
 
     async def delete_media(self, mxc: MxcUri) -> None:
         """Delete one local media file; no error when it is already gone."""

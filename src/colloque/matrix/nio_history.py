@@ -3,38 +3,96 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
 
-from colloque.identity import EventId, RoomId, UserId
+from colloque.identity import EventId, MxcUri, RoomId, UserId
 from colloque.matrix.api import CLIENT, JsonDict, MatrixApi, path
 from colloque.matrix.home import Past
 from colloque.matrix.nio_keys import Keys
 from colloque.matrix.nio_machine import Machine
-from colloque.matrix.sync_events import sent_at
+from colloque.matrix.sync_events import is_redacted, sent_at
+from colloque.rooms.mail_thread import Said
+from colloque.rooms.media import files_in
 
 _PAGE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Stood:
+    """One event of a room's history, whoever's, as far as ending it goes."""
+
+    said: Said
+    type: str
+    withdrawn: bool
+    """Nothing is left of its content, but what Matrix keeps of its type; or it withdraws another."""
+    files: tuple[MxcUri, ...]
+    """That it shares."""
+    readable: bool
+    """False where it could not be decrypted: which files it shares is unknown."""
+
+
 _Maker = tuple[UserId, str, str, bool]
 """Whose event it is, and with which keys it was made (the last: whether they were passed on by somebody else)."""
 
 
 async def history(api: MatrixApi, machine: Machine, keys: Keys, room: RoomId, me: UserId) -> AsyncIterator[Past]:
-    """Oldest first; without state events and our own. Raises HomeUnavailable, HomeRefused.
+    """Oldest first; without state events and our own. Raises HomeUnavailable, HomeRefused."""
+    signed: dict[_Maker, bool] = {}
+    async for event in _events(api, room):
+        if event["sender"] != me:
+            yield await _past(machine, keys, room, event, signed)
 
-    The end is where the server names no further page, or one that was read already: an empty page may stand before a
+
+async def everything(api: MatrixApi, machine: Machine, room: RoomId, me: UserId) -> AsyncIterator[Stood]:
+    """Oldest first; without state events. Raises HomeUnavailable, HomeRefused."""
+    async for event in _events(api, room):
+        content = event.get("content") or {}
+        said: JsonDict | None = content
+        if event["type"] == "m.room.encrypted" and content:
+            opened = machine.decrypt_room_event(room, event)
+            said = opened.content if opened is not None else {} if event["sender"] == me else None
+        yield Stood(
+            Said(
+                EventId(event["event_id"]),
+                UserId(event["sender"]),
+                sent_at(event.get("origin_server_ts")),
+                *_relation(content.get("m.relates_to")),
+            ),
+            event["type"],
+            withdrawn=not content or is_redacted(event) or event["type"] == "m.room.redaction",
+            files=files_in(said),
+            readable=said is not None,
+        )
+
+
+async def _events(api: MatrixApi, room: RoomId) -> AsyncIterator[JsonDict]:
+    """The end is where the server names no further page, or one that was read already: an empty page may stand before a
     full one.
     """
-    signed: dict[_Maker, bool] = {}
     token: str | None = None
     read: set[str] = set()
     while True:
         query = {"dir": "f", "limit": str(_PAGE)} | ({} if token is None else {"from": token})
         page = await api.call("GET", path(CLIENT, "rooms", room, "messages"), query=query)
         for event in page["chunk"]:
-            if "state_key" not in event and event["sender"] != me:
-                yield await _past(machine, keys, room, event, signed)
+            if "state_key" not in event:
+                yield event
         token = page.get("end")
         if token is None or token in read:
             return
         read.add(token)
+
+
+def _relation(said: Any) -> tuple[EventId | None, EventId | None]:
+    """The root of the Matrix thread that an event stands in, and what it answers, changes or reacts to."""
+    if not isinstance(said, dict):
+        return None, None
+    named, inner = said.get("event_id"), said.get("m.in_reply_to")
+    answered = inner.get("event_id") if isinstance(inner, dict) else None
+    first = EventId(named) if isinstance(named, str) else None
+    second = EventId(answered) if isinstance(answered, str) else None
+    return (first, second) if said.get("rel_type") == "m.thread" else (None, first or second)
 
 
 async def _past(machine: Machine, keys: Keys, room: RoomId, event: JsonDict, signed: dict[_Maker, bool]) -> Past:

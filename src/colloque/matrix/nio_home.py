@@ -20,7 +20,7 @@ from colloque.matrix.crosssign import Identity
 from colloque.matrix.devicemark import DeviceMark
 from colloque.matrix.home import Handler, Past, RoomSpec
 from colloque.matrix.nio_device import Account, Device, open_bot_device, open_person_device
-from colloque.matrix.nio_history import history
+from colloque.matrix.nio_history import Stood, everything, history
 from colloque.matrix.nio_sync import DevicesChanged, Position, SyncLoop
 from colloque.matrix.room_calls import RoomCalls
 from colloque.matrix.roster import Roster
@@ -201,6 +201,15 @@ class NioHome:
     def history(self, room: RoomId) -> AsyncIterator[Past]:
         """What was said there by others, oldest first. Raises HomeUnavailable, HomeRefused."""
         return history(self.api, self._machine, self._keys, room, self.user)
+
+    def everything(self, room: RoomId) -> AsyncIterator[Stood]:
+        """What was said there by anybody, oldest first. Raises HomeUnavailable, HomeRefused."""
+        return everything(self.api, self._machine, room, self.user)
+
+    async def redact(self, room: RoomId, event: EventId, *, txn: str) -> None:
+        """Withdraw an event, for everybody. Safe to repeat. Raises HomeUnavailable, HomeRefused."""
+        where = path(CLIENT, "rooms", room, "redact", event, txn)
+        await patiently(lambda: self.api.call("PUT", where, {}), for_s=SEND_S)
 
     async def download(self, content: JsonDict) -> bytes:
         """The bytes of an encrypted attachment, from its message's content.

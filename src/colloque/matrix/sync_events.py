@@ -23,6 +23,12 @@ def sent_at(said: Any) -> datetime:
     return from_millis(min(max(millis, 0), _LATEST))
 
 
+def is_redacted(event: JsonDict) -> bool:
+    """True for one that was withdrawn. Of some types Matrix keeps a part, and anybody may send such a type."""
+    unsigned = event.get("unsigned")
+    return isinstance(unsigned, dict) and "redacted_because" in unsigned
+
+
 def sync_filter(*, receipts: bool) -> str:
     """What a sync answer holds: timelines, and receipts where they are wanted."""
     ephemeral = _RECEIPTS if receipts else _NOTHING

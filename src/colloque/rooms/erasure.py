@@ -21,12 +21,13 @@ from typing import Any
 from colloque.clock import from_millis, to_millis
 from colloque.errors import Tampered
 
-FORMAT, OTHERS = 3, 4
-"""Of receipts that name other servers. Those of one server alone are of format 2; of format 1, those that did not say
-what became of the conversation. Those of format 4 are of
-something else than a patient room, and name its kind. All hold as they are."""
+FORMAT = 3
+"""Of receipts that name other servers, or are of something else than a patient room. Others are of format 2; those that
+did not say what became of the conversation, of format 1. All hold as they are."""
 GENESIS = "0" * 64
 """What the first receipt names as the one before."""
+ORIGINALS = "originals_in_mailbox"
+"""What a thread's receipt says of the conversation: each of its mails was in its mailbox when it ended."""
 OUT_OF_REACH = ("backups", "database_log", "members_devices", "screenshots_and_prints")
 """What an erasure on the server can't reach: backups until they expire, the database's own log until it is
 recycled, what members' devices hold until they sync, and what people took out."""
@@ -34,7 +35,7 @@ recycled, what members' devices hold until they sync, and what people took out."
 ELSEWHERE = "copies_elsewhere"
 """What is out of reach when other servers had members: until their own receipts stand in a supplement."""
 OTHER_SERVERS = "other_servers"
-"""What is out of reach of a conversation with people of other servers: copies that end by these servers' own rule."""
+"""What is out of reach when people of other servers read a conversation or a thread, too: their servers' copies."""
 NOT_FOLLOWED = "room_not_followed"
 """What is out of reach when this server's bot never was in the room: files that its people shared there."""
 KEPT_THERE = "by_the_server_that_made_it"
@@ -79,6 +80,8 @@ class Kind(StrEnum):
     """The old messages of a conversation that goes on."""
     GROUP_MESSAGES = "group_messages"
     """The old messages of a room that people made themselves, and that goes on."""
+    MAIL = "mail"
+    """A thread of mails: its room stays, and shows that something was there, when and by whom."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +133,8 @@ class Receipt:
     previous: str = GENESIS
     """Hash of the receipt before."""
     archived: str = ""
-    """What proved that the conversation was kept, or why it was not (`keeping.Proof`); empty in format 1, and
-    for what is no patient room."""
+    """What proved that the conversation was kept, or why it was not (`keeping.Proof`, `ORIGINALS`); empty in format 1,
+    and for conversations and groups."""
     servers: tuple[str, ...] = ()
     """Other servers that had members: asked to erase their copies, their answers stand in a supplement."""
     asked_by: AskedBy | None = None
@@ -156,6 +159,7 @@ class Receipt:
             and list(self.servers) == sorted(set(self.servers)),
             "it says who asked": self.asked_by is None
             or (is_server(self.asked_by.server) and is_token(self.asked_by.ref)),
+            "it says what became of what it is of": self.archived or self.kind is not Kind.MAIL,
         }
         for rule, holds in rules.items():
             if not holds:
@@ -163,20 +167,19 @@ class Receipt:
 
     @property
     def _is_room(self) -> bool:
-        return self.kind not in {Kind.DIRECT_MESSAGES, Kind.GROUP_MESSAGES}
+        return self.kind in {Kind.PATIENT, Kind.DIRECT, Kind.GROUP}
 
     @property
-    def _format(self) -> int:
-        if self.kind is not Kind.PATIENT:
-            return OTHERS
-        return FORMAT if self.servers or self.asked_by else 2 if self.archived else 1
+    def _are_messages(self) -> bool:
+        return self.kind in {Kind.DIRECT_MESSAGES, Kind.GROUP_MESSAGES}
 
     @property
     def proven(self) -> tuple[str, ...]:
         """What was looked for again and found gone, as codes."""
         gone = {
             "room_gone": self._is_room and self.after.events == 0 and self.after.members == 0,
-            "messages_gone": not self._is_room and self.after.events == 0,
+            "texts_withdrawn": self.kind is Kind.MAIL and self.after.events == 0,
+            "messages_gone": self._are_messages and self.after.events == 0,
             "known_files_gone": self.after.files == 0,
         }
         return tuple(code for code, holds in gone.items() if holds)
@@ -186,7 +189,9 @@ class Receipt:
         """What is left, unknown, or out of reach, as codes."""
         left = {
             "room_left": self._is_room and (self.after.events > 0 or self.after.members > 0),
-            "messages_left": not self._is_room and self.after.events > 0,
+            "texts_left": self.kind is Kind.MAIL and self.after.events > 0,
+            "that_it_was_there": self.kind is Kind.MAIL,
+            "messages_left": self._are_messages and self.after.events > 0,
             "files_left": self.after.files > 0,
             "files_in_unread_events": self.undecryptable > 0,
             "residue": bool(self.residue),
@@ -195,8 +200,9 @@ class Receipt:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON; times in milliseconds since 1970; with its hash, before it is signed."""
+        more = bool(self.servers or self.asked_by) or self.kind is not Kind.PATIENT
         body: dict[str, Any] = {
-            "format": self._format,
+            "format": FORMAT if more else 2 if self.archived else 1,
             "serial": self.serial,
             "room": self.room,
             "opened_at": to_millis(self.opened_at),

@@ -13,8 +13,8 @@ ROOM_MARK = "fr.colloque.room"
 """Type of the state event that says what a room of ours is: `{"kind", "key", "owner"?, "keep_s"?}`, state key empty."""
 
 HOLD = "fr.colloque.hold"
-"""Type of the state event by which @salles says that a room is not to be erased before `until` (milliseconds since
-1970): `{"until"}`, state key empty. Why, and by whom, stands in its database alone."""
+"""Type of the state event by which @salles (in a mail room: @mssante) says that nothing in a room is to be erased
+before `until` (milliseconds since 1970): `{"until"}`, state key empty. Why, and by whom, stands in a database alone."""
 
 ADMIN_KEY = "admin"
 """The mark key of the administrators' room."""

@@ -1,4 +1,5 @@
-"""A room that its team holds is neither deleted nor redacted: `@salles` says so in a state event of the room.
+"""A room that its people hold is neither deleted nor redacted: a bot of ours says so in a state event of the room
+(`@salles` in a patient room, `@mssante` in a mail room).
 
 What Synapse asks nobody about (purging history, deleting single files) is refused by the proxy while any room is held
 (deploy/nginx); its own database is for whoever is root: docs/threats.md.

@@ -174,7 +174,8 @@ def test_each_person_sees_what_they_may_use() -> None:
         "patient opposition",
     ]
     assert names({Right.ATTESTED}, "mail") == [
-        "ecrire", "transferer", "objet", "repondre tous", "sans reponse", *_BOX, "traite", "a traiter", "inviter",
+        "ecrire", "transferer", "objet", "repondre tous", "sans reponse", *_BOX, "fil garder", "traite", "a traiter",
+            "inviter",
         "inviter fin", "envoyer par mail", "envois", "renvoyer",
     ]  # fmt: skip
     assert names({Right.ADMIN}, "admin") == [

@@ -25,6 +25,16 @@ def test_what_we_ship_is_right() -> None:
     assert problems(shipped()) == []
 
 
+@pytest.mark.parametrize("kept", ["7d", "1w", "168h", 604_800_000, "60s", 0])
+def test_what_was_withdrawn_may_leave_the_database_sooner(kept: object) -> None:
+    assert problems(shipped() | {"redaction_retention_period": kept}) == []
+
+
+def test_what_was_withdrawn_leaves_the_database_at_all() -> None:
+    [problem] = problems(shipped() | {"redaction_retention_period": None})
+    assert problem.path == "redaction_retention_period"
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
@@ -50,6 +60,12 @@ def test_what_we_ship_is_right() -> None:
         ("allow_public_rooms_without_auth", True),
         ("auto_join_rooms", ["#accueil:a.example"]),
         ("media_retention", {"local_media_lifetime": "90d"}),
+        ("redaction_retention_period", "8d"),
+        ("redaction_retention_period", "1y"),
+        ("redaction_retention_period", 604_800_001),
+        ("redaction_retention_period", -1),
+        ("redaction_retention_period", True),
+        ("redaction_retention_period", "a week"),
         ("modules", None),
         ("modules", [{"module": "other.Module"}]),
         ("require_auth_for_profile_requests", False),

@@ -10,8 +10,8 @@ from typing import Any, cast
 import pytest
 
 from colloque.clock import PARIS
-from colloque.identity import RoomId, UserId
-from colloque.matrix.nio_history import history
+from colloque.identity import EventId, RoomId, UserId
+from colloque.matrix.nio_history import everything, history
 from colloque.matrix.sync_events import incoming, sent_at
 
 ROOM, ME, BOB = RoomId("!room"), UserId("@bot:h.test"), UserId("@bob:h.test")
@@ -65,6 +65,56 @@ async def test_a_time_that_is_none_stops_nothing(at: Any) -> None:
     (past,) = await read(Pages(first=([message(1, at)], None)))
     assert datetime(1970, 1, 1, tzinfo=UTC) <= past.sent_at.astimezone(PARIS)
     assert incoming(ROOM, message(1, at), "m.room.message", {}).sent_at == past.sent_at
+
+
+def related(number: int, relation: Any, **more: Any) -> dict[str, Any]:
+    made = message(number) | more
+    return made | {"content": made["content"] | {"m.relates_to": relation}}
+
+
+async def test_everything_is_read_with_what_it_names_and_shares() -> None:
+    answered = {"m.in_reply_to": {"event_id": "$1"}}
+    shares = message(1) | {"content": {"file": {"url": "mxc://h.test/one"}}}
+    because = {"unsigned": {"redacted_because": {}}}
+    state = message(9) | {"state_key": ""}
+    pages = Pages(
+        first=(
+            [
+                shares,
+                related(2, answered, sender=ME),
+                related(3, {"rel_type": "m.thread", "event_id": "$2", **answered}),
+                related(4, {"rel_type": "m.replace", "event_id": "$3"}),
+                state,
+            ],
+            "a",
+        ),
+        a=(
+            [
+                message(5) | {"content": {}},
+                message(6) | because | {"content": {"history_visibility": "invited"}},
+                message(7) | {"type": "m.room.redaction", "content": {"redacts": "$1"}},
+                *(related(number, odd) for number, odd in enumerate(("x", None, {"event_id": 7}, []), 20)),
+                message(30) | {"type": "m.room.encrypted"},
+                message(31) | {"type": "m.room.encrypted", "sender": ME},
+            ],
+            None,
+        ),
+    )
+
+    class Closed:
+        def decrypt_room_event(self, room: RoomId, event: Any) -> None:
+            return None
+
+    found = {s.said.event: s async for s in everything(cast("Any", pages), cast("Any", Closed()), ROOM, ME)}
+    assert "$9" not in found
+    assert found[EventId("$1")].files == ("mxc://h.test/one",)
+    names = {event: (s.said.root, s.said.answers) for event, s in found.items()}
+    assert names[EventId("$2")] == (None, "$1")
+    assert names[EventId("$3")] == ("$2", "$1")
+    assert names[EventId("$4")] == (None, "$3")
+    assert all(names[EventId(f"${number}")] == (None, None) for number in range(20, 24))
+    assert [event for event, s in found.items() if s.withdrawn] == ["$5", "$6", "$7"]
+    assert [event for event, s in found.items() if not s.readable] == ["$30"], "our own share nothing"
 
 
 def test_a_good_time_is_kept() -> None:

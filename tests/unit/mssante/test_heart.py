@@ -27,6 +27,7 @@ class Half:
         self.done: list[str] = []
         self.at_work = True
         self.forwarding: list[object] = []
+        self.asking: set[object] = set()
         known = self.known = SimpleNamespace(wanted=SimpleNamespace(known={(BOX, "", ""): None}, refresh=lambda: None))
         self.heart = Heart(
             leases=leases,
@@ -37,13 +38,16 @@ class Half:
             outbox=cast("Any", self),
             reads=cast("Any", self),
             originals=cast("Any", self),
+            seeking=cast("Any", self),
+            presence=cast("Any", self),
             alone=True,
         )
 
     async def senders(self) -> list[object]:
         return []
 
-    waiting = senders
+    async def waiting(self) -> list[object]:
+        return [(mailbox, "") for mailbox in self.asking]
 
     async def asked(self) -> list[object]:
         return self.forwarding
@@ -84,6 +88,15 @@ async def test_a_mailbox_that_nobody_reads_is_held_for_what_is_forwarded(db: Dat
     await half.heart.once()
     assert not half.leases.holds(BOX)
     half.forwarding = [SimpleNamespace(mailbox=BOX)]
+    await half.heart.once()
+    assert half.leases.holds(BOX)
+
+
+async def test_a_mailbox_that_nobody_reads_is_held_to_be_asked_what_it_has(db: Database) -> None:
+    half = Half(Leases(db, "1"))
+    half.known.wanted.known.clear()
+    half.asking = {BOX}
+    await half.leases.beat()
     await half.heart.once()
     assert half.leases.holds(BOX)
 

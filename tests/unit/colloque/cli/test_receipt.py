@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from colloque.rooms.erasure import Counts, Kind
+from colloque.rooms.erasure import ORIGINALS, Counts, Kind, Residue
 from colloque.rooms.keeping import Proof
 from tests.receipts import Clerk, Verify
 
@@ -53,6 +53,17 @@ def test_it_says_in_words_what_was_no_patient_room(
     assert out.count(words) == 2
     assert out.count(f"proven: {proven}") == 2
     assert "archived" not in out
+
+
+def test_a_thread_of_mails_is_told_from_a_room(clerk: Clerk, verify: Verify) -> None:
+    residue = (Residue("event_json", 12, "dropped_in_7_days"),)
+    code, out, _ = verify(*clerk.make(1, kind=Kind.MAIL, archived=ORIGINALS, residue=residue), "--key", clerk.pem)
+    assert code == 0
+    assert "proven: what was written in the thread is given to nobody any more" in out
+    assert "the room shows that something was there, when and by whom" in out
+    assert "left: 12 in event_json: Synapse drops it within seven days" in out
+    assert "each mail of the thread was in its mailbox" in out
+    assert "the room and its events are gone" not in out
 
 
 def test_one_alone_and_a_part_say_what_was_not_given(clerk: Clerk, verify: Verify) -> None:

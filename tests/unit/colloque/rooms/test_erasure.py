@@ -13,6 +13,7 @@ import pytest
 from colloque.errors import Tampered
 from colloque.rooms.erasure import (
     GENESIS,
+    ORIGINALS,
     OUT_OF_REACH,
     Counts,
     Kind,
@@ -154,11 +155,11 @@ def test_what_is_nested_too_deep_is_refused() -> None:
         read_receipt(RECEIPT.to_dict() | {"extra": deep})
 
 
-@pytest.mark.parametrize("kind", sorted(set(Kind) - {Kind.PATIENT}))
+@pytest.mark.parametrize("kind", sorted(set(Kind) - {Kind.PATIENT, Kind.MAIL}))
 def test_what_is_no_patient_room_says_so(kind: Kind) -> None:
     receipt = replace(RECEIPT, kind=kind)
     body = json.loads(json.dumps(receipt.to_dict()))
-    assert (body["format"], body["kind"]) == (4, kind)
+    assert (body["format"], body["kind"]) == (3, kind)
     assert read_receipt(body) == receipt
     with pytest.raises(Tampered):
         read_receipt(body | {"kind": "patient"})
@@ -179,3 +180,42 @@ def test_another_kind_is_no_receipt() -> None:
     body = json.loads(json.dumps(replace(RECEIPT, kind=Kind.GROUP).to_dict()))
     with pytest.raises(Tampered):
         read_receipt(body | {"kind": "mailing"})
+
+
+THREAD = replace(
+    RECEIPT,
+    kind=Kind.MAIL,
+    archived=ORIGINALS,
+    after=Counts(events=0, files=0, members=2),
+    residue=(Residue("event_json", 12, "dropped_in_7_days"),),
+)
+
+
+def test_a_receipt_of_a_thread_says_its_kind_and_comes_back() -> None:
+    raw = json.loads(json.dumps(THREAD.to_dict()))
+    assert (raw["format"], raw["kind"]) == (3, "mail")
+    assert read_receipt(raw) == THREAD
+
+
+def test_a_thread_proves_nothing_of_its_room() -> None:
+    assert THREAD.proven == ("texts_withdrawn", "known_files_gone")
+    assert THREAD.not_proven == ("that_it_was_there", "residue", *OUT_OF_REACH)
+    left = replace(THREAD, after=Counts(events=1, files=1, members=2))
+    assert left.proven == ()
+    assert left.not_proven[:3] == ("texts_left", "that_it_was_there", "files_left")
+
+
+def test_a_thread_says_where_its_mails_are() -> None:
+    with pytest.raises(ValueError, match="what became"):
+        replace(THREAD, archived="")
+
+
+@pytest.mark.parametrize("kind", ["patient", "room", None])
+def test_a_receipt_of_another_kind_is_not_one_of_a_thread(kind: object) -> None:
+    with pytest.raises(Tampered):
+        read_receipt(THREAD.to_dict() | {"kind": kind})
+
+
+def test_one_of_a_room_says_no_kind() -> None:
+    with pytest.raises(Tampered):
+        read_receipt(RECEIPT.to_dict() | {"kind": "mail"})
