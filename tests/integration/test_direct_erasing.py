@@ -113,7 +113,7 @@ async def test_a_purge_killed_at_any_step_goes_on(place: Place, monkeypatch: pyt
     for name in ("at_step", "noted", "add", "forget"):
         write = getattr(place.jobs, name)
 
-        async def dying(*args: Any, _write: Any = write, _seen: list[int] = []) -> None:  # noqa: B006 - its memory
+        async def dying(*args: Any, _write: Any = write, _seen: list[int] = [], **more: Any) -> None:  # noqa: B006
             nonlocal died
             _seen.append(1)
             if len(_seen) % 2:
@@ -121,7 +121,7 @@ async def test_a_purge_killed_at_any_step_goes_on(place: Place, monkeypatch: pyt
                 place.helper.kill()
                 place.helper.start()
                 raise HomeRefused(400, "M_KILLED", "killed")
-            await _write(*args)
+            await _write(*args, **more)
 
         monkeypatch.setattr(place.jobs, name, dying)
     receipt = await over(place)
