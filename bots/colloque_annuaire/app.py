@@ -266,14 +266,14 @@ class AnnuaireService(Service):
 
         self._new_accounts: asyncio.Queue[UserId] = asyncio.Queue()
         self._service_admins = {a.user async for a in parts.admin.users() if a.admin}
-        elsewhere = federation.verbs if federation is not None else {}
+        elsewhere, theirs = (federation.verbs, federation.for_salles) if federation is not None else ({}, {})
         server = Server(
             self.config.socket("annuaire"),
             self.config.sockets.uids,
             {
                 "synapse": {"refused": refused, "account": account, "login": life.logins.login},
                 "mssante": {"result": desk.result},
-                "salles": federation.for_salles if federation is not None else {},
+                "salles": {"forget_direct": desk.forget_direct, **theirs},
                 "colloque": {"state": state, **upkeep.verbs, **life.verbs, **kinds.verbs, **elsewhere},
             },
             slow=upkeep.slow,

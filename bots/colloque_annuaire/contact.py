@@ -120,7 +120,8 @@ class Contacting:
         link = said.link_to(opened.room)
         if opened.members.get(asker.user) == "invite":
             return said.to_accept(n, person, link)
-        return said.opened(n, person, link, fresh=opened.fresh, joined=opened.members.get(other.user) == "join")
+        joined = opened.members.get(other.user) == "join"
+        return said.opened(n, person, link, fresh=opened.fresh, joined=joined, keep=self._direct.keep)
 
     def _person(self, listed: Listed) -> Professional | None:
         match listed.number:

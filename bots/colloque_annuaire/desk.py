@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 
 from colloque.book import AttestationBook
 from colloque.bot_service import Parts
@@ -13,7 +14,7 @@ from colloque.config import Config
 from colloque.directory.lookup import AgeRules, Directory
 from colloque.directory.open import open_directory
 from colloque.errors import BadInput
-from colloque.identity import Rpps, parse_user_id
+from colloque.identity import RoomId, Rpps, parse_user_id
 from colloque_annuaire.contact import Contacting
 from colloque_annuaire.direct import Direct
 from colloque_annuaire.finding import Finding
@@ -38,6 +39,11 @@ class Desk:
         """Finish the rooms that were left half made, forget old results. Raises Temporary."""
         await self.direct.finish_all()
         await self.results.forget_old(self.clock.now())
+
+    async def forget_direct(self, *, room: str) -> JsonDict:
+        """For @salles: the conversation is erased; nothing here names it any more."""
+        await self.direct.forget(RoomId(room))
+        return {}
 
     async def result(self, *, user: str, n: int) -> JsonDict:
         """For the bridge: whose number a result of that account's is, today: `{"rpps" or "adeli", "homonyms"}`.
@@ -79,6 +85,7 @@ def open_desk(
         keys=parts.keys,
         journal=parts.journal,
         clock=parts.clock,
+        keep=timedelta(seconds=config.salles.direct.keep_s),
     )
     finding = Finding(
         config=config,

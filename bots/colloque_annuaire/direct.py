@@ -67,7 +67,7 @@ def pair_key(one: UserId, other: UserId) -> str:
 
 
 class Direct:
-    """One room a pair, while both are in it or invited."""
+    """One room a pair, while both are in it or invited. `keep`: how long its messages live."""
 
     def __init__(
         self,
@@ -81,6 +81,7 @@ class Direct:
         keys: RoomKeys,
         journal: Journal,
         clock: Clock,
+        keep: timedelta,
     ) -> None:
         self._home = home
         self._server = server
@@ -91,6 +92,7 @@ class Direct:
         self._keys = keys
         self._journal = journal
         self._clock = clock
+        self.keep = keep
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def open(self, asker: Attestation, other: Attestation, event: EventId) -> Opened:
@@ -134,6 +136,11 @@ class Direct:
                 except Temporary as error:
                     log_event(log, "direct.deferred", code=error.code)
 
+    async def forget(self, room: RoomId) -> None:
+        """It was erased. Safe to repeat; rooms that are not known are passed over."""
+        await self._rooms.forget_room(room)
+        await self._keys.destroy(room)
+
     def _lock(self, pair: str) -> asyncio.Lock:
         return self._locks.setdefault(pair, asyncio.Lock())
 
@@ -166,7 +173,7 @@ class Direct:
         room = await self._home.create_room(
             RoomSpec(
                 name="",
-                mark=RoomMark(RoomKind.DIRECT, kept.mark, owner=kept.asker),
+                mark=RoomMark(RoomKind.DIRECT, kept.mark, owner=kept.asker, keep_s=round(self.keep.total_seconds())),
                 invite=(kept.asker, kept.other),
                 direct=True,
                 readonly=True,
@@ -210,7 +217,7 @@ class Direct:
             return  # Their own server tells people of other servers.
         try:
             own = await self._homes.ensure(kept.other)
-            said = texts.invited(asker.name, texts.link_to(room))
+            said = texts.invited(asker.name, texts.link_to(room), self.keep)
             await self._home.send(own, text(said), txn=f"direct-{digest(room)}")
         except HomeRefused as error:
             # They left their home room: the invitation itself stays.

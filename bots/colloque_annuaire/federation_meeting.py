@@ -208,7 +208,12 @@ class Meetings:
         shown = outcome.name or f"le compte « {localpart(meeting.other)} »"
         if meeting.way is Way.OUT:
             said = texts.told(
-                outcome.met, other=shown, organisation=outcome.organisation, reason=outcome.reason, link=link
+                outcome.met,
+                other=shown,
+                organisation=outcome.organisation,
+                reason=outcome.reason,
+                link=link,
+                keep=self._direct.keep,
             )
         elif outcome.met is Met.KNOWN:
             said = texts.came(name=shown, organisation=outcome.organisation)

@@ -228,6 +228,10 @@ class DirectRooms:
         """It came to nothing."""
         await self._db.execute("DELETE FROM direct_room WHERE mark = $1", mark)
 
+    async def forget_room(self, room: RoomId) -> None:
+        """It is gone; only one that was theirs."""
+        await self._db.execute("DELETE FROM direct_room WHERE room = $1 AND ready", room)
+
 
 def _direct(row: Any) -> DirectRoom | None:
     if row is None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from colloque.directory.lookup import Age
 from colloque.identity import RoomId, UserId
 from colloque.professional import MailboxKind, Professional
+from colloque.texts import span
 from colloque_annuaire.results import Unopened
 from colloque_annuaire.texts_finding import apart, box_line, source
 
@@ -53,12 +54,21 @@ def confirm(n: int, person: Professional, homonyms: int) -> str:
     )
 
 
-def opened(n: int, person: Professional, link: str, *, fresh: bool, joined: bool) -> str:
-    """A direct room exists for both."""
+def lives(keep: timedelta) -> str:
+    """How long what is written in a direct room lives."""
+    return (
+        f"Les messages s'y effacent au bout de {span(keep)} (!echanges) : ce qui doit être gardé se classe au dossier."
+    )
+
+
+def opened(
+    n: int, person: Professional, link: str, *, fresh: bool, joined: bool, keep: timedelta = timedelta(0)
+) -> str:
+    """A direct room exists for both; `keep`: how long messages live in a fresh one."""
     head = "Conversation chiffrée ouverte" if fresh else "Cette conversation existe déjà"
     state = "Vous y êtes tous les deux." if joined else "Vous y êtes ; son invitation attend sa réponse."
     end = "Vous seuls pouvez la lire : les automates n'y sont pas."
-    return "\n".join([head, *_who(n, person), state, end, link])
+    return "\n".join([head, *_who(n, person), state, end, *([lives(keep)] if fresh else []), link])
 
 
 def to_accept(n: int, person: Professional, link: str) -> str:
@@ -68,13 +78,13 @@ def to_accept(n: int, person: Professional, link: str) -> str:
     )
 
 
-def invited(asker: str, link: str) -> str:
+def invited(asker: str, link: str, keep: timedelta) -> str:
     """To somebody whom a colleague wants to talk to."""
     return (
         "Un confrère souhaite échanger avec vous.\n"
         f"{asker}\n"
         "Son identité est vérifiée. L'invitation vous vient de l'annuaire, qui a déjà quitté la conversation : "
-        "vous seuls pourrez la lire.\n"
+        f"vous seuls pourrez la lire. {lives(keep)}\n"
         f"Acceptez ou refusez ici : {link}"
     )
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from colloque_annuaire.federation_outcome import Met
+from colloque_annuaire.texts_contact import lives
 
 
-def told(met: Met, *, other: str, organisation: str, reason: str, link: str) -> str:
-    """To whoever wanted to reach somebody of another server: what came of it, and the next step."""
+def told(met: Met, *, other: str, organisation: str, reason: str, link: str, keep: timedelta) -> str:
+    """To whoever wanted to reach somebody of another server: what came of it, and the next step.
+
+    `keep`: how long messages live in the conversation that `link` opens.
+    """
     why, then = _TOLD[met]
     if link:
-        return f"{why}\n{_OPENED}".format(other=other, organisation=organisation, link=link)
+        opened = f"{why}\n{_OPENED}".format(other=other, organisation=organisation, link=link)
+        return f"{opened}\n{lives(keep)}"
     code = f"({reason or met.value})"
     return "\n".join((why.format(other=other, organisation=organisation), then.format(other=other), code))
 

@@ -28,6 +28,7 @@ from colloque_salles.anchoring import Anchoring
 from colloque_salles.asked import Asking
 from colloque_salles.caring import open_care
 from colloque_salles.cleaning import Cleaning
+from colloque_salles.direct_care import open_directs
 from colloque_salles.elsewhere import Elsewhere
 from colloque_salles.erase import Eraser
 from colloque_salles.guests import Guests
@@ -39,10 +40,12 @@ from colloque_salles.receipts import Signer
 from colloque_salles.store import PatientRooms
 from colloque_salles.store_anchors import Anchors
 from colloque_salles.store_copies import Copies
+from colloque_salles.store_direct import DirectRooms
 from colloque_salles.store_elsewhere import AskedErasures, GuestRooms, Peers
 from colloque_salles.store_life import RoomLife
 from colloque_salles.store_mail_threads import MailThreadRows
 from colloque_salles.tables import salles_upgrades
+from colloque_salles.texts_direct import erased
 
 STUCK_S = 600.0
 """An erasure that has been at one step for that long is an incident."""
@@ -58,27 +61,44 @@ class SallesService(Service):
         super().__init__("salles", config, config.salles)
         self._erasing: dict[tuple[str, str], float] = {}
         self._life: RoomLife | None = None
+        self._directs: DirectRooms | None = None
 
     def pages(self) -> Mapping[str, Callable[[], Awaitable[int]]]:
-        """`/holds`, for the proxy in front of Synapse (deploy/nginx)."""
-        return {"/holds": self._holds}
+        """`/holds`, for the proxy in front of Synapse (deploy/nginx); `/holds/conversations`: of those alone."""
+        return {"/holds": self._holds, "/holds/conversations": self._conversation_holds}
 
     async def _holds(self) -> int:
         """204 where no room is held now, 403 where one is, 503 while that is not known."""
-        if self._life is None:
+        if self._life is not None and await self._life.any_held(SystemClock().now()):
+            return 403
+        return await self._conversation_holds()
+
+    async def _conversation_holds(self) -> int:
+        if self._directs is None:
             return 503
-        return 403 if await self._life.any_held(SystemClock().now()) else 204
+        return 403 if await self._directs.any_held(SystemClock().now()) else 204
 
     async def open(self, stack: AsyncExitStack) -> None:
         """Connect everything, then listen and sweep."""
         config, own = self.config, self.config.salles
         parts = await open_parts(self, stack, config.bot("salles"), salles_upgrades())
         patients, life, jobs = PatientRooms(parts.db), RoomLife(parts.db), Jobs(parts.db)
-        self._life = life
+        self._life, self._directs = life, DirectRooms(parts.db)
         guests, asked = GuestRooms(parts.db), AskedErasures(parts.db)
         book = AttestationBook(config.annuaire.snapshot, read_secret(config.secrets.snapshot))
         rights = Rights(config.admin.users, book, parts.clock)
         signer = Signer(own.receipt_key, own.receipts)
+        cleaning = Cleaning(
+            config=config,
+            admin=parts.admin,
+            patients=patients,
+            jobs=jobs,
+            incidents=parts.incidents,
+            forget_keys=parts.home.forget_room_keys,
+            own=OwnStores(own),
+            clock=parts.clock,
+        )
+        directs = open_directs(config=config, parts=parts, patients=patients, jobs=jobs, book=book, cleaning=cleaning)
         eraser = Eraser(
             admin=parts.admin,
             patients=patients,
@@ -93,16 +113,8 @@ class SallesService(Service):
             signer=signer,
             store=parts.home,
             still_served=partial(still_served, parts.home.api),
-            cleaning=Cleaning(
-                config=config,
-                admin=parts.admin,
-                patients=patients,
-                jobs=jobs,
-                incidents=parts.incidents,
-                forget_keys=parts.home.forget_room_keys,
-                own=OwnStores(own),
-                clock=parts.clock,
-            ),
+            cleaning=cleaning,
+            directs=directs.erasing,
             config=config,
         )
         directory = open_directory(config.annuaire.directory, parts.clock)
@@ -116,6 +128,7 @@ class SallesService(Service):
             book=book,
             directory=directory,
             eraser=eraser,
+            directs=directs.row,
         )
         anchoring = Anchoring(
             home=parts.home, rooms=parts.rooms, jobs=jobs, anchors=Anchors(parts.db), clock=parts.clock
@@ -127,7 +140,7 @@ class SallesService(Service):
             config=config,
             is_attested=rights.is_verified,
             administers=rights.administers,
-            handlers=care.table,
+            handlers={**care.table, **directs.table},
             handled=parts.handled,
             listen=care.listen,
         )
@@ -208,6 +221,7 @@ class SallesService(Service):
             await elsewhere.write()
 
         self.spawn("sweep", partial(self._sweep, sweep, jobs, parts))
+        self.spawn("directs", partial(self._again, directs.once, own.sweep_s))
         self.spawn("anchors", partial(self._again, anchoring.once, own.sweep_s))
 
     async def _again(self, once: Callable[[], Awaitable[None]], pause_s: float) -> None:
@@ -244,7 +258,8 @@ class SallesService(Service):
                     continue
                 try:
                     txn = f"erased-{receipt.serial}-{home.key}"
-                    await parts.home.send(home.room, text(texts.erased(receipt.words, receipt.serial)), txn=txn)
+                    said = texts.erased(receipt.words, receipt.serial) if receipt.words else erased(receipt.serial)
+                    await parts.home.send(home.room, text(said), txn=txn)
                 except HomeRefused:
                     continue
             await jobs.told(receipt.serial)

@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import math
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from colloque import texts
 from colloque.book import AttestationBook
-from colloque.bot import Handler, Reply
 from colloque.bot_service import Parts
 from colloque.config import Config
 from colloque.directory.lookup import Directory
-from colloque.errors import HomeRefused
 from colloque.identity import RoomId
-from colloque.logs import reference
 from colloque.mailer import WITH_FILES_S, BridgeMailer
-from colloque.matrix.home import Heard, Home, Incoming, text
-from colloque.patience import patiently
 from colloque.rooms.keeping import KeepingRule
 from colloque.rooms.lifecycle import LifetimeRule
 from colloque.sockets import Client
 from colloque_salles.acquainting import Acquainting
 from colloque_salles.archiving import Archiving
+from colloque_salles.care import Care
 from colloque_salles.care_team import CareTeam
 from colloque_salles.commands import Commands
 from colloque_salles.companions import Companions
@@ -55,6 +45,7 @@ from colloque_salles.standing_in import StandingIn
 from colloque_salles.store import PatientRooms
 from colloque_salles.store_archive import Archives
 from colloque_salles.store_copies import Copies
+from colloque_salles.store_direct_rounds import DirectRoundRow
 from colloque_salles.store_elsewhere import Companions as CompanionRows
 from colloque_salles.store_evicted import Evicted
 from colloque_salles.store_identity import Identities
@@ -64,70 +55,6 @@ from colloque_salles.store_life import RoomLife
 from colloque_salles.store_offers import Offers
 from colloque_salles.store_taps import EarlyTaps
 from colloque_salles.succeeding import Succeeding
-
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Care:
-    """One instance a service."""
-
-    home: Home
-    table: Mapping[str, Handler]
-    membership: Membership
-    sweep: Sweep
-    evicting: Evicting
-    leading: Leading
-    returning: Returning
-    offering: Offering
-    joining: Joining
-    prolonging: Prolonging
-    consent: Consent
-    inviting: Inviting
-    identifying: Identifying
-    copying: Copying
-    archiving: Archiving
-    filing: Filing
-    standing_in: StandingIn
-    companions: Companions
-
-    async def settle(self) -> None:
-        """At start: what a crash left open."""
-        await self.sweep.settle()
-        await self.evicting.settle()
-        await self.leading.settle()
-
-    @property
-    def works(self) -> dict[str, Callable[[], Awaitable[None]]]:
-        """What is looked at again and again, by name."""
-        return {
-            "returning": self.returning.run_once,
-            "doors": self.offering.once,
-            "joining": self.joining.once,
-            "copies": self.copying.once,
-            "taps": self.filing.once,
-        }
-
-    async def tapped(self, heard: Heard) -> None:
-        """A reaction in a home room. Waits for the homeserver, however long; whatever else fails is told."""
-        for each in (self.offering.hear, self.joining.hear, self.filing.hear):
-            try:
-                await patiently(partial(each, heard), for_s=math.inf)
-            except HomeRefused:  # they left their home room: nobody is left to be told
-                continue
-            except Exception:
-                ref = reference()
-                log.exception("tap.failed reference=%s", ref)
-                with contextlib.suppress(HomeRefused):
-                    told = partial(self.home.send, heard.room, text(texts.failed(ref)), txn=f"failed-{ref}")
-                    await patiently(told, for_s=math.inf)
-
-    async def listen(self, message: Incoming, reply: Reply) -> None:
-        """What is no command in a patient room."""
-        await self.prolonging.tapped(message, reply)
-        await self.consent.tapped(message)
-        await self.inviting.tapped(message, reply)
-        await self.identifying.tapped(message, reply)
 
 
 def open_care(
@@ -140,6 +67,7 @@ def open_care(
     book: AttestationBook,
     directory: Directory,
     eraser: Eraser,
+    directs: DirectRoundRow,
 ) -> Care:
     """All of it, on the service's parts."""
     terms = config.salles.lifetime
@@ -219,6 +147,7 @@ def open_care(
         holding=holding,
         consent=consent,
         standing_in=standing_in,
+        directs=directs,
         clock=parts.clock,
         rule=rule,
     )

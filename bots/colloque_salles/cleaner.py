@@ -43,8 +43,15 @@ async def _serve(level: str, config: Config) -> int:
         raise ConfigError([Problem("salles.cleaner", "is missing: there is nothing to clean")])
     stop = stop_on_signals()
     work = Work(own)
-    verbs: dict[str, Verb] = {"note": work.note, "clean": work.clean, "look": work.look, "forget": work.forget}
-    slow = dict.fromkeys(("note", "clean"), SLOW_S)
+    verbs: dict[str, Verb] = {
+        "note": work.note,
+        "clean": work.clean,
+        "look": work.look,
+        "forget": work.forget,
+        "note_messages": work.note_messages,
+        "clean_messages": work.clean_messages,
+    }
+    slow = dict.fromkeys(("note", "clean", "note_messages", "clean_messages"), SLOW_S)
     server = Server(config.socket(CLEANER), config.sockets.uids, {"salles": verbs}, slow=slow)
     try:
         await server.start()

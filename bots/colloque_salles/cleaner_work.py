@@ -14,11 +14,11 @@ from colloque.calls import JsonDict
 from colloque.config_cleaner import CleanerConfig
 from colloque.errors import BadInput, ColloqueError, Refused
 from colloque.logs import event as log_event
-from colloque.rooms.leftovers import LEFTOVERS, REVIEWED, Key
+from colloque.rooms.leftovers import LEFTOVERS, PURGED, REVIEWED, Key
 from colloque_salles import synapse_media
 from colloque_salles.cleaner_notes import STORED, WHOLE, Notes
 from colloque_salles.scanning import look
-from colloque_salles.synapse_db import SynapseDb, open_db, schema
+from colloque_salles.synapse_db import BATCH, SynapseDb, open_db, schema
 
 SLOW_S = 900.0
 """How long noting or cleaning one room may take."""
@@ -61,6 +61,24 @@ class Work:
         self._seen.pop(room, None)
         self._under.discard(room)
         return await asyncio.to_thread(self._clean, room)
+
+    async def note_messages(self, room: str, events: list[str], files: list[str]) -> JsonDict:
+        """Remember messages that go from a room that lives on; `room` is the job's own name, no room's.
+
+        Answers `reviewed` and `schema`.
+        """
+        _texts([room, *events, *files])
+        return await asyncio.to_thread(self._note_messages, room, events, files)
+
+    async def clean_messages(self, room: str) -> JsonDict:
+        """Delete what the reviewed list names of the messages noted for that job. Answers rows by table (`removed`).
+
+        Raises Refused (`messages.live`) while Synapse still has one of them.
+        """
+        _texts([room])
+        self._seen.pop(room, None)
+        self._under.discard(room)
+        return await asyncio.to_thread(self._clean_messages, room)
 
     async def look(self, rooms: list[str]) -> JsonDict:
         """What a whole scan, begun after the rooms were last cleaned, found of them. Answers `done`, by room.
@@ -142,6 +160,33 @@ class Work:
             for place in self._notes.values(room, STORED):
                 server, _, stored = place.partition("/")
                 synapse_media.remove_remote(self._config.media, server, stored)
+        log_event(log, "cleaner.cleaned", rows=sum(removed.values()))
+        return _verdict(version) | {"removed": {table: rows for table, rows in removed.items() if rows}}
+
+    def _note_messages(self, job: str, events: list[str], files: list[str]) -> JsonDict:
+        with self._one, closing(open_db(self._config.reader)) as reader:
+            version = schema(reader)
+            self._notes.add(job, Key.EVENT, events)
+            self._notes.add(job, Key.FILE, files)
+            self._notes.add(job, WHOLE, ["1"])  # whoever asks knows all of them
+        return _verdict(version)
+
+    def _clean_messages(self, job: str) -> JsonDict:
+        removed: Counter[str] = Counter()
+        with self._one, closing(open_db(self._config.reader)) as reader:
+            version = schema(reader)
+            if version not in REVIEWED:
+                return _verdict(version) | {"removed": {}}
+            events = list(self._keys(job, Key.EVENT))
+            for begin in range(0, len(events), BATCH):
+                some = events[begin : begin + BATCH]
+                marks = ", ".join("?" for _ in some)
+                for table in ("events", "event_json"):
+                    if reader.select(f"SELECT 1 FROM {table} WHERE event_id IN ({marks}) LIMIT 1", *some):  # noqa: S608
+                        raise Refused("messages.live")
+            with closing(open_db(self._config.database, deletes=True)) as db:
+                for leftover in PURGED:
+                    removed[leftover.table] += db.delete(leftover, events)
         log_event(log, "cleaner.cleaned", rows=sum(removed.values()))
         return _verdict(version) | {"removed": {table: rows for table, rows in removed.items() if rows}}
 

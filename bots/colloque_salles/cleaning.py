@@ -42,7 +42,7 @@ SIDE_TABLES = "server_identifiers"
 """What a receipt says is out of reach when Synapse's side tables were not looked at, or not for everything."""
 GATHER_S = 60.0
 """How long a room waits for others that are still being deleted, so that one look serves them all."""
-_BEFORE = frozenset({"delete", "files", "verify", "clean"})
+_BEFORE = frozenset({"delete", "purge", "files", "verify", "clean"})
 _PAGE = 1000
 SCHEMA_INCIDENT, LEFT_INCIDENT = "erasure.schema", "erasure.left"
 
@@ -80,7 +80,8 @@ class Cleaning:
 
     async def before(self, row: ErasureRow, files: Sequence[MxcUri]) -> None:
         """Before Synapse is asked to delete. Safe to repeat."""
-        for number in await self._admin.reports(row.room):
+        purged = frozenset(await self._jobs.events(row.room)) if row.of_messages else None
+        for number in await self._admin.reports(RoomId(row.manifest.get("room", row.room)), purged):
             await self._admin.delete_report(number)
         await self._note(row, files)
 
@@ -92,7 +93,7 @@ class Cleaning:
         if self._helper is not None:
             # A job that began before the helper was there was noted by nobody.
             await self._note(row, files)
-            answer = await self._helper.call("clean", room=row.room)
+            answer = await self._helper.call("clean_messages" if row.of_messages else "clean", room=row.room)
             await self._tell_schema(answer)
             await self._jobs.noted(row.room, "scan", {"reviewed": bool(answer["reviewed"])})
         else:
@@ -108,7 +109,7 @@ class Cleaning:
                 return
             seen = done[row.room]
         own = await asyncio.to_thread(self._own.look, row.room, await self._jobs.events(row.room), files)
-        left = _left(seen, own, reviewed=row.manifest["reviewed"])
+        left = _left(seen, own, reviewed=row.manifest["reviewed"], lives=row.of_messages)
         faults = [name for name, _, reason in left if not is_expected(reason)]
         tries = row.manifest.get("tries", 0) + 1
         if faults and row.manifest["reviewed"] and tries < TRIES:
@@ -139,6 +140,9 @@ class Cleaning:
     async def _note(self, row: ErasureRow, files: Sequence[MxcUri]) -> None:
         if self._helper is None:
             return
+        if row.of_messages:
+            await self._note_messages(row, files)
+            return
         known = await self._patients.files(row.room)
         remote = [mxc for mxc, shared in known if not shared and server_of_media(mxc) != self._server]
         events = iter(await self._jobs.events(row.room))
@@ -146,6 +150,13 @@ class Cleaning:
         await self._helper.call("note", room=row.room, events=first, files=list(files), remote=remote)
         while more := list(itertools.islice(events, _PAGE)):
             await self._helper.call("note", room=row.room, events=more, files=[], remote=[])
+
+    async def _note_messages(self, row: ErasureRow, files: Sequence[MxcUri]) -> None:
+        assert self._helper is not None
+        events = await self._jobs.events(row.room)
+        for begin in range(0, max(len(events), 1), _PAGE):
+            page = list(events[begin : begin + _PAGE])
+            await self._helper.call("note_messages", room=row.room, events=page, files=list(files) if not begin else [])
 
     async def _tell_schema(self, answer: Mapping[str, Any]) -> None:
         if answer["reviewed"]:
@@ -156,12 +167,17 @@ class Cleaning:
     async def _tell_left(self, row: ErasureRow, places: Sequence[str]) -> None:
         """Told once: an incident that is over as soon as it is written stays until it is posted."""
         key = f"{LEFT_INCIDENT}.{row.manifest['ref']}"
-        await self._incidents.open(key, texts.left(row.manifest["words"], places))
+        words = row.manifest["words"]
+        await self._incidents.open(key, texts.left(words, places) if words else texts.left_of_direct(places))
         await self._incidents.close(key)
 
 
-def _left(seen: Mapping[str, Any], own: Mapping[str, int], *, reviewed: bool) -> list[tuple[str, int, str]]:
+def _left(
+    seen: Mapping[str, Any], own: Mapping[str, int], *, reviewed: bool, lives: bool
+) -> list[tuple[str, int, str]]:
     """Every place that still names the room: name, how many rows or files, and why, as codes."""
     found = {**seen["found"], **own}
-    named = [(as_code(place), count, why(place, reviewed=reviewed)) for place, count in sorted(found.items())]
+    named = [
+        (as_code(place), count, why(place, reviewed=reviewed, lives=lives)) for place, count in sorted(found.items())
+    ]
     return [*named, *((as_code(place), 1, UNREADABLE) for place in sorted(seen["unreadable"]))]

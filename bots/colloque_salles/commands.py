@@ -19,6 +19,7 @@ from colloque_salles.holding import Holding
 from colloque_salles.jobs import Jobs
 from colloque_salles.standing_in import StandingIn
 from colloque_salles.store import Kept, PatientRooms
+from colloque_salles.store_direct_rounds import DirectRoundRow
 
 
 class Commands:
@@ -33,6 +34,7 @@ class Commands:
         holding: Holding,
         consent: Consent,
         standing_in: StandingIn,
+        directs: DirectRoundRow,
         clock: Clock,
         rule: LifetimeRule,
     ) -> None:
@@ -42,6 +44,7 @@ class Commands:
         self._holding = holding
         self._consent = consent
         self._standing_in = standing_in
+        self._directs = directs
         self._clock = clock
         self._rule = rule
 
@@ -105,7 +108,7 @@ class Commands:
 
     async def confirm(self, call: Call, message: Incoming, reply: Reply) -> None:  # noqa: ARG002
         """`!salons confirmer` in the admin room: many rooms may end at once."""
-        count = await self._sweep.allow_many()
+        count = await self._sweep.allow_many() + await self._directs.allow_many(self._clock.now())
         await reply(texts_life.many_confirmed(count) if count else texts_life.NOTHING_MANY)
 
     def _concerns(self, kept: Kept, user: UserId) -> bool:

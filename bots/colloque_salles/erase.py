@@ -2,6 +2,7 @@
 
 The job lives in the database; every step may be run again after a crash:
 
+    purge    (`direct_erase`: old messages of a room that goes on; they have no step "delete")
     delete   ask Synapse to delete and purge (its own job is forgotten after a day or a restart: then ask again)
     files    delete each file of the ledger, and every copy made of the room; files that a living room knows too are
              kept and counted
@@ -30,9 +31,11 @@ from colloque.rooms.erasure import (
     ELSEWHERE,
     GENESIS,
     NOT_FOLLOWED,
+    OTHER_SERVERS,
     OUT_OF_REACH,
     AskedBy,
     Counts,
+    Kind,
     Receipt,
     Residue,
 )
@@ -41,6 +44,7 @@ from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque.store.rooms import Rooms
 from colloque_salles.cleaning import SIDE_TABLES, Cleaning
+from colloque_salles.direct_erase import PURGE, DirectErasing
 from colloque_salles.jobs import ErasureRow, Jobs, ReceiptRow
 from colloque_salles.manifests import Manifests, several
 from colloque_salles.receipts import Signer
@@ -82,6 +86,7 @@ class Eraser:
         store: Forgetful,
         still_served: Callable[[MxcUri], Awaitable[bool]],
         cleaning: Cleaning,
+        directs: DirectErasing,
         config: Config,
     ) -> None:
         self._admin = admin
@@ -98,9 +103,11 @@ class Eraser:
         self._store = store
         self._still_served = still_served
         self._cleaning = cleaning
+        self._directs = directs
         self._manifests = Manifests(admin=admin, patients=patients, mails=mails, keys=keys, clock=clock, config=config)
         self._steps: dict[str, Callable[[ErasureRow], Awaitable[None]]] = {
             "delete": self._delete,
+            PURGE: directs.purge,
             "files": self._files,
             "verify": self._verify,
             "clean": self._clean,
@@ -148,8 +155,18 @@ class Eraser:
         if await self._admin.room(row.room) is None:
             await self._jobs.at_step(row.room, "files")
             return
+        if await self._lives_on(row):
+            return
         await self._cleaning.before(row, await self._stored(row))
-        await self._admin.delete_room(row.room)
+        if not await self._lives_on(row):
+            await self._admin.delete_room(row.room)
+
+    async def _lives_on(self, row: ErasureRow) -> bool:
+        """A conversation that nobody could close is held by now, or goes on: then its job ends here."""
+        if not row.is_unclosed or await self._directs.is_over(row):
+            return False
+        await self._directs.stop(row)
+        return True
 
     async def _files(self, row: ErasureRow) -> None:
         await several(await self._stored(row), self._admin.delete_media)
@@ -157,7 +174,9 @@ class Eraser:
 
     async def _verify(self, row: ErasureRow) -> None:
         served = await several(await self._stored(row), self._is_there)
-        if await self._admin.room(row.room) is not None:
+        if row.of_messages and not await self._directs.is_purged(row):
+            await self._jobs.at_step(row.room, PURGE)
+        elif not row.of_messages and await self._admin.room(row.room) is not None:
             await self._jobs.at_step(row.room, "delete")
         elif any(served):
             await self._jobs.at_step(row.room, "files")
@@ -192,6 +211,7 @@ class Eraser:
 
     async def _sign(self, row: ErasureRow) -> None:
         found: dict[str, Any] = row.manifest
+        members, stay = tuple(UserId(u) for u in found["members"]), row.of_messages
         serial, previous = await self._jobs.last()
         receipt = Receipt(
             serial=serial + 1,
@@ -199,8 +219,8 @@ class Eraser:
             opened_at=from_millis(found["opened_at"]),
             closed_at=from_millis(found["closed_at"]),
             erased_at=self._clock.now(),
-            before=Counts(events=found["events"], files=len(found["files"]), members=len(found["members"])),
-            after=Counts(events=0, files=0, members=0),
+            before=Counts(events=found["events"], files=len(found["files"]), members=len(members)),
+            after=Counts(events=0, files=0, members=len(members) if stay else 0),
             files_deleted=len(found["files"]),
             undecryptable=found["undecryptable"],
             residue=_residue(found),
@@ -209,11 +229,13 @@ class Eraser:
             archived=found.get("archived", ""),
             servers=tuple(found.get("servers", ())),
             asked_by=AskedBy(**found["asked_by"]) if "asked_by" in found else None,
+            kind=Kind(found.get("kind", Kind.PATIENT)),
         )
         body = self._signer.sign(receipt.to_dict())
-        members = tuple(UserId(u) for u in found["members"])
         await self._jobs.add(
-            ReceiptRow(receipt.serial, body, found["words"], members), row.room, asked=found.get("asked", "")
+            ReceiptRow(receipt.serial, body, found["words"], () if stay else members),
+            row.room,
+            asked=found.get("asked", ""),
         )
 
     async def _forget(self, row: ErasureRow) -> None:
@@ -222,6 +244,8 @@ class Eraser:
             await self._jobs.written(receipt.serial)
         act = self._journal.begin("room.erase", actor="system", ref=row.manifest["ref"])
         await self._cleaning.forget(row.room)
+        if row.is_unclosed:
+            await self._directs.forget(row.room)
         await self._store.forget_room_keys(row.room)
         await self._handled.forget_room(row.room)
         await self._rooms.forget(row.room)
@@ -240,5 +264,6 @@ def _residue(found: dict[str, Any]) -> tuple[Residue, ...]:
 def _unseen(found: dict[str, Any]) -> tuple[str, ...]:
     """What is out of reach besides what always is."""
     elsewhere = [ELSEWHERE] if found.get("servers") else []
+    elsewhere += [OTHER_SERVERS] if found.get("abroad") else []
     alone = [] if found.get("followed", True) else [NOT_FOLLOWED]
     return (*found.get("unseen", [SIDE_TABLES]), *elsewhere, *alone)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mautrix.util.async_db import Connection, Database
 
 from colloque.identity import EventId, RoomId, UserId
+from colloque.rooms.erasure import Kind
 from colloque.rooms.patient_room import RoomState
 from colloque.store.schema import transaction
 
@@ -19,6 +20,7 @@ ROOM_TABLES = (
     *("archive", "archive_mail", "archive_event", "proposal", "invited", "patient_identity", "echo", "early_tap"),
     *("companion", "guest_room"),
     *("erasure", "patient_room"),
+    *("direct_number", "direct_hold", "direct"),
 )
 """Tables with rows about a room; the last ones last."""
 DROPPED_LAST = frozenset({*ROOM_TABLES, "bot_room", "room_key", "seen_event", "peer_erasure", "asked_erasure"})
@@ -33,6 +35,16 @@ class ErasureRow:
     room: RoomId
     step: str
     manifest: dict[str, Any]
+
+    @property
+    def of_messages(self) -> bool:
+        """Is it about messages of a room that lives on? Then `room` is the job's own name."""
+        return "room" in self.manifest
+
+    @property
+    def is_unclosed(self) -> bool:
+        """Is it about a whole room that nobody of ours could close first?"""
+        return self.manifest.get("kind") in {Kind.DIRECT, Kind.GROUP}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +65,24 @@ class Jobs:
         self.chain = asyncio.Lock()
         """Held from reading the newest receipt to adding the next: one serial is given once."""
 
-    async def start(self, room: RoomId, manifest: dict[str, Any]) -> None:
-        """Begin the durable job; the `servers` that it names are asked to erase their copies from now on."""
+    async def start(
+        self, room: RoomId, manifest: dict[str, Any], *, step: str = "delete", events: Sequence[EventId] = ()
+    ) -> None:
+        """Begin the durable job; `events`: those that it is about, where it is not about a whole room.
+
+        The `servers` that the manifest names are asked to erase their copies from now on. A job that is about no room
+        stands under a name of its own where a room would; nothing happens while it is under way.
+        """
         async with transaction(self._db) as conn:
+            if await conn.fetchrow("SELECT 1 FROM erasure WHERE room = $1", room) is not None:
+                return
             await conn.execute(
-                "INSERT INTO erasure (room, step, manifest) VALUES ($1, 'delete', $2) ON CONFLICT DO NOTHING",
-                room,
-                json.dumps(manifest),
+                "INSERT INTO erasure (room, step, manifest) VALUES ($1, $2, $3)", room, step, json.dumps(manifest)
             )
+            for event in events:
+                await conn.execute(
+                    "INSERT INTO ledger_event (room, event, readable) VALUES ($1, $2, false)", room, event
+                )
             await conn.execute("UPDATE patient_room SET state = $2 WHERE room = $1", room, RoomState.ERASING.value)
             for server in manifest.get("servers", ()):
                 await conn.execute(
@@ -104,6 +126,22 @@ class Jobs:
             for table in ROOM_TABLES:
                 await conn.execute(f"DELETE FROM {table} WHERE room = $1", room)  # noqa: S608 - fixed names
             await conn.execute("UPDATE asked_erasure SET room = '' WHERE room = $1 AND serial IS NOT NULL", room)
+
+    async def narrow(self, room: RoomId, events: Collection[EventId], found: dict[str, Any]) -> None:
+        """A job is not about these events any more; `found` replaces what was found before."""
+        async with transaction(self._db) as conn:
+            for event in events:
+                await conn.execute("DELETE FROM ledger_event WHERE room = $1 AND event = $2", room, event)
+            row = await conn.fetchrow("SELECT manifest FROM erasure WHERE room = $1", room)
+            if row is not None:
+                manifest = json.dumps(json.loads(row["manifest"]) | found)
+                await conn.execute("UPDATE erasure SET manifest = $2 WHERE room = $1", room, manifest)
+
+    async def stop(self, room: RoomId) -> None:
+        """A job that has deleted nothing is over; what it was about lives on."""
+        async with transaction(self._db) as conn:
+            for table in ("ledger_event", "erasure"):
+                await conn.execute(f"DELETE FROM {table} WHERE room = $1", room)  # noqa: S608 - fixed names
 
     async def last(self) -> tuple[int, str | None]:
         """Serial and body of the newest receipt; (0, None) before the first."""

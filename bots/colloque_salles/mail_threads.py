@@ -30,7 +30,7 @@ from colloque.errors import BadInput, ColloqueError, Temporary
 from colloque.identity import MxcUri, RoomId, UserId, server_of
 from colloque.logs import event as log_event
 from colloque.matrix.admin import SynapseAdmin
-from colloque.rooms.erasure import GENESIS, ORIGINALS, OUT_OF_REACH, Counts, Kind, Receipt, Residue
+from colloque.rooms.erasure import GENESIS, ORIGINALS, OTHER_SERVERS, OUT_OF_REACH, Counts, Kind, Receipt, Residue
 from colloque.rooms.leftovers import DAYS_7, UNREADABLE, as_code, why
 from colloque.rooms.media import files_in, server_of_media
 from colloque.sockets import Client, Verb
@@ -45,8 +45,6 @@ CONTENTS = "event_json"
 """The table in which Synapse keeps what a withdrawn event said, until it drops that by itself."""
 _TOKEN = re.compile(r"[0-9a-f]{32}\Z")
 _NUMBERS = ("began_at", "last_at", "members", "remote", "undecryptable")
-_OTHER_SERVERS = "other_servers"
-"""What a receipt says is out of reach when people of other servers read the thread, too."""
 
 log = logging.getLogger(__name__)
 
@@ -225,7 +223,7 @@ class MailThreads:
         found: dict[str, Any] = row.manifest
         events, files = await self._rows.events(row.token), found["ours"]
         unseen = [] if self._helper is not None else [SIDE_TABLES]
-        unseen += [_OTHER_SERVERS] if found["remote"] else []
+        unseen += [OTHER_SERVERS] if found["remote"] else []
         kept = [Residue("kept_files", count, reason) for reason, count in sorted(found["kept_files"].items())]
         if found["held"]:
             kept.append(Residue(CONTENTS, found["held"], DAYS_7))

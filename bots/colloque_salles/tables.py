@@ -9,6 +9,8 @@ from colloque_salles.store import register_echoes, register_upgrades
 from colloque_salles.store_anchors import register_anchors
 from colloque_salles.store_archive import register_archives
 from colloque_salles.store_copies import register_copies
+from colloque_salles.store_direct import register_direct
+from colloque_salles.store_direct_rounds import register_direct_rounds
 from colloque_salles.store_elsewhere import register_elsewhere
 from colloque_salles.store_evicted import register_evicted
 from colloque_salles.store_identity import register_identities
@@ -37,4 +39,6 @@ def salles_upgrades() -> UpgradeTable:
     register_identities(table)
     register_elsewhere(table)
     register_mail_threads(table)
+    register_direct(table)
+    register_direct_rounds(table)
     return table

@@ -10,6 +10,7 @@ from colloque.clock import PARIS
 from colloque.identity import RoomId
 from colloque.policy.admission import Reason
 from colloque.rooms.lifecycle import is_held
+from colloque.texts import span
 from colloque_salles.store import Kept
 from colloque_salles.team import Team
 from colloque_salles.words import are_ours
@@ -32,16 +33,6 @@ def words_in(name: str, server: str) -> str:
     """
     words = (*name.split(" · "), "", "")[1]
     return f"{words} ({server})" if are_ours(words) else f"ouvert à {server}"
-
-
-def span(length: timedelta) -> str:
-    """A length of time: "30 jours", "2 heures", "45 secondes"."""
-    seconds = max(0, round(length.total_seconds()))
-    for size, unit in ((86400, "jour"), (3600, "heure"), (60, "minute"), (1, "seconde")):
-        if seconds >= 2 * size or (seconds >= size and size == 1):
-            count = seconds // size
-            return f"{count} {unit}{'s' if count > 1 else ''}"
-    return "quelques instants"
 
 
 def when(at: datetime, now: datetime) -> str:

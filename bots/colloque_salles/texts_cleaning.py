@@ -13,6 +13,14 @@ def schema_not_reviewed(version: int) -> str:
     )
 
 
+def left_of_direct(places: Sequence[str]) -> str:
+    """The same, of a conversation outside patient rooms."""
+    return (
+        "⚠️ Conversation hors salons patients : après l'effacement, des identifiants restent sur le serveur "
+        f"({', '.join(places)}). Le reçu les compte. Voyez docs/admin.md, « What an erasure leaves »."
+    )
+
+
 def left(words: str, places: Sequence[str]) -> str:
     """A look found what no rule expects."""
     return (

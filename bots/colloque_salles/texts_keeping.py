@@ -10,7 +10,7 @@ from colloque.identity import MssanteAddress
 from colloque.rooms.keeping import FILED as FILED_PROOFS
 from colloque.rooms.keeping import Proof
 from colloque.taps import NUMBERS
-from colloque_salles.texts import span
+from colloque.texts import span
 
 FILED = "✅"
 NOTHING = "🚫"

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from colloque.clock import PARIS
-from colloque_salles.texts import span, when
+from colloque.texts import span
+from colloque_salles.texts import when
 
 PROLONG = "➕"
 """Under an announced end: prolongs."""
@@ -140,4 +141,4 @@ def called(name: str) -> str:
 
 def many_confirmed(count: int) -> str:
     """After `!salons confirmer`."""
-    return f"Entendu : {count} salons dont l'échéance est passée se ferment ou s'effacent maintenant."
+    return f"Entendu : {count} salons ou conversations dont l'échéance est passée prennent fin maintenant."

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from colloque.clock import PARIS
 from colloque.taps import NUMBERS
-from colloque_salles.texts import span
+from colloque.texts import span
 
 DOOR, YES = "🩺", "✅"
 WITH_WHOM = "Nouveau salon patient : avec qui ?"

@@ -27,8 +27,8 @@ from colloque.identity import UserId
 from colloque.reading import section
 
 __all__ = [
-    "AdminConfig", "AnnuaireConfig", "AntivirusConfig", "CleanerConfig", "Config", "FederationConfig", "FhirConfig",
-    "HomeserverConfig", "LifetimeConfig", "Listen", "MailServerConfig", "MssanteConfig", "SallesConfig",
+    "AdminConfig", "AnnuaireConfig", "AntivirusConfig", "CleanerConfig", "Config", "DirectConfig", "FederationConfig",
+    "FhirConfig", "HomeserverConfig", "LifetimeConfig", "Listen", "MailServerConfig", "MssanteConfig", "SallesConfig",
     "SecretsConfig", "ServiceConfig", "SocketsConfig", "load", "read",
 ]  # fmt: skip
 
@@ -183,6 +183,16 @@ class LifetimeConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class DirectConfig:
+    """How long what is written in a conversation of two people lives. All in seconds."""
+
+    keep_s: int = 90 * 86400
+    """Messages older than that are erased; a conversation whose last one is, whole."""
+    round_s: int = 86400
+    """Between two rounds: what was old enough at one of them is erased at the next."""
+
+
+@dataclass(frozen=True, slots=True)
 class SallesConfig(ServiceConfig):
     """The patient-room service."""
 
@@ -191,6 +201,7 @@ class SallesConfig(ServiceConfig):
     receipt_key: Path = field(kw_only=True)
     """Ed25519 private key (PEM) that signs receipts; its public half is written beside the receipts."""
     lifetime: LifetimeConfig = field(kw_only=True, default_factory=LifetimeConfig)
+    direct: DirectConfig = field(kw_only=True, default_factory=DirectConfig)
     sweep_s: float = field(kw_only=True, default=60.0)
     cleaner: CleanerConfig | None = field(kw_only=True, default=None)
     """None: what Synapse's own deletion leaves stays, and receipts say so."""

@@ -44,6 +44,9 @@ def cross_checks(config: Config) -> list[Problem]:
         out += psc_checks(config.mssante.psc, "mssante.psc", partial(_keeps_key, test=config.test))
     out += _annuaire_checks(config)
     out += _lifetime_checks(config.salles.lifetime)
+    for name in ("keep_s", "round_s"):
+        if getattr(config.salles.direct, name) <= 0:
+            out.append(Problem(f"salles.direct.{name}", "must be above 0"))
     if config.salles.cleaner is not None:
         out += cleaner_checks(config.salles.cleaner)
     names = [config.annuaire.localpart, config.salles.localpart, config.mssante.localpart]

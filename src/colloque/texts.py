@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from colloque.commands import Command
 from colloque.rooms.mark import RoomKind
 
@@ -37,6 +39,16 @@ _PLACES = {
     RoomKind.MAIL: "dans le salon de la correspondance",
     RoomKind.ADMIN: "dans le salon d'administration",
 }
+
+
+def span(length: timedelta) -> str:
+    """A length of time: "30 jours", "2 heures", "45 secondes"."""
+    seconds = max(0, round(length.total_seconds()))
+    for size, unit in ((86400, "jour"), (3600, "heure"), (60, "minute"), (1, "seconde")):
+        if seconds >= 2 * size or (seconds >= size and size == 1):
+            count = seconds // size
+            return f"{count} {unit}{'s' if count > 1 else ''}"
+    return "quelques instants"
 
 
 def unknown_command(near: Command | None) -> str:

@@ -47,6 +47,7 @@ from colloque_salles.store_archive import Archives
 from colloque_salles.store_copies import Copies
 from colloque_salles.store_mail_threads import MailThreadRows
 from colloque_salles.tables import salles_upgrades
+from tests.servers.directs import erasing_directs
 from tests.servers.dispatch import CONFIG
 from tests.servers.postgres import PostgresServer, programs
 from tests.waiting import until
@@ -179,7 +180,7 @@ async def place(database: str) -> AsyncIterator[Place]:
             bots=frozenset(CONFIG.bots),
         )
         stack.callback(home.close)
-        eraser = _eraser(folder, db, admin, home)
+        eraser = _eraser(folder, db, admin, home, http=http, url=server.url, token=token)
         owner, member = (
             MatrixApi(http, server.url, server.register(n, secrets.token_urlsafe())) for n in (OWNER, MEMBER)
         )
@@ -203,12 +204,25 @@ async def _arguments(postgres: PostgresServer) -> dict[str, Any]:
     return {"name": "psycopg2", "args": where | {"cp_min": 1, "cp_max": 5}}
 
 
-def _eraser(folder: Path, db: Database, admin: SynapseAdmin, home: NioHome) -> Eraser:
+def _eraser(
+    folder: Path, db: Database, admin: SynapseAdmin, home: NioHome, *, http: aiohttp.ClientSession, url: str, token: str
+) -> Eraser:
     clock, key = SystemClock(), Ed25519PrivateKey.generate()
     # Without the helper, as Synapse's own deletion does without one.
     config = replace(CONFIG, salles=replace(CONFIG.salles, cleaner=None))
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     write_private(folder / "receipts.pem", pem)
+    journal = Journal.open(folder / "journal.jsonl", clock)
+    cleaning = Cleaning(
+        config=config,
+        admin=admin,
+        patients=PatientRooms(db),
+        jobs=Jobs(db),
+        incidents=Incidents(db, clock),
+        forget_keys=home.forget_room_keys,
+        own=OwnStores(config.salles),
+        clock=clock,
+    )
     return Eraser(
         admin=admin,
         patients=PatientRooms(db),
@@ -218,20 +232,14 @@ def _eraser(folder: Path, db: Database, admin: SynapseAdmin, home: NioHome) -> E
         rooms=Rooms(db),
         handled=Handled(db, clock),
         keys=RoomKeys(db),
-        journal=Journal.open(folder / "journal.jsonl", clock),
+        journal=journal,
         clock=clock,
         signer=Signer(folder / "receipts.pem", folder / "receipts"),
         store=home,
         still_served=partial(_still_served, home),
-        cleaning=Cleaning(
-            config=config,
-            admin=admin,
-            patients=PatientRooms(db),
-            jobs=Jobs(db),
-            incidents=Incidents(db, clock),
-            forget_keys=home.forget_room_keys,
-            own=OwnStores(config.salles),
-            clock=clock,
+        cleaning=cleaning,
+        directs=erasing_directs(
+            session=http, url=url, token=token, db=db, journal=journal, cleaning=cleaning, config=config
         ),
         config=config,
     )

@@ -19,6 +19,7 @@ from tests.servers.federation_world import (
     World,
     as_c,
     entry_of,
+    home_room,
     knows,
     said_and_heard,
     talking,
@@ -38,6 +39,12 @@ async def test_verified_people_of_two_servers_talk_encrypted(world: World) -> No
         await said_and_heard(room, far, ear)
         wants = await told(far_ear, "veut vous écrire")
         assert anne.professional.full_name in wants
+        # How long messages live there: @annuaire of the one that asked has said it, @salles of the other says its own.
+        await told(ear, "est ouverte", "s'y effacent au bout de 90 jours")
+        await far.send(await home_room(far), text("!echanges"), txn=secrets.token_hex(8))
+        await told(far_ear, "les messages s'effacent désormais au bout de 90 jours")
+        listed = await told(far_ear, "Vos conversations", room)
+        assert anne.professional.family_name in listed
 
 
 async def test_known_people_keep_talking_while_an_annuaire_service_is_away(world: World) -> None:

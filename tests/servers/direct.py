@@ -137,6 +137,7 @@ class World:
             keys=keys,
             journal=journal,
             clock=self.clock,
+            keep=timedelta(days=90),
         )
         await direct.settle()
         return Service(direct, home, rooms, people)

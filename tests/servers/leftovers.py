@@ -196,6 +196,13 @@ class Place:
                 found["media"] = found.get("media", 0) + 1
         return found
 
+    def events_of(self, table: str, events: Iterable[str]) -> list[str]:
+        """Which of these events are rows of that table."""
+        with closing(self.connect()) as db:
+            cursor = db.cursor()
+            cursor.execute(f"SELECT event_id FROM {table}")
+            return sorted({event for (event,) in cursor.fetchall()} & set(events))
+
     def _tables(self, cursor: Any) -> list[str]:
         if self.database.startswith("postgres"):
             cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")

@@ -39,6 +39,7 @@ from colloque_salles.store import PatientRooms
 from colloque_salles.store_copies import Copies
 from colloque_salles.store_mail_threads import MailThreadRows
 from colloque_salles.tables import salles_upgrades
+from tests.servers.directs import erasing_directs
 from tests.servers.leftovers import Place
 
 ROLES = Path(__file__).parents[2] / "deploy/cleaner-roles.sql"
@@ -73,18 +74,18 @@ async def a_place(root: Path, postgres: str | None = None) -> AsyncIterator[Plac
         )
         await asyncio.to_thread(server.start)
         undo.callback(server.stop)
+        config = with_helper(layout, server, postgres)
+        place = Place(layout, server, database, config)
+        await place.settle()  # a table that Synapse drops meanwhile would fail the granting
         if postgres:
             with closing(psycopg2.connect(postgres)) as db:
                 db.cursor().execute(ROLES.read_text(encoding="utf-8"))
                 db.commit()
-        config = with_helper(layout, server, postgres)
-        place = Place(layout, server, database, config)
         session = await undo.enter_async_context(aiohttp.ClientSession())
         place.session = session
         await _open(place, session, undo)
         place.helper.start()
         undo.callback(place.helper.stop)
-        await place.settle()
         yield place
 
 
@@ -167,5 +168,14 @@ def an_eraser(place: Place, session: aiohttp.ClientSession, journal: Journal, co
         store=place.home,
         still_served=partial(still_served, place.home.api),
         cleaning=cleaning,
+        directs=erasing_directs(
+            session=session,
+            url=place.server.url,
+            token=place.admin_token,
+            db=place.db,
+            journal=journal,
+            cleaning=cleaning,
+            config=config,
+        ),
         config=config,
     )

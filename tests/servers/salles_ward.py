@@ -41,6 +41,7 @@ from colloque_salles.standing_in import StandingIn
 from colloque_salles.store import Kept, PatientRooms
 from colloque_salles.store_archive import Archives
 from colloque_salles.store_copies import Copies
+from colloque_salles.store_direct_rounds import DirectRoundRow
 from colloque_salles.store_elsewhere import Companions as CompanionRows
 from colloque_salles.store_identity import Identities
 from colloque_salles.store_invites import Invites
@@ -172,6 +173,7 @@ class Ward:
             holding=self.holding,
             consent=self.consent,
             standing_in=self.standing_in,
+            directs=DirectRoundRow(db),
             clock=clock,
             rule=RULE,
         )

@@ -48,6 +48,8 @@ class Fresh(Shelf):
 class Rooms(Recorder):
     """Home rooms, direct rooms and evictions, written down."""
 
+    keep = timedelta(days=90)
+
     def __init__(self, server: str) -> None:
         super().__init__()
         self.server = server

@@ -6,9 +6,15 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from colloque.rooms.erasure import Kind
 from colloque.rooms.supplement import Supplement
 
 _SAYS = {
+    "messages_gone": "these messages are gone from the homeserver",
+    "messages_left": "messages are still on the homeserver",
+    "named_by_what_stays": "named by younger messages, or by the room's own state",
+    "end_of_history": "where the room's history now begins",
+    "may_be_elsewhere": "old files of its members that may belong to another room",
     "room_gone": "the room and its events are gone from the homeserver",
     "known_files_gone": "every file named by an event that was read is gone",
     "room_left": "the room is still on the homeserver",
@@ -29,12 +35,12 @@ _SAYS = {
     "schema_not_reviewed": "not cleaned: this version of Synapse's schema was not reviewed",
     "not_readable": "could not be looked at",
     "copies_elsewhere": "the copies of other servers that had members, until their own receipts are in a supplement",
+    "other_servers": "copies on other servers, whose people read it too",
     "room_not_followed": "files shared in the room by this server's people: its bot was never in it",
     "until_servers_answer": "kept until the other servers have answered: they are asked by it",
     "texts_withdrawn": "what was written in the thread is given to nobody any more",
     "texts_left": "what was written in the thread is still given to its readers",
     "that_it_was_there": "the room shows that something was there, when and by whom",
-    "other_servers": "copies on other servers, whose people read it too",
     "of_somebody_else": "somebody else's, whom its sender only named",
     "on_another_server": "another server's",
     "known_in_another_room": "known in another living room, too",
@@ -55,6 +61,12 @@ _KEPT = {
     "not_kept.room_unreachable": "not archived: the homeserver did not have the room any more",
 }
 """What became of a conversation (`colloque.rooms.keeping.Proof`)."""
+_KINDS: Mapping[str, str] = {
+    Kind.DIRECT: "a conversation of two people, which nobody has to archive",
+    Kind.DIRECT_MESSAGES: "the old messages of a conversation of two people that goes on",
+    Kind.GROUP: "a room that people had made themselves, which nobody has to archive",
+    Kind.GROUP_MESSAGES: "the old messages of a room that people made themselves and that goes on",
+}
 _OUTCOMES = {
     "unanswered": "it never gave a signed answer",
     "under_way": "it had begun, and was not done",
@@ -75,12 +87,18 @@ def say_receipt(head: str, raw: dict[str, Any]) -> None:
         ),
         *(f"  {server} had members: asked to erase its copy" for server in raw.get("servers", [])),
         *(f"  {when}: {', '.join(f'{n} {what}' for what, n in raw[when].items())}" for when in ("before", "after")),
-        f"  the conversation: {_KEPT.get(code := raw.get('archived', ''), code)}",
+        f"  {_about(raw)}",
         *(f"  proven: {_SAYS.get(code, code)}" for code in raw["proven"]),
         *(f"  not proven, or out of reach: {_SAYS.get(code, code)}" for code in raw["not_proven"]),
         *(f"  left: {r['count']} in {r['name']}: {_SAYS.get(r['why'], r['why'])}" for r in raw["residue"]),
     ]
     sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _about(raw: dict[str, Any]) -> str:
+    if about := _KINDS.get(raw.get("kind", "")):
+        return f"of {about}"
+    return f"the conversation: {_KEPT.get(code := raw.get('archived', ''), code)}"
 
 
 def say_supplement(head: str, supplement: Supplement, checked: Mapping[str, str]) -> None:

@@ -6,7 +6,7 @@ Source: Synapse 1.163, "Admin API".
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -173,8 +173,9 @@ class SynapseAdmin:
         answer = await self._api.call("DELETE", path(_V2, "rooms", room), {"purge": True, "block": False})
         return str(answer["delete_id"])
 
-    async def reports(self, room: RoomId) -> list[int]:
-        """Reports of the room's events, by number: each holds a person's words and a copy of the event.
+    async def reports(self, room: RoomId, events: Collection[str] | None = None) -> list[int]:
+        """Reports of the room's events (or of these alone), by number: each holds a person's words and a copy of the
+        event.
 
         Synapse lists them as long as it has the room.
         """
@@ -183,7 +184,8 @@ class SynapseAdmin:
         while True:
             page = await self._api.call("GET", path(_V1, "event_reports"), query=query)
             # Synapse looks for rooms whose id holds this one.
-            found += [int(raw["id"]) for raw in page["event_reports"] if raw["room_id"] == room]
+            theirs = (raw for raw in page["event_reports"] if raw["room_id"] == room)
+            found += [int(raw["id"]) for raw in theirs if events is None or raw["event_id"] in events]
             if "next_token" not in page:
                 return found
             query["from"] = str(page["next_token"])

@@ -34,6 +34,8 @@ recycled, what members' devices hold until they sync, and what people took out."
 
 ELSEWHERE = "copies_elsewhere"
 """What is out of reach when other servers had members: until their own receipts stand in a supplement."""
+OTHER_SERVERS = "other_servers"
+"""What is out of reach when people of other servers read a conversation or a thread, too: their servers' copies."""
 NOT_FOLLOWED = "room_not_followed"
 """What is out of reach when this server's bot never was in the room: files that its people shared there."""
 KEPT_THERE = "by_the_server_that_made_it"
@@ -70,6 +72,14 @@ class Kind(StrEnum):
 
     PATIENT = "patient"
     """A patient room, gone as a whole."""
+    DIRECT = "direct"
+    """A conversation of two people, gone as a whole."""
+    GROUP = "group"
+    """A room that people had made themselves, gone as a whole."""
+    DIRECT_MESSAGES = "direct_messages"
+    """The old messages of a conversation that goes on."""
+    GROUP_MESSAGES = "group_messages"
+    """The old messages of a room that people made themselves, and that goes on."""
     MAIL = "mail"
     """A thread of mails: its room stays, and shows that something was there, when and by whom."""
 
@@ -123,13 +133,14 @@ class Receipt:
     previous: str = GENESIS
     """Hash of the receipt before."""
     archived: str = ""
-    """What proved that the conversation was kept, or why it was not (`keeping.Proof`, `ORIGINALS`); empty in format 1
-    alone."""
+    """What proved that the conversation was kept, or why it was not (`keeping.Proof`, `ORIGINALS`); empty in format 1,
+    and for conversations and groups."""
     servers: tuple[str, ...] = ()
     """Other servers that had members: asked to erase their copies, their answers stand in a supplement."""
     asked_by: AskedBy | None = None
     """Of a copy of another server's room: who asked."""
     kind: Kind = Kind.PATIENT
+    """Of old messages, `before` and `after` count these alone; nobody was taken out of their room."""
 
     def __post_init__(self) -> None:
         counts = (
@@ -148,7 +159,7 @@ class Receipt:
             and list(self.servers) == sorted(set(self.servers)),
             "it says who asked": self.asked_by is None
             or (is_server(self.asked_by.server) and is_token(self.asked_by.ref)),
-            "it says what became of what it is of": self.archived or self.kind is Kind.PATIENT,
+            "it says what became of what it is of": self.archived or self.kind is not Kind.MAIL,
         }
         for rule, holds in rules.items():
             if not holds:
@@ -156,14 +167,19 @@ class Receipt:
 
     @property
     def _is_room(self) -> bool:
-        return self.kind is Kind.PATIENT
+        return self.kind in {Kind.PATIENT, Kind.DIRECT, Kind.GROUP}
+
+    @property
+    def _are_messages(self) -> bool:
+        return self.kind in {Kind.DIRECT_MESSAGES, Kind.GROUP_MESSAGES}
 
     @property
     def proven(self) -> tuple[str, ...]:
         """What was looked for again and found gone, as codes."""
         gone = {
             "room_gone": self._is_room and self.after.events == 0 and self.after.members == 0,
-            "texts_withdrawn": not self._is_room and self.after.events == 0,
+            "texts_withdrawn": self.kind is Kind.MAIL and self.after.events == 0,
+            "messages_gone": self._are_messages and self.after.events == 0,
             "known_files_gone": self.after.files == 0,
         }
         return tuple(code for code, holds in gone.items() if holds)
@@ -173,8 +189,9 @@ class Receipt:
         """What is left, unknown, or out of reach, as codes."""
         left = {
             "room_left": self._is_room and (self.after.events > 0 or self.after.members > 0),
-            "texts_left": not self._is_room and self.after.events > 0,
-            "that_it_was_there": not self._is_room,
+            "texts_left": self.kind is Kind.MAIL and self.after.events > 0,
+            "that_it_was_there": self.kind is Kind.MAIL,
+            "messages_left": self._are_messages and self.after.events > 0,
             "files_left": self.after.files > 0,
             "files_in_unread_events": self.undecryptable > 0,
             "residue": bool(self.residue),
@@ -183,7 +200,7 @@ class Receipt:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON; times in milliseconds since 1970; with its hash, before it is signed."""
-        more = bool(self.servers or self.asked_by) or not self._is_room
+        more = bool(self.servers or self.asked_by) or self.kind is not Kind.PATIENT
         body: dict[str, Any] = {
             "format": FORMAT if more else 2 if self.archived else 1,
             "serial": self.serial,
@@ -201,9 +218,9 @@ class Receipt:
             "not_proven": list(self.not_proven),
             "previous": self.previous,
             **({"archived": self.archived} if self.archived else {}),
+            **({} if self.kind is Kind.PATIENT else {"kind": self.kind.value}),
             **({"servers": list(self.servers)} if self.servers else {}),
             **({"asked_by": asdict(self.asked_by)} if self.asked_by else {}),
-            **({} if self._is_room else {"kind": self.kind.value}),
         }
         return hashed(body)
 

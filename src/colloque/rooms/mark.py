@@ -10,7 +10,7 @@ from typing import Any
 from colloque.identity import UserId, digest
 
 ROOM_MARK = "fr.colloque.room"
-"""Type of the state event that says what a room of ours is: `{"kind", "key", "owner"?}`, state key empty."""
+"""Type of the state event that says what a room of ours is: `{"kind", "key", "owner"?, "keep_s"?}`, state key empty."""
 
 HOLD = "fr.colloque.hold"
 """Type of the state event by which @salles (in a mail room: @mssante) says that nothing in a room is to be erased
@@ -48,11 +48,14 @@ class RoomMark:
     key: str
     """Opaque, unique: lets a bot that died while creating a room find it again."""
     owner: UserId | None = None
+    keep_s: int | None = None
+    """Of a direct room: how many seconds its messages live, as its people read when it was opened."""
 
     def content(self) -> dict[str, Any]:
         """As event content."""
         base: dict[str, Any] = {"kind": self.kind.value, "key": self.key}
-        return base | ({"owner": self.owner} if self.owner else {})
+        more = {"owner": self.owner, "keep_s": self.keep_s}
+        return base | {name: value for name, value in more.items() if value}
 
     @classmethod
     def read(cls, content: Mapping[str, Any]) -> RoomMark | None:
@@ -61,5 +64,10 @@ class RoomMark:
             kind = RoomKind(content["kind"])
         except (KeyError, ValueError):
             return None
-        owner = content.get("owner")
-        return cls(kind, str(content.get("key", "")), UserId(owner) if isinstance(owner, str) else None)
+        owner, keep = content.get("owner"), content.get("keep_s")
+        return cls(
+            kind,
+            str(content.get("key", "")),
+            UserId(owner) if isinstance(owner, str) else None,
+            keep if type(keep) is int and keep > 0 else None,
+        )

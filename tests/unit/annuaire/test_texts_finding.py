@@ -44,10 +44,10 @@ def messages() -> dict[str, str]:
         "gone": texts_finding.identity(person=None, held=HELD, valid=False, **common),
         "no account": texts_finding.identity(person=PAUL, held=None, valid=False, **common),
         "confirm": texts_contact.confirm(3, PAUL, 1),
-        "opened": texts_contact.opened(3, ANNE, LINK, fresh=True, joined=False),
+        "opened": texts_contact.opened(3, ANNE, LINK, fresh=True, joined=False, keep=timedelta(days=90)),
         "exists": texts_contact.opened(3, ANNE, LINK, fresh=False, joined=True),
         "to accept": texts_contact.to_accept(3, ANNE, LINK),
-        "invited": texts_contact.invited(ANNE.display_name, LINK),
+        "invited": texts_contact.invited(ANNE.display_name, LINK, timedelta(days=90)),
         "by mail": texts_contact.by_mail(3, replace(ANNE, mailboxes=boxes)),
         "unreachable": texts_contact.unreachable(3, PAUL),
     }

@@ -31,3 +31,15 @@ def test_what_does_not_fit_is_named(tmp_path: Path, name: str, value: str, probl
 def test_no_reminder_is_fine(tmp_path: Path) -> None:
     own = load(changed(tmp_path, (r"(?m)^    reminder_s: .*$", "    reminder_s: 0"), section="salles")).salles
     assert own.lifetime.reminder_s == 0
+
+
+@pytest.mark.parametrize("name", ["keep_s", "round_s"])
+def test_conversations_live_for_some_time(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load(changed(tmp_path, (rf"(?m)^    {name}: .*$", f"    {name}: 0"), section="salles"))
+    assert [str(each) for each in refused.value.problems] == [f"salles.direct.{name}: must be above 0"]
+
+
+def test_they_live_ninety_days_where_nothing_is_said(tmp_path: Path) -> None:
+    lines = r"(?m)^  direct:\n(    .*\n)+"
+    assert load(changed(tmp_path, (lines, ""), section="salles")).salles.direct.keep_s == 90 * 86400

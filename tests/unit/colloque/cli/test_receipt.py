@@ -36,6 +36,25 @@ def test_it_says_in_words_what_became_of_the_conversation(clerk: Clerk, verify: 
     assert not proof or proof not in said
 
 
+@pytest.mark.parametrize(
+    ("kind", "words", "proven"),
+    [
+        (Kind.DIRECT, "of a conversation of two people", "the room and its events are gone"),
+        (Kind.DIRECT_MESSAGES, "the old messages of a conversation", "these messages are gone"),
+        (Kind.GROUP, "of a room that people had made", "the room and its events are gone"),
+        (Kind.GROUP_MESSAGES, "the old messages of a room", "these messages are gone"),
+    ],
+)
+def test_it_says_in_words_what_was_no_patient_room(
+    clerk: Clerk, verify: Verify, kind: Kind, words: str, proven: str
+) -> None:
+    code, out, _ = verify(*clerk.make(2, kind=kind), "--key", clerk.pem)
+    assert code == 0
+    assert out.count(words) == 2
+    assert out.count(f"proven: {proven}") == 2
+    assert "archived" not in out
+
+
 def test_a_thread_of_mails_is_told_from_a_room(clerk: Clerk, verify: Verify) -> None:
     residue = (Residue("event_json", 12, "dropped_in_7_days"),)
     code, out, _ = verify(*clerk.make(1, kind=Kind.MAIL, archived=ORIGINALS, residue=residue), "--key", clerk.pem)

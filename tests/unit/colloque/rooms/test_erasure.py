@@ -155,6 +155,33 @@ def test_what_is_nested_too_deep_is_refused() -> None:
         read_receipt(RECEIPT.to_dict() | {"extra": deep})
 
 
+@pytest.mark.parametrize("kind", sorted(set(Kind) - {Kind.PATIENT, Kind.MAIL}))
+def test_what_is_no_patient_room_says_so(kind: Kind) -> None:
+    receipt = replace(RECEIPT, kind=kind)
+    body = json.loads(json.dumps(receipt.to_dict()))
+    assert (body["format"], body["kind"]) == (3, kind)
+    assert read_receipt(body) == receipt
+    with pytest.raises(Tampered):
+        read_receipt(body | {"kind": "patient"})
+    with pytest.raises(Tampered):
+        read_receipt({name: value for name, value in body.items() if name != "kind"})
+
+
+def test_of_old_messages_it_claims_nothing_about_the_room() -> None:
+    receipt = replace(RECEIPT, kind=Kind.DIRECT_MESSAGES, after=Counts(events=0, files=0, members=2))
+    assert receipt.proven == ("messages_gone", "known_files_gone")
+    assert "room_left" not in receipt.not_proven
+    left = replace(receipt, after=Counts(events=1, files=0, members=2))
+    assert left.proven == ("known_files_gone",)
+    assert "messages_left" in left.not_proven
+
+
+def test_another_kind_is_no_receipt() -> None:
+    body = json.loads(json.dumps(replace(RECEIPT, kind=Kind.GROUP).to_dict()))
+    with pytest.raises(Tampered):
+        read_receipt(body | {"kind": "mailing"})
+
+
 THREAD = replace(
     RECEIPT,
     kind=Kind.MAIL,

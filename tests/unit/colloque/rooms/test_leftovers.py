@@ -16,12 +16,15 @@ from colloque.rooms.erasure import Residue
 from colloque.rooms.leftovers import (
     CONSULTED,
     EXPECTED,
+    EXPECTED_PURGED,
     LEFTOVERS,
     NOT_REMOVED,
     NOT_REVIEWED,
+    PURGED,
     REVIEWED,
     UNEXPECTED,
     UNREADABLE,
+    Key,
     as_code,
     is_expected,
     why,
@@ -72,6 +75,20 @@ def test_every_statement_names_its_rows() -> None:
         marked = leftover.where.format(id="?", ids="?", position="instr")
         assert marked.count("(") == marked.count(")")
     assert len(LISTED) == len(LEFTOVERS)
+
+
+def test_of_messages_only_rows_that_name_one_go() -> None:
+    assert {leftover.table for leftover in PURGED} <= LISTED, "the role may delete from no other table"
+    for leftover in PURGED:
+        assert leftover.key is Key.EVENT
+        assert re.fullmatch(r"(latest_)?event_id IN \({ids}\)", leftover.where), leftover.table
+        assert "stream_positions" not in next(each.where for each in LEFTOVERS if each.table == leftover.table)
+    for place, reason in EXPECTED_PURGED.items():
+        assert why(place, reviewed=True, lives=True) == reason
+        assert is_expected(reason)
+        assert reason in _SAYS
+    assert why("event_reports", reviewed=True, lives=True) == NOT_REMOVED
+    assert why("event_json", reviewed=True) == UNEXPECTED, "of a room that went whole"
 
 
 def test_no_stream_is_cut_before_its_position_is_noted() -> None:
