@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import signal
 import sys
 from collections.abc import Callable, Coroutine
 from functools import partial
@@ -45,6 +46,8 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=9)
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
+    # As ^C: what was started is stopped.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     FOLDER.mkdir(exist_ok=True)
     plan = {"only": asked.only, "kills": asked.kills, "seed": asked.seed}
     ledger = Ledger.open(FOLDER / f"{asked.only}-{asked.seed}.json", plan)
