@@ -144,5 +144,5 @@ def test_nothing_else_can_be_called() -> None:
     assert public == {
         "close_sessions", "create", "delete_media", "delete_report", "delete_room", "deletion", "deletions",
         "display_name", "exists", "lock", "media_uploader", "memberships", "reports",
-        "room", "rooms_of", "sessions", "set_display_name", "users",
+        "room", "rooms_of", "sessions", "set_display_name", "state", "stored_event", "users",
     }  # fmt: skip

@@ -107,10 +107,10 @@ class _Dying:
         self._write, self._name, self._died, self._helper = write, name, died, helper
         self._again = False
 
-    async def __call__(self, *args: Any) -> None:
+    async def __call__(self, *args: Any, **kwargs: Any) -> None:
         self._again = not self._again
         if not self._again:
-            await self._write(*args)
+            await self._write(*args, **kwargs)
         self._died.append((self._name, "before" if self._again else "after"))
         self._helper.kill()
         self._helper.start()
