@@ -38,6 +38,12 @@ from tests.waiting import until
 
 SYNC = "/_matrix/client/unstable/org.matrix.simplified_msc3575/sync?timeout=0"
 
+_BEGUN = (
+    "SELECT COUNT(*) = 2 FROM (SELECT stream_id FROM stats_incremental_position UNION ALL "
+    "SELECT stream_id FROM user_directory_stream_pos) AS reader WHERE reader.stream_id >= "
+    "(SELECT MIN(stream_id) FROM current_state_delta_stream WHERE room_id = '{room}')"
+)
+
 
 @dataclass
 class Filled:
@@ -99,8 +105,20 @@ class Place:
         await until(settled, "Synapse's background updates")
 
     async def fill(self, messages: int = 8) -> Filled:
-        """A room with all that the issue names."""
-        return await asyncio.to_thread(self._fill, messages)
+        """A room with all that the issue names, so old that Synapse's followers are in the middle of it, or past it.
+
+        One that stands before its beginning is taken for one that is switched off (`colloque.rooms.leftovers`).
+        """
+        filled = await asyncio.to_thread(self._fill, messages)
+
+        async def begun() -> bool:
+            with closing(self.connect()) as db:
+                cursor = db.cursor()
+                cursor.execute(_BEGUN.format(room=filled.room))
+                return bool(cursor.fetchone()[0])
+
+        await until(begun, "Synapse's followers in the room's changes")
+        return filled
 
     def _fill(self, messages: int) -> Filled:
         name = f"patient{secrets.token_hex(4)}"
