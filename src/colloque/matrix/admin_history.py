@@ -7,22 +7,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 
 import aiohttp
 
-from colloque.clock import from_millis, to_millis
+from colloque.clock import from_millis
 from colloque.errors import HomeRefused
 from colloque.identity import EventId, MxcUri, RoomId, UserId
 from colloque.matrix.api import JsonDict, MatrixApi, path
+from colloque.matrix.pages import pages
+from colloque.matrix.sync_events import sent_at
 from colloque.rooms.direct import Said
 
 _V1 = "/_synapse/admin/v1"
 _V2 = "/_synapse/admin/v2"
 _PAGE = 500
-_LAST = to_millis(datetime(9000, 1, 1, tzinfo=UTC))
-"""Another server may claim any time for its events."""
 
 
 class PurgeState(StrEnum):
@@ -82,17 +82,15 @@ class SynapseHistory:
 
     async def events(self, room: RoomId) -> AsyncIterator[Said]:
         """What stands in a room, in the server's order (by depth), from the beginning; what a purge left of it."""
-        # Forwards: backwards, Synapse asks other servers for what it lacks.
-        query = {"dir": "f", "limit": str(_PAGE)}
-        while True:
-            page = await self._api.call("GET", path(_V1, "rooms", room, "messages"), query=query)
+
+        async def ask(token: str | None) -> JsonDict:
+            # Forwards: backwards, Synapse asks other servers for what it lacks.
+            query = {"dir": "f", "limit": str(_PAGE)} | ({} if token is None else {"from": token})
+            return await self._api.call("GET", path(_V1, "rooms", room, "messages"), query=query)
+
+        async for page in pages(ask):
             for raw in page["chunk"]:
-                at = from_millis(min(max(int(raw["origin_server_ts"]), 0), _LAST))
-                yield Said(EventId(str(raw["event_id"])), at, "state_key" in raw)
-            end = page.get("end")
-            if not page["chunk"] or end is None or end == query.get("from"):
-                return
-            query["from"] = str(end)
+                yield Said(EventId(str(raw["event_id"])), sent_at(raw.get("origin_server_ts")), "state_key" in raw)
 
     async def purge(self, room: RoomId, upto: EventId) -> str:
         """Begin to delete what stands before that event, local messages too; state stays. Answers the purge's id."""

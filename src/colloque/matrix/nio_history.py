@@ -11,6 +11,7 @@ from colloque.matrix.api import CLIENT, JsonDict, MatrixApi, path
 from colloque.matrix.home import Past
 from colloque.matrix.nio_keys import Keys
 from colloque.matrix.nio_machine import Machine
+from colloque.matrix.pages import pages
 from colloque.matrix.sync_events import is_redacted, sent_at
 from colloque.rooms.mail_thread import Said
 from colloque.rooms.media import files_in
@@ -67,21 +68,14 @@ async def everything(api: MatrixApi, machine: Machine, room: RoomId, me: UserId)
 
 
 async def _events(api: MatrixApi, room: RoomId) -> AsyncIterator[JsonDict]:
-    """The end is where the server names no further page, or one that was read already: an empty page may stand before a
-    full one.
-    """
-    token: str | None = None
-    read: set[str] = set()
-    while True:
+    async def ask(token: str | None) -> JsonDict:
         query = {"dir": "f", "limit": str(_PAGE)} | ({} if token is None else {"from": token})
-        page = await api.call("GET", path(CLIENT, "rooms", room, "messages"), query=query)
+        return await api.call("GET", path(CLIENT, "rooms", room, "messages"), query=query)
+
+    async for page in pages(ask):
         for event in page["chunk"]:
             if "state_key" not in event:
                 yield event
-        token = page.get("end")
-        if token is None or token in read:
-            return
-        read.add(token)
 
 
 def _relation(said: Any) -> tuple[EventId | None, EventId | None]:

@@ -24,6 +24,7 @@ from colloque.matrix.home import Echo, Handler, Unreadable
 from colloque.matrix.nio_device import Device
 from colloque.matrix.nio_machine import Decrypted
 from colloque.matrix.nio_store import Waiting
+from colloque.matrix.pages import pages
 from colloque.matrix.roster import Roster
 from colloque.matrix.sync_events import incoming, member_change, receipts_of, sent_at, sync_filter
 from colloque.patience import patiently
@@ -176,17 +177,18 @@ class SyncLoop:
     async def _missed(self, room: RoomId, before: str, since: str) -> list[JsonDict]:
         """The events that the server left out of a batch, oldest first."""
         found: list[JsonDict] = []
-        token: str | None = before
-        while token is not None and len(found) < BACKFILL_MAX:
-            try:
-                page = await patiently(partial(self._page, room, token, since), for_s=PATIENCE_S)
-            except HomeRefused as error:
-                logs.event(logger, "backfill.refused", level=logging.WARNING, errcode=error.errcode)
-                break
-            found += page["chunk"]
-            token = page.get("end") if page["chunk"] else None
-        if token is not None and len(found) >= BACKFILL_MAX:
-            logs.event(logger, "backfill.cut", level=logging.ERROR, events=len(found))
+
+        async def ask(token: str | None) -> JsonDict:
+            return await patiently(partial(self._page, room, token or before, since), for_s=PATIENCE_S)
+
+        try:
+            async for page in pages(ask, before):
+                found += page["chunk"]
+                if len(found) >= BACKFILL_MAX:
+                    logs.event(logger, "backfill.cut", level=logging.ERROR, events=len(found))
+                    break
+        except HomeRefused as error:
+            logs.event(logger, "backfill.refused", level=logging.WARNING, errcode=error.errcode)
         return found[::-1]
 
     async def _page(self, room: RoomId, before: str, since: str) -> JsonDict:
