@@ -97,16 +97,12 @@ def plan(room: DirectRoom, history: Sequence[Said], cut: datetime) -> Purge | En
     return End(len(old), last) if last < cut else None
 
 
-def base_of(previous: datetime | None, now: datetime, every: timedelta) -> datetime | None:
-    """The time that a round goes by: the round's before; None when none is due.
-
-    A clock that stands before the last round has been put back: that round's time counts no more (`is_astray`).
-    """
-    if previous is None or is_astray(previous, now) or now - previous < every:
-        return None
-    return previous
+def base_of(previous: datetime, now: datetime, every: timedelta) -> datetime | None:
+    """The time that a round goes by: the round's before; None when none is due."""
+    return previous if now - previous >= every else None
 
 
-def is_astray(previous: datetime | None, now: datetime) -> bool:
-    """Is there no round yet to go by? Then this moment becomes the first one's."""
-    return previous is None or previous > now
+def is_astray(previous: datetime, now: datetime) -> bool:
+    """Has the clock been put back since the last round? Then that one's time counts no more: this moment becomes the
+    first one's."""
+    return previous > now

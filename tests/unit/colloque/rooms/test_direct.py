@@ -67,13 +67,11 @@ def test_from_when_on(room: DirectRoom, base: float, now: float, cut: float | No
     assert cut_of(room, START + base * DAY, START + now * DAY, 7 * DAY) == wanted
 
 
-@pytest.mark.parametrize(
-    ("previous", "now", "base"), [(None, 0, None), (0, 0.9, None), (0, 1, 0), (0, 30, 0), (5, 4, None)]
-)
-def test_a_round_goes_by_the_one_before(previous: float | None, now: float, base: float | None) -> None:
-    before = None if previous is None else START + previous * DAY
+@pytest.mark.parametrize(("previous", "now", "base"), [(0, 0.9, None), (0, 1, 0), (0, 30, 0), (5, 4, None)])
+def test_a_round_goes_by_the_one_before(previous: float, now: float, base: float | None) -> None:
+    before = START + previous * DAY
     assert base_of(before, START + now * DAY, DAY) == (None if base is None else START + base * DAY)
-    assert is_astray(before, START + now * DAY) is (previous is None or previous > now)
+    assert is_astray(before, START + now * DAY) is (previous > now)
 
 
 days = st.floats(min_value=0, max_value=300, allow_nan=False)
@@ -113,13 +111,14 @@ def test_a_clock_that_is_wrong_for_less_than_a_round_erases_nothing_young(
 ) -> None:
     """The true time and a clock that is wrong for one look now and then: what is erased is truly old."""
     room = replace(ROOM, keep=keep * DAY)
-    true, last, before = START, None, 0.0
+    last: datetime | None = None
+    true, before = START, 0.0
     for step, jump in ticks:
         error = jump if before == 0 else 0.0
         before = error
         true += step * DAY
         now = true + error * DAY
-        if is_astray(last, now):
+        if last is None or is_astray(last, now):
             last = now
             continue
         base = base_of(last, now, DAY)
