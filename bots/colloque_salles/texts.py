@@ -127,7 +127,8 @@ def opened(words: str, link: str, team: Sequence[Attestation], life: timedelta) 
     names = " ; ".join(a.name for a in team)
     return (
         f"Salon « {words} » ouvert avec {names}.\n{link}\n"
-        f"Il se ferme {span(life)} après le dernier message, puis tout est effacé."
+        f"Il se ferme {span(life)} après le dernier message : vous en recevez alors les échanges, pour le dossier ; "
+        "une fois classés, tout est effacé."
     )
 
 
@@ -136,7 +137,7 @@ def first_words(opener: str, life: timedelta, notice: timedelta) -> str:
     return (
         f"Salon patient ouvert par {opener}.\n"
         f"Il se ferme {span(life)} après le dernier message ; vous serez prévenus {span(notice)} avant. "
-        "Messages et fichiers sont alors effacés du serveur : ce qui doit être gardé se classe au dossier.\n"
+        "Son référent en reçoit alors échanges et fichiers, pour le dossier ; une fois classés, tout est effacé.\n"
         "Ce qui est écrit ici peut être communiqué au patient.\n"
         "Pas pour l'urgence vitale : appelez le 15."
     )
