@@ -28,6 +28,7 @@ from colloque_salles.joining import Joining
 from colloque_salles.leading import Leading
 from colloque_salles.membership import Membership
 from colloque_salles.offering import Offering
+from colloque_salles.opening import Opening
 from colloque_salles.prolonging import Prolonging
 from colloque_salles.returning import Returning
 from colloque_salles.standing_in import StandingIn
@@ -44,6 +45,7 @@ class Care:
     membership: Membership
     sweep: Sweep
     evicting: Evicting
+    opening: Opening
     leading: Leading
     returning: Returning
     offering: Offering
@@ -62,6 +64,7 @@ class Care:
         """At start: what a crash left open."""
         await self.sweep.settle()
         await self.evicting.settle()
+        await self.opening.settle()
         await self.leading.settle()
 
     @property

@@ -103,7 +103,9 @@ def open_care(
     )
     companions = Companions(rows=CompanionRows(parts.db), book=book, **seen)
     upload = partial(parts.home.api.upload, mime="image/png")
+    evicting = Evicting(server=parts.admin, evicted=evicted, book=book, incidents=parts.incidents, **common)
     opening = Opening(
+        evicting=evicting,
         membership=membership,
         rooms=parts.rooms,
         rule=rule,
@@ -117,17 +119,6 @@ def open_care(
     acquainting = Acquainting(Client(config.socket("annuaire"), "salles"))
     offering = Offering(offers=offers, opening=opening, book=book, rule=rule, acquainting=acquainting, **seen)
     consent = Consent(home=parts.home, patients=patients, offers=offers, sweep=sweep, book=book, **acts)
-    evicting = Evicting(
-        home=parts.home,
-        server=parts.admin,
-        rooms=parts.rooms,
-        evicted=evicted,
-        book=book,
-        incidents=parts.incidents,
-        keys=parts.keys,
-        journal=parts.journal,
-        clock=parts.clock,
-    )
     joining = Joining(
         rooms=parts.rooms,
         missing=MissingPeople(parts.db),
@@ -206,6 +197,7 @@ def open_care(
         retire=parts.home.retire,
     )
     inviting = Inviting(
+        evicting=evicting,
         invites=invites,
         book=book,
         companions=companions,
@@ -222,6 +214,7 @@ def open_care(
         membership=membership,
         sweep=sweep,
         evicting=evicting,
+        opening=opening,
         leading=leading,
         returning=Returning(evicted=evicted, companions=companions, book=book, **common),
         offering=offering,

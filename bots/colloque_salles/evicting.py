@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from typing import Protocol
 
 from colloque.attestation import Attestation, Kind
@@ -13,11 +14,10 @@ from colloque.identity import RoomId, UserId
 from colloque.logs import event as log_event
 from colloque.matrix.home import Home
 from colloque.policy.admission import rights_of
-from colloque.rooms.mark import RoomKind
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
-from colloque.store.rooms import Rooms
+from colloque_salles.store import PatientRooms
 from colloque_salles.store_evicted import Evicted
 from colloque_salles.texts_team import INCIDENT_NOBODY
 
@@ -52,7 +52,7 @@ class Evicting:
         *,
         home: Home,
         server: Memberships,
-        rooms: Rooms,
+        patients: PatientRooms,
         evicted: Evicted,
         book: AttestationBook,
         incidents: Incidents,
@@ -62,7 +62,7 @@ class Evicting:
     ) -> None:
         self._home = home
         self._server = server
-        self._rooms = rooms
+        self._patients = patients
         self._evicted = evicted
         self._book = book
         self._incidents = incidents
@@ -77,22 +77,36 @@ class Evicting:
         """
         left = 0
         for room, membership in (await self._server.rooms_of(user)).items():
-            known = await self._rooms.by_room(room)
-            if membership not in _IN or known is None or known.kind is not RoomKind.PATIENT:
-                continue
-            token, ref = await self._keys.token(room, room), await self._keys.token(room, user)
-            act = self._journal.begin("room.evict", actor=user, room=token, ref=ref, reason=reason)
-            await self._evicted.put(room, user, self._clock.now())
-            try:
-                await self._warn_if_last(room, user, token)
-                await self._home.set_state(room, "m.room.member", {"membership": "leave"}, user)
-            except HomeRefused as error:
-                log_event(log, "evict.refused", level=logging.WARNING, code=error.errcode)
-                self._journal.end(act, "refused")
-                left += 1
-                continue
-            self._journal.end(act, "out")
+            if membership in _IN and await self._patients.get(room) is not None:
+                left += not await self._out(room, user, reason)
         return left
+
+    async def let_in(self, room: RoomId, users: Iterable[UserId]) -> None:
+        """They were just invited: whoever has lost their access since then is out again. Safe to repeat.
+
+        Their eviction may have come before the room was followed, or before they were invited: it passed it over.
+        Raises HomeUnavailable, and HomeRefused where somebody is still in.
+        """
+        now = self._clock.now()
+        lost = [user for user in users if self._book.of(user, now) is None]
+        members = await self._home.members(room) if lost else {}
+        for user in lost:
+            if members.get(user) in _IN and not await self._out(room, user, "unverified"):
+                raise HomeRefused(403, "M_FORBIDDEN", "somebody without access could not be taken out")
+
+    async def _out(self, room: RoomId, user: UserId, reason: str) -> bool:
+        token, ref = await self._keys.token(room, room), await self._keys.token(room, user)
+        act = self._journal.begin("room.evict", actor=user, room=token, ref=ref, reason=reason)
+        await self._evicted.put(room, user, self._clock.now())
+        try:
+            await self._warn_if_last(room, user, token)
+            await self._home.set_state(room, "m.room.member", {"membership": "leave"}, user)
+        except HomeRefused as error:
+            log_event(log, "evict.refused", level=logging.WARNING, code=error.errcode)
+            self._journal.end(act, "refused")
+            return False
+        self._journal.end(act, "out")
+        return True
 
     async def _warn_if_last(self, room: RoomId, leaving: UserId, token: str) -> None:
         """Before the last one who could be the room's referent leaves, the administrators are told, once a room."""

@@ -133,9 +133,6 @@ class Sweep:
                 self._journal.end(intent.act, "closed" if done else "interrupted")
             elif intent.kind == "room.erase" and intent.ref not in erasing:
                 self._journal.end(intent.act, "interrupted")
-            elif intent.kind == "room.open":
-                # The command that asked for it is heard again, and finds the room by its key.
-                self._journal.end(intent.act, "interrupted")
 
     async def _step(self, kept: Kept) -> None:
         match next_step(kept.room, self._rule, self._clock.now()):

@@ -23,6 +23,7 @@ from colloque_salles.acquainting import Acquainting
 from colloque_salles.admitting import refusals
 from colloque_salles.commands import mentions
 from colloque_salles.companions import Companions
+from colloque_salles.evicting import Evicting
 from colloque_salles.store import Kept, PatientRooms
 from colloque_salles.store_invites import Invited, Invites, Proposal
 from colloque_salles.succeeding import IN, Succeeding
@@ -42,6 +43,7 @@ class Inviting:
         patients: PatientRooms,
         invites: Invites,
         companions: Companions,
+        evicting: Evicting,
         book: AttestationBook,
         keys: RoomKeys,
         journal: Journal,
@@ -55,6 +57,7 @@ class Inviting:
         self._succeeding = succeeding
         self._acquainting = acquainting
         self._companions = companions
+        self._evicting = evicting
         self._book = book
         self._keys = keys
         self._journal = journal
@@ -171,6 +174,7 @@ class Inviting:
             try:
                 await self._companions.invite(room, [person])
                 await self._home.invite(room, person)
+                await self._evicting.let_in(room, [person])
             except HomeRefused as error:
                 log_event(log, "invite.refused", level=logging.WARNING, code=error.errcode)
                 await self._invites.not_invited(room, person, None if again else known.get(person))

@@ -24,7 +24,7 @@ class Membership:
 
     async def hear(self, change: MemberChange) -> None:
         """Safe to repeat."""
-        if not self._counts(change.user):
+        if not self.counts(change.user):
             return
         async with self._changing:
             kept = await self._patients.get(change.room)
@@ -44,8 +44,9 @@ class Membership:
         """
         async with self._changing:
             members = await self._home.members(room)
-            inside = [user for user, state in members.items() if state == "join" and self._counts(user)]
+            inside = [user for user, state in members.items() if state == "join" and self.counts(user)]
             await self._patients.members(room, tuple(inside))
 
-    def _counts(self, user: UserId) -> bool:
+    def counts(self, user: UserId) -> bool:
+        """Whether that account is a person: none of our services, nor another server's."""
         return user != self._home.user and not self._is_bot(user)

@@ -18,12 +18,17 @@ from colloque.store.roomkeys import RoomKeys
 from colloque.store.rooms import Rooms
 from colloque_salles import texts
 from colloque_salles.companions import Companions
+from colloque_salles.evicting import Evicting
 from colloque_salles.membership import Membership
 from colloque_salles.store import PatientRooms
 from colloque_salles.store_copies import Copies
 from colloque_salles.store_offers import Offers
 from colloque_salles.texts_opening import SIGNS, ask
 from colloque_salles.words import pick
+
+_ACT = "room.open"
+_KEY = "patient-"
+"""Begins the key of each room's mark; the rest is the act's `ref`."""
 
 
 class Opening:
@@ -43,6 +48,7 @@ class Opening:
         copies: Copies,
         companions: Companions,
         membership: Membership,
+        evicting: Evicting,
         reserve: Callable[[], Awaitable[MxcUri]],
         upload: Callable[[bytes, MxcUri], Awaitable[MxcUri]],
     ) -> None:
@@ -58,6 +64,7 @@ class Opening:
         self._copies = copies
         self._companions = companions
         self._membership = membership
+        self._evicting = evicting
         self._reserve = reserve
         self._upload = upload
 
@@ -78,7 +85,7 @@ class Opening:
         if known is not None:
             return known
         key, now = _key(event), self._clock.now()
-        act = self._journal.begin("room.open", actor=opener.user, ref=digest(event))
+        act = self._journal.begin(_ACT, actor=opener.user, ref=digest(event))
         words = await self._words(key, {opener.user, *(held.user for held in team)})
         # First of all: they can read what is written from their invitation on.
         beside = self._companions.of([opener.user, *(held.user for held in team)])
@@ -91,8 +98,9 @@ class Opening:
             )
         )
         await self._companions.note(room, beside)
-        await self._patients.add(_room(room, opener.user, now), words)
-        await self._membership.recount(room)
+        await self._follow(_room(room, opener.user, now), words)
+        # Followed from here on: who loses their access later is taken out of it.
+        await self._evicting.let_in(room, [opener.user, *(held.user for held in team)])
         rule = self._rule if idle is None else self._rule.lasting(idle)
         first = f"{texts.first_words(opener.name, rule.idle, rule.notice)}\n{ask()}"
         asked = await self._home.send(room, text(first), txn=f"first-{key}")
@@ -103,6 +111,27 @@ class Opening:
         await self._rooms.put(key, room, RoomKind.PATIENT, opener.user)
         self._journal.end(act, "opened", room=await self._keys.token(room, room), members=1 + len(team))
         return room, words
+
+    async def _follow(self, room: PatientRoom, words: str) -> None:
+        await self._patients.add(room, words)
+        await self._membership.recount(room.room)
+
+    async def settle(self) -> None:
+        """At start: the room of an opening that a crash cut short is followed, and so ends, whatever becomes of it.
+
+        The command that asked for it is heard again, and mostly finds it by its key; but whoever typed it may have lost
+        their access by then, or whom they named. Raises HomeUnavailable, HomeRefused.
+        """
+        for intent in self._journal.open_intents():
+            if intent.kind != _ACT:
+                continue
+            key = _KEY + intent.ref
+            words, room = await self._patients.words_for(key), await self._home.own_room(key)
+            if words is not None and room is not None:
+                await self._follow(_room(room, UserId(intent.actor), self._clock.now()), words)
+                people = filter(self._membership.counts, await self._home.members(room))
+                await self._evicting.let_in(room, people)
+            self._journal.end(intent.act, "interrupted")
 
     async def _picture(self, room: RoomId, words: str) -> MxcUri:
         said = await self._home.state(room, "m.room.avatar") or {}
@@ -124,7 +153,7 @@ class Opening:
 
 
 def _key(event: EventId) -> str:
-    return f"patient-{digest(event)}"
+    return _KEY + digest(event)
 
 
 def _room(room: RoomId, opener: UserId, now: datetime) -> PatientRoom:

@@ -13,12 +13,12 @@ from colloque.book import AttestationBook
 from colloque.clock import FrozenClock, SystemClock
 from colloque.errors import HomeRefused, HomeUnavailable
 from colloque.identity import EventId, RoomId, UserId
-from colloque.rooms.mark import RoomKind
+from colloque.rooms.patient_room import PatientRoom
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
-from colloque.store.rooms import Rooms
 from colloque_salles.evicting import Evicting
+from colloque_salles.store import PatientRooms
 from colloque_salles.store_evicted import Evicted
 from colloque_salles.tables import salles_upgrades
 from tests.servers.databases import Opener
@@ -52,12 +52,12 @@ class Server(Recorder):
         return {BOB: self.where[room]}
 
 
-def evictions(server: Server, rooms: Rooms, db: Database, tmp: Path, journal: Journal) -> Evicting:
+def evictions(server: Server, db: Database, tmp: Path, journal: Journal) -> Evicting:
     clock = SystemClock()
     return Evicting(
         home=server,
         server=server,
-        rooms=rooms,
+        patients=PatientRooms(db),
         evicted=Evicted(db),
         book=AttestationBook(tmp / "snapshot", b"k" * 32),
         incidents=Incidents(db, clock),
@@ -68,24 +68,16 @@ def evictions(server: Server, rooms: Rooms, db: Database, tmp: Path, journal: Jo
 
 
 @pytest.fixture
-async def db(opened: Opener) -> Database:
-    return await opened(salles_upgrades())
-
-
-@pytest.fixture
-async def rooms(db: Database) -> Rooms:
-    made = Rooms(db)
+async def db(opened: Opener, clock: FrozenClock) -> Database:
+    made, now = await opened(salles_upgrades()), clock.now()
     for room in (IN, INVITED, OUT, STUCK):
-        await made.put(f"patient-{room}", room, RoomKind.PATIENT, None)
-    await made.put("home-x", HOME, RoomKind.HOME, None)
+        await PatientRooms(made).add(PatientRoom(room=room, opener=BOB, opened_at=now, last_activity=now), str(room))
     return made
 
 
-async def test_out_of_every_patient_room_and_no_other(
-    rooms: Rooms, db: Database, tmp_path: Path, clock: FrozenClock
-) -> None:
+async def test_out_of_every_patient_room_and_no_other(db: Database, tmp_path: Path, clock: FrozenClock) -> None:
     server, journal = Server(), Journal.open(tmp_path / "journal.jsonl", clock)
-    evicting = evictions(server, rooms, db, tmp_path, journal)
+    evicting = evictions(server, db, tmp_path, journal)
     try:
         assert await evicting.evict(BOB, "revoked") == 1
         assert {room for room, state in server.where.items() if state in {"join", "invite"}} == {STUCK, HOME, FOREIGN}
@@ -104,13 +96,13 @@ async def test_out_of_every_patient_room_and_no_other(
 
 
 async def test_what_a_crash_cut_short_is_closed_in_the_journal(
-    rooms: Rooms, db: Database, tmp_path: Path, clock: FrozenClock
+    db: Database, tmp_path: Path, clock: FrozenClock
 ) -> None:
     journal = Journal.open(tmp_path / "journal.jsonl", clock)
     try:
         journal.begin("room.evict", actor=BOB, reason="revoked")
         server = Server()
-        evicting = evictions(server, rooms, db, tmp_path, journal)
+        evicting = evictions(server, db, tmp_path, journal)
         await evicting.settle()
         assert journal.open_intents() == ()
     finally:

@@ -76,7 +76,7 @@ class Ward:
         self.leading = Leading(patients=self.patients, **parts)  # type: ignore[arg-type]
         self.evicting = Evicting(
             server=self.server,
-            rooms=Rooms(db),
+            patients=self.patients,
             evicted=Evicted(db),
             incidents=self.incidents,
             **parts,  # type: ignore[arg-type]

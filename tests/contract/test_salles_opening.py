@@ -10,12 +10,13 @@ import pytest
 from colloque.clock import FrozenClock
 from colloque.errors import HomeRefused, HomeUnavailable
 from colloque.identity import EventId, RoomId, UserId
-from colloque.matrix.home import MemberChange
+from colloque.matrix.home import MemberChange, RoomSpec
 from colloque.rooms.lifecycle import end_of
 from colloque.rooms.mark import RoomKind, home_key
 from colloque.rooms.patient_room import RoomState
 from colloque_salles.hearing import Ledger
 from colloque_salles.jobs import Jobs
+from colloque_salles.store_evicted import Evicted
 from colloque_salles.tables import salles_upgrades
 from tests.servers.databases import Opener
 from tests.servers.salles_server import ANNE, BOB, CLEO
@@ -178,6 +179,51 @@ async def test_what_a_crash_cut_short_is_done_when_heard_again(ward: Ward) -> No
     assert len(ward.server.made) == 1
     assert sum("appelez le 15" in said for said in ward.server.said) == 1
     assert await ward.patients.picture(kept.room.room)
+
+
+async def test_who_loses_their_access_while_the_room_is_made_is_not_left_in_it(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their eviction came before the room was followed, and passed it over."""
+    create = ward.server.create_room
+
+    async def creates(spec: RoomSpec) -> RoomId:
+        room = await create(spec)
+        ward.loses_access(BOB)
+        return room
+
+    monkeypatch.setattr(ward.server, "create_room", creates)
+    await ward.typed(ANNE, "!patient ouvrir Bob, Cleo", "$o", HOME)
+    assert ward.server.inside[BOB] == "leave"
+    assert [gone.user for gone in await Evicted(ward.db).all()] == [BOB]
+    assert ward.server.inside[ANNE] == "join"
+
+
+async def test_a_room_whose_command_serves_no_more_ends_all_the_same(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A crash right after it was made; the only one who was named has lost their access meanwhile."""
+
+    async def dies(*_: object) -> None:
+        raise HomeUnavailable("away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ward.patients, "add", dies)
+        with pytest.raises(HomeUnavailable):
+            await ward.typed(ANNE, "!patient ouvrir Bob", "$o", HOME)
+    ward.loses_access(BOB)
+    for _ in range(2):
+        await ward.opening.settle()
+    assert "Nommez-les" in await ward.typed(ANNE, "!patient ouvrir Bob", "$o", HOME)
+    ((room, _),) = ward.server.made.values()
+    assert (await ward.kept(room)).room.opener == ANNE
+    assert (await ward.kept(room)).room.members == (ANNE,)
+    assert ward.server.inside[BOB] == "leave"
+    assert ward.server.inside[ward.server.user] == "join"
+    for day in (23, 29, 30):
+        ward.day(day)
+        await ward.sweep.once()
+    assert (await ward.kept(room)).room.state is RoomState.CLOSED
 
 
 async def test_whom_the_server_joined_before_a_crash_is_a_member_all_the_same(

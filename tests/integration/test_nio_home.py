@@ -110,6 +110,8 @@ async def test_createroom_is_repaired_after_a_crash(server: Server) -> None:
     await home.join(foreign["room_id"])
     home.close()
     home = await bot.open()
+    assert await home.own_room("crash") == made["room_id"]
+    assert await home.own_room("theirs") is None
     room = await home.create_room(spec("crash", alice.user))
     assert room == made["room_id"]
     assert (await home.members(room))[alice.user] == "invite"

@@ -59,6 +59,9 @@ class Recorder:
     async def create_room(self, spec: RoomSpec) -> RoomId:
         raise NotImplementedError
 
+    async def own_room(self, key: str) -> RoomId | None:
+        raise NotImplementedError
+
     async def invite(self, room: RoomId, user: UserId) -> None:
         raise NotImplementedError
 

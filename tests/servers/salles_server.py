@@ -35,10 +35,18 @@ class Server(Recorder):
 
     async def set_state(self, room: RoomId, type_: str, content: dict[str, Any], state_key: str = "") -> EventId:
         self.states[room, type_] = content
+        if type_ == "m.room.member":
+            self.inside[UserId(state_key)] = content["membership"]
         return EventId("$s")
 
     async def create_room(self, spec: RoomSpec) -> RoomId:
         return self.made.setdefault(spec.mark.key, (RoomId(f"!made{len(self.made)}"), spec))[0]
+
+    async def rooms_of(self, user: UserId) -> dict[RoomId, str]:
+        return {room: self.inside[user] for room, _ in self.made.values() if user in self.inside}
+
+    async def own_room(self, key: str) -> RoomId | None:
+        return self.made[key][0] if key in self.made else None
 
     async def mark_of(self, room: RoomId) -> RoomMark | None:
         return RoomMark(RoomKind.HOME, home_key(HOMES[room]), HOMES[room]) if room in HOMES else None

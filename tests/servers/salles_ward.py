@@ -28,6 +28,7 @@ from colloque_salles.care_team import CareTeam
 from colloque_salles.commands import Commands
 from colloque_salles.companions import Companions
 from colloque_salles.consent import Consent
+from colloque_salles.evicting import Evicting
 from colloque_salles.expire import Sweep
 from colloque_salles.holding import Holding
 from colloque_salles.identifying import Identifying
@@ -43,6 +44,7 @@ from colloque_salles.store_archive import Archives
 from colloque_salles.store_copies import Copies
 from colloque_salles.store_direct_rounds import DirectRoundRow
 from colloque_salles.store_elsewhere import Companions as CompanionRows
+from colloque_salles.store_evicted import Evicted
 from colloque_salles.store_identity import Identities
 from colloque_salles.store_invites import Invites
 from colloque_salles.store_life import RoomLife
@@ -67,8 +69,9 @@ class Ward:
         self.count = 0
         self.writer, self.book = SnapshotWriter(tmp / "snapshot", _KEY), AttestationBook(tmp / "snapshot", _KEY)
         book = self.book
-        everybody = [self.held(1, ANNE), self.held(2, BOB), self.held(3, CLEO, "pharmacien")]
-        self.writer.publish(snapshot(1, self.begin, everybody))
+        self.everybody = [self.held(1, ANNE), self.held(2, BOB), self.held(3, CLEO, "pharmacien")]
+        self.serial = 0
+        self._publish()
         common: dict[str, Any] = {
             "home": self.server,
             "patients": self.patients,
@@ -101,7 +104,18 @@ class Ward:
         self.companions = Companions(
             home=self.server, patients=self.patients, rows=CompanionRows(db), book=book, clock=clock
         )
-        opening = Opening(
+        self.evicting = Evicting(
+            server=self.server,
+            evicted=Evicted(db),
+            book=book,
+            incidents=self.incidents,
+            home=self.server,
+            patients=self.patients,
+            clock=clock,
+            **acts,
+        )
+        self.opening = Opening(
+            evicting=self.evicting,
             membership=self.membership,
             home=self.server,
             rooms=self.rooms,
@@ -120,7 +134,7 @@ class Ward:
             home=self.server,
             patients=self.patients,
             offers=self.offers,
-            opening=opening,
+            opening=self.opening,
             book=book,
             clock=clock,
             rule=RULE,
@@ -132,7 +146,7 @@ class Ward:
         self.invites = Invites(db)
         succeeding = Succeeding(
             home=self.server,
-            opening=opening,
+            opening=self.opening,
             offers=self.offers,
             invites=self.invites,
             life=self.life,
@@ -144,6 +158,7 @@ class Ward:
             retire=self.server.retire,
         )
         self.inviting = Inviting(
+            evicting=self.evicting,
             home=self.server,
             patients=self.patients,
             invites=self.invites,
@@ -189,6 +204,15 @@ class Ward:
         until = to_millis(self.clock.now() + days * DAY)
         self.bridge_absences = {"away": [[who, by, until]]}
         await self.standing_in.refresh()
+
+    def loses_access(self, who: UserId) -> None:
+        """As `@annuaire` publishes it, before it asks for their eviction."""
+        self.everybody = [held for held in self.everybody if held.user != who]
+        self._publish()
+
+    def _publish(self) -> None:
+        self.serial += 1
+        self.writer.publish(snapshot(self.serial, self.begin, self.everybody))
 
     def held(self, number: int, user: UserId, trade: str = "médecin") -> Attestation:
         name = f"{user[1:].partition(':')[0].upper()} · {trade}"

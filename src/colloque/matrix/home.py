@@ -188,6 +188,10 @@ class Home(Protocol):
         """Create, or find again by `spec.mark.key` a room created just before a crash."""
         ...
 
+    async def own_room(self, key: str) -> RoomId | None:
+        """The joined room that we created with that mark's key. Raises HomeUnavailable, HomeRefused."""
+        ...
+
     async def invite(self, room: RoomId, user: UserId) -> None:
         """Invite; no error when already invited or joined."""
         ...

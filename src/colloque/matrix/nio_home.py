@@ -154,6 +154,10 @@ class NioHome:
         """Create, or find again by `spec.mark.key` a room created just before a crash."""
         return await self._rooms.create_room(spec)
 
+    async def own_room(self, key: str) -> RoomId | None:
+        """The joined room that we created with that mark's key."""
+        return await self._rooms.own_room(key)
+
     async def invite(self, room: RoomId, user: UserId) -> None:
         """Invite; no error when already invited or joined."""
         await self._rooms.invite(room, user)

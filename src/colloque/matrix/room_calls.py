@@ -47,10 +47,19 @@ class RoomCalls:
         async with self._creating:
             return await self._create_or_adopt(spec)
 
-    async def _create_or_adopt(self, spec: RoomSpec) -> RoomId:
+    async def own_room(self, key: str) -> RoomId | None:
+        """The joined room that we marked with that key."""
+        async with self._creating:
+            return (await self._mine()).get(key)
+
+    async def _mine(self) -> dict[str, RoomId]:
         if self._made is None:
             self._made = await self._own_rooms()
-        room = self._made.get(spec.mark.key)
+        return self._made
+
+    async def _create_or_adopt(self, spec: RoomSpec) -> RoomId:
+        mine = await self._mine()
+        room = mine.get(spec.mark.key)
         if room is not None and await self._complete(room, spec):
             return room
         try:
@@ -60,7 +69,7 @@ class RoomCalls:
             self._made = None
             raise
         room = RoomId(str(answer["room_id"]))
-        self._made[spec.mark.key] = room
+        mine[spec.mark.key] = room
         self._marks[room] = spec.mark
         return room
 
