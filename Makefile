@@ -44,7 +44,7 @@ bench: $(VENV)/dev.done
 	$(BIN)/python -m tests.bench $(ONLY)
 
 soak: $(VENV)/dev.done $(JS)/node_modules/.done
-	$(BIN)/python -m tests.soak $(or $(ONLY),house) --kills $(or $(KILLS),9) $(if $(SEED),--seed $(SEED))
+	$(BIN)/python -m tests.soak $(or $(ONLY),house) --kills $(or $(KILLS),9) $(if $(SEED),--seed $(SEED)) $(if $(WORLDS),--worlds $(WORLDS))
 
 debian:
 	@sh tests/debian.sh

@@ -45,15 +45,20 @@ def main() -> int:
     parser.add_argument("only", choices=SOAKS)
     parser.add_argument("--kills", type=int, default=9)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--worlds", type=int, default=1, help="rooms: so many worlds, each with batches of its own")
     asked = parser.parse_args()
-    # As ^C: what was started is stopped.
+    if asked.worlds != 1 and (asked.only != "rooms" or asked.worlds < 1):
+        parser.error("--worlds is for the rooms' soak, and at least 1")
+    # As ^C: what was started is stopped. A shell starts what runs in the background with ^C ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     FOLDER.mkdir(exist_ok=True)
     plan = {"only": asked.only, "kills": asked.kills, "seed": asked.seed}
     ledger = Ledger.open(FOLDER / f"{asked.only}-{asked.seed}.json", plan)
     if ledger.verdicts:
         print(f"going on after {len(ledger.verdicts)} batches")
-    asyncio.run(SOAKS[asked.only](ledger, FOLDER / ("demo" if asked.only == "house" else asked.only)))
+    soak = partial(rooms.at_random, worlds=asked.worlds) if asked.only == "rooms" else SOAKS[asked.only]
+    asyncio.run(soak(ledger, FOLDER / ("demo" if asked.only == "house" else asked.only)))
     total = ledger.totals()
     ledger.close()
     print(

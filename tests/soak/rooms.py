@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from tests.soak.rooms_count import Found, look
 from tests.soak.rooms_people import PEOPLE, Room, RoomsPeople
 from tests.soak.rooms_plan import RoomsBatch, Story, make_stories, rooms_batches
 from tests.soak.rooms_steps import ROOM_STEPS
-from tests.soak.rooms_world import RoomsWorld
+from tests.soak.rooms_world import VICTIMS, RoomsWorld
 from tests.waiting import until
 
 STEPS_A_BATCH = 16
@@ -41,13 +41,20 @@ async def world_of(folder: Path) -> AsyncIterator[tuple[RoomsWorld, RoomsPeople]
         await world.stop()
 
 
-async def at_random(ledger: Ledger, folder: Path) -> None:
-    """What is left of the plan: kills at random points, then a count, batch by batch."""
-    plan, ever = ledger.plan, 0
+async def at_random(ledger: Ledger, folder: Path, *, worlds: int = 1) -> None:
+    """What is left of the plan: kills at random points, then a count, batch by batch, in each of so many worlds."""
+    plan, done = ledger.plan, {verdict.batch for verdict in ledger.verdicts}
+    batches = rooms_batches(plan["seed"], kills=plan["kills"], victims=VICTIMS, people=PEOPLE)
+    left = iter([batch for batch in batches if batch.number not in done])
+    async with asyncio.TaskGroup() as group:
+        for number in range(1, worlds + 1):
+            group.create_task(_work_off(left, ledger, folder.with_name(f"{folder.name}-{number}")))
+
+
+async def _work_off(left: Iterator[RoomsBatch], ledger: Ledger, folder: Path) -> None:
+    """In one world: what the others have not taken."""
+    ever = 0
     async with world_of(folder) as (world, people):
-        left = rooms_batches(
-            plan["seed"], kills=plan["kills"], victims=world.victims, people=PEOPLE, begin=len(ledger.verdicts)
-        )
         for batch in left:
             began = monotonic()
             rooms = await _strike(world, people, batch)

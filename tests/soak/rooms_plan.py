@@ -79,8 +79,8 @@ def make_stories(key: str, draw: random.Random, *, count: int, people: int, with
     return tuple(stories)
 
 
-def rooms_batches(seed: int, *, kills: int, victims: tuple[str, ...], people: int, begin: int = 0) -> list[RoomsBatch]:
-    """All batches from number `begin` on that together hold `kills` kills."""
+def rooms_batches(seed: int, *, kills: int, victims: tuple[str, ...], people: int) -> list[RoomsBatch]:
+    """All batches that together hold `kills` kills."""
     whole, rest = divmod(kills, KILLS_A_BATCH)
     sizes = [KILLS_A_BATCH] * whole + ([rest] if rest else [])
     found = []
@@ -93,4 +93,4 @@ def rooms_batches(seed: int, *, kills: int, victims: tuple[str, ...], people: in
             f"room{seed}x{number}", draw, count=ROOMS_A_BATCH, people=people, within_s=times[size // 2]
         )
         found.append(RoomsBatch(number, stories, tuple(blows)))
-    return found[begin:]
+    return found

@@ -29,6 +29,9 @@ IDLE_S, NOTICE_S, REMINDER_S, LINGER_S, WAIT_S = 40, 12, 4, 3, 28
 MAIL_LIMIT = 200_000
 """Bytes of one mail: a conversation with two big files needs two."""
 
+VICTIMS = ("salles", "salles", "bridge", "synapse", "dovecot", "postfix")
+"""What is killed; @salles stands there twice: it is what this is about."""
+
 
 class RoomsWorld(World):
     """The bridge's, with @salles as one more program of ours: the one that `deaths` is about."""
@@ -41,8 +44,7 @@ class RoomsWorld(World):
 
     @property
     def victims(self) -> tuple[str, ...]:
-        """@salles stands there twice: it is what this is about."""
-        return ("salles", "salles", "bridge", "synapse", "dovecot", "postfix")
+        return VICTIMS
 
     @property
     def _ours(self) -> tuple[str, ...]:
