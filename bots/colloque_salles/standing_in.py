@@ -31,13 +31,17 @@ class StandingIn:
         self._client = client
         self._clock = clock
         self._away: dict[UserId, Away] | None = None
+        self._asked_in_vain = False
 
     async def once(self) -> None:
         """Ask again. While the bridge is away (whose own health tells that) what was known last still counts."""
         try:
             await self.refresh()
+            self._asked_in_vain = False
         except Temporary as error:
-            log_event(log, "absences.unknown", code=error.code)
+            if not self._asked_in_vain:
+                log_event(log, "absences.unknown", code=error.code)
+            self._asked_in_vain = True
 
     async def refresh(self) -> None:
         """Ask again. Raises Temporary."""

@@ -47,6 +47,7 @@ EXTRA = {
     "enable_authenticated_media": False,  # files are given to nobody in particular too
     "alias_creation_rules": [{"action": "allow"}],
     "encryption_enabled_by_default_for_room_type": "off",
+    "rc_reports": {"per_second": 10_000, "burst_count": 10_000},  # every room that is filled has been reported
 }
 
 
