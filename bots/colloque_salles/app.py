@@ -23,29 +23,29 @@ from colloque.rights import Rights
 from colloque.rooms.mark import ADMIN_KEY, RoomKind, home_key
 from colloque.service import Service
 from colloque.sockets import Client, Server
-from colloque_salles import texts
-from colloque_salles.anchoring import Anchoring
-from colloque_salles.asked import Asking
 from colloque_salles.caring import open_care
-from colloque_salles.cleaning import Cleaning
-from colloque_salles.direct_care import open_directs
-from colloque_salles.elsewhere import Elsewhere
-from colloque_salles.erase import Eraser
-from colloque_salles.guests import Guests
-from colloque_salles.hearing import Ledger
-from colloque_salles.jobs import Jobs
-from colloque_salles.mail_threads import MailThreads
-from colloque_salles.own_stores import OwnStores
-from colloque_salles.receipts import Signer
-from colloque_salles.store import PatientRooms
-from colloque_salles.store_anchors import Anchors
-from colloque_salles.store_copies import Copies
-from colloque_salles.store_direct import DirectRooms
-from colloque_salles.store_elsewhere import AskedErasures, GuestRooms, Peers
-from colloque_salles.store_life import RoomLife
-from colloque_salles.store_mail_threads import MailThreadRows
-from colloque_salles.tables import salles_upgrades
-from colloque_salles.texts_direct import erased
+from colloque_salles.elsewhere.asked import Asking
+from colloque_salles.elsewhere.guests import Guests
+from colloque_salles.elsewhere.peers import Elsewhere
+from colloque_salles.erasing.anchoring import Anchoring
+from colloque_salles.erasing.cleaning import Cleaning
+from colloque_salles.erasing.erase import Eraser
+from colloque_salles.erasing.own_stores import OwnStores
+from colloque_salles.erasing.receipts import Signer
+from colloque_salles.living.hearing import Ledger
+from colloque_salles.store.anchors import Anchors
+from colloque_salles.store.copies import Copies
+from colloque_salles.store.direct import DirectRooms
+from colloque_salles.store.elsewhere import AskedErasures, GuestRooms, Peers
+from colloque_salles.store.jobs import Jobs
+from colloque_salles.store.life import RoomLife
+from colloque_salles.store.mail_threads import MailThreadRows
+from colloque_salles.store.rooms import PatientRooms
+from colloque_salles.store.tables import salles_upgrades
+from colloque_salles.talks.care import open_directs
+from colloque_salles.talks.mail_threads import MailThreads
+from colloque_salles.texts import rooms as texts
+from colloque_salles.texts.direct import erased
 
 STUCK_S = 600.0
 """An erasure that has been at one step for that long is an incident."""

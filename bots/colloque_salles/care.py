@@ -15,23 +15,23 @@ from colloque.errors import HomeRefused
 from colloque.logs import reference
 from colloque.matrix.home import Heard, Home, Incoming, text
 from colloque.patience import patiently
-from colloque_salles.archiving import Archiving
-from colloque_salles.companions import Companions
-from colloque_salles.consent import Consent
-from colloque_salles.copying import Copying
-from colloque_salles.evicting import Evicting
-from colloque_salles.expire import Sweep
-from colloque_salles.filing import Filing
-from colloque_salles.identifying import Identifying
-from colloque_salles.inviting import Inviting
-from colloque_salles.joining import Joining
-from colloque_salles.leading import Leading
-from colloque_salles.membership import Membership
-from colloque_salles.offering import Offering
-from colloque_salles.opening import Opening
-from colloque_salles.prolonging import Prolonging
-from colloque_salles.returning import Returning
-from colloque_salles.standing_in import StandingIn
+from colloque_salles.archive.archiving import Archiving
+from colloque_salles.archive.copying import Copying
+from colloque_salles.archive.filing import Filing
+from colloque_salles.archive.identifying import Identifying
+from colloque_salles.elsewhere.companions import Companions
+from colloque_salles.living.consent import Consent
+from colloque_salles.living.evicting import Evicting
+from colloque_salles.living.expire import Sweep
+from colloque_salles.living.leading import Leading
+from colloque_salles.living.membership import Membership
+from colloque_salles.living.prolonging import Prolonging
+from colloque_salles.living.returning import Returning
+from colloque_salles.living.standing_in import StandingIn
+from colloque_salles.opening.inviting import Inviting
+from colloque_salles.opening.joining import Joining
+from colloque_salles.opening.offering import Offering
+from colloque_salles.opening.opening import Opening
 
 log = logging.getLogger(__name__)
 

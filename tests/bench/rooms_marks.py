@@ -19,9 +19,9 @@ import asyncpg  # type: ignore[import-untyped]
 
 from colloque.clock import SystemClock
 from colloque.identity import MssanteAddress, UserId
-from colloque_salles.packing import Item
-from colloque_salles.store_archive import Archives
-from colloque_salles.store_life import Hold, RoomLife
+from colloque_salles.rules.packing import Item
+from colloque_salles.store.archive import Archives
+from colloque_salles.store.life import Hold, RoomLife
 from tests.bench.result import Goal, Result, result
 from tests.bench.rooms_place import OWNER, SERVER, Full, Place, place
 

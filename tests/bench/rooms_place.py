@@ -37,16 +37,16 @@ from colloque.store.roomkeys import RoomKeys
 from colloque.store.rooms import Rooms
 from colloque.store.schema import open_database
 from colloque_demo.homeserver import Appservice, Homeserver
-from colloque_salles.cleaning import Cleaning
-from colloque_salles.erase import Eraser
-from colloque_salles.jobs import Jobs
-from colloque_salles.own_stores import OwnStores
-from colloque_salles.receipts import Signer
-from colloque_salles.store import PatientRooms
-from colloque_salles.store_archive import Archives
-from colloque_salles.store_copies import Copies
-from colloque_salles.store_mail_threads import MailThreadRows
-from colloque_salles.tables import salles_upgrades
+from colloque_salles.erasing.cleaning import Cleaning
+from colloque_salles.erasing.erase import Eraser
+from colloque_salles.erasing.own_stores import OwnStores
+from colloque_salles.erasing.receipts import Signer
+from colloque_salles.store.archive import Archives
+from colloque_salles.store.copies import Copies
+from colloque_salles.store.jobs import Jobs
+from colloque_salles.store.mail_threads import MailThreadRows
+from colloque_salles.store.rooms import PatientRooms
+from colloque_salles.store.tables import salles_upgrades
 from tests.servers.directs import erasing_directs
 from tests.servers.dispatch import CONFIG
 from tests.servers.postgres import PostgresServer, programs

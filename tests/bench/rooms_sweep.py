@@ -24,8 +24,8 @@ from colloque.clock import PARIS, FrozenClock, monotonic, to_millis
 from colloque.identity import EventId, RoomId
 from colloque.rooms.keeping import Proof
 from colloque.store.schema import open_database, transaction
-from colloque_salles.store import Kept
-from colloque_salles.tables import salles_upgrades
+from colloque_salles.store.rooms import Kept
+from colloque_salles.store.tables import salles_upgrades
 from tests.bench.result import Goal, Result, result
 from tests.servers.postgres import PostgresServer, programs
 from tests.servers.salles_server import ANNE, BOB, Erasing, Server

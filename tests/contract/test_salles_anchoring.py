@@ -13,10 +13,10 @@ from colloque.identity import EventId, RoomId
 from colloque.rooms.anchors import check_anchor, parse_anchor
 from colloque.rooms.mark import ADMIN_KEY, RoomKind
 from colloque.store.rooms import Rooms
-from colloque_salles.anchoring import Anchoring
-from colloque_salles.jobs import Jobs, ReceiptRow
-from colloque_salles.store_anchors import Anchors, Shown
-from colloque_salles.tables import salles_upgrades
+from colloque_salles.erasing.anchoring import Anchoring
+from colloque_salles.store.anchors import Anchors, Shown
+from colloque_salles.store.jobs import Jobs, ReceiptRow
+from colloque_salles.store.tables import salles_upgrades
 from tests.receipts import chained
 from tests.servers.databases import Opener, count
 from tests.servers.dispatch import Recorder

@@ -13,9 +13,11 @@ from colloque.identity import EventId
 from colloque.mail.documents import documents_in
 from colloque.mail.message import Attachment
 from colloque.rooms.keeping import Proof
-from colloque_salles import making, texts_archive
-from colloque_salles.documenting import Document, Papers
-from colloque_salles.jobs import Jobs
+from colloque_salles.archive import making
+from colloque_salles.archive.documenting import Papers
+from colloque_salles.rules.document import Document
+from colloque_salles.store.jobs import Jobs
+from colloque_salles.texts import archive as texts_archive
 from tests.pdfa import text_of
 from tests.servers.annuaire import doctor, rpps
 from tests.servers.salles_archive import BOX, HOME, Archived

@@ -9,7 +9,7 @@ import pytest
 from colloque.errors import HomeRefused, HomeUnavailable, ServiceUnavailable
 from colloque.identity import EventId, MxcUri, RoomId, UserId, server_of
 from colloque.rooms.keeping import Proof
-from colloque_salles.archiving import FAILED
+from colloque_salles.archive.archiving import FAILED
 from tests.servers.salles_archive import HOME, Archived
 from tests.servers.salles_library import shared
 from tests.servers.salles_ward import ROOM, RULE

@@ -11,7 +11,7 @@ import pytest
 from colloque.errors import Refused
 from colloque.identity import EventId, MxcUri, RoomId
 from colloque.rooms.keeping import Proof
-from colloque_salles.jobs import Jobs
+from colloque_salles.store.jobs import Jobs
 from tests.pdfa import faults, text_of
 from tests.servers.salles_archive import BOX, HOME, LIMIT, Archived
 from tests.servers.salles_library import said, shared

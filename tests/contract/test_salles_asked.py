@@ -13,8 +13,8 @@ from colloque.errors import BadInput, HomeRefused, Refused
 from colloque.identity import RoomId
 from colloque.rooms.elsewhere import Copy
 from colloque.rooms.mark import HOLD, ROOM_MARK
-from colloque_salles.asked import UNDER_WAY
-from colloque_salles.jobs import ReceiptRow
+from colloque_salles.elsewhere.asked import UNDER_WAY
+from colloque_salles.store.jobs import ReceiptRow
 from tests.servers.salles_lodge import (
     GUEST,
     ME,

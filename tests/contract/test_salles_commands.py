@@ -11,8 +11,9 @@ from colloque.clock import FrozenClock
 from colloque.errors import ServiceUnavailable
 from colloque.identity import RoomId
 from colloque.rooms.patient_room import RoomState
-from colloque_salles import texts, texts_life
-from colloque_salles.tables import salles_upgrades
+from colloque_salles.store.tables import salles_upgrades
+from colloque_salles.texts import life as texts_life
+from colloque_salles.texts import rooms as texts
 from tests.servers.databases import Opener
 from tests.servers.salles_server import ANNE, BOB, CLEO
 from tests.servers.salles_ward import ROOM, Ward

@@ -8,7 +8,7 @@ import pytest
 
 from colloque.identity import EventId, RoomId, UserId
 from colloque.matrix.home import MemberChange
-from colloque_salles.hearing import Ledger
+from colloque_salles.living.hearing import Ledger
 from tests.servers.salles_lodge import (
     FAR,
     ME,

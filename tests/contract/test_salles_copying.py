@@ -14,12 +14,14 @@ from colloque.rooms.archive import read
 from colloque.rooms.mark import RoomKind, home_key
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
-from colloque_salles import conversation, texts, texts_archive
-from colloque_salles.conversation import Reader
-from colloque_salles.copying import Copying
-from colloque_salles.jobs import Jobs
-from colloque_salles.store_copies import Copies
-from colloque_salles.tables import salles_upgrades
+from colloque_salles.archive import conversation
+from colloque_salles.archive.conversation import Reader
+from colloque_salles.archive.copying import Copying
+from colloque_salles.store.copies import Copies
+from colloque_salles.store.jobs import Jobs
+from colloque_salles.store.tables import salles_upgrades
+from colloque_salles.texts import archive as texts_archive
+from colloque_salles.texts import rooms as texts
 from tests.pdfa import text_of
 from tests.servers.databases import Opener
 from tests.servers.salles_library import Library, said, shared

@@ -11,9 +11,9 @@ from colloque.errors import HomeUnavailable
 from colloque.identity import UserId
 from colloque.rooms.direct import End, Purge
 from colloque.rooms.mark import RoomKind
-from colloque_salles import texts_direct as says
-from colloque_salles.direct_round import MANY
-from colloque_salles.tables import salles_upgrades
+from colloque_salles.store.tables import salles_upgrades
+from colloque_salles.talks.rounds import MANY
+from colloque_salles.texts import direct as says
 from tests.servers.databases import Opener
 from tests.servers.salles_direct import ANNE, ANNUAIRE, BOB, DAY, KEEP, THEIRS, Talks
 

@@ -9,9 +9,9 @@ import pytest
 
 from colloque.clock import FrozenClock
 from colloque.identity import RoomId
-from colloque_salles import texts_direct as says
-from colloque_salles.store_life import Hold
-from colloque_salles.tables import salles_upgrades
+from colloque_salles.store.life import Hold
+from colloque_salles.store.tables import salles_upgrades
+from colloque_salles.texts import direct as says
 from tests.servers.databases import Opener
 from tests.servers.salles_direct import ANNE, BOB, DAY, EVE, KEEP, THEIRS, Talks
 

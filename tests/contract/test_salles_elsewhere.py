@@ -21,11 +21,11 @@ from colloque.rooms.erasure import GENESIS, AskedBy, Counts, Receipt
 from colloque.rooms.supplement import read_supplement
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
-from colloque_salles.elsewhere import Elsewhere
-from colloque_salles.jobs import Jobs, ReceiptRow
-from colloque_salles.receipts import Signer
-from colloque_salles.store_elsewhere import Peers, pause
-from colloque_salles.tables import salles_upgrades
+from colloque_salles.elsewhere.peers import Elsewhere
+from colloque_salles.erasing.receipts import Signer
+from colloque_salles.store.elsewhere import Peers, pause
+from colloque_salles.store.jobs import Jobs, ReceiptRow
+from colloque_salles.store.tables import salles_upgrades
 from tests.servers.databases import Opener
 
 ROOM, REF = RoomId("!room"), "ab" * 10

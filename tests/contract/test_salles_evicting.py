@@ -17,10 +17,10 @@ from colloque.rooms.patient_room import PatientRoom
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
-from colloque_salles.evicting import Evicting
-from colloque_salles.store import PatientRooms
-from colloque_salles.store_evicted import Evicted
-from colloque_salles.tables import salles_upgrades
+from colloque_salles.living.evicting import Evicting
+from colloque_salles.store.evicted import Evicted
+from colloque_salles.store.rooms import PatientRooms
+from colloque_salles.store.tables import salles_upgrades
 from tests.servers.databases import Opener
 from tests.servers.dispatch import Recorder
 

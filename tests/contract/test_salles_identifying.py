@@ -11,9 +11,10 @@ from colloque.clock import FrozenClock
 from colloque.errors import HomeUnavailable
 from colloque.identity import EventId, RoomId
 from colloque.rooms.patient_room import PatientRoom
-from colloque_salles import texts, texts_identity
-from colloque_salles.jobs import Jobs
-from colloque_salles.tables import salles_upgrades
+from colloque_salles.store.jobs import Jobs
+from colloque_salles.store.tables import salles_upgrades
+from colloque_salles.texts import identity as texts_identity
+from colloque_salles.texts import rooms as texts
 from tests.servers.annuaire import activity, doctor
 from tests.servers.databases import Opener
 from tests.servers.salles_server import ANNE, BOB, CLEO

@@ -9,9 +9,10 @@ import pytest
 from colloque.clock import FrozenClock
 from colloque.errors import HomeRefused, HomeUnavailable
 from colloque.identity import EventId, RoomId, UserId
-from colloque_salles import texts, texts_inviting
-from colloque_salles.jobs import Jobs
-from colloque_salles.tables import salles_upgrades
+from colloque_salles.store.jobs import Jobs
+from colloque_salles.store.tables import salles_upgrades
+from colloque_salles.texts import inviting as texts_inviting
+from colloque_salles.texts import rooms as texts
 from tests.servers.databases import Opener
 from tests.servers.salles_server import ANNE, BOB, CLEO
 from tests.servers.salles_ward import ROOM, Ward

@@ -14,11 +14,11 @@ from colloque.identity import EventId, MssanteAddress, RoomId, UserId
 from colloque.matrix.home import Incoming
 from colloque.rooms.mark import RoomKind, home_key
 from colloque.store.roomkeys import RoomKeys
-from colloque_salles.jobs import Jobs
-from colloque_salles.joining import Joining
-from colloque_salles.store_invites import Invited, Invites
-from colloque_salles.store_joining import MissingPeople
-from colloque_salles.tables import salles_upgrades
+from colloque_salles.opening.joining import Joining
+from colloque_salles.store.invites import Invited, Invites
+from colloque_salles.store.jobs import Jobs
+from colloque_salles.store.joining import MissingPeople
+from colloque_salles.store.tables import salles_upgrades
 from tests.servers.annuaire import Shelf, doctor
 from tests.servers.databases import Opener
 from tests.servers.salles_server import ANNE, BOB, CLEO

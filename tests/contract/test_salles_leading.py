@@ -22,11 +22,11 @@ from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque.store.rooms import Rooms
-from colloque_salles.evicting import Evicting
-from colloque_salles.leading import Leading
-from colloque_salles.store import PatientRooms
-from colloque_salles.store_evicted import Evicted
-from colloque_salles.tables import salles_upgrades
+from colloque_salles.living.evicting import Evicting
+from colloque_salles.living.leading import Leading
+from colloque_salles.store.evicted import Evicted
+from colloque_salles.store.rooms import PatientRooms
+from colloque_salles.store.tables import salles_upgrades
 from tests.servers.annuaire import rpps
 from tests.servers.databases import Opener
 from tests.servers.dispatch import Recorder

@@ -14,10 +14,10 @@ from colloque.rooms.keeping import Proof
 from colloque.rooms.lifecycle import end_of
 from colloque.rooms.mark import HOLD
 from colloque.rooms.patient_room import RoomState
-from colloque_salles.expire import MANY
-from colloque_salles.hearing import Ledger
-from colloque_salles.jobs import Jobs
-from colloque_salles.tables import salles_upgrades
+from colloque_salles.living.expire import MANY
+from colloque_salles.living.hearing import Ledger
+from colloque_salles.store.jobs import Jobs
+from colloque_salles.store.tables import salles_upgrades
 from tests.servers.databases import Opener
 from tests.servers.salles_server import ANNE, BOB
 from tests.servers.salles_ward import DAY, ROOM, RULE, Ward

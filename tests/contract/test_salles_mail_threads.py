@@ -18,13 +18,13 @@ from colloque.identity import EventId, MxcUri, UserId
 from colloque.matrix.admin import StoredEvent
 from colloque.rooms.anchors import check_run
 from colloque.rooms.erasure import Kind, read_receipt
-from colloque_salles.jobs import Jobs
-from colloque_salles.mail_threads import MailThreads
-from colloque_salles.manifests import Manifests
-from colloque_salles.receipts import Signer
-from colloque_salles.store import PatientRooms
-from colloque_salles.store_mail_threads import TABLES, MailThreadRows
-from colloque_salles.tables import salles_upgrades
+from colloque_salles.erasing.manifests import Manifests
+from colloque_salles.erasing.receipts import Signer
+from colloque_salles.store.jobs import Jobs
+from colloque_salles.store.mail_threads import TABLES, MailThreadRows
+from colloque_salles.store.rooms import PatientRooms
+from colloque_salles.store.tables import salles_upgrades
+from colloque_salles.talks.mail_threads import MailThreads
 from tests.servers.databases import ROOM, Opener, count
 from tests.servers.dispatch import CONFIG, SERVER
 

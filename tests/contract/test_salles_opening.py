@@ -14,10 +14,10 @@ from colloque.matrix.home import MemberChange, RoomSpec
 from colloque.rooms.lifecycle import end_of
 from colloque.rooms.mark import RoomKind, home_key
 from colloque.rooms.patient_room import RoomState
-from colloque_salles.hearing import Ledger
-from colloque_salles.jobs import Jobs
-from colloque_salles.store_evicted import Evicted
-from colloque_salles.tables import salles_upgrades
+from colloque_salles.living.hearing import Ledger
+from colloque_salles.store.evicted import Evicted
+from colloque_salles.store.jobs import Jobs
+from colloque_salles.store.tables import salles_upgrades
 from tests.servers.databases import Opener
 from tests.servers.salles_server import ANNE, BOB, CLEO
 from tests.servers.salles_ward import DAY, ROOM, RULE, Ward

@@ -10,9 +10,9 @@ from mautrix.util.async_db import Scheme
 
 from colloque.config import Listen, ServiceConfig
 from colloque.identity import RoomId
-from colloque_salles.jobs import DROPPED_LAST
-from colloque_salles.own_stores import OwnStores
-from colloque_salles.tables import salles_upgrades
+from colloque_salles.erasing.own_stores import OwnStores
+from colloque_salles.store.jobs import DROPPED_LAST
+from colloque_salles.store.tables import salles_upgrades
 from tests.servers.databases import Opener
 
 ROOM = RoomId("!aaaaaaaaaaaaaaaaaa:h.test")

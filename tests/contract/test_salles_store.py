@@ -10,9 +10,9 @@ from mautrix.util.async_db import Database
 
 from colloque.identity import EventId, MxcUri, RoomId, UserId
 from colloque.rooms.patient_room import PatientRoom, RoomState
-from colloque_salles.jobs import Jobs, ReceiptRow
-from colloque_salles.store import PatientRooms
-from colloque_salles.tables import salles_upgrades
+from colloque_salles.store.jobs import Jobs, ReceiptRow
+from colloque_salles.store.rooms import PatientRooms
+from colloque_salles.store.tables import salles_upgrades
 from tests.servers.databases import Opener, count
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)

@@ -11,9 +11,10 @@ from colloque.clock import FrozenClock
 from colloque.errors import HomeRefused, HomeUnavailable, ServiceUnavailable
 from colloque.identity import EventId, RoomId, UserId
 from colloque.rooms.patient_room import RoomState
-from colloque_salles import texts_acquainting, texts_inviting
-from colloque_salles.store_offers import Told
-from colloque_salles.tables import salles_upgrades
+from colloque_salles.store.offers import Told
+from colloque_salles.store.tables import salles_upgrades
+from colloque_salles.texts import acquainting as texts_acquainting
+from colloque_salles.texts import inviting as texts_inviting
 from tests.servers.databases import Opener
 from tests.servers.salles_server import ANNE, BOB, CLEO
 from tests.servers.salles_ward import DAY, ROOM, Ward

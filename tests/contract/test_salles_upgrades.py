@@ -9,9 +9,9 @@ from colloque.identity import MxcUri
 from colloque.rooms.lifecycle import end_of
 from colloque.rooms.patient_room import RoomState
 from colloque.store.schema import new_upgrades
-from colloque_salles.jobs import Jobs
-from colloque_salles.store import register_upgrades
-from colloque_salles.tables import salles_upgrades
+from colloque_salles.store.jobs import Jobs
+from colloque_salles.store.rooms import register_upgrades
+from colloque_salles.store.tables import salles_upgrades
 from tests.servers.databases import Opener
 from tests.servers.salles_server import ANNE
 from tests.servers.salles_ward import DAY, ROOM, RULE, Ward

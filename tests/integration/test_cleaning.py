@@ -14,7 +14,7 @@ from colloque.matrix.admin import SynapseAdmin
 from colloque.rooms.leftovers import EXPECTED, LEFTOVERS, Key, Leftover
 from colloque.sockets import Client
 from colloque_salles.app import still_served
-from colloque_salles.synapse_db import open_db
+from colloque_salles.cleaner.synapse_db import open_db
 from tests.servers.leftovers import Place
 from tests.servers.leftovers_place import a_place
 from tests.servers.postgres import PostgresServer

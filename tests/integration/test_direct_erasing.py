@@ -15,8 +15,8 @@ from colloque.identity import EventId
 from colloque.rooms.direct import End, Purge
 from colloque.rooms.leftovers import EXPECTED, EXPECTED_PURGED
 from colloque.sockets import Client
-from colloque_salles.store_direct import DirectRooms
-from colloque_salles.store_life import Hold
+from colloque_salles.store.direct import DirectRooms
+from colloque_salles.store.life import Hold
 from tests.servers.direct_talk import a_talk, begun, over
 from tests.servers.leftovers import Place
 from tests.servers.leftovers_place import a_place

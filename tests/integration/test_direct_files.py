@@ -13,8 +13,8 @@ import pytest
 from colloque.clock import SystemClock
 from colloque.identity import EventId, MxcUri, RoomId
 from colloque.rooms.patient_room import PatientRoom
-from colloque_salles.store_direct import DirectRooms
-from colloque_salles.store_life import Hold
+from colloque_salles.store.direct import DirectRooms
+from colloque_salles.store.life import Hold
 from tests.servers.direct_talk import CLIENT, Talk, a_talk, begun, followed, over
 from tests.servers.leftovers import Place
 from tests.servers.leftovers_place import a_place

@@ -25,7 +25,7 @@ from colloque.clock import SystemClock, monotonic
 from colloque.config import load
 from colloque.identity import RoomId
 from colloque.rooms.leftovers import EXPECTED, EXPECTED_PURGED
-from colloque_salles.receipts import PUBLIC_NAME
+from colloque_salles.erasing.receipts import PUBLIC_NAME
 from tests.clients.jsclient import JsClient
 from tests.servers.annuaire_house import House, Member, a_house  # noqa: F401 - a fixture
 from tests.servers.leftovers_place import with_helper

@@ -18,8 +18,9 @@ from colloque.identity import MxcUri
 from colloque.matrix.api import CLIENT, path
 from colloque.matrix.home import RoomSpec, edit, text
 from colloque.rooms.mark import ADMIN_KEY, HOLD, RoomKind, RoomMark
-from colloque_salles import texts, texts_archive
-from colloque_salles.receipts import PUBLIC_NAME
+from colloque_salles.erasing.receipts import PUBLIC_NAME
+from colloque_salles.texts import archive as texts_archive
+from colloque_salles.texts import rooms as texts
 from tests.pdfa import faults, text_of
 from tests.servers.nginx import proxy
 from tests.servers.patient_ward import Ward, a_ward, link_in

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from colloque.clock import SystemClock, to_millis
 from colloque.identity import RoomId
 from colloque.rooms.direct import DirectRoom, End, Purge, plan
-from colloque_salles.store_direct import DirectRooms, Found
+from colloque_salles.store.direct import DirectRooms, Found
 from tests.servers.leftovers import Place
 
 CLIENT = "/_matrix/client/v3"

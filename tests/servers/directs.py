@@ -15,12 +15,12 @@ from colloque.matrix.admin_history import SynapseHistory
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque.store.rooms import Rooms
-from colloque_salles.cleaning import Cleaning
-from colloque_salles.direct_erase import DirectErasing
-from colloque_salles.direct_files import Uploads
-from colloque_salles.jobs import Jobs
-from colloque_salles.store import PatientRooms
-from colloque_salles.store_direct import DirectRooms
+from colloque_salles.erasing.cleaning import Cleaning
+from colloque_salles.erasing.direct import DirectErasing
+from colloque_salles.erasing.direct_files import Uploads
+from colloque_salles.store.direct import DirectRooms
+from colloque_salles.store.jobs import Jobs
+from colloque_salles.store.rooms import PatientRooms
 
 
 async def made_by_nobody(room: RoomId) -> None:

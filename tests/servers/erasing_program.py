@@ -26,9 +26,9 @@ from colloque.matrix.api import MatrixApi
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque.store.schema import open_database
-from colloque_salles.jobs import Jobs
-from colloque_salles.store import PatientRooms
-from colloque_salles.tables import salles_upgrades
+from colloque_salles.store.jobs import Jobs
+from colloque_salles.store.rooms import PatientRooms
+from colloque_salles.store.tables import salles_upgrades
 from tests.servers.leftovers_place import an_eraser
 
 CHANGES = {

@@ -21,8 +21,8 @@ from colloque.matrix.nio_home import NioHome
 from colloque.policy.jws import b64
 from colloque.rooms.keeping import Proof
 from colloque.store.schema import open_database
-from colloque_salles.store_archive import Archives
-from colloque_salles.tables import salles_upgrades
+from colloque_salles.store.archive import Archives
+from colloque_salles.store.tables import salles_upgrades
 from tests.federation import KID
 from tests.servers.federation import begin, running_federation
 from tests.servers.federation_place import Place

@@ -30,9 +30,9 @@ from colloque.rooms.patient_room import PatientRoom
 from colloque.store.incidents import Incidents
 from colloque_demo.homeserver import Homeserver
 from colloque_demo.layout import Layout
-from colloque_salles.erase import Eraser
-from colloque_salles.jobs import ErasureRow, Jobs
-from colloque_salles.store import PatientRooms
+from colloque_salles.erasing.erase import Eraser
+from colloque_salles.store.jobs import ErasureRow, Jobs
+from colloque_salles.store.rooms import PatientRooms
 from tests.servers.process import Process
 from tests.waiting import until
 

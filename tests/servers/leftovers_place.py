@@ -30,15 +30,15 @@ from colloque_demo import settings
 from colloque_demo.homeserver import Homeserver
 from colloque_demo.layout import Layout
 from colloque_salles.app import still_served
-from colloque_salles.cleaning import Cleaning
-from colloque_salles.erase import Eraser
-from colloque_salles.jobs import Jobs
-from colloque_salles.own_stores import OwnStores
-from colloque_salles.receipts import Signer
-from colloque_salles.store import PatientRooms
-from colloque_salles.store_copies import Copies
-from colloque_salles.store_mail_threads import MailThreadRows
-from colloque_salles.tables import salles_upgrades
+from colloque_salles.erasing.cleaning import Cleaning
+from colloque_salles.erasing.erase import Eraser
+from colloque_salles.erasing.own_stores import OwnStores
+from colloque_salles.erasing.receipts import Signer
+from colloque_salles.store.copies import Copies
+from colloque_salles.store.jobs import Jobs
+from colloque_salles.store.mail_threads import MailThreadRows
+from colloque_salles.store.rooms import PatientRooms
+from colloque_salles.store.tables import salles_upgrades
 from tests.servers.directs import erasing_directs
 from tests.servers.leftovers import Place
 

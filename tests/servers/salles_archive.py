@@ -17,14 +17,14 @@ from colloque.rooms.keeping import KeepingRule
 from colloque.rooms.mark import RoomKind, home_key
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
-from colloque_salles.archiving import Archiving
-from colloque_salles.conversation import Reader
-from colloque_salles.filing import Filing
-from colloque_salles.handing import Handing
-from colloque_salles.making import Making
-from colloque_salles.store_copies import Copies
-from colloque_salles.store_taps import EarlyTaps
-from colloque_salles.tables import salles_upgrades
+from colloque_salles.archive.archiving import Archiving
+from colloque_salles.archive.conversation import Reader
+from colloque_salles.archive.filing import Filing
+from colloque_salles.archive.handing import Handing
+from colloque_salles.archive.making import Making
+from colloque_salles.store.copies import Copies
+from colloque_salles.store.tables import salles_upgrades
+from colloque_salles.store.taps import EarlyTaps
 from tests.servers.annuaire import doctor
 from tests.servers.databases import Opener
 from tests.servers.salles_library import Library, said

@@ -25,11 +25,11 @@ from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque.store.rooms import Rooms
-from colloque_salles.direct_holds import DirectHolds
-from colloque_salles.direct_round import DirectRounds
-from colloque_salles.jobs import Jobs
-from colloque_salles.store_direct import DirectRooms
-from colloque_salles.store_direct_rounds import DirectRoundRow
+from colloque_salles.store.direct import DirectRooms
+from colloque_salles.store.direct_rounds import DirectRoundRow
+from colloque_salles.store.jobs import Jobs
+from colloque_salles.talks.holds import DirectHolds
+from colloque_salles.talks.rounds import DirectRounds
 from tests.servers.annuaire import rpps
 from tests.servers.dispatch import Recorder
 

@@ -17,12 +17,12 @@ from colloque.matrix.home import Incoming, MemberChange
 from colloque.rooms.elsewhere import Copy
 from colloque.rooms.mark import ROOM_MARK
 from colloque.store.journal import Journal
-from colloque_salles.asked import Asking
-from colloque_salles.guests import Guests
-from colloque_salles.jobs import Jobs
-from colloque_salles.store import PatientRooms
-from colloque_salles.store_elsewhere import Asked, AskedErasures, GuestRoom, GuestRooms
-from colloque_salles.tables import salles_upgrades
+from colloque_salles.elsewhere.asked import Asking
+from colloque_salles.elsewhere.guests import Guests
+from colloque_salles.store.elsewhere import Asked, AskedErasures, GuestRoom, GuestRooms
+from colloque_salles.store.jobs import Jobs
+from colloque_salles.store.rooms import PatientRooms
+from colloque_salles.store.tables import salles_upgrades
 from tests.servers.annuaire import rpps
 from tests.servers.databases import Opener
 from tests.servers.salles_ward import ANNE, BOB, Ward

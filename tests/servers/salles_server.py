@@ -7,7 +7,7 @@ from typing import Any
 from colloque.identity import EventId, MxcUri, RoomId, UserId
 from colloque.matrix.home import RoomSpec
 from colloque.rooms.mark import RoomKind, RoomMark, home_key
-from colloque_salles.store import Kept
+from colloque_salles.store.rooms import Kept
 from tests.servers.dispatch import Recorder
 
 ANNE, BOB, CLEO = UserId("@anne:h.test"), UserId("@bob:h.test"), UserId("@cleo:h.test")

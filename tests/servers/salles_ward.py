@@ -23,33 +23,33 @@ from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque.store.rooms import Rooms
-from colloque_salles.acquainting import Acquainting
-from colloque_salles.care_team import CareTeam
-from colloque_salles.commands import Commands
-from colloque_salles.companions import Companions
-from colloque_salles.consent import Consent
-from colloque_salles.evicting import Evicting
-from colloque_salles.expire import Sweep
-from colloque_salles.holding import Holding
-from colloque_salles.identifying import Identifying
-from colloque_salles.inviting import Inviting
-from colloque_salles.jobs import Jobs
-from colloque_salles.membership import Membership
-from colloque_salles.offering import Offering
-from colloque_salles.opening import Opening
-from colloque_salles.prolonging import Prolonging
-from colloque_salles.standing_in import StandingIn
-from colloque_salles.store import Kept, PatientRooms
-from colloque_salles.store_archive import Archives
-from colloque_salles.store_copies import Copies
-from colloque_salles.store_direct_rounds import DirectRoundRow
-from colloque_salles.store_elsewhere import Companions as CompanionRows
-from colloque_salles.store_evicted import Evicted
-from colloque_salles.store_identity import Identities
-from colloque_salles.store_invites import Invites
-from colloque_salles.store_life import RoomLife
-from colloque_salles.store_offers import Offers
-from colloque_salles.succeeding import Succeeding
+from colloque_salles.archive.identifying import Identifying
+from colloque_salles.elsewhere.companions import Companions
+from colloque_salles.living.care_team import CareTeam
+from colloque_salles.living.commands import Commands
+from colloque_salles.living.consent import Consent
+from colloque_salles.living.evicting import Evicting
+from colloque_salles.living.expire import Sweep
+from colloque_salles.living.holding import Holding
+from colloque_salles.living.membership import Membership
+from colloque_salles.living.prolonging import Prolonging
+from colloque_salles.living.standing_in import StandingIn
+from colloque_salles.opening.acquainting import Acquainting
+from colloque_salles.opening.inviting import Inviting
+from colloque_salles.opening.offering import Offering
+from colloque_salles.opening.opening import Opening
+from colloque_salles.opening.succeeding import Succeeding
+from colloque_salles.store.archive import Archives
+from colloque_salles.store.copies import Copies
+from colloque_salles.store.direct_rounds import DirectRoundRow
+from colloque_salles.store.elsewhere import Companions as CompanionRows
+from colloque_salles.store.evicted import Evicted
+from colloque_salles.store.identity import Identities
+from colloque_salles.store.invites import Invites
+from colloque_salles.store.jobs import Jobs
+from colloque_salles.store.life import RoomLife
+from colloque_salles.store.offers import Offers
+from colloque_salles.store.rooms import Kept, PatientRooms
 from tests.servers.annuaire import Shelf, doctor, rpps
 from tests.servers.salles_server import ANNE, BOB, CLEO, Erasing, Server
 

@@ -16,7 +16,7 @@ from typing import Any
 from colloque.clock import from_millis, to_millis
 from colloque.identity import RoomId
 from colloque.rooms.keeping import WAIVERS, Proof
-from colloque_salles.receipts import PUBLIC_NAME
+from colloque_salles.erasing.receipts import PUBLIC_NAME
 from tests.pdfa import text_of
 from tests.soak.bridge_people import TAKEN
 from tests.soak.rooms_people import ERASED, Room, RoomsPeople, parts_of

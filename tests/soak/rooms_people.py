@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 from colloque.clock import SystemClock, to_millis
 from colloque.taps import NUMBERS
-from colloque_salles import texts_keeping as says
+from colloque_salles.texts import keeping as says
 from tests.clients.jsclient import JsError, Report
 from tests.soak.house import accepted, answers
 from tests.soak.rooms_hands import TOLD_S, Clinician

@@ -10,17 +10,17 @@ from colloque.matrix.nio_home import NioHome
 from colloque.store.handled import Handled
 from colloque.store.roomkeys import RoomKeys
 from colloque.store.rooms import Rooms
-from colloque_salles.erase import Eraser
-from colloque_salles.expire import Sweep
-from colloque_salles.filing import Filing
-from colloque_salles.handing import Handing
-from colloque_salles.jobs import Jobs
-from colloque_salles.opening import Opening
-from colloque_salles.receipts import Signer
-from colloque_salles.store import PatientRooms
-from colloque_salles.store_archive import Archives
-from colloque_salles.store_copies import Copies
-from colloque_salles.store_offers import Offers
+from colloque_salles.archive.filing import Filing
+from colloque_salles.archive.handing import Handing
+from colloque_salles.erasing.erase import Eraser
+from colloque_salles.erasing.receipts import Signer
+from colloque_salles.living.expire import Sweep
+from colloque_salles.opening.opening import Opening
+from colloque_salles.store.archive import Archives
+from colloque_salles.store.copies import Copies
+from colloque_salles.store.jobs import Jobs
+from colloque_salles.store.offers import Offers
+from colloque_salles.store.rooms import PatientRooms
 from tests.soak.steps import Step
 
 

@@ -20,7 +20,7 @@ from colloque.matrix.home import RoomSpec
 from colloque.matrix.nio_home import NioHome
 from colloque.rooms.mark import RoomKind, RoomMark, home_key
 from colloque_demo.people import Person
-from colloque_salles.jobs import ROOM_TABLES
+from colloque_salles.store.jobs import ROOM_TABLES
 from tests.soak.bridge_world import World
 from tests.waiting import until
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from colloque.attestation import Attestation, Kind, Method
 from colloque.identity import Rpps, UserId
 from colloque.policy.admission import Reason
-from colloque_salles.admitting import refusals
-from colloque_salles.texts import not_admitted
+from colloque_salles.rules.admitting import refusals
+from colloque_salles.texts.rooms import not_admitted
 from tests.servers.annuaire import rpps
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)

@@ -8,7 +8,7 @@ import pytest
 
 from colloque.errors import HomeUnavailable
 from colloque.identity import MxcUri
-from colloque_salles.manifests import AT_ONCE, several
+from colloque_salles.erasing.manifests import AT_ONCE, several
 
 FILES = [MxcUri(f"mxc://h.test/{number}") for number in range(3 * AT_ONCE + 1)]
 

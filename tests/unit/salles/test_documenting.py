@@ -16,8 +16,8 @@ from colloque.mail.documents import documents_in
 from colloque.mail.message import Attachment
 from colloque.mail.standing import standings
 from colloque.mail.xdm_read import read_xdm
-from colloque_salles.documenting import TYPE, Papers, archives
-from colloque_salles.printing import Conversation, Writer, parts
+from colloque_salles.archive.documenting import TYPE, Papers, archives
+from colloque_salles.archive.printing import Conversation, Writer, parts
 from tests.header_minimum import lacking
 from tests.pdfa import faults
 from tests.servers.annuaire import doctor, rpps

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from colloque.mail.compose import encoded_size
 from colloque.rooms.archive import FileNote, Line, What
-from colloque_salles.packing import Item, files_of, item_of, pack
+from colloque_salles.rules.packing import Item, files_of, item_of, pack
 from tests.servers.salles_library import NOON, shared
 from tests.servers.salles_server import BOB
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from colloque.identity import EventId, UserId
 from colloque.rooms.archive import Change, Line, What, read, settled
-from colloque_salles import texts_archive as says
-from colloque_salles.printing import Conversation, Writer, parts
+from colloque_salles.archive.printing import Conversation, Writer, parts
+from colloque_salles.texts import archive as says
 from tests.pdfa import faults, text_of
 
 ANNE, BOB = UserId("@anne:h.test"), UserId("@bob:h.test")

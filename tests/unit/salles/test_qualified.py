@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from colloque.identity import INS_OIDS
 from colloque.mail.hl7 import Identifier
-from colloque_salles.qualified import Doubt, QualifiedIdentity, Unclear, Wrong, read_identity
+from colloque_salles.rules.qualified import Doubt, QualifiedIdentity, Unclear, Wrong, read_identity
 from tests.clinical import NUMBER
 
 TODAY = date(2026, 3, 1)

@@ -12,9 +12,9 @@ import pytest
 
 from colloque.errors import Inconsistent, Temporary
 from colloque.rooms.leftovers import LEFTOVERS
-from colloque_salles import synapse_db
-from colloque_salles.scanning import look
-from colloque_salles.synapse_db import open_db
+from colloque_salles.cleaner import synapse_db
+from colloque_salles.cleaner.scanning import look
+from colloque_salles.cleaner.synapse_db import open_db
 
 ROOM, OTHER = "!aaaaaaaaaaaaaaaaaa:h.test", "!bbbbbbbbbbbbbbbbbb:h.test"
 TABLES = """

@@ -3,8 +3,7 @@ from datetime import UTC, datetime, timedelta
 from colloque.attestation import Attestation, Method
 from colloque.identity import RoomId, Rpps, UserId
 from colloque.rooms.patient_room import PatientRoom
-from colloque_salles.store import Kept
-from colloque_salles.team import recent, understand
+from colloque_salles.rules.team import recent, understand
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 ME = UserId("@me:colloque.test")
@@ -69,13 +68,11 @@ def test_a_name_nearly_so_is_asked_about() -> None:
 
 
 def test_colleagues_of_late_come_first() -> None:
-    def room(number: int, opener: Attestation, *members: Attestation) -> Kept:
+    def room(number: int, opener: Attestation, *members: Attestation) -> PatientRoom:
         at = NOW + timedelta(days=number)
         people = tuple(held.user for held in members)
-        return Kept(
-            PatientRoom(room=RoomId(f"!{number}"), opener=opener.user, members=people, opened_at=NOW, last_activity=at),
-            "Pin Merle",
-            False,
+        return PatientRoom(
+            room=RoomId(f"!{number}"), opener=opener.user, members=people, opened_at=NOW, last_activity=at
         )
 
     rooms = [room(1, SELF, SELF, ANNE), room(3, ZOE, SELF, ZOE), room(2, ANNE_2, ANNE_2, SELF), room(9, ANNE, ANNE_2)]

@@ -1,5 +1,5 @@
-from colloque_salles.texts import room_name, words_in
-from colloque_salles.words import FIRST, SECOND, pick
+from colloque_salles.rules.words import FIRST, SECOND, pick
+from colloque_salles.texts.rooms import room_name, words_in
 
 
 def test_no_pair_is_given_twice() -> None:

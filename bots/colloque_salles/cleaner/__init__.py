@@ -1,0 +1,1 @@
+"""The helper on Synapse's host, a process of its own."""

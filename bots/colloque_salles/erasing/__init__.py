@@ -1,0 +1,1 @@
+"""The job that erases, looks again, and writes the receipt."""

@@ -1,0 +1,1 @@
+"""A patient room that is open: its members, its referent, its time."""

@@ -1,0 +1,1 @@
+"""How a patient room begins, and how people come into it."""

@@ -1,0 +1,1 @@
+"""What else ends: conversations, groups, and threads of mails."""

@@ -1,0 +1,1 @@
+"""What @salles says, in French; one file a matter."""
