@@ -7,7 +7,7 @@ from functools import partial
 
 from colloque.service import main
 from colloque_mssante.app import MssanteService
-from colloque_mssante.worker import MailWorker
+from colloque_mssante.mailboxes.worker import MailWorker
 
 
 def run(argv: Sequence[str] | None = None) -> int:

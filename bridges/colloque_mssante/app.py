@@ -18,40 +18,40 @@ from colloque.rights import Rights
 from colloque.service import Service
 from colloque.sockets import Server, Verb
 from colloque.store.schema import new_upgrades
+from colloque_mssante.access.credentials import Credentials
+from colloque_mssante.access.known import open_known
+from colloque_mssante.access.notices import Notices
+from colloque_mssante.access.opening_parts import open_opening, open_sessions
+from colloque_mssante.arriving.daily import DailyList
+from colloque_mssante.arriving.quiet import Quiet
+from colloque_mssante.arriving.receiving import open_receiving
+from colloque_mssante.arriving.scanning import Scanning
 from colloque_mssante.checks import add_checks
-from colloque_mssante.conversations import Conversations
-from colloque_mssante.credentials import Credentials
-from colloque_mssante.crypto import Accounts
-from colloque_mssante.daily import DailyList
-from colloque_mssante.elsewhere import There
-from colloque_mssante.ending import Ending
-from colloque_mssante.ghosts import Ghosts
+from colloque_mssante.ends.lasting import open_lasting
+from colloque_mssante.guests.hosting import open_hosting
 from colloque_mssante.hearing import open_hearing
-from colloque_mssante.hosting import open_hosting
-from colloque_mssante.known import open_known
-from colloque_mssante.lasting import open_lasting
-from colloque_mssante.mailing import Bells, open_mail_half
-from colloque_mssante.notices import Notices
-from colloque_mssante.opening_parts import open_opening, open_sessions
-from colloque_mssante.outbox import Outbox
-from colloque_mssante.quiet import Quiet
-from colloque_mssante.reading import Reading
-from colloque_mssante.receiving import open_receiving
-from colloque_mssante.scanning import Scanning
-from colloque_mssante.service_mail import ServiceMail
-from colloque_mssante.sharing import open_sharing
-from colloque_mssante.states import States
-from colloque_mssante.store import Mailboxes
-from colloque_mssante.store_absences import Absences
-from colloque_mssante.store_documents import Documents
-from colloque_mssante.store_guests import Guests
-from colloque_mssante.store_mails import Mails
-from colloque_mssante.store_reading import Reads
-from colloque_mssante.store_untold import Untold
-from colloque_mssante.tables import register_upgrades
+from colloque_mssante.leaving.service_mail import ServiceMail
+from colloque_mssante.leaving.states import States
+from colloque_mssante.leaving.writing import open_writing
+from colloque_mssante.mailboxes.elsewhere import There
+from colloque_mssante.mailboxes.ending import Ending
+from colloque_mssante.mailboxes.mailing import Bells, open_mail_half
+from colloque_mssante.mailboxes.reading import Reading
+from colloque_mssante.people.conversations import Conversations
+from colloque_mssante.people.crypto import Accounts
+from colloque_mssante.people.ghosts import Ghosts
+from colloque_mssante.rules.weights import Weights
+from colloque_mssante.sharing.sharing import open_sharing
+from colloque_mssante.store.absences import Absences
+from colloque_mssante.store.documents import Documents
+from colloque_mssante.store.guests import Guests
+from colloque_mssante.store.mailboxes import Mailboxes
+from colloque_mssante.store.mails import Mails
+from colloque_mssante.store.outbox import Outbox
+from colloque_mssante.store.reading import Reads
+from colloque_mssante.store.tables import register_upgrades
+from colloque_mssante.store.untold import Untold
 from colloque_mssante.telling import Telling
-from colloque_mssante.weights import Weights
-from colloque_mssante.writing import open_writing
 
 _POST_S = 1.0
 _LISTS_S = 60.0

@@ -6,11 +6,11 @@ from datetime import timedelta
 
 from colloque.bot_service import Parts
 from colloque.service import Service
-from colloque_mssante.known import Known
-from colloque_mssante.leases import Leases
-from colloque_mssante.outbox import Outbox
-from colloque_mssante.sender import stuck_since
-from colloque_mssante.store import Mailboxes
+from colloque_mssante.access.known import Known
+from colloque_mssante.mailboxes.sender import stuck_since
+from colloque_mssante.store.leases import Leases
+from colloque_mssante.store.mailboxes import Mailboxes
+from colloque_mssante.store.outbox import Outbox
 
 UNREACHABLE = timedelta(seconds=60)
 """A mailbox out of reach for that long makes the service unhealthy."""

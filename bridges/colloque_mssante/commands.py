@@ -12,14 +12,16 @@ from colloque.matrix.home import Incoming
 from colloque.numbers import day_in_paris
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
-from colloque_mssante import texts, texts_boxes, texts_teams
-from colloque_mssante.credentials import Credentials
-from colloque_mssante.handled import Handled
-from colloque_mssante.outbox import Outbox
-from colloque_mssante.sends import OPEN
-from colloque_mssante.store import Mailboxes
-from colloque_mssante.store_choices import OFF, PAUSED, Choices
-from colloque_mssante.teams import Teams
+from colloque_mssante.access.credentials import Credentials
+from colloque_mssante.rules.sends import OPEN
+from colloque_mssante.rules.teams import Teams
+from colloque_mssante.sharing.handled import Handled
+from colloque_mssante.store.choices import OFF, PAUSED, Choices
+from colloque_mssante.store.mailboxes import Mailboxes
+from colloque_mssante.store.outbox import Outbox
+from colloque_mssante.texts import boxes as texts_boxes
+from colloque_mssante.texts import mails as texts
+from colloque_mssante.texts import teams as texts_teams
 
 _SENDS = 5
 _OLDEST = timedelta(days=366)

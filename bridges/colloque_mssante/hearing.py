@@ -11,20 +11,20 @@ from colloque.config import Config
 from colloque.identity import UserId
 from colloque.matrix.home import Incoming
 from colloque.rights import Rights
+from colloque_mssante.access.known import Known
+from colloque_mssante.access.opening_words import OpeningWords
+from colloque_mssante.arriving.quiet import Quiet
 from colloque_mssante.commands import Commands
-from colloque_mssante.conversations import Conversations
-from colloque_mssante.crypto import Accounts
-from colloque_mssante.hosting import Meeting
-from colloque_mssante.known import Known
-from colloque_mssante.lasting import Lasting
+from colloque_mssante.ends.lasting import Lasting
+from colloque_mssante.guests.hosting import Meeting
+from colloque_mssante.leaving.writing import Writing
 from colloque_mssante.listener import Listener
-from colloque_mssante.opening_words import OpeningWords
-from colloque_mssante.outbox import Outbox
-from colloque_mssante.quiet import Quiet
-from colloque_mssante.reading import Reading
-from colloque_mssante.sharing import Sharing
-from colloque_mssante.store import Mailboxes
-from colloque_mssante.writing import Writing
+from colloque_mssante.mailboxes.reading import Reading
+from colloque_mssante.people.conversations import Conversations
+from colloque_mssante.people.crypto import Accounts
+from colloque_mssante.sharing.sharing import Sharing
+from colloque_mssante.store.mailboxes import Mailboxes
+from colloque_mssante.store.outbox import Outbox
 
 
 def open_hearing(

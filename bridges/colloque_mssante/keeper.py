@@ -26,10 +26,8 @@ from colloque.errors import ConfigError, Problem
 from colloque.process import close_up, run, stop_on_signals
 from colloque.psc.http_provider import Provider
 from colloque.sockets import Server, Verb
-from colloque_mssante.token_keeper import LOOK_S, TokenKeeper
+from colloque_mssante.access.token_keeper import KEEPER, LOOK_S, TokenKeeper
 
-KEEPER = "keeper"
-"""Its socket's name."""
 _PR_SET_DUMPABLE = 4
 _MCL_CURRENT, _MCL_FUTURE = 1, 2
 """Linux: prctl(2), mlockall(2)."""

@@ -12,18 +12,18 @@ from colloque.identity import UserId
 from colloque.matrix.home import Heard, Home, Incoming, MemberChange, Read, Unreadable
 from colloque.rooms.mark import RoomKind, RoomMark
 from colloque.store.rooms import Rooms
-from colloque_mssante.conversations import Conversations
-from colloque_mssante.crypto import Accounts
-from colloque_mssante.guests import Hosting
-from colloque_mssante.handled import Handled
-from colloque_mssante.mapping import is_edit
-from colloque_mssante.opening_words import OpeningWords
-from colloque_mssante.outbound import Outbound
-from colloque_mssante.quiet import Quiet
-from colloque_mssante.reading import Reading
-from colloque_mssante.room_life import RoomsLife
-from colloque_mssante.talk import Talk
-from colloque_mssante.team_rooms import TeamRooms
+from colloque_mssante.access.opening_words import OpeningWords
+from colloque_mssante.arriving.quiet import Quiet
+from colloque_mssante.ends.room_life import RoomsLife
+from colloque_mssante.guests.guests import Hosting
+from colloque_mssante.guests.talk import Talk
+from colloque_mssante.leaving.outbound import Outbound
+from colloque_mssante.mailboxes.reading import Reading
+from colloque_mssante.mapping.mapping import is_edit
+from colloque_mssante.people.conversations import Conversations
+from colloque_mssante.people.crypto import Accounts
+from colloque_mssante.sharing.handled import Handled
+from colloque_mssante.sharing.team_rooms import TeamRooms
 
 logger = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from colloque.bot_service import Parts, post_incidents
 from colloque.rooms.mark import ADMIN_KEY
-from colloque_mssante.notices import Notices
-from colloque_mssante.outbox import Outbox
-from colloque_mssante.store import Mailboxes
+from colloque_mssante.access.notices import Notices
+from colloque_mssante.store.mailboxes import Mailboxes
+from colloque_mssante.store.outbox import Outbox
 
 
 class Telling:

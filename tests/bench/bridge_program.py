@@ -18,7 +18,7 @@ from colloque.mail import smtp
 from colloque.mail.imap import ImapClient
 from colloque.service import main
 from colloque_mssante.app import MssanteService
-from colloque_mssante.outbound import Outbound
+from colloque_mssante.leaving.outbound import Outbound
 
 TIMES = "COLLOQUE_BENCH_TIMES"
 

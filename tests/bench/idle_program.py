@@ -1,6 +1,6 @@
 """The bridge's readers alone, without Synapse: `python -m tests.bench.idle_program FOLDER`.
 
-All of the mail half is the product's (`colloque_mssante.mailing`). Left out is what an inbox is emptied by: a line on
+All of the mail half is the product's (`colloque_mssante.mailboxes.mailing`). Left out is what an inbox is emptied by: a line on
 standard output says which mailbox a mail came to, and when.
 """
 
@@ -25,12 +25,12 @@ from colloque.limits import raise_file_limit
 from colloque.mail.revocation_check import Revocation
 from colloque.store.journal import Journal
 from colloque.store.schema import new_upgrades, open_database, transaction
-from colloque_mssante.credentials import Credentials
-from colloque_mssante.known import open_known
-from colloque_mssante.mailing import Bells, open_mail_half
-from colloque_mssante.store import Mailboxes
-from colloque_mssante.tables import register_upgrades
-from colloque_mssante.weights import Weights
+from colloque_mssante.access.credentials import Credentials
+from colloque_mssante.access.known import open_known
+from colloque_mssante.mailboxes.mailing import Bells, open_mail_half
+from colloque_mssante.rules.weights import Weights
+from colloque_mssante.store.mailboxes import Mailboxes
+from colloque_mssante.store.tables import register_upgrades
 from tests.waiting import until
 
 KEY = b"k" * 32

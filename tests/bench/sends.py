@@ -24,8 +24,8 @@ from colloque.matrix.nio_home import NioHome
 from colloque.rooms.mark import RoomKind, RoomMark
 from colloque.store.schema import new_upgrades, open_database
 from colloque_demo.homeserver import Appservice, Homeserver
-from colloque_mssante.crypto import Accounts
-from colloque_mssante.tables import register_upgrades
+from colloque_mssante.people.crypto import Accounts
+from colloque_mssante.store.tables import register_upgrades
 from tests.bench.paired import alternate
 from tests.bench.result import Goal, Result, result
 

@@ -16,12 +16,12 @@ from colloque.errors import HomeUnavailable
 from colloque.identity import EventId, MssanteAddress, RoomId
 from colloque.mail.imap import ANSWERED, SEEN, ImapClient
 from colloque.matrix.home import Home, JsonDict
-from colloque_mssante import elsewhere as module
-from colloque_mssante import texts
-from colloque_mssante.elsewhere import Elsewhere, There
-from colloque_mssante.store import Cursor
-from colloque_mssante.store_flags import FlagMarks
-from colloque_mssante.store_reading import Reads
+from colloque_mssante.mailboxes import elsewhere as module
+from colloque_mssante.mailboxes.elsewhere import Elsewhere, There
+from colloque_mssante.store.flags import FlagMarks
+from colloque_mssante.store.mailboxes import Cursor
+from colloque_mssante.store.reading import Reads
+from colloque_mssante.texts import mails as texts
 from tests.contract.test_imap import box, deliver, mail, opened, operator  # noqa: F401 - fixtures
 from tests.contract.test_imap_filing import owner
 from tests.contract.test_marking import ANNE, Boxed, boxed, db  # noqa: F401 - fixtures

@@ -9,8 +9,8 @@ from mautrix.util.async_db import Database
 
 from colloque.identity import UserId
 from colloque.store.schema import new_upgrades
-from colloque_mssante.ghosts import Correspondent, Ghosts
-from colloque_mssante.tables import register_upgrades
+from colloque_mssante.people.ghosts import Correspondent, Ghosts
+from colloque_mssante.store.tables import register_upgrades
 from tests.servers.databases import Opener
 
 SECRET = b"s" * 32

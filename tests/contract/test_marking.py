@@ -23,18 +23,18 @@ from colloque.mail.message import Party
 from colloque.mail.revocation_check import Revocation
 from colloque.matrix.home import Read
 from colloque.store.schema import new_upgrades, open_database
-from colloque_mssante.budget import Budget
-from colloque_mssante.credentials import Credentials
-from colloque_mssante.filing import Filing
-from colloque_mssante.leases import Leases
-from colloque_mssante.outbox import Outbox
-from colloque_mssante.receipts import Receipts
-from colloque_mssante.store import Cursor, Mailboxes, Place
-from colloque_mssante.store_choices import OFF, Choices
-from colloque_mssante.store_mails import Mails, StoredMail
-from colloque_mssante.store_originals import Originals
-from colloque_mssante.store_reading import ReadMail, Reads
-from colloque_mssante.tables import register_upgrades
+from colloque_mssante.access.credentials import Credentials
+from colloque_mssante.mailboxes.budget import Budget
+from colloque_mssante.mailboxes.filing import Filing
+from colloque_mssante.mailboxes.receipts import Receipts
+from colloque_mssante.store.choices import OFF, Choices
+from colloque_mssante.store.leases import Leases
+from colloque_mssante.store.mailboxes import Cursor, Mailboxes, Place
+from colloque_mssante.store.mails import Mails, StoredMail
+from colloque_mssante.store.originals import Originals
+from colloque_mssante.store.outbox import Outbox
+from colloque_mssante.store.reading import ReadMail, Reads
+from colloque_mssante.store.tables import register_upgrades
 from tests.contract.test_imap import box, deliver, mail, operator  # noqa: F401 - fixtures
 from tests.contract.test_imap_filing import contents, owner, visiting
 from tests.servers.mail_suites import dovecot, sandbox  # noqa: F401 - fixtures

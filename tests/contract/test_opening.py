@@ -16,13 +16,13 @@ from colloque.errors import LoginRefused, NotFound, Refused, Temporary
 from colloque.identity import MssanteAddress
 from colloque.psc.claims import No
 from colloque.rooms.mark import RoomKind, home_key
-from colloque_mssante import sessions as sessions_
-from colloque_mssante.opening import INCIDENT
-from colloque_mssante.opening_rules import PER_HOUR, Why
-from colloque_mssante.sessions import OnApproval
-from colloque_mssante.store import Mailboxes
-from colloque_mssante.store_choices import OFF, PAUSED
-from colloque_mssante.store_opening import Stage
+from colloque_mssante.access import sessions as sessions_
+from colloque_mssante.access.opening import INCIDENT
+from colloque_mssante.access.sessions import OnApproval
+from colloque_mssante.rules.opening_rules import PER_HOUR, Why
+from colloque_mssante.store.choices import OFF, PAUSED
+from colloque_mssante.store.mailboxes import Mailboxes
+from colloque_mssante.store.opening import Stage
 from tests.servers.annuaire import rpps
 from tests.servers.databases import Opener
 from tests.servers.opening_place import ANNE, BOX, HOME, MORNING, OTHER, Place
@@ -220,10 +220,10 @@ async def test_a_silent_keeper_closes_nothing_for_a_minute_then_everything(
     assert place.credentials.of(BOX) == OnApproval(rpps(1), "s1")
     now = sessions_.monotonic()
     for module in ("sessions", "opening"):
-        monkeypatch.setattr(f"colloque_mssante.{module}.monotonic", lambda: now + 70)
+        monkeypatch.setattr(f"colloque_mssante.access.{module}.monotonic", lambda: now + 70)
     assert await place.look() == told, "nobody is told what nobody knows"
     assert place.credentials.of(BOX) == OnApproval(rpps(1), None)
-    monkeypatch.setattr("colloque_mssante.opening.monotonic", lambda: now + 140)
+    monkeypatch.setattr("colloque_mssante.access.opening.monotonic", lambda: now + 140)
     await place.look()
     assert await place.incidents.current() == [INCIDENT]
     await place.server.start()

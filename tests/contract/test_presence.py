@@ -17,14 +17,14 @@ from colloque.files import free_port, write_private
 from colloque.identity import MssanteAddress, UserId
 from colloque.mail.revocation_check import Revocation
 from colloque.store.schema import new_upgrades, open_database
-from colloque_mssante.budget import Budget
-from colloque_mssante.credentials import Credentials
-from colloque_mssante.leases import Leases
-from colloque_mssante.presence import Presence
-from colloque_mssante.store import Mailboxes
-from colloque_mssante.store_choices import OFF, Choices
-from colloque_mssante.store_presence import Seeking
-from colloque_mssante.tables import register_upgrades
+from colloque_mssante.access.credentials import Credentials
+from colloque_mssante.mailboxes.budget import Budget
+from colloque_mssante.mailboxes.presence import Presence
+from colloque_mssante.store.choices import OFF, Choices
+from colloque_mssante.store.leases import Leases
+from colloque_mssante.store.mailboxes import Mailboxes
+from colloque_mssante.store.presence import Seeking
+from colloque_mssante.store.tables import register_upgrades
 from tests.contract.test_imap import box, deliver, mail, operator  # noqa: F401 - fixtures
 from tests.contract.test_imap_finding import named
 from tests.servers.mail_suites import dovecot, sandbox  # noqa: F401 - fixtures

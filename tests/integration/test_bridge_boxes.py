@@ -13,7 +13,8 @@ from imaplib import Time2Internaldate
 import pytest
 
 from colloque.identity import RoomId
-from colloque_mssante import texts, texts_boxes
+from colloque_mssante.texts import boxes as texts_boxes
+from colloque_mssante.texts import mails as texts
 from tests.clients.mailbox import text_of
 from tests.servers.bridge_house import House
 from tests.waiting import until

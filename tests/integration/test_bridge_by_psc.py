@@ -16,7 +16,7 @@ from colloque.identity import EventId, RoomId
 from colloque.matrix.home import Incoming, reaction
 from colloque.sockets import Client
 from colloque_demo.people import Cast, Person
-from colloque_mssante import texts_opening as texts
+from colloque_mssante.texts import opening as texts
 from tests.servers.bridge import open_house
 from tests.servers.bridge_house import House
 from tests.servers.psc import Psc, person

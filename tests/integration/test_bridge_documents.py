@@ -6,8 +6,8 @@ import asyncio
 import secrets
 from email.message import EmailMessage
 
-from colloque_mssante import texts_documents as texts
-from colloque_mssante.quiet import HUSH, RING
+from colloque_mssante.arriving.quiet import HUSH, RING
+from colloque_mssante.texts import documents as texts
 from tests.clients.mailbox import text_of
 from tests.clinical import PDF, archive
 from tests.servers.bridge_house import House

@@ -6,7 +6,7 @@ import secrets
 from email.message import EmailMessage
 
 from colloque.identity import RoomId
-from colloque_mssante import texts_writing as texts
+from colloque_mssante.texts import writing as texts
 from tests.clients.mailbox import MailProgram, text_of
 from tests.servers.bridge_house import House
 from tests.servers.bridge_writing import notice

@@ -13,7 +13,7 @@ from colloque.identity import EventId, RoomId, UserId
 from colloque.matrix.api import CLIENT, path
 from colloque.matrix.home import Incoming, reaction
 from colloque_demo.clinician import Clinician
-from colloque_mssante import texts_guests as texts
+from colloque_mssante.texts import guests as texts
 from tests.clients.mailbox import text_of
 from tests.servers.bridge_house import WAIT_S, House
 from tests.waiting import until

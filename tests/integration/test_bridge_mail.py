@@ -15,7 +15,8 @@ from colloque.mail.xdm_read import read_xdm
 from colloque.matrix.home import Incoming
 from colloque.sockets import Client
 from colloque_demo import settings
-from colloque_mssante import texts, texts_documents
+from colloque_mssante.texts import documents as texts_documents
+from colloque_mssante.texts import mails as texts
 from tests.clients.mailbox import text_of
 from tests.clinical import PDF, archive, signed
 from tests.servers.bridge_house import House

@@ -12,7 +12,7 @@ from colloque.files import write_private
 from colloque.identity import EventId
 from colloque.matrix.api import CLIENT, path
 from colloque.matrix.home import Incoming
-from colloque_mssante import texts
+from colloque_mssante.texts import mails as texts
 from tests.servers.bridge_house import House
 from tests.waiting import until
 

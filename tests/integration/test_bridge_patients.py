@@ -11,9 +11,9 @@ from colloque.errors import HomeRefused
 from colloque.identity import MxcUri
 from colloque.matrix.api import CLIENT, MatrixApi, path
 from colloque.matrix.home import Incoming
-from colloque_mssante import texts
-from colloque_mssante import texts_writing as words
-from colloque_mssante.patient_rooms import picture
+from colloque_mssante.people.patient_rooms import picture
+from colloque_mssante.texts import mails as texts
+from colloque_mssante.texts import writing as words
 from tests.clients.mailbox import text_of
 from tests.servers.bridge_house import House
 from tests.servers.bridge_writing import gathering, heard, notice, tap

@@ -10,7 +10,7 @@ from colloque.identity import EventId, RoomId
 from colloque.mail.parse import parse_mail
 from colloque.matrix.api import CLIENT, path
 from colloque.matrix.home import Incoming
-from colloque_mssante import texts
+from colloque_mssante.texts import mails as texts
 from tests.clients.mailbox import text_of
 from tests.servers.bridge_house import House
 from tests.waiting import until

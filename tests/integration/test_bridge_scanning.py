@@ -11,7 +11,8 @@ import aiohttp
 import pytest
 from ruamel.yaml import YAML
 
-from colloque_mssante import texts, texts_scanning
+from colloque_mssante.texts import mails as texts
+from colloque_mssante.texts import scanning as texts_scanning
 from tests.clients.mailbox import text_of
 from tests.clinical import archive, cda, n1_body
 from tests.servers.bridge_house import House

@@ -15,8 +15,8 @@ from colloque.identity import RoomId, UserId
 from colloque.matrix.home import Incoming
 from colloque_demo.clinician import Clinician
 from colloque_demo.people import Person
-from colloque_mssante import texts_teams as texts
-from colloque_mssante import texts_writing as words
+from colloque_mssante.texts import teams as texts
+from colloque_mssante.texts import writing as words
 from tests.clients.mailbox import text_of
 from tests.servers.bridge_house import WAIT_S, House
 from tests.servers.bridge_writing import gathering, notice, strike, tap

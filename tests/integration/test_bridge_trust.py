@@ -12,7 +12,7 @@ from colloque.matrix.api import path
 from colloque.matrix.crosssign import Identity, Seeds
 from colloque.matrix.home import text
 from colloque_demo import settings
-from colloque_mssante import texts
+from colloque_mssante.texts import mails as texts
 from tests.clients.mailbox import text_of
 from tests.conftest import JsFactory
 from tests.servers.bridge_house import House

@@ -14,7 +14,7 @@ from colloque.matrix.home import Incoming
 from colloque_demo import settings
 from colloque_demo.clinician import Clinician
 from colloque_demo.people import Person
-from colloque_mssante import texts
+from colloque_mssante.texts import mails as texts
 from tests.clients.mailbox import text_of
 from tests.servers.bridge import a_house
 from tests.servers.bridge_workers import WORKERS, Staff

@@ -13,8 +13,8 @@ from colloque.calls import JsonDict
 from colloque.identity import RoomId
 from colloque.matrix.home import text
 from colloque.sockets import Server
-from colloque_mssante import texts
-from colloque_mssante import texts_writing as words
+from colloque_mssante.texts import mails as texts
+from colloque_mssante.texts import writing as words
 from tests.clients.mailbox import text_of
 from tests.servers.bridge_house import House
 from tests.servers.bridge_writing import (

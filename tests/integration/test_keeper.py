@@ -13,7 +13,7 @@ from colloque.clock import FrozenClock, SystemClock
 from colloque.errors import Refused, Temporary
 from colloque.psc.claims import No
 from colloque.psc.http_provider import Provider
-from colloque_mssante.token_keeper import CLOSED, TokenKeeper, digest_of
+from colloque_mssante.access.token_keeper import CLOSED, TokenKeeper, digest_of
 from tests.servers.annuaire import rpps
 from tests.servers.psc import DOCTOR, Psc, person, userinfo
 from tests.servers.psc_hostile import HostilePsc

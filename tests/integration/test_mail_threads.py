@@ -13,7 +13,7 @@ from colloque.errors import HomeRefused
 from colloque.identity import EventId, MxcUri
 from colloque.matrix.api import CLIENT, path
 from colloque.matrix.home import reaction
-from colloque_mssante import texts_ends as texts
+from colloque_mssante.texts import ends as texts
 from colloque_salles.erasing.receipts import PUBLIC_NAME
 from tests.clients.mailbox import text_of
 from tests.servers.threads_place import Place, a_place

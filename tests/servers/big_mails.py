@@ -15,10 +15,10 @@ from typing import Any, NamedTuple, cast
 from colloque.config import MailServerConfig
 from colloque.mail.access import Password
 from colloque.mail.imap import ImapClient
-from colloque_mssante import watch
-from colloque_mssante.fetching import Fetching
-from colloque_mssante.store import Cursor
-from colloque_mssante.weights import Weights
+from colloque_mssante.mailboxes import watch
+from colloque_mssante.mailboxes.fetching import Fetching
+from colloque_mssante.rules.weights import Weights
+from colloque_mssante.store.mailboxes import Cursor
 
 STORING_S = 0.2
 """As long as a database takes to keep it: the time for which it stands in memory."""

@@ -22,7 +22,7 @@ from colloque.config import load
 from colloque.files import free_port
 from colloque_demo.clinician import Clinician
 from colloque_demo.people import Person
-from colloque_mssante.worker import worker_folder
+from colloque_mssante.mailboxes.worker import worker_folder
 from tests.servers.bridge_house import House
 from tests.servers.process import Process
 from tests.soak.bridge_program import STOP_AT

@@ -12,10 +12,10 @@ from colloque.identity import EventId, MxcUri, RoomId, UserId
 from colloque.matrix.nio_history import Stood
 from colloque.rooms.mail_thread import Said
 from colloque.store.incidents import Incidents
-from colloque_mssante.drafts import RoomLocks
-from colloque_mssante.ends import ThreadEnds
-from colloque_mssante.notices import Notes
-from colloque_mssante.room_reading import RoomReading
+from colloque_mssante.access.notices import Notes
+from colloque_mssante.ends.ends import ThreadEnds
+from colloque_mssante.ends.room_reading import RoomReading
+from colloque_mssante.mapping.drafts import RoomLocks
 from tests.unit.mssante.test_ends_store import E1, E2, M1, M2, RULE, Shelf
 from tests.unit.mssante.test_store import ANNE
 

@@ -16,9 +16,9 @@ from colloque.config import MailServerConfig
 from colloque.errors import ColloqueError
 from colloque.mail.access import Password
 from colloque.mail.imap import ImapClient
-from colloque_mssante.fetching import Fetching
-from colloque_mssante.store import Cursor
-from colloque_mssante.weights import Weights
+from colloque_mssante.mailboxes.fetching import Fetching
+from colloque_mssante.rules.weights import Weights
+from colloque_mssante.store.mailboxes import Cursor
 
 
 class Told(NamedTuple):

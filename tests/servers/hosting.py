@@ -19,17 +19,17 @@ from colloque.snapshot import SnapshotWriter
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque.store.rooms import Rooms
-from colloque_mssante.authors import Authors
-from colloque_mssante.conversations import Conversations
-from colloque_mssante.ghosts import Ghosts
-from colloque_mssante.guests import Hosting
-from colloque_mssante.hints import Hints
-from colloque_mssante.neighbours import Neighbours
-from colloque_mssante.notices import Notes
-from colloque_mssante.store_choices import Choices
-from colloque_mssante.store_guests import Guests
-from colloque_mssante.store_talk import Sayings
-from colloque_mssante.teams import Teams
+from colloque_mssante.access.authors import Authors
+from colloque_mssante.access.notices import Notes
+from colloque_mssante.guests.guests import Hosting
+from colloque_mssante.guests.hints import Hints
+from colloque_mssante.mapping.store_talk import Sayings
+from colloque_mssante.people.conversations import Conversations
+from colloque_mssante.people.ghosts import Ghosts
+from colloque_mssante.people.neighbours import Neighbours
+from colloque_mssante.rules.teams import Teams
+from colloque_mssante.store.choices import Choices
+from colloque_mssante.store.guests import Guests
 from tests.servers.annuaire import Shelf, doctor, rpps
 
 BOT = UserId("@mssante:h.test")

@@ -21,15 +21,15 @@ from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque.store.rooms import Rooms
 from colloque.store.schema import new_upgrades
-from colloque_mssante.credentials import Credentials
-from colloque_mssante.opening import Holder
-from colloque_mssante.opening import Opener as Openers
-from colloque_mssante.outbox import Outbox
-from colloque_mssante.sessions import Sessions
-from colloque_mssante.store_choices import Choices
-from colloque_mssante.store_opening import Openings, Stage
-from colloque_mssante.tables import register_upgrades
-from colloque_mssante.token_keeper import CLOSED
+from colloque_mssante.access.credentials import Credentials
+from colloque_mssante.access.opening import Holder
+from colloque_mssante.access.opening import Opener as Openers
+from colloque_mssante.access.sessions import Sessions
+from colloque_mssante.access.token_keeper import CLOSED
+from colloque_mssante.store.choices import Choices
+from colloque_mssante.store.opening import Openings, Stage
+from colloque_mssante.store.outbox import Outbox
+from colloque_mssante.store.tables import register_upgrades
 from tests.servers.annuaire import Shelf, doctor, rpps
 from tests.servers.databases import Opener
 

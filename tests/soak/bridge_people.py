@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 
-from colloque_mssante import texts
+from colloque_mssante.texts import mails as texts
 from tests.clients.jsclient import JsClient, Report
 from tests.clients.mailbox import MailProgram, text_of
 from tests.soak.bridge_world import World

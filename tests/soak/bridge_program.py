@@ -12,8 +12,8 @@ import signal
 import sys
 from datetime import timedelta
 
-from colloque_mssante import sender
 from colloque_mssante.__main__ import run
+from colloque_mssante.mailboxes import sender
 from tests.soak import steps
 
 DIE_AT = "COLLOQUE_SOAK_DIE_AT"

@@ -20,18 +20,18 @@ from colloque.mail.imap import ImapClient
 from colloque.mail.imap_filing import FilingClient
 from colloque.matrix.api import MatrixApi
 from colloque.store.handled import Handled
-from colloque_mssante.conversations import Conversations
-from colloque_mssante.crypto import Account
-from colloque_mssante.inbound import Inbound
-from colloque_mssante.leaving import Leaving
-from colloque_mssante.outbound import Outbound
-from colloque_mssante.outbox import Outbox
-from colloque_mssante.sender import Sender
-from colloque_mssante.store_drafts import Drafts
-from colloque_mssante.store_inbox import Inbox
-from colloque_mssante.store_mails import Mails, Uploads
-from colloque_mssante.store_untold import Untold
-from colloque_mssante.watch import Watcher
+from colloque_mssante.arriving.inbound import Inbound
+from colloque_mssante.leaving.leaving import Leaving
+from colloque_mssante.leaving.outbound import Outbound
+from colloque_mssante.mailboxes.sender import Sender
+from colloque_mssante.mailboxes.watch import Watcher
+from colloque_mssante.mapping.store_drafts import Drafts
+from colloque_mssante.people.conversations import Conversations
+from colloque_mssante.people.crypto import Account
+from colloque_mssante.store.inbox import Inbox
+from colloque_mssante.store.mails import Mails, Uploads
+from colloque_mssante.store.outbox import Outbox
+from colloque_mssante.store.untold import Untold
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ class Outgoing(Protocol):
         ...
 
     async def states(self, keys: Sequence[str]) -> Mapping[str, str]:
-        """How far each got (`colloque_mssante.sends`); a key that was never queued is not in it."""
+        """How far each got (`colloque_mssante.rules.sends`); a key that was never queued is not in it."""
         ...
 
     async def withdraw(self, keys: Sequence[str]) -> None:

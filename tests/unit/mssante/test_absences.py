@@ -7,7 +7,7 @@ from datetime import timedelta
 from mautrix.util.async_db import Database
 
 from colloque.clock import FrozenClock
-from colloque_mssante.store_absences import Absence, Absences
+from colloque_mssante.store.absences import Absence, Absences
 from tests.unit.mssante.test_store import ANNE, BRUNO, db
 
 __all__ = ["db"]

@@ -8,7 +8,7 @@ import pytest
 from nio.crypto import decrypt_attachment
 
 from colloque.identity import MxcUri
-from colloque_mssante.attachments import new_keys, seal
+from colloque_mssante.mapping.attachments import new_keys, seal
 
 MXC = MxcUri("mxc://h.test/1")
 

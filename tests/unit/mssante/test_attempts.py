@@ -10,9 +10,9 @@ from mautrix.util.async_db import Database
 from colloque.clock import FrozenClock
 from colloque.errors import ColloqueError, MailDeferred, MailRefused
 from colloque.identity import EventId
-from colloque_mssante.leases import NotHeld
-from colloque_mssante.outbox import Outbox
-from colloque_mssante.sends import CODES, ROOMS, Send
+from colloque_mssante.rules.sends import CODES, ROOMS, Send
+from colloque_mssante.store.leases import NotHeld
+from colloque_mssante.store.outbox import Outbox
 from tests.unit.mssante.test_sender import Desk, desk
 from tests.unit.mssante.test_store import BOX, a_send, db, found
 

@@ -9,7 +9,7 @@ import pytest
 
 from colloque.clock import monotonic
 from colloque.config_mssante import BudgetConfig
-from colloque_mssante.budget import LOGINS_AT_ONCE, Budget
+from colloque_mssante.mailboxes.budget import LOGINS_AT_ONCE, Budget
 from tests.waiting import until
 
 

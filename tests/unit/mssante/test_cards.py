@@ -8,8 +8,8 @@ import pytest
 
 from colloque.mail.documents import documents_in
 from colloque.mail.message import Attachment
-from colloque_mssante import texts_documents as texts
-from colloque_mssante.cards import CARDS_LIMIT, Card, card, cards_of
+from colloque_mssante.mapping.cards import CARDS_LIMIT, Card, card, cards_of
+from colloque_mssante.texts import documents as texts
 from tests.clinical import NAME, NUMBER, PDF, archive, cda, extrinsic, media, n3_body, request, zipped
 from tests.pdfa import faults
 

@@ -10,10 +10,10 @@ from mautrix.util.async_db import Database
 from colloque.clock import FrozenClock, start_of_day_in_paris
 from colloque.errors import Temporary
 from colloque.identity import MssanteAddress
-from colloque_mssante.store import Mailboxes
-from colloque_mssante.store_choices import OFF, PAUSED, Choices
-from colloque_mssante.store_inbox import Inbox
-from colloque_mssante.teams import SHARED
+from colloque_mssante.rules.teams import SHARED
+from colloque_mssante.store.choices import OFF, PAUSED, Choices
+from colloque_mssante.store.inbox import Inbox
+from colloque_mssante.store.mailboxes import Mailboxes
 from tests.unit.mssante.test_store import ANNE, BOX, BRUNO, SINCE, db  # noqa: F401
 
 OTHER = MssanteAddress("service@medecin.mssante.test")

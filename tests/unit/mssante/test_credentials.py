@@ -10,7 +10,7 @@ from colloque.errors import ConfigError
 from colloque.files import write_private
 from colloque.identity import MssanteAddress
 from colloque.mail.access import ClientCertificate, Password, XOAuth2
-from colloque_mssante.credentials import Credentials, fingerprint
+from colloque_mssante.access.credentials import Credentials, fingerprint
 from tests.servers.ca import Ca
 
 A, B = MssanteAddress("a@x.test"), MssanteAddress("b@x.test")

@@ -15,12 +15,12 @@ from colloque.mail.message import Mail, Party
 from colloque.mail.parse import parse_mail
 from colloque.matrix.home import JsonDict
 from colloque.professional import Mailbox, MailboxKind
-from colloque_mssante.daily import LINES, DailyList
-from colloque_mssante.ghosts import Correspondent
-from colloque_mssante.quiet import Quiet
-from colloque_mssante.store import Cursor, Place
-from colloque_mssante.store_documents import Documents
-from colloque_mssante.store_mails import Mails, StoredMail
+from colloque_mssante.arriving.daily import LINES, DailyList
+from colloque_mssante.arriving.quiet import Quiet
+from colloque_mssante.people.ghosts import Correspondent
+from colloque_mssante.store.documents import Documents
+from colloque_mssante.store.mailboxes import Cursor, Place
+from colloque_mssante.store.mails import Mails, StoredMail
 from tests.unit.mssante.test_store import ANNE, BOX, BRUNO, ROOM, SINCE, db  # noqa: F401
 
 LAB = Correspondent("address:labo@labo.mssante.test", "Labo", verified=True, label="Labo <labo@labo.mssante.test>")

@@ -15,8 +15,8 @@ from colloque.mail.message import Attachment
 from colloque.mail.xdm_read import read_xdm
 from colloque.mail.xdm_write import Sender
 from colloque.mail.xds import CLASS_CODE
-from colloque_mssante import enclosing
-from colloque_mssante.enclosing import Enclosed, Maker
+from colloque_mssante.mapping import enclosing
+from colloque_mssante.mapping.enclosing import Enclosed, Maker
 from tests.clinical import INS_TEST, NUMBER, PDF, archive, cda, extrinsic, n3_body, request, signed, zipped
 
 

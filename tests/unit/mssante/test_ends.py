@@ -14,7 +14,7 @@ from colloque.identity import EventId, RoomId
 from colloque.matrix.nio_history import Stood
 from colloque.rooms.mark import HOLD
 from colloque.store.incidents import Incidents
-from colloque_mssante import store_ends as steps
+from colloque_mssante.store import ends as steps
 from tests.servers.ending_room import ENTRY, GHOST, LOOSE, Killed, World
 from tests.unit.mssante.test_ends_store import E1, E2, E3, M1, M2, OTHER, Shelf
 from tests.unit.mssante.test_store import ANNE, ROOM, db

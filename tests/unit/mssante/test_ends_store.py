@@ -15,15 +15,15 @@ from colloque.mail.imap_finding import Sought
 from colloque.mail.message import Party, Report
 from colloque.rooms.mail_thread import Rule
 from colloque.store.schema import transaction
-from colloque_mssante import store_ends as steps
-from colloque_mssante.forgetting import Forgetting
-from colloque_mssante.outbox import Outbox
-from colloque_mssante.store import Cursor, Place
-from colloque_mssante.store_ends import End, Ends
-from colloque_mssante.store_life import Hold, RoomLife
-from colloque_mssante.store_mails import Mails, StoredMail
-from colloque_mssante.store_presence import Seeking, Wanted
-from colloque_mssante.threads import Threads
+from colloque_mssante.ends.forgetting import Forgetting
+from colloque_mssante.mapping.threads import Threads
+from colloque_mssante.store import ends as steps
+from colloque_mssante.store.ends import End, Ends
+from colloque_mssante.store.life import Hold, RoomLife
+from colloque_mssante.store.mailboxes import Cursor, Place
+from colloque_mssante.store.mails import Mails, StoredMail
+from colloque_mssante.store.outbox import Outbox
+from colloque_mssante.store.presence import Seeking, Wanted
 from tests.unit.mssante.test_store import ANNE, BOX, BRUNO, ROOM, SINCE, a_send, db
 from tests.unit.mssante.test_writing_store import a_mail
 

@@ -12,15 +12,15 @@ from colloque.clock import FrozenClock
 from colloque.errors import Refused, Temporary
 from colloque.identity import EventId
 from colloque.mail.message import Party
-from colloque_mssante import drafts as states
-from colloque_mssante.composing import Composer
-from colloque_mssante.drafts import Draft, Line
-from colloque_mssante.forwarding import forwarded
-from colloque_mssante.store import Cursor, Place
-from colloque_mssante.store_drafts import Drafts
-from colloque_mssante.store_mails import Mails, StoredMail
-from colloque_mssante.store_originals import Original, Originals
-from colloque_mssante.targets import Target, follow, forward
+from colloque_mssante.leaving.composing import Composer
+from colloque_mssante.mapping import drafts as states
+from colloque_mssante.mapping.drafts import Draft, Line
+from colloque_mssante.mapping.forwarding import forwarded
+from colloque_mssante.mapping.store_drafts import Drafts
+from colloque_mssante.mapping.targets import Target, follow, forward
+from colloque_mssante.store.mailboxes import Cursor, Place
+from colloque_mssante.store.mails import Mails, StoredMail
+from colloque_mssante.store.originals import Original, Originals
 from tests.unit.mssante.test_store import ANNE, BOX, ROOM, SINCE, db  # noqa: F401
 
 RAW = b"""From: "Dr B" <b@cabinet.mssante.test>\r

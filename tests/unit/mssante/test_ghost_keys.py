@@ -22,7 +22,7 @@ from vodozemac import (
 from colloque.errors import Inconsistent
 from colloque.identity import RoomId, UserId
 from colloque.matrix.crosssign import Identity, canonical_json
-from colloque_mssante.ghost_keys import MEGOLM, OLM, GhostKeys, Recipient, readers
+from colloque_mssante.people.ghost_keys import MEGOLM, OLM, GhostKeys, Recipient, readers
 
 GHOST, ANNE, ROOM = UserId("@mss_x:h.test"), UserId("@anne:h.test"), RoomId("!r")
 

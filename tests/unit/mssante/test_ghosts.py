@@ -8,8 +8,8 @@ from colloque.directory.lookup import Freshness
 from colloque.errors import NotFound
 from colloque.identity import Adeli, MssanteAddress, Rpps
 from colloque.professional import Activity, Mailbox, MailboxKind, Professional
-from colloque_mssante import texts
-from colloque_mssante.ghosts import correspondent, opaque
+from colloque_mssante.people.ghosts import correspondent, opaque
+from colloque_mssante.texts import mails as texts
 
 RPPS = Rpps("10000005479")
 OWN, SECOND = MssanteAddress("anne.martin@medecin.mssante.test"), MssanteAddress("a.martin@chu.mssante.test")

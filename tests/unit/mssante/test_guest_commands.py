@@ -12,9 +12,9 @@ from mautrix.util.async_db import Database
 from colloque.clock import FrozenClock
 from colloque.commands import Call, parse
 from colloque.identity import EventId, Rpps, UserId
-from colloque_mssante import texts_guests as texts
-from colloque_mssante.commands_guests import GuestCommands
-from colloque_mssante.store_guests import Guests
+from colloque_mssante.guests.commands import GuestCommands
+from colloque_mssante.store.guests import Guests
+from colloque_mssante.texts import guests as texts
 from tests.unit.mssante.test_store import ANNE, BRUNO, ROOM, db  # noqa: F401
 
 WITHOUT = UserId("@bruno:h.test")

@@ -10,7 +10,7 @@ from colloque.clock import FrozenClock
 from colloque.identity import MssanteAddress, RoomId, Rpps
 from colloque.rooms.mark import RoomKind
 from colloque.store.rooms import Rooms
-from colloque_mssante.store_guests import Guests
+from colloque_mssante.store.guests import Guests
 from tests.unit.mssante.test_store import ANNE, BRUNO, ROOM, db  # noqa: F401
 
 OTHER = RoomId("!other")

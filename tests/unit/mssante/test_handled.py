@@ -15,13 +15,13 @@ from colloque.identity import EventId, RoomId, UserId
 from colloque.mail.message import Party
 from colloque.matrix.home import Incoming, JsonDict
 from colloque.store.journal import Journal
-from colloque_mssante import texts_teams as texts
-from colloque_mssante.handled import Handled
-from colloque_mssante.sends import Send
-from colloque_mssante.store import Cursor, Place
-from colloque_mssante.store_mails import Mails, StoredMail
-from colloque_mssante.team_rooms import TeamRooms
-from colloque_mssante.teams import SHARED
+from colloque_mssante.rules.sends import Send
+from colloque_mssante.rules.teams import SHARED
+from colloque_mssante.sharing.handled import Handled
+from colloque_mssante.sharing.team_rooms import TeamRooms
+from colloque_mssante.store.mailboxes import Cursor, Place
+from colloque_mssante.store.mails import Mails, StoredMail
+from colloque_mssante.texts import teams as texts
 from tests.unit.mssante.test_store import ANNE, BOX, BRUNO, ROOM, SINCE, a_send, db  # noqa: F401
 
 MAIL = EventId("$mail")

@@ -10,9 +10,9 @@ import pytest
 from mautrix.util.async_db import Database
 
 from colloque.errors import Temporary
-from colloque_mssante import heart as module
-from colloque_mssante.heart import Heart
-from colloque_mssante.leases import Leases, _chosen
+from colloque_mssante.mailboxes import heart as module
+from colloque_mssante.mailboxes.heart import Heart
+from colloque_mssante.store.leases import Leases, _chosen
 from tests.unit.mssante.test_store import BOX, db
 from tests.waiting import until
 

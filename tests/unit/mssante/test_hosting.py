@@ -14,7 +14,7 @@ from colloque.identity import UserId
 from colloque.matrix.home import MemberChange
 from colloque.rooms.mark import RoomKind
 from colloque.store.rooms import Rooms
-from colloque_mssante import texts_guests as texts
+from colloque_mssante.texts import guests as texts
 from tests.servers.hosting import A_KEY, ANNE, B_KEY, BRUNO, FAR, NEW, OWN, ROOM, ZOE, House
 from tests.unit.mssante.test_store import db  # noqa: F401
 

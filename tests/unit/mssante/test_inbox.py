@@ -10,10 +10,10 @@ from mautrix.util.async_db import Database
 
 from colloque.clock import FrozenClock
 from colloque.errors import Temporary
-from colloque_mssante import store_inbox
-from colloque_mssante.store import Cursor, Mailboxes, Place
-from colloque_mssante.store_choices import OFF, PAUSED, Choices
-from colloque_mssante.store_inbox import Inbox, Taken, give_back
+from colloque_mssante.store import inbox as store_inbox
+from colloque_mssante.store.choices import OFF, PAUSED, Choices
+from colloque_mssante.store.inbox import Inbox, Taken, give_back
+from colloque_mssante.store.mailboxes import Cursor, Mailboxes, Place
 from tests.unit.mssante.test_store import ANNE, BOX, BRUNO, SINCE, db  # noqa: F401
 
 

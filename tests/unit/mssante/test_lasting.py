@@ -19,12 +19,12 @@ from colloque.rooms.mail_thread import Said
 from colloque.rooms.mark import HOLD, RoomKind, RoomMark
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
-from colloque_mssante import drip as drips
-from colloque_mssante import texts_ends as texts
-from colloque_mssante.commands_ends import KeepCommands
-from colloque_mssante.drip import Drip
-from colloque_mssante.room_life import RoomsLife
-from colloque_mssante.room_reading import RoomReading
+from colloque_mssante.ends.commands import KeepCommands
+from colloque_mssante.ends.room_life import RoomsLife
+from colloque_mssante.ends.room_reading import RoomReading
+from colloque_mssante.rules import drip as drips
+from colloque_mssante.rules.drip import Drip
+from colloque_mssante.texts import ends as texts
 from tests.unit.mssante.test_ends_store import E1, E2, M1, M2, Shelf
 from tests.unit.mssante.test_store import ANNE, BRUNO, ROOM, db
 

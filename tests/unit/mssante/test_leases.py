@@ -9,8 +9,8 @@ import pytest
 from mautrix.util.async_db import Database, Scheme
 
 from colloque.identity import MssanteAddress
-from colloque_mssante import leases as module
-from colloque_mssante.leases import Leases, NotHeld
+from colloque_mssante.store import leases as module
+from colloque_mssante.store.leases import Leases, NotHeld
 from tests.unit.mssante.test_store import BOX, db
 from tests.waiting import until
 

@@ -13,16 +13,17 @@ from colloque.clock import FrozenClock
 from colloque.errors import HomeRefused, HomeUnavailable, Refused
 from colloque.identity import EventId, MssanteAddress, UserId
 from colloque.mail.message import Party
-from colloque_mssante import drafts as states
-from colloque_mssante import texts, texts_writing
-from colloque_mssante.composing import GONE_FROM_DIRECTORY
-from colloque_mssante.drafts import Draft, Line, RoomLocks
-from colloque_mssante.leaving import Leaving
-from colloque_mssante.outbox import Outbox
-from colloque_mssante.sends import Send
-from colloque_mssante.store_drafts import Drafts
-from colloque_mssante.targets import Target
-from colloque_mssante.threads import Threads
+from colloque_mssante.leaving.composing import GONE_FROM_DIRECTORY
+from colloque_mssante.leaving.leaving import Leaving
+from colloque_mssante.mapping import drafts as states
+from colloque_mssante.mapping.drafts import Draft, Line, RoomLocks
+from colloque_mssante.mapping.store_drafts import Drafts
+from colloque_mssante.mapping.targets import Target
+from colloque_mssante.mapping.threads import Threads
+from colloque_mssante.rules.sends import Send
+from colloque_mssante.store.outbox import Outbox
+from colloque_mssante.texts import mails as texts
+from colloque_mssante.texts import writing as texts_writing
 from tests.unit.mssante.test_store import ANNE, BOX, ROOM, a_send, db  # noqa: F401
 
 TARGET = Target(MssanteAddress(BOX.value), (Party("B", "b@cabinet.mssante.test"),), subject="Avis", listed=True)

@@ -13,9 +13,8 @@ from colloque.identity import EventId, RoomId, UserId
 from colloque.mail.message import Party
 from colloque.mail.parse import parse_mail
 from colloque.matrix.home import Incoming, reaction, text, without_quote
-from colloque_mssante import texts
-from colloque_mssante.drafts import Line
-from colloque_mssante.mapping import (
+from colloque_mssante.mapping.drafts import Line
+from colloque_mssante.mapping.mapping import (
     Changed,
     Head,
     No,
@@ -28,8 +27,9 @@ from colloque_mssante.mapping import (
     to_meant,
     txn,
 )
-from colloque_mssante.targets import Answers
-from colloque_mssante.words import TEXT_BYTES
+from colloque_mssante.mapping.targets import Answers
+from colloque_mssante.mapping.words import TEXT_BYTES
+from colloque_mssante.texts import mails as texts
 
 DATA = Path(__file__).parents[2] / "data" / "mail"
 MAIL = b"""From: "Dr B" <b@cabinet.mssante.test>

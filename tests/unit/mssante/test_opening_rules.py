@@ -7,7 +7,7 @@ from datetime import UTC, datetime, time, timedelta
 import pytest
 
 from colloque.errors import BadInput
-from colloque_mssante.opening_rules import PER_HOUR, Why, is_hour, may_ask, read_hours
+from colloque_mssante.rules.opening_rules import PER_HOUR, Why, is_hour, may_ask, read_hours
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 """10:00 in Paris."""

@@ -15,12 +15,12 @@ from colloque.identity import EventId, MssanteAddress, RoomId, UserId
 from colloque.mail.message import Party
 from colloque.mail.parse import parse_mail
 from colloque.matrix.home import Read
-from colloque_mssante.outbox import Outbox
-from colloque_mssante.reading import Reading
-from colloque_mssante.receipts import Receipts
-from colloque_mssante.sends import RECEIPTS
-from colloque_mssante.store_mails import Mails
-from colloque_mssante.store_reading import ReadMail, Reads
+from colloque_mssante.mailboxes.reading import Reading
+from colloque_mssante.mailboxes.receipts import Receipts
+from colloque_mssante.rules.sends import RECEIPTS
+from colloque_mssante.store.mails import Mails
+from colloque_mssante.store.outbox import Outbox
+from colloque_mssante.store.reading import ReadMail, Reads
 from tests.unit.mssante.test_reading_store import shown
 from tests.unit.mssante.test_store import ANNE, BOX, ROOM, db  # noqa: F401
 

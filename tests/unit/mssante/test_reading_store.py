@@ -11,10 +11,10 @@ from colloque.clock import FrozenClock
 from colloque.identity import EventId, MssanteAddress, RoomId
 from colloque.mail.message import Party
 from colloque.matrix.home import Read
-from colloque_mssante.store import Cursor, Place
-from colloque_mssante.store_mails import Mails, StoredMail
-from colloque_mssante.store_reading import AT_ONCE, SEEN, Reads
-from colloque_mssante.threads import Thread, Threads
+from colloque_mssante.mapping.threads import Thread, Threads
+from colloque_mssante.store.mailboxes import Cursor, Place
+from colloque_mssante.store.mails import Mails, StoredMail
+from colloque_mssante.store.reading import AT_ONCE, SEEN, Reads
 from tests.unit.mssante.test_store import ANNE, BOX, BRUNO, ROOM, SINCE, db  # noqa: F401
 
 OTHER = RoomId("!other")

@@ -23,10 +23,12 @@ from colloque.mail.parse import parse_mail
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque.store.schema import new_upgrades, open_database
-from colloque_mssante import mapping, texts, texts_scanning
-from colloque_mssante.mapping import Draft, Head
-from colloque_mssante.scanning import INFECTED, Scanned, Scanning
-from colloque_mssante.targets import Answers
+from colloque_mssante.arriving.scanning import INFECTED, Scanned, Scanning
+from colloque_mssante.mapping import mapping
+from colloque_mssante.mapping.mapping import Draft, Head
+from colloque_mssante.mapping.targets import Answers
+from colloque_mssante.texts import mails as texts
+from colloque_mssante.texts import scanning as texts_scanning
 from tests.clinical import PDF, archive, cda, n1_body
 from tests.configured import SAMPLE
 

@@ -32,17 +32,17 @@ from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque.store.schema import new_upgrades, open_database
-from colloque_mssante import sender as module
-from colloque_mssante import texts
-from colloque_mssante.budget import Budget
-from colloque_mssante.credentials import Credentials
-from colloque_mssante.leases import Leases
-from colloque_mssante.outbox import Outbox
-from colloque_mssante.sender import Sender
-from colloque_mssante.sends import CODES, RECEIPTS, Send
-from colloque_mssante.states import States
-from colloque_mssante.store_untold import Untold
-from colloque_mssante.tables import register_upgrades
+from colloque_mssante.access.credentials import Credentials
+from colloque_mssante.leaving.states import States
+from colloque_mssante.mailboxes import sender as module
+from colloque_mssante.mailboxes.budget import Budget
+from colloque_mssante.mailboxes.sender import Sender
+from colloque_mssante.rules.sends import CODES, RECEIPTS, Send
+from colloque_mssante.store.leases import Leases
+from colloque_mssante.store.outbox import Outbox
+from colloque_mssante.store.tables import register_upgrades
+from colloque_mssante.store.untold import Untold
+from colloque_mssante.texts import mails as texts
 from tests.unit.mssante.test_store import BOX, a_send, found
 
 REVOCATION = Revocation(Path("never-asked"), SystemClock())

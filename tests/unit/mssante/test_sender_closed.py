@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from colloque_mssante.sessions import MailboxClosed
+from colloque_mssante.access.sessions import MailboxClosed
 from tests.unit.mssante.test_sender import BOX, Desk, desk
 
 __all__ = ["desk"]

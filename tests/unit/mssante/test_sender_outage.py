@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from colloque.errors import MailDeferred, MailInDoubt, MailRefused, Temporary
-from colloque_mssante.sends import Send
+from colloque_mssante.rules.sends import Send
 from tests.unit.mssante.test_sender import Desk, desk
 
 __all__ = ["desk"]

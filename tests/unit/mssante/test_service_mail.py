@@ -16,8 +16,8 @@ from colloque.errors import BadInput, NotFound, Refused, Temporary
 from colloque.identity import MssanteAddress
 from colloque.mail.message import Attachment
 from colloque.mail.parse import parse_mail
-from colloque_mssante.outbox import Outbox
-from colloque_mssante.service_mail import ServiceMail
+from colloque_mssante.leaving.service_mail import ServiceMail
+from colloque_mssante.store.outbox import Outbox
 from tests.clinical import PDF, archive, signed
 from tests.unit.mssante.test_ghosts import OWN, Book
 from tests.unit.mssante.test_store import db

@@ -15,9 +15,9 @@ from colloque.identity import MssanteAddress, Rpps, UserId
 from colloque.mail.access import Auth, Password, XOAuth2
 from colloque.professional import Mailbox, MailboxKind
 from colloque.sockets import Client, Server
-from colloque_mssante.credentials import Credentials, fingerprint
-from colloque_mssante.sessions import MailboxClosed, OnApproval, Sessions
-from colloque_mssante.token_keeper import CLOSED, digest_of
+from colloque_mssante.access.credentials import Credentials, fingerprint
+from colloque_mssante.access.sessions import MailboxClosed, OnApproval, Sessions
+from colloque_mssante.access.token_keeper import CLOSED, digest_of
 from tests.servers.annuaire import Shelf, doctor, rpps
 
 BOX, NAMED, TEAM = (MssanteAddress(f"{name}@m.test") for name in ("anne", "paul", "accueil"))

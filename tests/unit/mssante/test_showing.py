@@ -10,12 +10,12 @@ import pytest
 from colloque.identity import EventId, MssanteAddress, RoomId, UserId
 from colloque.mail.message import Party
 from colloque.taps import is_sign, looks_like_number
-from colloque_mssante import drafts as states
-from colloque_mssante import texts_writing as texts
-from colloque_mssante.drafts import Draft, Line, Option
-from colloque_mssante.showing import chosen, notice, signs
-from colloque_mssante.targets import Target
-from colloque_mssante.threads import Thread
+from colloque_mssante.mapping import drafts as states
+from colloque_mssante.mapping.drafts import Draft, Line, Option
+from colloque_mssante.mapping.showing import chosen, notice, signs
+from colloque_mssante.mapping.targets import Target
+from colloque_mssante.mapping.threads import Thread
+from colloque_mssante.texts import writing as texts
 
 AT = datetime(2026, 3, 2, 13, 32, tzinfo=UTC)
 BOX = MssanteAddress("a@medecin.mssante.test")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from colloque.mail.message import Report
-from colloque_mssante import texts
+from colloque_mssante.texts import mails as texts
 from tests.unit.mssante.test_sender import Desk, desk
 from tests.unit.mssante.test_store import BOX
 

@@ -14,12 +14,12 @@ from colloque.clock import FrozenClock
 from colloque.identity import EventId, MssanteAddress, RoomId, UserId
 from colloque.mail.message import Party, Report
 from colloque.store.schema import new_upgrades, open_database
-from colloque_mssante.outbox import Outbox
-from colloque_mssante.sends import Send
-from colloque_mssante.store import Cursor, Mailboxes, Place
-from colloque_mssante.store_mails import Mails, StoredMail, Uploads
-from colloque_mssante.store_untold import Untold
-from colloque_mssante.tables import register_upgrades
+from colloque_mssante.rules.sends import Send
+from colloque_mssante.store.mailboxes import Cursor, Mailboxes, Place
+from colloque_mssante.store.mails import Mails, StoredMail, Uploads
+from colloque_mssante.store.outbox import Outbox
+from colloque_mssante.store.tables import register_upgrades
+from colloque_mssante.store.untold import Untold
 from tests.servers.postgres import PostgresServer, postgres_server  # noqa: F401
 
 BOX = MssanteAddress("a@medecin.mssante.test")

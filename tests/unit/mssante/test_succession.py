@@ -16,11 +16,11 @@ from colloque.rooms.mark import RoomKind
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque.store.rooms import Rooms
-from colloque_mssante.conversations import Conversation, Conversations
-from colloque_mssante.ghosts import Correspondent
-from colloque_mssante.store_drafts import Drafts
-from colloque_mssante.store_guests import Guests, Moves
-from colloque_mssante.succession import Succession
+from colloque_mssante.guests.succession import Succession
+from colloque_mssante.mapping.store_drafts import Drafts
+from colloque_mssante.people.conversations import Conversation, Conversations
+from colloque_mssante.people.ghosts import Correspondent
+from colloque_mssante.store.guests import Guests, Moves
 from tests.servers.annuaire import Shelf, doctor, rpps
 from tests.unit.mssante.test_store import db  # noqa: F401
 

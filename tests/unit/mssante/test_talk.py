@@ -14,15 +14,15 @@ from colloque.errors import Refused
 from colloque.identity import EventId, MssanteAddress, RoomId, Rpps, UserId
 from colloque.mail.message import Party
 from colloque.matrix.home import Incoming, JsonDict, Read, edit, reaction, text
-from colloque_mssante import drafts as states
-from colloque_mssante import texts_guests
-from colloque_mssante.drafts import Draft, Option, RoomLocks
-from colloque_mssante.gathering import Gathering
-from colloque_mssante.store_drafts import Drafts
-from colloque_mssante.store_guests import Guests
-from colloque_mssante.store_talk import Sayings
-from colloque_mssante.talk import KEPT, Talk
-from colloque_mssante.targets import Target
+from colloque_mssante.guests.talk import KEPT, Talk
+from colloque_mssante.leaving.gathering import Gathering
+from colloque_mssante.mapping import drafts as states
+from colloque_mssante.mapping.drafts import Draft, Option, RoomLocks
+from colloque_mssante.mapping.store_drafts import Drafts
+from colloque_mssante.mapping.store_talk import Sayings
+from colloque_mssante.mapping.targets import Target
+from colloque_mssante.store.guests import Guests
+from colloque_mssante.texts import guests as texts_guests
 from tests.unit.mssante.test_store import ANNE, BRUNO, ROOM, db  # noqa: F401
 
 TARGET = Target(MssanteAddress("a@x.mssante.test"), (Party("", "b@x.mssante.test"),))

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from colloque.identity import MssanteAddress, RoomId, UserId
 from colloque.mail.message import Party
-from colloque_mssante.store_mails import StoredMail
-from colloque_mssante.targets import Target, answer, answer_all, answers_to, follow
+from colloque_mssante.mapping.targets import Target, answer, answer_all, answers_to, follow
+from colloque_mssante.store.mails import StoredMail
 
 BOX = MssanteAddress("a@medecin.mssante.test")
 AUTHOR = Party("Dr B", "b@cabinet.mssante.test")

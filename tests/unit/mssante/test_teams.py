@@ -17,9 +17,9 @@ from colloque.identity import MssanteAddress, UserId
 from colloque.mail.message import Party
 from colloque.professional import Mailbox, MailboxKind
 from colloque.snapshot import SnapshotWriter
-from colloque_mssante.authors import Authors
-from colloque_mssante.store_choices import Choices
-from colloque_mssante.teams import SHARED, Teams
+from colloque_mssante.access.authors import Authors
+from colloque_mssante.rules.teams import SHARED, Teams
+from colloque_mssante.store.choices import Choices
 from tests.servers.annuaire import Shelf, doctor, rpps
 from tests.unit.mssante.test_store import db  # noqa: F401
 

@@ -13,16 +13,16 @@ from colloque.identity import EventId, MssanteAddress, RoomId, UserId
 from colloque.mail.parse import parse_mail
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
-from colloque_mssante.drafts import Line
-from colloque_mssante.ghosts import Correspondent
-from colloque_mssante.mapping import Written
-from colloque_mssante.outbox import Outbox
-from colloque_mssante.store import Cursor, Place
-from colloque_mssante.store_inbox import Inbox, Taken
-from colloque_mssante.store_mails import Mails
-from colloque_mssante.store_reading import Reads
-from colloque_mssante.store_talk import Sayings
-from colloque_mssante.twins import Twins
+from colloque_mssante.arriving.twins import Twins
+from colloque_mssante.mapping.drafts import Line
+from colloque_mssante.mapping.mapping import Written
+from colloque_mssante.mapping.store_talk import Sayings
+from colloque_mssante.people.ghosts import Correspondent
+from colloque_mssante.store.inbox import Inbox, Taken
+from colloque_mssante.store.mailboxes import Cursor, Place
+from colloque_mssante.store.mails import Mails
+from colloque_mssante.store.outbox import Outbox
+from colloque_mssante.store.reading import Reads
 from tests.unit.mssante.test_store import ANNE, BOX, BRUNO, ROOM, SINCE, a_send, db  # noqa: F401
 
 THEIRS = MssanteAddress("b@cabinet.mssante.test")

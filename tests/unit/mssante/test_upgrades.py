@@ -10,11 +10,11 @@ from colloque.clock import FrozenClock
 from colloque.identity import EventId, MssanteAddress, RoomId, UserId
 from colloque.matrix.home import Read
 from colloque.store.schema import new_upgrades, open_database
-from colloque_mssante import tables
-from colloque_mssante.store_inbox import Inbox
-from colloque_mssante.store_reading import Reads
-from colloque_mssante.tables_teams import register_teams
-from colloque_mssante.tables_writing import register, register_writing
+from colloque_mssante.store import tables
+from colloque_mssante.store.inbox import Inbox
+from colloque_mssante.store.reading import Reads
+from colloque_mssante.store.tables_teams import register_teams
+from colloque_mssante.store.tables_writing import register, register_writing
 from tests.servers.postgres import PostgresServer
 
 

@@ -18,13 +18,13 @@ from colloque.identity import MssanteAddress, UserId
 from colloque.mail.access import Password
 from colloque.professional import Mailbox, MailboxKind
 from colloque.snapshot import SnapshotWriter
-from colloque_mssante.credentials import Credentials
-from colloque_mssante.leases import Leases
-from colloque_mssante.store import Mailboxes
-from colloque_mssante.store_choices import PAUSED, Choices
-from colloque_mssante.teams import SHARED, Teams
-from colloque_mssante.wanted import Opening, Wanted
-from colloque_mssante.watch import Watcher
+from colloque_mssante.access.credentials import Credentials
+from colloque_mssante.access.wanted import Opening, Wanted
+from colloque_mssante.mailboxes.watch import Watcher
+from colloque_mssante.rules.teams import SHARED, Teams
+from colloque_mssante.store.choices import PAUSED, Choices
+from colloque_mssante.store.leases import Leases
+from colloque_mssante.store.mailboxes import Mailboxes
 from tests.servers.annuaire import Shelf, doctor, rpps
 from tests.unit.mssante.test_store import db
 

@@ -29,24 +29,25 @@ from colloque.snapshot import SnapshotWriter
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque.store.schema import new_upgrades, open_database
-from colloque_mssante import fetching, mapping
-from colloque_mssante.budget import Budget
-from colloque_mssante.credentials import Credentials
-from colloque_mssante.delivery import Delivery
-from colloque_mssante.fetching import Fetching
-from colloque_mssante.giving_up import STUCK_WAIT, GivingUp
-from colloque_mssante.inbound import Inbound
-from colloque_mssante.leases import Leases
-from colloque_mssante.notices import Notes
-from colloque_mssante.store import Cursor, Mailboxes, Place
-from colloque_mssante.store_choices import Choices
-from colloque_mssante.store_inbox import Inbox, Taken
-from colloque_mssante.store_mails import Mails
-from colloque_mssante.tables import register_upgrades
-from colloque_mssante.teams import Teams
-from colloque_mssante.wanted import Wanted
-from colloque_mssante.watch import Watcher
-from colloque_mssante.weights import Weights
+from colloque_mssante.access.credentials import Credentials
+from colloque_mssante.access.notices import Notes
+from colloque_mssante.access.wanted import Wanted
+from colloque_mssante.arriving.delivery import Delivery
+from colloque_mssante.arriving.inbound import Inbound
+from colloque_mssante.mailboxes import fetching
+from colloque_mssante.mailboxes.budget import Budget
+from colloque_mssante.mailboxes.fetching import Fetching
+from colloque_mssante.mailboxes.giving_up import STUCK_WAIT, GivingUp
+from colloque_mssante.mailboxes.watch import Watcher
+from colloque_mssante.mapping import mapping
+from colloque_mssante.rules.teams import Teams
+from colloque_mssante.rules.weights import Weights
+from colloque_mssante.store.choices import Choices
+from colloque_mssante.store.inbox import Inbox, Taken
+from colloque_mssante.store.leases import Leases
+from colloque_mssante.store.mailboxes import Cursor, Mailboxes, Place
+from colloque_mssante.store.mails import Mails
+from colloque_mssante.store.tables import register_upgrades
 from tests.servers.annuaire import Shelf, doctor, rpps
 
 ANNE, BOX = UserId("@anne:h.test"), MssanteAddress("anne@m.mssante.test")
@@ -262,7 +263,7 @@ async def test_where_the_inbox_is_full_nothing_more_is_fetched(
     journal = Journal.open(tmp_path / "journal.jsonl", clock)
     watcher, box = await _watcher(db, tmp_path, clock, journal), Mailbox(clock, None)
     monkeypatch.setattr(fetching, "_BATCH", 1)
-    monkeypatch.setattr("colloque_mssante.store_inbox.ROOM_MAILS", 1)
+    monkeypatch.setattr("colloque_mssante.store.inbox.ROOM_MAILS", 1)
     cursor = await Mailboxes(db, clock).start(BOX, ANNE, clock.now())
     for _ in range(2):
         cursor, whole = await watcher._catch_up(cast("ImapClient", box), Box(1, 4, 3), cursor)

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from colloque_mssante.weights import Weights
+from colloque_mssante.rules.weights import Weights
 
 
 class Scale:

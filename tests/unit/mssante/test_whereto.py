@@ -13,19 +13,19 @@ from colloque.errors import Refused, Temporary
 from colloque.identity import EventId, MssanteAddress, RoomId, Rpps, UserId
 from colloque.mail.message import Outgoing, Party
 from colloque.mail.parse import parse_mail
-from colloque_mssante import drafts as states
-from colloque_mssante.composing import Composer
-from colloque_mssante.conversations import Conversations
-from colloque_mssante.drafts import Draft
-from colloque_mssante.outbox import Outbox
-from colloque_mssante.sends import ROOM as ROOM_MAIL
-from colloque_mssante.sends import queued
-from colloque_mssante.store import Cursor, Place
-from colloque_mssante.store_guests import Guests
-from colloque_mssante.store_mails import Mails, StoredMail
-from colloque_mssante.targets import Target
-from colloque_mssante.threads import Threads
-from colloque_mssante.whereto import WhereTo
+from colloque_mssante.leaving.composing import Composer
+from colloque_mssante.leaving.whereto import WhereTo
+from colloque_mssante.mapping import drafts as states
+from colloque_mssante.mapping.drafts import Draft
+from colloque_mssante.mapping.targets import Target
+from colloque_mssante.mapping.threads import Threads
+from colloque_mssante.people.conversations import Conversations
+from colloque_mssante.rules.sends import ROOM as ROOM_MAIL
+from colloque_mssante.rules.sends import queued
+from colloque_mssante.store.guests import Guests
+from colloque_mssante.store.mailboxes import Cursor, Place
+from colloque_mssante.store.mails import Mails, StoredMail
+from colloque_mssante.store.outbox import Outbox
 from tests.unit.mssante.test_store import ANNE, ROOM, SINCE, db  # noqa: F401
 
 MINE = (MssanteAddress("a@medecin.mssante.test"), MssanteAddress("a@hopital.mssante.test"))

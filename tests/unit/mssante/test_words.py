@@ -10,10 +10,10 @@ import pytest
 from colloque.mail.html import to_text, words
 from colloque.mail.message import Party
 from colloque.mail.parse import parse_mail
-from colloque_mssante import texts
-from colloque_mssante.mapping import Draft, Head, to_drafts
-from colloque_mssante.targets import Answers
-from colloque_mssante.words import TEXT_BYTES
+from colloque_mssante.mapping.mapping import Draft, Head, to_drafts
+from colloque_mssante.mapping.targets import Answers
+from colloque_mssante.mapping.words import TEXT_BYTES
+from colloque_mssante.texts import mails as texts
 
 DATA = Path(__file__).parents[2] / "data" / "mail"
 HEAD_BYTES = b"""From: "Dr B" <b@cabinet.mssante.test>

@@ -11,11 +11,11 @@ from colloque.clock import FrozenClock
 from colloque.identity import EventId, MssanteAddress, RoomId, UserId
 from colloque.mail.message import Mail, Party
 from colloque.mail.parse import parse_mail
-from colloque_mssante import drafts as states
-from colloque_mssante.drafts import Draft, Line, Option
-from colloque_mssante.store_drafts import Drafts
-from colloque_mssante.targets import Target
-from colloque_mssante.threads import Thread, Threads
+from colloque_mssante.mapping import drafts as states
+from colloque_mssante.mapping.drafts import Draft, Line, Option
+from colloque_mssante.mapping.store_drafts import Drafts
+from colloque_mssante.mapping.targets import Target
+from colloque_mssante.mapping.threads import Thread, Threads
 from tests.unit.mssante.test_store import ANNE, ROOM, db  # noqa: F401
 
 TARGET = Target(MssanteAddress("a@medecin.mssante.test"), (Party("B", "b@cabinet.mssante.test"),))

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from colloque_mssante import texts
+from colloque_mssante.texts import mails as texts
 from tests.soak.bridge_people import Clinician, Shelf, _as_events, _as_mail, _is_doubted
 from tests.soak.plan import Act, Kind
 

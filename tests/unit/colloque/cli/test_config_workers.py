@@ -8,7 +8,7 @@ import pytest
 
 from colloque.config import load
 from colloque.errors import ConfigError
-from colloque_mssante.worker import MailWorker, worker_folder
+from colloque_mssante.mailboxes.worker import MailWorker, worker_folder
 from tests.unit.colloque.cli.test_config_antivirus import changed
 
 POSTGRES = (r"sqlite:/var/lib/colloque/mssante/mssante.db", "postgres://mssante@db/colloque")

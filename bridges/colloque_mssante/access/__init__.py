@@ -1,0 +1,1 @@
+"""Who is verified, which mailboxes are theirs, and what opens these."""

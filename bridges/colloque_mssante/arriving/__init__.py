@@ -1,0 +1,1 @@
+"""From the inbox into rooms."""

@@ -1,0 +1,1 @@
+"""Threads of mails that end."""

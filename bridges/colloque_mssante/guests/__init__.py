@@ -1,0 +1,1 @@
+"""Rooms that both ends of mail share: correspondents who have an account here."""

@@ -1,0 +1,1 @@
+"""From what is written in a room to the outbox."""

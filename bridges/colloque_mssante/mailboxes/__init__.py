@@ -1,0 +1,1 @@
+"""The mail half: what speaks IMAP and SMTP with the mailboxes' operators."""

@@ -1,0 +1,1 @@
+"""Mailboxes that a team shares."""

@@ -1,0 +1,1 @@
+"""The bridge's own tables: queries, one file a matter; `tables` has the migrations in their order."""

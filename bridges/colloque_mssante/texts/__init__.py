@@ -1,0 +1,1 @@
+"""What people read from the bridge, in French; one file a matter."""
