@@ -22,22 +22,22 @@ from colloque.matrix.crosssign import has_signed_device
 from colloque.rights import Rights
 from colloque.service import Service
 from colloque.sockets import Server
-from colloque_annuaire.ciba import POLL_S
-from colloque_annuaire.coming_in import open_entry
+from colloque_annuaire.accounts.homes import Homes
+from colloque_annuaire.accounts.publish import Publication
 from colloque_annuaire.commands import Commands
-from colloque_annuaire.desk import Desk, open_desk
-from colloque_annuaire.federation import Federation, Roster, open_federation
-from colloque_annuaire.freshness import Gauges
-from colloque_annuaire.homes import Homes
-from colloque_annuaire.kinds import Kinds, open_kinds
-from colloque_annuaire.life import Life, open_life
-from colloque_annuaire.proving import ask_others, open_proving
-from colloque_annuaire.publish import Publication
+from colloque_annuaire.directory.freshness import Gauges
+from colloque_annuaire.directory.upkeep import LOOK_S, Upkeep
+from colloque_annuaire.entering.coming_in import open_entry
+from colloque_annuaire.federation.federation import Federation, Roster, open_federation
+from colloque_annuaire.finding.desk import Desk, open_desk
+from colloque_annuaire.kinds.kinds import Kinds, open_kinds
+from colloque_annuaire.life.life import Life, open_life
+from colloque_annuaire.proving.ciba import POLL_S
+from colloque_annuaire.proving.proving import ask_others, open_proving
 from colloque_annuaire.refusals import Refusals
-from colloque_annuaire.store import People
-from colloque_annuaire.store_blocks import Blocks
-from colloque_annuaire.tables import annuaire_upgrades
-from colloque_annuaire.upkeep import LOOK_S, Upkeep
+from colloque_annuaire.store.blocks import Blocks
+from colloque_annuaire.store.people import People
+from colloque_annuaire.store.tables import annuaire_upgrades
 
 RECONCILE_S = 300.0
 """Between two looks at the homeserver's list of accounts; new ones are told to us at once."""

@@ -16,12 +16,13 @@ from colloque.matrix.home import Incoming
 from colloque.rights import Rights
 from colloque.rooms.mark import RoomKind
 from colloque.store.rooms import Rooms
-from colloque_annuaire import texts, texts_proof
-from colloque_annuaire.desk import Desk
-from colloque_annuaire.enrol import CODE_DIGITS
-from colloque_annuaire.proving import Proving
-from colloque_annuaire.store import People
-from colloque_annuaire.upkeep import Upkeep
+from colloque_annuaire.directory.upkeep import Upkeep
+from colloque_annuaire.finding.desk import Desk
+from colloque_annuaire.proving.proving import Proving
+from colloque_annuaire.rules.enrol import CODE_DIGITS
+from colloque_annuaire.store.people import People
+from colloque_annuaire.texts import annuaire as texts
+from colloque_annuaire.texts import proof as texts_proof
 
 RPPS_DIGITS = 11
 _BY_MAIL = frozenset({"boite", "code", "mail", "mailbox", "mssante"})

@@ -19,9 +19,9 @@ from colloque.logs import event as log_event
 from colloque.matrix.home import Home, text
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
-from colloque_annuaire import texts_refusals as texts
-from colloque_annuaire.homes import Homes
-from colloque_annuaire.store import People, RefusedAct
+from colloque_annuaire.accounts.homes import Homes
+from colloque_annuaire.store.people import People, RefusedAct
+from colloque_annuaire.texts import refusals as texts
 
 log = logging.getLogger(__name__)
 

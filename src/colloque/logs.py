@@ -1,6 +1,6 @@
 """Logs: one line a record, an event name and ids, never personal data.
 
-    2026-03-02T09:00:00.123Z INFO annuaire colloque_annuaire.flow code.sent key=9f2c
+    2026-03-02T09:00:00.123Z INFO annuaire colloque_annuaire.proving.flow code.sent key=9f2c
 
 Our own code logs only event names and ids; this module is the second belt. Every line is redacted; of errors that
 are not ours only the type and the places are shown, and of what a library says only its template and place:

@@ -1,7 +1,7 @@
 """The bridge's readers alone, without Synapse: `python -m tests.bench.idle_program FOLDER`.
 
-All of the mail half is the product's (`colloque_mssante.mailboxes.mailing`). Left out is what an inbox is emptied by: a line on
-standard output says which mailbox a mail came to, and when.
+All of the mail half is the product's (`colloque_mssante.mailboxes.mailing`). Left out is what an inbox is emptied by:
+a line on standard output says which mailbox a mail came to, and when.
 """
 
 from __future__ import annotations

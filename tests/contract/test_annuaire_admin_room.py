@@ -17,9 +17,9 @@ from colloque.snapshot import SnapshotWriter
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque.store.rooms import Rooms
-from colloque_annuaire.homes import Homes
-from colloque_annuaire.store import People
-from colloque_annuaire.tables import annuaire_upgrades
+from colloque_annuaire.accounts.homes import Homes
+from colloque_annuaire.store.people import People
+from colloque_annuaire.store.tables import annuaire_upgrades
 from tests.attested import KEY, NOW, held, whole
 from tests.servers.databases import Opener
 from tests.servers.dispatch import CONFIG, SERVER, Recorder

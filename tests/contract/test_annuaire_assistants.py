@@ -13,18 +13,18 @@ from colloque.commands import Call, parse
 from colloque.identity import EventId, RoomId, UserId
 from colloque.matrix.home import Incoming
 from colloque.policy.ending import End
-from colloque_annuaire.accounts import Accounts
-from colloque_annuaire.assistants import Assistants
-from colloque_annuaire.assistants_told import AssistantsTold
-from colloque_annuaire.coming_in import ComingIn
-from colloque_annuaire.confirming import Confirming
-from colloque_annuaire.publish import Publication
-from colloque_annuaire.store import People
-from colloque_annuaire.store_asking import Asking
-from colloque_annuaire.store_assistants import AssistantRows
-from colloque_annuaire.store_entry import Links, Passes
-from colloque_annuaire.store_entry_sessions import Visits
-from colloque_annuaire.store_results import Results
+from colloque_annuaire.accounts.accounts import Accounts
+from colloque_annuaire.accounts.publish import Publication
+from colloque_annuaire.entering.coming_in import ComingIn
+from colloque_annuaire.finding.confirming import Confirming
+from colloque_annuaire.kinds.assistants import Assistants
+from colloque_annuaire.kinds.assistants_told import AssistantsTold
+from colloque_annuaire.store.asking import Asking
+from colloque_annuaire.store.assistants import AssistantRows
+from colloque_annuaire.store.entry import Links, Passes
+from colloque_annuaire.store.entry_sessions import Visits
+from colloque_annuaire.store.people import People
+from colloque_annuaire.store.results import Results
 from tests.servers.killing import dies, killed_after
 from tests.servers.verification import KEY, House, Server, a_house, user  # noqa: F401 - a fixture
 

@@ -17,12 +17,12 @@ from colloque.matrix.home import Incoming
 from colloque.policy.ending import End
 from colloque.policy.professions import Trade
 from colloque.professional import Activity
-from colloque_annuaire.attesting import Attesting, Validity
-from colloque_annuaire.proving import Proving
-from colloque_annuaire.publish import Publication
-from colloque_annuaire.second_accounts import SecondAccounts
-from colloque_annuaire.store_ending import Endings
-from colloque_annuaire.store_proofs import Proof, Proofs
+from colloque_annuaire.accounts.publish import Publication
+from colloque_annuaire.proving.attesting import Attesting, Validity
+from colloque_annuaire.proving.proving import Proving
+from colloque_annuaire.proving.second_accounts import SecondAccounts
+from colloque_annuaire.store.ending import Endings
+from colloque_annuaire.store.proofs import Proof, Proofs
 from tests.servers.annuaire import rpps
 from tests.servers.sides import Side, Sides, acts
 

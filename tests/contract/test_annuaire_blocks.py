@@ -10,13 +10,13 @@ import pytest
 from colloque.attestation import Kind, Listed, Method, Servers
 from colloque.identity import EventId, UserId
 from colloque.store.journal import Journal
-from colloque_annuaire import blocks as module
-from colloque_annuaire import texts_blocks as texts
-from colloque_annuaire.naming import Unnamed
-from colloque_annuaire.publish import Publication
-from colloque_annuaire.results import Listed as Result
-from colloque_annuaire.results import today
-from colloque_annuaire.store_blocks import Blocks
+from colloque_annuaire.accounts.publish import Publication
+from colloque_annuaire.kinds import blocks as module
+from colloque_annuaire.rules.results import Listed as Result
+from colloque_annuaire.rules.results import today
+from colloque_annuaire.rules.unnamed import Unnamed
+from colloque_annuaire.store.blocks import Blocks
+from colloque_annuaire.texts import blocks as texts
 from tests.servers.annuaire import rpps
 from tests.servers.dispatch import CONFIG, SERVER
 from tests.servers.killing import dies, killed_after

@@ -10,10 +10,10 @@ import pytest
 
 from colloque.identity import Adeli, EventId, Rpps, UserId
 from colloque.professional import Card
-from colloque_annuaire.opposed_cards import OpposedCards
-from colloque_annuaire.publish import Publication
-from colloque_annuaire.renewing import Renewing
-from colloque_annuaire.store_renewing import Renewals
+from colloque_annuaire.accounts.publish import Publication
+from colloque_annuaire.life.opposed_cards import OpposedCards
+from colloque_annuaire.life.renewing import Renewing
+from colloque_annuaire.store.renewing import Renewals
 from tests.servers.annuaire import rpps
 from tests.servers.side_parts import Fresh
 from tests.servers.sides import Side, Sides

@@ -13,9 +13,9 @@ from colloque.attestation import Method
 from colloque.clock import FrozenClock
 from colloque.errors import HomeRefused, HomeUnavailable
 from colloque.psc.http_provider import Provider
-from colloque_annuaire.attesting import Attesting
-from colloque_annuaire.publish import Publication
-from colloque_annuaire.store_ciba import Questions, Stage
+from colloque_annuaire.accounts.publish import Publication
+from colloque_annuaire.proving.attesting import Attesting
+from colloque_annuaire.store.ciba import Questions, Stage
 from tests.servers.annuaire import rpps
 from tests.servers.ciba import EVENT, Chat
 from tests.servers.psc import Psc, person

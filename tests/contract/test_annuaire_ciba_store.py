@@ -8,8 +8,8 @@ import pytest
 
 from colloque.identity import EventId, UserId
 from colloque.psc.authorize import Pending
-from colloque_annuaire.store_ciba import Question, Questions, Stage
-from colloque_annuaire.tables import annuaire_upgrades
+from colloque_annuaire.store.ciba import Question, Questions, Stage
+from colloque_annuaire.store.tables import annuaire_upgrades
 from tests.servers.annuaire import rpps
 from tests.servers.databases import Opener
 

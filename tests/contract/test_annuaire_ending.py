@@ -12,11 +12,11 @@ from colloque.matrix.home import Incoming
 from colloque.policy.ending import End
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
-from colloque_annuaire.ending import AT_ONCE
-from colloque_annuaire.publish import Publication
-from colloque_annuaire.revoking import Revoking
-from colloque_annuaire.store_ending import Endings, Step
-from colloque_annuaire.store_results import DirectRooms
+from colloque_annuaire.accounts.publish import Publication
+from colloque_annuaire.life.ending import AT_ONCE
+from colloque_annuaire.life.revoking import Revoking
+from colloque_annuaire.store.ending import Endings, Step
+from colloque_annuaire.store.results import DirectRooms
 from tests.servers.killing import dies, killed_after
 from tests.servers.verification import ADMIN, House, Server, a_house, user  # noqa: F401 - a fixture
 from tests.waiting import until

@@ -13,11 +13,11 @@ from colloque.attestation import Method
 from colloque.errors import Refused
 from colloque.identity import EventId, UserId
 from colloque.policy.ending import End
-from colloque_annuaire.accounts import Accounts
-from colloque_annuaire.entry import Entered
-from colloque_annuaire.http_entry_browsers import POSTS
-from colloque_annuaire.store_ending import Endings
-from colloque_annuaire.store_entry_sessions import Proved
+from colloque_annuaire.accounts.accounts import Accounts
+from colloque_annuaire.entering.entry import Entered
+from colloque_annuaire.entering.http_entry_browsers import POSTS
+from colloque_annuaire.store.ending import Endings
+from colloque_annuaire.store.entry_sessions import Proved
 from tests.servers.annuaire import doctor, rpps
 from tests.servers.entry_page import Web, shown
 from tests.servers.killing import dies, killed_after

@@ -16,8 +16,8 @@ from colloque.attestation import Method
 from colloque.clock import FrozenClock
 from colloque.errors import HomeUnavailable
 from colloque.files import free_port
-from colloque_annuaire.ciba import INCIDENT
-from colloque_annuaire.store_entry_sessions import AGAIN
+from colloque_annuaire.proving.ciba import INCIDENT
+from colloque_annuaire.store.entry_sessions import AGAIN
 from tests.servers.annuaire import rpps
 from tests.servers.entry_page import Web, open_web, shown
 from tests.servers.psc import Psc, person

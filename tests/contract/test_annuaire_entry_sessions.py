@@ -10,8 +10,8 @@ from mautrix.util.async_db import Database
 from colloque.attestation import Method
 from colloque.identity import EventId, UserId
 from colloque.psc.authorize import Begun
-from colloque_annuaire.store_entry_sessions import AGAIN, VISIT, Proved, Visit, Visits, visit_id
-from colloque_annuaire.tables import annuaire_upgrades
+from colloque_annuaire.store.entry_sessions import AGAIN, VISIT, Proved, Visit, Visits, visit_id
+from colloque_annuaire.store.tables import annuaire_upgrades
 from tests.servers.annuaire import rpps
 from tests.servers.databases import Opener
 

@@ -16,15 +16,15 @@ from colloque.directory.lookup import Age, AgeRules, Freshness
 from colloque.identity import EventId, MssanteAddress, Rpps, UserId
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
-from colloque_annuaire.attesting import Attesting, Validity
-from colloque_annuaire.enrol import code_for
-from colloque_annuaire.flow import Enrolment, Rules
-from colloque_annuaire.freshness import Gauges, Watch, believable
-from colloque_annuaire.publish import Publication
-from colloque_annuaire.store import People
-from colloque_annuaire.store_ending import Endings
-from colloque_annuaire.store_proofs import Proofs
-from colloque_annuaire.tables import annuaire_upgrades
+from colloque_annuaire.accounts.publish import Publication
+from colloque_annuaire.directory.freshness import Gauges, Watch, believable
+from colloque_annuaire.proving.attesting import Attesting, Validity
+from colloque_annuaire.proving.flow import Enrolment, Rules
+from colloque_annuaire.rules.enrol import code_for
+from colloque_annuaire.store.ending import Endings
+from colloque_annuaire.store.people import People
+from colloque_annuaire.store.proofs import Proofs
+from colloque_annuaire.store.tables import annuaire_upgrades
 from tests.extracts import STAMP, boxes, people, people_file, person, rpps, whitelist_xml
 from tests.servers.databases import Opener
 

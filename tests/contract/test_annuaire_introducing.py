@@ -11,12 +11,13 @@ from colloque.identity import EventId, UserId
 from colloque.policy.ending import End
 from colloque.policy.vouching import NoVouch
 from colloque.store.journal import Journal
-from colloque_annuaire import texts, texts_vouching
-from colloque_annuaire.enrol import No
-from colloque_annuaire.results import Listed, today
-from colloque_annuaire.store import People
-from colloque_annuaire.store_entry import Links
-from colloque_annuaire.store_vouching import Vouches
+from colloque_annuaire.rules.enrol import No
+from colloque_annuaire.rules.results import Listed, today
+from colloque_annuaire.store.entry import Links
+from colloque_annuaire.store.people import People
+from colloque_annuaire.store.vouching import Vouches
+from colloque_annuaire.texts import annuaire as texts
+from colloque_annuaire.texts import vouching as texts_vouching
 from tests.servers.annuaire import rpps
 from tests.servers.dispatch import SERVER
 from tests.servers.killing import dies, killed_after

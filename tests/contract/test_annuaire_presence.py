@@ -11,8 +11,8 @@ from colloque.clock import monotonic
 from colloque.errors import HomeUnavailable
 from colloque.identity import Rpps, UserId
 from colloque.policy.presence import Presence, State, Turn
-from colloque_annuaire.looking import Watched, look_up
-from colloque_annuaire.store_presence import Edition, Kept, Stage
+from colloque_annuaire.directory.looking import Watched, look_up
+from colloque_annuaire.store.presence import Edition, Kept, Stage
 from tests.extracts import person, rpps
 from tests.servers.verification import ADMIN, BEGIN, PEOPLE, House, a_house, user  # noqa: F401 - a fixture
 

@@ -8,10 +8,10 @@ from colloque.audit import Phase
 from colloque.policy.presence import State
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
-from colloque_annuaire.publish import Publication
-from colloque_annuaire.store import People
-from colloque_annuaire.store_ending import Endings
-from colloque_annuaire.store_presence import Presences
+from colloque_annuaire.accounts.publish import Publication
+from colloque_annuaire.store.ending import Endings
+from colloque_annuaire.store.people import People
+from colloque_annuaire.store.presence import Presences
 from tests.extracts import person
 from tests.servers.killing import dies, killed_after
 from tests.servers.verification import House, Server, a_house, user  # noqa: F401 - a fixture

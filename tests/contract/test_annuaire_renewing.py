@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from colloque.errors import HomeUnavailable
-from colloque_annuaire.renewing import Renewing
-from colloque_annuaire.store_renewing import Renewals
+from colloque_annuaire.life.renewing import Renewing
+from colloque_annuaire.store.renewing import Renewals
 from tests.servers.sides import Side, Sides
 
 

@@ -10,10 +10,10 @@ import pytest
 from colloque.clock import FrozenClock
 from colloque.errors import BadInput
 from colloque.identity import Adeli, EventId, RoomId, Rpps, UserId
-from colloque_annuaire.desk import Desk
-from colloque_annuaire.results import Listed
-from colloque_annuaire.store_results import DirectRooms, Question, Results
-from colloque_annuaire.tables import annuaire_upgrades
+from colloque_annuaire.finding.desk import Desk
+from colloque_annuaire.rules.results import Listed
+from colloque_annuaire.store.results import DirectRooms, Question, Results
+from colloque_annuaire.store.tables import annuaire_upgrades
 from tests.servers.databases import Opener
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)

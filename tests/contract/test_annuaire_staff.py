@@ -11,12 +11,12 @@ from colloque.errors import BadInput, Refused
 from colloque.identity import UserId
 from colloque.policy.staff import NoStaff
 from colloque.store.journal import Journal
-from colloque_annuaire import texts_staff as texts
-from colloque_annuaire.publish import Publication
-from colloque_annuaire.staff import EXISTS, UNKNOWN
-from colloque_annuaire.store import People
-from colloque_annuaire.store_entry import Links
-from colloque_annuaire.store_staff import StaffRows
+from colloque_annuaire.accounts.publish import Publication
+from colloque_annuaire.kinds.staff import EXISTS, UNKNOWN
+from colloque_annuaire.store.entry import Links
+from colloque_annuaire.store.people import People
+from colloque_annuaire.store.staff import StaffRows
+from colloque_annuaire.texts import staff as texts
 from tests.servers.dispatch import SERVER
 from tests.servers.killing import dies, killed_after
 from tests.servers.ward import Ward, a_ward  # noqa: F401 - a fixture

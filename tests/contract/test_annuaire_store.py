@@ -8,8 +8,8 @@ import pytest
 
 from colloque.attestation import Attestation, Method
 from colloque.identity import EventId, MssanteAddress, Rpps, UserId
-from colloque_annuaire.store import Code, People, RefusedAct
-from colloque_annuaire.tables import annuaire_upgrades
+from colloque_annuaire.store.people import Code, People, RefusedAct
+from colloque_annuaire.store.tables import annuaire_upgrades
 from tests.servers.databases import Opener
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)

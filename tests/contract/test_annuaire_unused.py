@@ -11,7 +11,7 @@ from colloque.attestation import NO_RPPS, Attestation, Kind, Method
 from colloque.errors import ServiceUnavailable
 from colloque.identity import EventId, MssanteAddress, UserId
 from colloque.matrix.admin import Account
-from colloque_annuaire.unused import Unused
+from colloque_annuaire.life.unused import Unused
 from tests.servers.dispatch import CONFIG
 from tests.servers.verification import ADMIN, House, a_house, user  # noqa: F401 - a fixture
 

@@ -14,16 +14,17 @@ from colloque.policy.ending import End
 from colloque.policy.vouching import NoVouch
 from colloque.professional import Activity, Mailbox, MailboxKind
 from colloque.store.journal import Journal
-from colloque_annuaire import texts, texts_vouching
-from colloque_annuaire.attesting import Attesting
-from colloque_annuaire.enrol import No
-from colloque_annuaire.flow import Enrolment, Rules
-from colloque_annuaire.results import today
-from colloque_annuaire.store import People
-from colloque_annuaire.store_ending import Endings
-from colloque_annuaire.store_proofs import Proof
-from colloque_annuaire.store_results import Question
-from colloque_annuaire.store_vouching import Stage, Vouches
+from colloque_annuaire.proving.attesting import Attesting
+from colloque_annuaire.proving.flow import Enrolment, Rules
+from colloque_annuaire.rules.enrol import No
+from colloque_annuaire.rules.results import today
+from colloque_annuaire.store.ending import Endings
+from colloque_annuaire.store.people import People
+from colloque_annuaire.store.proofs import Proof
+from colloque_annuaire.store.results import Question
+from colloque_annuaire.store.vouching import Stage, Vouches
+from colloque_annuaire.texts import annuaire as texts
+from colloque_annuaire.texts import vouching as texts_vouching
 from tests.servers.annuaire import rpps
 from tests.servers.killing import dies, killed_after
 from tests.servers.verification import Server

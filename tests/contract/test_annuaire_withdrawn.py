@@ -12,10 +12,10 @@ from colloque.identity import EventId, UserId
 from colloque.policy.ending import End
 from colloque.professional import Activity
 from colloque.store.journal import Journal
-from colloque_annuaire import texts_vouching
-from colloque_annuaire.attesting import Attesting
-from colloque_annuaire.store_proofs import Proofs
-from colloque_annuaire.store_vouching import Stage, Vouches
+from colloque_annuaire.proving.attesting import Attesting
+from colloque_annuaire.store.proofs import Proofs
+from colloque_annuaire.store.vouching import Stage, Vouches
+from colloque_annuaire.texts import vouching as texts_vouching
 from tests.servers.annuaire import rpps
 from tests.servers.dispatch import SERVER
 from tests.servers.killing import dies, killed_after

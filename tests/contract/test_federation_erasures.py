@@ -16,7 +16,7 @@ from colloque.federation.http_server import PREFIX
 from colloque.policy.exchange import HEADER, sign_request
 from colloque.policy.jws import canonical
 from colloque.rooms.erasure import AskedBy, Receipt, signing_bytes
-from colloque_annuaire.federation_erasures import ERASURES
+from colloque_annuaire.federation.erasures import ERASURES
 from tests.receipts import RECEIPT
 from tests.servers.sides import Side, Sides
 

@@ -8,11 +8,11 @@ from colloque.federation.http_client import Peers
 from colloque.policy.ending import End
 from colloque.policy.passport import LIFE
 from colloque.store.journal import Journal
-from colloque_annuaire.federation_people import Crossing
-from colloque_annuaire.store_ending import Endings
-from colloque_annuaire.store_federation import Abroad
-from colloque_annuaire.store_federation_own import OwnAbroad
-from colloque_annuaire.store_federation_returning import REMEMBERED, Returns
+from colloque_annuaire.federation.people import Crossing
+from colloque_annuaire.store.ending import Endings
+from colloque_annuaire.store.federation import Abroad
+from colloque_annuaire.store.federation_own import OwnAbroad
+from colloque_annuaire.store.federation_returning import REMEMBERED, Returns
 from tests.servers.killing import dies, killed_after
 from tests.servers.returning import A, B, met, revoked, waiting
 from tests.servers.sides import Sides, acts

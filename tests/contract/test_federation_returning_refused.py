@@ -11,7 +11,7 @@ from colloque.federation.ed25519 import PrivateKey
 from colloque.federation.http_client import Peers
 from colloque.policy.exchange import Signer
 from colloque.policy.passport import LIFE, REFRESH_AFTER, Passport, sign_passport
-from colloque_annuaire.federation_answers import RETURNED
+from colloque_annuaire.federation.answers import RETURNED
 from tests.servers.annuaire import doctor, rpps
 from tests.servers.returning import A, B, answer, met, revoked, waiting
 from tests.servers.sides import Sides, acts

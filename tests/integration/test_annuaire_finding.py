@@ -14,7 +14,7 @@ from colloque import texts as common
 from colloque.audit import verify_lines
 from colloque.identity import RoomId
 from colloque.matrix.home import Incoming
-from colloque_annuaire import texts_finding
+from colloque_annuaire.texts import finding as texts_finding
 from tests.servers.annuaire_house import RESULT, House, Member, a_house  # noqa: F401 - a fixture
 
 LINK = re.compile(r"https://matrix\.to/#/(\S+)")

@@ -20,8 +20,8 @@ from colloque.audit import verify_lines
 from colloque.errors import HomeRefused, Refused, Temporary
 from colloque.identity import UserId
 from colloque.rooms.mark import ROOM_MARK
-from colloque_annuaire import direct as module
-from colloque_annuaire.results import Unopened
+from colloque_annuaire.finding import direct as module
+from colloque_annuaire.rules.results import Unopened
 from tests.servers.direct import World, event, quiet, theirs
 from tests.servers.house import House, running_house
 from tests.servers.killing import Killed

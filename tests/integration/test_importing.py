@@ -20,7 +20,7 @@ from colloque.sockets import Client, Server
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque.store.schema import new_upgrades, open_database
-from colloque_annuaire.importing import IMPORT_S, Importing, Where
+from colloque_annuaire.directory.importing import IMPORT_S, Importing, Where
 from tests.extracts import STAMP, boxes, people, whitelist_xml
 from tests.waiting import until
 

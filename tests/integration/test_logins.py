@@ -23,11 +23,11 @@ from colloque.policy.ending import End
 from colloque.sockets import Server
 from colloque.store.journal import Journal
 from colloque.store.schema import open_database
-from colloque_annuaire.logins import Logins
-from colloque_annuaire.store import People
-from colloque_annuaire.store_ending import Endings
-from colloque_annuaire.store_entry import Passes
-from colloque_annuaire.tables import annuaire_upgrades
+from colloque_annuaire.entering.logins import Logins
+from colloque_annuaire.store.ending import Endings
+from colloque_annuaire.store.entry import Passes
+from colloque_annuaire.store.people import People
+from colloque_annuaire.store.tables import annuaire_upgrades
 from tests.conftest import check_own
 from tests.servers.annuaire import Shelf, doctor, rpps
 from tests.servers.house import House, attestation, running_house

@@ -25,9 +25,9 @@ from colloque.matrix.nio_home import NioHome
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque.store.schema import open_database
-from colloque_annuaire.sessions import Sessions
-from colloque_annuaire.store_sessions import KnownSessions
-from colloque_annuaire.tables import annuaire_upgrades
+from colloque_annuaire.life.sessions import Sessions
+from colloque_annuaire.store.sessions import KnownSessions
+from colloque_annuaire.store.tables import annuaire_upgrades
 from tests.servers.nio import Bot, Ear, Person, Place, Server, person, serve, spec
 from tests.waiting import until
 

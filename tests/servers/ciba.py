@@ -10,12 +10,12 @@ from colloque.attestation import Attestation
 from colloque.directory.lookup import AgeRules
 from colloque.identity import EventId
 from colloque.psc.http_provider import Provider
-from colloque_annuaire.attesting import Attesting, Validity
-from colloque_annuaire.ciba import CibaEnrolment
-from colloque_annuaire.publish import Publication
-from colloque_annuaire.store_ciba import Questions, Stage
-from colloque_annuaire.store_ending import Endings
-from colloque_annuaire.store_proofs import Proofs
+from colloque_annuaire.accounts.publish import Publication
+from colloque_annuaire.proving.attesting import Attesting, Validity
+from colloque_annuaire.proving.ciba import CibaEnrolment
+from colloque_annuaire.store.ciba import Questions, Stage
+from colloque_annuaire.store.ending import Endings
+from colloque_annuaire.store.proofs import Proofs
 from tests.servers.annuaire import rpps
 from tests.servers.psc import Psc
 from tests.servers.sides import Sides

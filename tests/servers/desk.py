@@ -22,13 +22,13 @@ from colloque.professional import Mailbox, MailboxKind
 from colloque.snapshot import SnapshotWriter
 from colloque.store.journal import Journal
 from colloque.store.schema import open_database
-from colloque_annuaire.contact import Contacting
-from colloque_annuaire.direct import Direct
-from colloque_annuaire.finding import Finding
-from colloque_annuaire.store import People
-from colloque_annuaire.store_results import Results
-from colloque_annuaire.store_vouching import Vouches
-from colloque_annuaire.tables import annuaire_upgrades
+from colloque_annuaire.finding.contact import Contacting
+from colloque_annuaire.finding.direct import Direct
+from colloque_annuaire.finding.finding import Finding
+from colloque_annuaire.store.people import People
+from colloque_annuaire.store.results import Results
+from colloque_annuaire.store.tables import annuaire_upgrades
+from colloque_annuaire.store.vouching import Vouches
 from tests.servers.annuaire import MADE_AT, Shelf, activity, doctor, per
 
 CONFIG: Config = load(Path(__file__).parents[2] / "deploy" / "config.sample.yaml")

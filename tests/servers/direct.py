@@ -27,11 +27,11 @@ from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque.store.rooms import Rooms
 from colloque.store.schema import open_database
-from colloque_annuaire.direct import Direct, Opened
-from colloque_annuaire.homes import Homes
-from colloque_annuaire.store import People
-from colloque_annuaire.store_results import DirectRooms, Results
-from colloque_annuaire.tables import annuaire_upgrades
+from colloque_annuaire.accounts.homes import Homes
+from colloque_annuaire.finding.direct import Direct, Opened
+from colloque_annuaire.store.people import People
+from colloque_annuaire.store.results import DirectRooms, Results
+from colloque_annuaire.store.tables import annuaire_upgrades
 from tests.servers.annuaire import rpps
 from tests.servers.house import Account, House, joined
 

@@ -16,17 +16,17 @@ from colloque.directory.lookup import AgeRules
 from colloque.files import free_port
 from colloque.identity import MssanteAddress, UserId
 from colloque.psc.http_provider import Provider
-from colloque_annuaire.accounts import Accounts
-from colloque_annuaire.attesting import Attesting, Validity
-from colloque_annuaire.entry import Entry, PscLogin
-from colloque_annuaire.entry_codes import EntryCodes
-from colloque_annuaire.flow import Rules
-from colloque_annuaire.http_entry import EntryPages
-from colloque_annuaire.publish import Publication
-from colloque_annuaire.store_ending import Endings
-from colloque_annuaire.store_entry import Links, Passes
-from colloque_annuaire.store_entry_sessions import Visits
-from colloque_annuaire.store_proofs import Proofs
+from colloque_annuaire.accounts.accounts import Accounts
+from colloque_annuaire.accounts.publish import Publication
+from colloque_annuaire.entering.entry import Entry, PscLogin
+from colloque_annuaire.entering.entry_codes import EntryCodes
+from colloque_annuaire.entering.http_entry import EntryPages
+from colloque_annuaire.proving.attesting import Attesting, Validity
+from colloque_annuaire.proving.flow import Rules
+from colloque_annuaire.store.ending import Endings
+from colloque_annuaire.store.entry import Links, Passes
+from colloque_annuaire.store.entry_sessions import Visits
+from colloque_annuaire.store.proofs import Proofs
 from tests.servers.annuaire import doctor, rpps
 from tests.servers.psc import Psc
 from tests.servers.sides import Side, Sides

@@ -25,8 +25,8 @@ from colloque.policy.jws import b64
 from colloque.professional import Professional
 from colloque.sockets import Client
 from colloque.store.schema import open_database
-from colloque_annuaire.store import People
-from colloque_annuaire.tables import annuaire_upgrades
+from colloque_annuaire.store.people import People
+from colloque_annuaire.store.tables import annuaire_upgrades
 from colloque_demo import settings
 from colloque_demo.homeserver import Homeserver
 from colloque_demo.layout import Layout

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from colloque.errors import ColloqueError, Refused
 from colloque.identity import UserId
-from colloque_annuaire.federation_answers import RETURNED
-from colloque_annuaire.store_federation_returning import Back
+from colloque_annuaire.federation.answers import RETURNED
+from colloque_annuaire.store.federation_returning import Back
 from tests.servers.sides import Sides
 
 A, B = "chu-a.test", "chu-b.test"

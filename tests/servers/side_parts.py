@@ -10,7 +10,7 @@ from colloque.directory.lookup import Freshness
 from colloque.federation.http_list import Fetched, ListUnavailable
 from colloque.identity import EventId, RoomId, UserId, server_of
 from colloque.policy.federation import FederationList
-from colloque_annuaire.direct import Opened
+from colloque_annuaire.finding.direct import Opened
 from tests.federation import Authority
 from tests.servers.annuaire import Shelf, doctor
 from tests.servers.dispatch import Recorder

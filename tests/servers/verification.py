@@ -23,14 +23,14 @@ from colloque.matrix.admin import Session
 from colloque.policy.presence import Grace, State
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
-from colloque_annuaire.ending import Closing
-from colloque_annuaire.partners import Partners
-from colloque_annuaire.presence import Verification
-from colloque_annuaire.publish import Publication
-from colloque_annuaire.store import People
-from colloque_annuaire.store_ending import Endings
-from colloque_annuaire.store_presence import Presences
-from colloque_annuaire.tables import annuaire_upgrades
+from colloque_annuaire.accounts.partners import Partners
+from colloque_annuaire.accounts.publish import Publication
+from colloque_annuaire.directory.presence import Verification
+from colloque_annuaire.life.ending import Closing
+from colloque_annuaire.store.ending import Endings
+from colloque_annuaire.store.people import People
+from colloque_annuaire.store.presence import Presences
+from colloque_annuaire.store.tables import annuaire_upgrades
 from tests.extracts import boxes, people_file, person, rpps, whitelist_xml
 from tests.servers.databases import Opener
 from tests.servers.dispatch import Recorder

@@ -25,30 +25,30 @@ from colloque.identity import EventId, UserId
 from colloque.rights import Rights
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
-from colloque_annuaire.accounts import Accounts
-from colloque_annuaire.attesting import Attesting, Validity
-from colloque_annuaire.blocks import Blocking
-from colloque_annuaire.coming_in import ComingIn
-from colloque_annuaire.confirming import Confirming
-from colloque_annuaire.ending import Closing
-from colloque_annuaire.introducing import Introducing
-from colloque_annuaire.naming import Naming
-from colloque_annuaire.partners import Partners
-from colloque_annuaire.publish import Publication
-from colloque_annuaire.staff import Around as StaffAround
-from colloque_annuaire.staff import Staff
-from colloque_annuaire.store import People
-from colloque_annuaire.store_asking import Asking
-from colloque_annuaire.store_blocks import Blocks
-from colloque_annuaire.store_ending import Endings
-from colloque_annuaire.store_entry import Links, Passes
-from colloque_annuaire.store_entry_sessions import Visits
-from colloque_annuaire.store_proofs import Proofs
-from colloque_annuaire.store_results import Results
-from colloque_annuaire.store_staff import StaffRows
-from colloque_annuaire.store_vouching import Vouches
-from colloque_annuaire.tables import annuaire_upgrades
-from colloque_annuaire.vouching import Around, Vouching
+from colloque_annuaire.accounts.accounts import Accounts
+from colloque_annuaire.accounts.naming import Naming
+from colloque_annuaire.accounts.partners import Partners
+from colloque_annuaire.accounts.publish import Publication
+from colloque_annuaire.entering.coming_in import ComingIn
+from colloque_annuaire.finding.confirming import Confirming
+from colloque_annuaire.kinds.blocks import Blocking
+from colloque_annuaire.kinds.staff import Around as StaffAround
+from colloque_annuaire.kinds.staff import Staff
+from colloque_annuaire.life.ending import Closing
+from colloque_annuaire.proving.attesting import Attesting, Validity
+from colloque_annuaire.store.asking import Asking
+from colloque_annuaire.store.blocks import Blocks
+from colloque_annuaire.store.ending import Endings
+from colloque_annuaire.store.entry import Links, Passes
+from colloque_annuaire.store.entry_sessions import Visits
+from colloque_annuaire.store.people import People
+from colloque_annuaire.store.proofs import Proofs
+from colloque_annuaire.store.results import Results
+from colloque_annuaire.store.staff import StaffRows
+from colloque_annuaire.store.tables import annuaire_upgrades
+from colloque_annuaire.store.vouching import Vouches
+from colloque_annuaire.vouching.introducing import Introducing
+from colloque_annuaire.vouching.vouching import Around, Vouching
 from tests.servers.annuaire import rpps
 from tests.servers.databases import Opener
 from tests.servers.dispatch import CONFIG, SERVER

@@ -12,7 +12,9 @@ from colloque.attestation import snapshot
 from colloque.clock import FrozenClock
 from colloque.professional import Professional
 from colloque.snapshot import SnapshotWriter
-from colloque_annuaire import texts, texts_contact, texts_finding
+from colloque_annuaire.texts import annuaire as texts
+from colloque_annuaire.texts import contact as texts_contact
+from colloque_annuaire.texts import finding as texts_finding
 from tests.servers.desk import ALONE, ASKER, CROWD, KEY, ON_COLLOQUE, OTHER, SELF, TWIN, Desk, standing
 
 

@@ -7,7 +7,7 @@ import pytest
 from colloque.attestation import Attestation, Method
 from colloque.identity import EventId, MssanteAddress, Rpps, UserId
 from colloque.professional import Activity, Mailbox, MailboxKind, Professional
-from colloque_annuaire.enrol import Ask, No, code_for, judge_code, may_prove_again, may_send_code
+from colloque_annuaire.rules.enrol import Ask, No, code_for, judge_code, may_prove_again, may_send_code
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 ME = UserId("@a:colloque.test")

@@ -14,8 +14,9 @@ from colloque.attestation import NO_RPPS, Attestation, Kind, Method, snapshot
 from colloque.clock import FrozenClock
 from colloque.identity import Adeli, EventId, UserId
 from colloque.snapshot import SnapshotWriter
-from colloque_annuaire import texts, texts_finding
-from colloque_annuaire.finding import PER_DAY, PER_MINUTE
+from colloque_annuaire.finding.finding import PER_DAY, PER_MINUTE
+from colloque_annuaire.texts import annuaire as texts
+from colloque_annuaire.texts import finding as texts_finding
 from tests.servers.desk import ALONE, CONFIG, CROWD, KEY, ON_COLLOQUE, OTHER, SELF, SERVER, TWIN, Desk, standing
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from aiohttp import web
 
-from colloque_annuaire.http_entry_browsers import Browsers, address_of, new_cookie
+from colloque_annuaire.entering.http_entry_browsers import Browsers, address_of, new_cookie
 
 SECRET = b"s" * 32
 

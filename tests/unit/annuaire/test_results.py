@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from colloque.commands import Call, parse
 from colloque.errors import Inconsistent
 from colloque.identity import Adeli, MssanteAddress, Rpps, UserId
-from colloque_annuaire.results import (
+from colloque_annuaire.rules.results import (
     distinct,
     number_from,
     number_key,

@@ -4,9 +4,9 @@ import pytest
 
 from colloque.commands import COMMANDS, Call, Owner, parse
 from colloque.identity import UserId
-from colloque_annuaire import texts
 from colloque_annuaire.commands import Commands, _digits_of, _number_and_choice
-from colloque_annuaire.enrol import No
+from colloque_annuaire.rules.enrol import No
+from colloque_annuaire.texts import annuaire as texts
 
 
 @pytest.mark.parametrize("no", [n for n in No if n is not No.WRONG])

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from colloque.identity import UserId
-from colloque_annuaire import texts_blocks as texts
-from colloque_annuaire.blocks import MOST
-from colloque_annuaire.naming import Unnamed
+from colloque_annuaire.kinds.blocks import MOST
+from colloque_annuaire.rules.unnamed import Unnamed
+from colloque_annuaire.texts import blocks as texts
 
 ANNE = UserId("@anne.martin:h.test")
 LARGEST = 65_536

@@ -11,8 +11,8 @@ from html.parser import HTMLParser
 import pytest
 
 from colloque.psc.claims import No as PscNo
-from colloque_annuaire import texts_entry as texts
-from colloque_annuaire.enrol import No
+from colloque_annuaire.rules.enrol import No
+from colloque_annuaire.texts import entry as texts
 from tests.servers.annuaire import doctor
 
 EVIL = "\"><script>alert(1)</script>'&"

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from colloque_annuaire import texts_federation as texts
-from colloque_annuaire.federation_outcome import Met
+from colloque_annuaire.rules.federation_outcome import Met
+from colloque_annuaire.texts import federation as texts
 
 KEEP = timedelta(days=90)
 OTHER = "Dr Anne MARTIN · médecin · NANCY"

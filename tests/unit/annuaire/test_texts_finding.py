@@ -11,8 +11,9 @@ from colloque.attestation import Attestation, Method
 from colloque.directory.lookup import Age, Understood
 from colloque.identity import Adeli, MssanteAddress, RoomId, UserId
 from colloque.professional import Mailbox, MailboxKind, Skill
-from colloque_annuaire import texts_contact, texts_finding
-from colloque_annuaire.results import Line, Reach, Unopened
+from colloque_annuaire.rules.results import Line, Reach, Unopened
+from colloque_annuaire.texts import contact as texts_contact
+from colloque_annuaire.texts import finding as texts_finding
 from tests.servers.annuaire import MADE_AT, activity, doctor, per
 
 ANNE = doctor(1, "MARTIN", "Anne", activity("NANCY", "CHRU DE NANCY"), mail=("anne@medecin.mssante.test",))

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from colloque.psc.claims import No
-from colloque_annuaire import texts_psc as texts
+from colloque_annuaire.texts import psc as texts
 from tests.servers.annuaire import rpps
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from colloque.policy.admission import Reason
-from colloque_annuaire import texts_refusals as texts
+from colloque_annuaire.texts import refusals as texts
 
 ACTS = ["invite", "create_room", "join", "third_party", "change", "redact", "alias", "publish", "knock", "new"]
 

@@ -10,8 +10,8 @@ from colloque.attestation import Attestation, Method
 from colloque.directory.lookup import Age
 from colloque.identity import UserId
 from colloque.policy.vouching import MOST, NoVouch
-from colloque_annuaire import texts_finding
-from colloque_annuaire import texts_vouching as texts
+from colloque_annuaire.texts import finding as texts_finding
+from colloque_annuaire.texts import vouching as texts
 from tests.servers.annuaire import MADE_AT, activity, doctor
 
 ACCOUNT = UserId("@anne.martin:h.test")

@@ -1,0 +1,1 @@
+"""Keeping the directory, and what was concluded from it, up to date."""

@@ -1,0 +1,1 @@
+"""The page `/entrer`, and the one-time passwords that it gives."""

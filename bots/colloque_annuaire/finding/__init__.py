@@ -1,0 +1,1 @@
+"""Searching for somebody, and writing to them."""

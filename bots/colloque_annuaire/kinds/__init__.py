@@ -1,0 +1,1 @@
+"""People beyond the professional who proves themselves, and what they say of each other."""

@@ -1,0 +1,1 @@
+"""What happens to accounts over the years, until they end."""

@@ -1,0 +1,1 @@
+"""What @annuaire says, in French; one file a matter."""

@@ -1,0 +1,1 @@
+"""Verified colleagues who vouch for somebody."""
