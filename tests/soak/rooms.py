@@ -137,7 +137,7 @@ async def _live(people: RoomsPeople, room: Room, began: float) -> None:
 
 
 def _judge(number: int, kills: int, rooms: Sequence[Room], found: Found) -> Verdict:
-    asked = [room.story.key for room in rooms if room.asked]
+    asked = [room.story.key for room in rooms if room.asked or room.sent_again]
     return Verdict(number, kills, len(rooms), sorted(found.lost), sorted(found.doubled), asked)
 
 

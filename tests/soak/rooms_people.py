@@ -47,6 +47,8 @@ class Room:
     """When its referent began to say what proves it."""
     asked: bool = False
     """It was not erased without its referent's word: nobody could know whether a mail arrived."""
+    sent_again: bool = False
+    """A mail of it is there twice: nobody could know whether it had arrived."""
     stuck: str = ""
     """Where it got no further."""
 

@@ -34,13 +34,13 @@ from colloque_mssante.access.credentials import Credentials
 from colloque_mssante.access.sessions import MailboxClosed
 from colloque_mssante.mailboxes.budget import Budget
 from colloque_mssante.rules.bell import Bell, wait_for
-from colloque_mssante.rules.sends import CODES, RECEIPTS, Send
+from colloque_mssante.rules.sends import CODES, RECEIPTS, ROOMS, Send
 from colloque_mssante.store.leases import Leases, NotHeld
 from colloque_mssante.store.outbox import Outbox
 from colloque_mssante.texts import mails as texts
 
 DOUBT = timedelta(minutes=15)
-"""How long a report may take to settle a doubt before the writer is asked."""
+"""How long a report may take to settle a doubt before the writer is asked, or an archive is sent again."""
 GIVE_UP = timedelta(hours=48)
 """After that long, a mail that is still deferred counts as refused (`4.4.7`, RFC 3463: delivery time expired)."""
 _BACK_OFF_S = (2.0, 3600.0)
@@ -100,7 +100,7 @@ class Sender:
                 self._journal.end(intent.act, "interrupted" if state == "data" else state)
 
     async def take_over(self, mailboxes: Collection[MssanteAddress]) -> None:
-        """From whoever worked for them: what was leaving is in doubt (a code may come twice: it is sent again)."""
+        """From whoever worked for them: what was leaving is in doubt (services' mails leave again, see `_doubt`)."""
         for send in await self._outbox.interrupted():
             if send.sender in mailboxes:
                 await self._doubt(send)
@@ -235,6 +235,10 @@ class Sender:
     async def _doubt(self, send: Send) -> str:
         if send.caller == CODES:
             return await self._defer(send, None)
+        if send.caller == ROOMS:
+            # Twice under one Message-ID it harms nobody; an archive of which a part is missing does. Unless a report
+            # says until then that it left.
+            return await self._defer(send, DOUBT.total_seconds())
         await self._note(send, "doubtful", next_at=self._clock.now() + DOUBT)
         return "doubtful"
 

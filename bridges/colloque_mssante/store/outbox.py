@@ -13,9 +13,9 @@ from colloque.clock import Clock, from_millis, to_millis
 from colloque.identity import EventId, MssanteAddress, UserId
 from colloque.mail.message import Report
 from colloque.store.schema import transaction
-from colloque_mssante.rules.reported import take_in
 from colloque_mssante.rules.sends import ROOM, Send, read_send
 from colloque_mssante.store.leases import NotHeld
+from colloque_mssante.store.reported import take_in
 
 LEFT = "state NOT IN ('queued', 'deferred', 'data', 'doubtful', 'refused')"
 """It left, whatever came of it. (Said so that no index over states is preferred to one over what is to be done.)"""

@@ -37,7 +37,7 @@ from colloque_mssante.leaving.states import States
 from colloque_mssante.mailboxes import sender as module
 from colloque_mssante.mailboxes.budget import Budget
 from colloque_mssante.mailboxes.sender import Sender
-from colloque_mssante.rules.sends import CODES, RECEIPTS, Send
+from colloque_mssante.rules.sends import CODES, RECEIPTS, ROOMS, Send
 from colloque_mssante.store.leases import Leases
 from colloque_mssante.store.outbox import Outbox
 from colloque_mssante.store.tables import register_upgrades
@@ -274,6 +274,18 @@ async def test_killed_while_the_text_left_is_a_doubt(desk: Desk) -> None:
 async def test_a_code_in_doubt_is_simply_sent_again(desk: Desk) -> None:
     kept = await desk.attempt(MailInDoubt("lost"), caller=CODES, owner=None, room=None, event=None)
     assert kept.state == "deferred"
+
+
+async def test_an_archive_in_doubt_is_sent_again_unless_a_report_comes(desk: Desk) -> None:
+    kept = await desk.attempt(MailInDoubt("lost"), caller=ROOMS, owner=None, room=None, event=None)
+    assert kept.state == "deferred"
+    desk.clock.advance(minutes=14)
+    assert await desk.outbox.next_time() == desk.clock.now() + timedelta(minutes=1)
+    desk.clock.advance(minutes=1)
+    assert await desk.outbox.ready() == [BOX]
+    await desk.outbox.report(Report("delivered", "eevent", None, None, "2.0.0"), BOX)
+    assert (await found(desk.outbox, "$event")).state == "delivered"
+    assert await desk.outbox.ready() == []
 
 
 async def test_the_services_own_mailbox_refused_is_an_incident(desk: Desk) -> None:
