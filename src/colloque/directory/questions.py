@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Literal, TypeVar
@@ -14,9 +13,10 @@ from colloque.directory.columns import Kind
 from colloque.directory.engine import Rows
 from colloque.directory.lookup import Freshness, Page, Query
 from colloque.directory.whitelist import ascii_domain
+from colloque.directory.whole import box, first
 from colloque.errors import BadIdentifier, Inconsistent
 from colloque.identity import Adeli, MssanteAddress, Rpps
-from colloque.professional import Activity, Card, Diploma, Mailbox, MailboxKind, Professional, Skill
+from colloque.professional import Card, Diploma, Mailbox, Professional
 
 T = TypeVar("T")
 
@@ -55,11 +55,11 @@ class TableDirectory(ABC):
 
     def by_rpps(self, rpps: Rpps) -> Professional | None:
         """The person, whole; None when the directory does not list them."""
-        return self._ask(lambda rows: _first(rows, "people.national = ?", rpps.national))
+        return self._ask(lambda rows: first(rows, "people.national = ?", rpps.national))
 
     def by_adeli(self, adeli: Adeli) -> Professional | None:
         """The person who goes by that number, or went by it before their RPPS; None when not listed."""
-        return self._ask(lambda rows: _first(rows, _BY_ADELI, adeli.national, adeli.value))
+        return self._ask(lambda rows: first(rows, _BY_ADELI, adeli.national, adeli.value))
 
     def by_mssante(self, address: MssanteAddress) -> Mailbox | None:
         """The mailbox with that address; None when not listed. One that two people claim has no owner."""
@@ -107,15 +107,7 @@ class TableDirectory(ABC):
 
 # SQL
 
-_PEOPLE = "SELECT id, national, rpps, adeli, family, given, title FROM people"
 _BY_ADELI = "people.national = ? OR people.national = (SELECT '8' || rpps FROM move WHERE adeli = ?)"
-_ACTIVITIES = (
-    "SELECT person, profession_code, profession, category_code, specialty_code, specialty, mode_code, structure, "
-    "structure_id, postcode, town, department_code, sector_code, role_code, genre_code FROM activity"
-)
-_SKILLS = "SELECT national, type_code, code, label FROM skill"
-_FORMER = "SELECT adeli FROM move WHERE rpps = ? ORDER BY adeli"
-_MAILBOXES = "SELECT national, address, kind, structure FROM mailbox"
 # The owner's numbers are those of today where the directory lists them, else what the mailbox's own row says.
 _MAILBOX = (
     "SELECT m.address, m.kind, m.structure, coalesce(p.rpps, m.rpps), coalesce(p.adeli, m.adeli) "
@@ -129,14 +121,6 @@ _CHANGES = (
     "SELECT subject, what, national, former, address FROM change "
     "ORDER BY subject DESC, what, coalesce(national, ''), coalesce(address, '')"
 )
-
-
-def professionals(rows: Rows, ids: Sequence[int]) -> list[Professional]:
-    """The people with those ids, whole, in that order; ids that nobody has are left out."""
-    if not ids:
-        return []
-    found = {person[0]: person for person in rows(f"{_PEOPLE} WHERE id IN ({_marks(ids)})", ids)}
-    return _whole(rows, [found[number] for number in ids if number in found])
 
 
 def freshness(rows: Rows) -> Freshness:
@@ -153,55 +137,9 @@ def freshness(rows: Rows) -> Freshness:
         raise Inconsistent("the directory does not say of when it is: import again") from None
 
 
-def _first(rows: Rows, condition: str, *values: str) -> Professional | None:
-    # Of an RPPS and an ADELI number the RPPS is the person of today.
-    found = rows(f"{_PEOPLE} WHERE {condition} ORDER BY national DESC LIMIT 1", values)
-    return _whole(rows, found)[0] if found else None
-
-
-def _whole(rows: Rows, people: list[tuple[Any, ...]]) -> list[Professional]:
-    """People as `_PEOPLE` selects them, with all that hangs on them: one question a table, however many they are."""
-    if not people:
-        return []
-    ids, nationals = [p[0] for p in people], [p[1] for p in people]
-    marks = _marks(people)
-    activities, skills, boxes = defaultdict(list), defaultdict(list), defaultdict(list)
-    for row in rows(f"{_ACTIVITIES} WHERE person IN ({marks}) ORDER BY id", ids):
-        activities[row[0]].append(Activity(*row[1:]))
-    for row in rows(f"{_SKILLS} WHERE national IN ({marks}) ORDER BY id", nationals):
-        skills[row[0]].append(Skill(*row[1:]))
-    for row in sorted(rows(f"{_MAILBOXES} WHERE national IN ({marks})", nationals)):
-        boxes[row[0]].append(row)
-    return [
-        Professional(
-            Rpps(rpps) if rpps else None,
-            family,
-            given,
-            title,
-            tuple(activities[number]),
-            tuple([_box(address, kind, where, rpps, adeli) for _, address, kind, where in boxes[national]]),
-            Adeli(adeli) if adeli else None,
-            tuple(skills[national]),
-            # Asked for the few who have both numbers.
-            tuple([Adeli(value) for (value,) in rows(_FORMER, (rpps,))]) if rpps and adeli else (),
-        )
-        for number, national, rpps, adeli, family, given, title in people
-    ]
-
-
 def _mailbox(rows: Rows, address: MssanteAddress) -> Mailbox | None:
     found = rows(_MAILBOX, (address.value,))
-    return _box(*found[0]) if found else None
-
-
-def _box(address: str, kind: str, structure: str, rpps: str | None, adeli: str | None) -> Mailbox:
-    return Mailbox(
-        MssanteAddress(address),
-        MailboxKind(kind),
-        structure,
-        Rpps(rpps) if rpps else None,
-        Adeli(adeli) if adeli and not rpps else None,
-    )
+    return box(*found[0]) if found else None
 
 
 def _whitelisted(rows: Rows, domain: str, now: datetime) -> bool:
@@ -240,7 +178,3 @@ def number_of(national: str | None) -> Rpps | Adeli | None:
     if not national:
         return None
     return Rpps(national[1:]) if national[0] == "8" else Adeli(national[1:])
-
-
-def _marks(values: Sequence[object]) -> str:
-    return ", ".join("?" * len(values))

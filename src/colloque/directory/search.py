@@ -23,11 +23,11 @@ from colloque.directory.lookup import Match, Page, Query, Understood
 from colloque.directory.names import parts
 from colloque.directory.places import ARRONDISSEMENTS
 from colloque.directory.postings import size, unpack
-from colloque.directory.questions import professionals
 from colloque.directory.readings import Reading
 from colloque.directory.searching import Finder
 from colloque.directory.trades import Lexicon, Trade
 from colloque.directory.understand import Reader, UnreadableQuery
+from colloque.directory.whole import professionals
 from colloque.directory.workers import Workers
 
 __all__ = ["UnreadableQuery", "search"]
