@@ -14,7 +14,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from colloque.config import load
+from colloque.config_load import load
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = ("src", "bots", "bridges", "deploy")

@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from ruamel.yaml import YAML
 
-from colloque.config import Config, load
+from colloque.config import Config
+from colloque.config_load import load
 from colloque.files import free_port, write_private
 from colloque_demo.homeserver import Appservice
 from colloque_demo.layout import Layout

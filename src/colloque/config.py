@@ -1,35 +1,29 @@
 """The one configuration file, `colloque.yaml`, as a typed model. Units stand in the names (`_s` seconds).
 
-`load(path)` reads it with ruamel.yaml (YAML 1.2) and reports every problem at once, with its dotted path.
+`config_load.load` reads it with ruamel.yaml (YAML 1.2) and reports every problem at once, with its dotted path.
 `deploy/config.sample.yaml` documents each key; a test loads it. Relative paths are taken from the file's folder.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
-from colloque.config_checks import cross_checks
 from colloque.config_cleaner import CleanerConfig
 from colloque.config_entry import EntryConfig
 from colloque.config_mssante import AntivirusConfig, MailServerConfig, MssanteConfig
 from colloque.config_psc import PscConfig
 from colloque.config_service import Listen, ServiceConfig
 from colloque.directory.lookup import AgeRules
-from colloque.errors import ConfigError, Problem
 from colloque.identity import UserId
-from colloque.reading import section
 
 __all__ = [
     "AdminConfig", "AnnuaireConfig", "AntivirusConfig", "CleanerConfig", "Config", "DirectConfig", "FederationConfig",
     "FhirConfig", "HomeserverConfig", "LifetimeConfig", "Listen", "MailServerConfig", "MssanteConfig", "SallesConfig",
-    "SecretsConfig", "ServiceConfig", "SocketsConfig", "load", "read",
+    "SecretsConfig", "ServiceConfig", "SocketsConfig",
 ]  # fmt: skip
 
 
@@ -239,31 +233,3 @@ class Config:
     def socket(self, service: str) -> Path:
         """The Unix socket on which a service listens."""
         return self.sockets.dir / f"{service}.sock"
-
-
-def load(path: Path) -> Config:
-    """Read and check. Raises ConfigError, which names every problem."""
-    try:
-        raw = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError([Problem(str(path), f"can't be read ({error.strerror})")]) from None
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError([Problem(str(path), f"is not YAML: {str(error).splitlines()[0]}")]) from None
-    return read(raw, base=path.parent.resolve())
-
-
-def read(raw: object, *, base: Path) -> Config:
-    """The same, from data already parsed."""
-    problems: list[Problem] = []
-    config = section(Config, raw, base=base, problems=problems)
-    if config is not None and not problems:
-        config = replace(config, annuaire=replace(config.annuaire, directory=_located(config.annuaire.directory, base)))
-        problems += cross_checks(config)
-    if problems or config is None:
-        raise ConfigError(problems)
-    return config
-
-
-def _located(directory: str, base: Path) -> str:
-    """A PostgreSQL URL as it stands; a path taken from the file's folder."""
-    return directory if "://" in directory else str(base / directory)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from colloque.attestation import SALLES
+from colloque.config import Config, FederationConfig, LifetimeConfig
 from colloque.config_cleaner import cleaner_checks
 from colloque.config_entry import entry_checks
 from colloque.config_mssante import mssante_checks
@@ -15,10 +15,6 @@ from colloque.config_psc import psc_checks
 from colloque.errors import BadInput, Problem
 from colloque.policy.federation_list import public_key
 from colloque.policy.jws import is_kid
-
-if TYPE_CHECKING:
-    from colloque.config import Config, FederationConfig, LifetimeConfig
-
 
 INACTIVE_WARNING_DAYS = 30
 """How long before an unused account is closed its holder is warned."""

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from colloque import logs
-from colloque.config import Config, load
+from colloque.config import Config
+from colloque.config_load import load
 from colloque.errors import ColloqueError, ConfigError
 
 

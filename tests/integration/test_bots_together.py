@@ -18,7 +18,8 @@ from colloque import texts
 from colloque.bot import Bot, Reply
 from colloque.clock import SystemClock
 from colloque.commands import COMMANDS, Call, Owner
-from colloque.config import Config, load
+from colloque.config import Config
+from colloque.config_load import load
 from colloque.identity import RoomId, UserId
 from colloque.matrix.crosssign import Identity, ensure_identity
 from colloque.matrix.home import Heard, Incoming, RoomSpec, text

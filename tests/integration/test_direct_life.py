@@ -22,7 +22,7 @@ from yarl import URL
 from colloque.book import read_secret
 from colloque.cli.main import main
 from colloque.clock import SystemClock, monotonic
-from colloque.config import load
+from colloque.config_load import load
 from colloque.identity import RoomId
 from colloque.rooms.leftovers import EXPECTED, EXPECTED_PURGED
 from colloque_salles.erasing.receipts import PUBLIC_NAME

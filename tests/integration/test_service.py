@@ -16,7 +16,7 @@ import pytest
 
 from colloque import service as module
 from colloque.config import Config, Listen, ServiceConfig
-from colloque.config import read as read_config
+from colloque.config_load import read as read_config
 from colloque.errors import HomeUnavailable
 from colloque.files import free_port
 from colloque.service import Service

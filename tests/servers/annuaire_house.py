@@ -17,7 +17,8 @@ from ruamel.yaml import YAML
 from yarl import URL
 
 from colloque.book import read_secret
-from colloque.config import Config, load
+from colloque.config import Config
+from colloque.config_load import load
 from colloque.files import free_port
 from colloque.identity import RoomId
 from colloque.matrix.api import CLIENT, MatrixApi, path

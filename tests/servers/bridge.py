@@ -21,7 +21,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from colloque.book import read_secret
-from colloque.config import Config, load
+from colloque.config import Config
+from colloque.config_load import load
 from colloque.directory.sample import PATIENTS
 from colloque.files import write_private
 from colloque.matrix.nio_home import NioHome

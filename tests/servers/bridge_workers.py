@@ -18,7 +18,7 @@ import asyncpg  # type: ignore[import-untyped]
 from ruamel.yaml import YAML
 
 from colloque.audit import verify_lines
-from colloque.config import load
+from colloque.config_load import load
 from colloque.files import free_port
 from colloque_demo.clinician import Clinician
 from colloque_demo.people import Person

@@ -14,7 +14,8 @@ from colloque.attestation import Attestation, Method, snapshot
 from colloque.book import AttestationBook
 from colloque.clock import FrozenClock
 from colloque.commands import Call, parse
-from colloque.config import Config, load
+from colloque.config import Config
+from colloque.config_load import load
 from colloque.directory.lookup import AgeRules
 from colloque.identity import EventId, MssanteAddress, RoomId, UserId
 from colloque.matrix.home import Incoming

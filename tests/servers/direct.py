@@ -17,7 +17,7 @@ import aiohttp
 from colloque.attestation import Attestation, Method
 from colloque.book import AttestationBook
 from colloque.clock import FrozenClock, SystemClock
-from colloque.config import load
+from colloque.config_load import load
 from colloque.identity import EventId, RoomId, UserId
 from colloque.matrix.admin import SynapseAdmin
 from colloque.matrix.nio_home import NioHome

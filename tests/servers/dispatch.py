@@ -10,7 +10,8 @@ from typing import Any
 
 from colloque.bot import Bot, Handler, Reply
 from colloque.commands import COMMANDS, Call, Owner
-from colloque.config import Config, load
+from colloque.config import Config
+from colloque.config_load import load
 from colloque.identity import EventId, RoomId, UserId
 from colloque.matrix.home import Heard, Incoming, RoomSpec
 from colloque.rooms.mark import RoomKind, RoomMark

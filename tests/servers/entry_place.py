@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, async_playwright
 
-from colloque.config import load
+from colloque.config_load import load
 from colloque.files import free_port
 from colloque.identity import UserId
 from colloque.professional import Professional

@@ -20,7 +20,7 @@ import aiohttp
 
 from colloque.book import read_secret
 from colloque.clock import SystemClock
-from colloque.config import load
+from colloque.config_load import load
 from colloque.errors import ColloqueError
 from colloque.matrix.api import MatrixApi
 from colloque.store.incidents import Incidents

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from colloque.config import load
+from colloque.config_load import load
 from colloque.files import write_private
 from colloque_demo import settings, stack
 from colloque_demo.pki import make_pki

@@ -16,7 +16,8 @@ from ruamel.yaml import YAML
 
 from colloque.attestation import Attestation, Method
 from colloque.clock import SystemClock
-from colloque.config import Config, load
+from colloque.config import Config
+from colloque.config_load import load
 from colloque.files import free_port, write_private
 from colloque.identity import EventId, UserId
 from colloque.matrix.api import JsonDict

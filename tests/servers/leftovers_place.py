@@ -17,7 +17,8 @@ from ruamel.yaml import YAML
 
 from colloque.book import read_secret
 from colloque.clock import SystemClock
-from colloque.config import Config, load
+from colloque.config import Config
+from colloque.config_load import load
 from colloque.matrix.admin import SynapseAdmin
 from colloque.matrix.nio_home import NioHome
 from colloque.store.handled import Handled

@@ -17,7 +17,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from colloque.config import load
+from colloque.config_load import load
 from colloque.identity import EventId, RoomId
 from colloque.matrix.api import CLIENT, path
 from colloque.matrix.home import Incoming

@@ -88,7 +88,7 @@ def _lines(told: JsonDict) -> str:
 
 
 def _ask(args: argparse.Namespace, verb: str, **what: object) -> JsonDict:
-    from colloque.config import load  # noqa: PLC0415 - apps extra
+    from colloque.config_load import load  # noqa: PLC0415 - apps extra
     from colloque.sockets import Client  # noqa: PLC0415
 
     config = load(args.config or usual_config())

@@ -34,7 +34,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Prints `ok`; raises ConfigError otherwise."""
-    from colloque.config import load  # noqa: PLC0415 - apps extra
+    from colloque.config_load import load  # noqa: PLC0415 - apps extra
 
     config = load(args.file)
     problems = file_problems(config) if args.files else []

@@ -52,7 +52,7 @@ def place(args: argparse.Namespace) -> Place:
                 [Problem("--target", "must bear no password: libpq's password file holds it (PGPASSFILE)")]
             )
         return Place(args.target)
-    from colloque.config import load  # noqa: PLC0415 - apps extra
+    from colloque.config_load import load  # noqa: PLC0415 - apps extra
 
     config = load(args.config or usual_config())
     return Place(config.annuaire.directory, config.test, config)

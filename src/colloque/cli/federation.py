@@ -150,7 +150,7 @@ def _comes_in(entry: Entry) -> str:
 
 def run_refresh(args: argparse.Namespace) -> int:
     """Ask the running service; its refusal of a list (older, ended, not signed) is this command's."""
-    from colloque.config import load  # noqa: PLC0415 - apps extra
+    from colloque.config_load import load  # noqa: PLC0415 - apps extra
     from colloque.sockets import Client  # noqa: PLC0415
 
     config = load(args.config)

@@ -39,7 +39,7 @@ def run_restore(args: argparse.Namespace) -> int:
 
 
 def _ask(args: argparse.Namespace, verb: str, **what: str) -> JsonDict:
-    from colloque.config import load  # noqa: PLC0415 - apps extra
+    from colloque.config_load import load  # noqa: PLC0415 - apps extra
     from colloque.sockets import Client  # noqa: PLC0415
 
     config = load(args.config or usual_config())

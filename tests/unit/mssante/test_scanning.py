@@ -14,7 +14,7 @@ from mautrix.util.async_db import Database
 
 from colloque.audit import read_line
 from colloque.clock import FrozenClock
-from colloque.config import load
+from colloque.config_load import load
 from colloque.errors import AntivirusUnavailable, Refused
 from colloque.identity import EventId, UserId
 from colloque.mail.clamd import Clamd, Clean, Infected, Unscanned, Verdict, Version

@@ -13,7 +13,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from colloque.cli.main import main
-from colloque.config import Config, load
+from colloque.config import Config
+from colloque.config_load import load
 from colloque.identity import MssanteAddress
 
 SAMPLE = Path(__file__).parents[4] / "deploy/config.sample.yaml"
@@ -72,7 +73,7 @@ def test_a_setting_said_to_have_a_default_has_that_one() -> None:
         else:
             kept.append(line)
     assert told >= 15
-    from colloque.config import read
+    from colloque.config_load import read
 
     assert read(YAML(typ="safe").load("\n".join(kept)), base=SAMPLE.parent) == load(SAMPLE)
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from colloque.config import AntivirusConfig, load
+from colloque.config import AntivirusConfig
+from colloque.config_load import load
 from colloque.errors import ConfigError
 from tests.configured import SAMPLE
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from colloque.config import load
+from colloque.config_load import load
 from colloque.errors import ConfigError
 
 SAMPLE = Path(__file__).parents[4] / "deploy/config.sample.yaml"

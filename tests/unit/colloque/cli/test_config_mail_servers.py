@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from colloque.config import load
+from colloque.config_load import load
 from colloque.errors import ConfigError
 from tests.unit.colloque.cli.test_config_antivirus import changed
 

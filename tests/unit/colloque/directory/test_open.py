@@ -11,7 +11,7 @@ import pytest
 import colloque
 from colloque.cli.main import main
 from colloque.clock import FrozenClock
-from colloque.config import load
+from colloque.config_load import load
 from colloque.directory.extract import import_files
 from colloque.directory.file import DirectoryFile
 from colloque.directory.open import holds_secret, is_postgres, open_directory
