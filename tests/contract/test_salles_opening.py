@@ -212,6 +212,9 @@ async def test_a_room_whose_command_serves_no_more_ends_all_the_same(
         with pytest.raises(HomeUnavailable):
             await ward.typed(ANNE, "!patient ouvrir Bob", "$o", HOME)
     ward.loses_access(BOB)
+    ward.server.refuses_members = True
+    await ward.opening.settle()
+    ward.server.refuses_members = False
     for _ in range(2):
         await ward.opening.settle()
     assert "Nommez-les" in await ward.typed(ANNE, "!patient ouvrir Bob", "$o", HOME)

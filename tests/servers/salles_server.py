@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from colloque.errors import HomeRefused
 from colloque.identity import EventId, MxcUri, RoomId, UserId
 from colloque.matrix.home import RoomSpec
 from colloque.rooms.mark import RoomKind, RoomMark, home_key
@@ -24,10 +25,13 @@ class Server(Recorder):
         self.made: dict[str, tuple[RoomId, RoomSpec]] = {}
         self.pictures: list[bytes] = []
         self.invited: list[UserId] = []
+        self.refuses_members = False
         self.retired: dict[RoomId, RoomId] = {}
         self.reserved = 0
 
     async def members(self, room: RoomId) -> dict[UserId, str]:
+        if self.refuses_members:
+            raise HomeRefused(403, "M_FORBIDDEN")
         return dict(self.inside)
 
     async def state(self, room: RoomId, type_: str, state_key: str = "") -> dict[str, Any] | None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime, timedelta
 
 from colloque.attestation import Attestation
 from colloque.clock import Clock
+from colloque.errors import HomeRefused
 from colloque.identity import EventId, MxcUri, RoomId, UserId, digest, server_of
+from colloque.logs import event as log_event
 from colloque.matrix.home import Home, RoomSpec, reaction, text
 from colloque.rooms.lifecycle import LifetimeRule
 from colloque.rooms.mark import RoomKind, RoomMark
@@ -25,6 +28,8 @@ from colloque_salles.store.offers import Offers
 from colloque_salles.store.rooms import PatientRooms
 from colloque_salles.texts import rooms as texts
 from colloque_salles.texts.opening import SIGNS, ask
+
+log = logging.getLogger(__name__)
 
 _ACT = "room.open"
 _KEY = "patient-"
@@ -120,18 +125,25 @@ class Opening:
         """At start: the room of an opening that a crash cut short is followed, and so ends, whatever becomes of it.
 
         The command that asked for it is heard again, and mostly finds it by its key; but whoever typed it may have lost
-        their access by then, or whom they named. Raises HomeUnavailable, HomeRefused.
+        their access by then, or whom they named. Raises HomeUnavailable. What the homeserver refuses waits for the next
+        start.
         """
         for intent in self._journal.open_intents():
             if intent.kind != _ACT:
                 continue
-            key = _KEY + intent.ref
-            words, room = await self._patients.words_for(key), await self._home.own_room(key)
-            if words is not None and room is not None:
-                await self._follow(_room(room, UserId(intent.actor), self._clock.now()), words)
-                people = filter(self._membership.counts, await self._home.members(room))
-                await self._evicting.let_in(room, people)
+            try:
+                await self._settle(_KEY + intent.ref, UserId(intent.actor))
+            except HomeRefused as error:
+                log_event(log, "opening.not_settled", level=logging.WARNING, code=error.errcode)
+                continue
             self._journal.end(intent.act, "interrupted")
+
+    async def _settle(self, key: str, opener: UserId) -> None:
+        words, room = await self._patients.words_for(key), await self._home.own_room(key)
+        if words is not None and room is not None:
+            await self._follow(_room(room, opener, self._clock.now()), words)
+            people = filter(self._membership.counts, await self._home.members(room))
+            await self._evicting.let_in(room, people)
 
     async def _picture(self, room: RoomId, words: str) -> MxcUri:
         said = await self._home.state(room, "m.room.avatar") or {}
