@@ -16,6 +16,7 @@ import pytest
 from colloque.clock import FrozenClock
 from colloque_demo.homeserver import Homeserver
 from tests.clients.jsclient import JsClient
+from tests.servers.databases import bridge_db  # noqa: F401 - a fixture
 from tests.servers.postgres import postgres_server  # noqa: F401 - a fixture
 
 PROGRAMS = {

@@ -22,10 +22,9 @@ from colloque_mssante.store.flags import FlagMarks
 from colloque_mssante.store.mailboxes import Cursor
 from colloque_mssante.store.reading import Reads
 from colloque_mssante.texts import mails as texts
-from tests.contract.test_imap import box, deliver, mail, opened, operator  # noqa: F401 - fixtures
 from tests.contract.test_imap_filing import owner
 from tests.contract.test_marking import ANNE, Boxed, boxed, db  # noqa: F401 - fixtures
-from tests.servers.mail_suites import dovecot, sandbox  # noqa: F401 - fixtures
+from tests.servers.imap_suites import deliver, mail, opened
 
 SIGNS = {texts.READ_THERE: "read", texts.ANSWERED_THERE: "answered"}
 

@@ -7,55 +7,19 @@ import imaplib
 import secrets
 import ssl
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from colloque.config import MailServerConfig
 from colloque.errors import MailDeferred, NotFound
 from colloque.mail.imap import CHUNK, ImapClient
-from tests.servers.mail_suites import TIMEOUT_S, dovecot, operator_of, sandbox  # noqa: F401 - fixtures
+from tests.servers.imap_suites import deliver, mail, opened, via
+from tests.servers.mail_suites import TIMEOUT_S
 from tests.servers.operator import Operator
 from tests.servers.proxy import Proxy
 
 CORPUS = Path(__file__).parents[1] / "data" / "mail"
-
-
-@pytest.fixture(params=["sandbox", pytest.param("dovecot", marks=pytest.mark.dovecot)])
-def operator(request: pytest.FixtureRequest) -> Operator:
-    return operator_of(request.getfixturevalue(request.param))
-
-
-@pytest.fixture
-def box(operator: Operator) -> str:
-    """An empty mailbox of its own for each test."""
-    return operator.fresh()
-
-
-def mail(text: str = "Bonjour") -> bytes:
-    return f"Message-ID: <{secrets.token_hex(8)}@t.example>\r\nSubject: t\r\n\r\n{text}\r\n".encode()
-
-
-@asynccontextmanager
-async def opened(operator: Operator, box: str, server: MailServerConfig | None = None) -> AsyncIterator[ImapClient]:
-    client = await ImapClient.connect(server or operator.imap, box, operator.password(box), timeout_s=TIMEOUT_S)
-    try:
-        yield client
-    finally:
-        await client.close()
-
-
-def via(proxy: Proxy, operator: Operator) -> MailServerConfig:
-    return replace(operator.imap, port=proxy.port)
-
-
-async def deliver(operator: Operator, box: str, *raws: bytes) -> None:
-    for raw in raws:
-        await asyncio.to_thread(operator.deliver, box, raw)
 
 
 # --- reading ---

@@ -16,7 +16,7 @@ from colloque.errors import NoRoom
 from colloque.mail.imap import CHUNK
 from tests.contract.test_imap_filing import visiting
 from tests.servers import big_mails, full_disk
-from tests.servers.mail_suites import dovecot, operator_of  # noqa: F401 - a fixture
+from tests.servers.mail_suites import operator_of
 from tests.servers.operator import Operator
 
 pytestmark = pytest.mark.dovecot

@@ -15,15 +15,15 @@ import pytest
 from colloque.errors import BadInput
 from colloque.mail.imap import ANSWERED, SEEN
 from colloque.mail.imap_filing import TOLD, FilingClient
-from tests.contract.test_imap import box, deliver, mail, operator  # noqa: F401 - fixtures
-from tests.servers.mail_suites import TIMEOUT_S, dovecot, sandbox  # noqa: F401 - fixtures
+from tests.servers.imap_suites import deliver, mail
+from tests.servers.mail_suites import TIMEOUT_S
 from tests.servers.operator import Operator
 
 AT = datetime(2026, 3, 2, 13, 32, 5, tzinfo=UTC)
 
 
 @asynccontextmanager
-async def visiting(operator: Operator, box: str) -> AsyncIterator[FilingClient]:  # noqa: F811
+async def visiting(operator: Operator, box: str) -> AsyncIterator[FilingClient]:
     client = await FilingClient.connect(operator.imap, box, operator.password(box), timeout_s=TIMEOUT_S)
     try:
         yield client
@@ -32,7 +32,7 @@ async def visiting(operator: Operator, box: str) -> AsyncIterator[FilingClient]:
 
 
 @contextmanager
-def owner(operator: Operator, box: str) -> Iterator[imaplib.IMAP4]:  # noqa: F811
+def owner(operator: Operator, box: str) -> Iterator[imaplib.IMAP4]:
     """The same mailbox in another program."""
     imap = imaplib.IMAP4(operator.imap.host, operator.imap.port, timeout=TIMEOUT_S)
     imap.starttls(ssl.create_default_context(cafile=str(operator.imap.ca)))
@@ -51,7 +51,7 @@ def contents(imap: imaplib.IMAP4, folder: str) -> list[bytes]:
     return [b"".join(b"".join(p) if isinstance(p, tuple) else p for p in parts) for parts in fetched]
 
 
-async def test_a_mail_is_fetched_once_more(operator: Operator, box: str, tmp_path: Path) -> None:  # noqa: F811
+async def test_a_mail_is_fetched_once_more(operator: Operator, box: str, tmp_path: Path) -> None:
     await deliver(operator, box, mail("Avis"))
     async with visiting(operator, box) as client:
         here = await client.examine()
@@ -66,7 +66,7 @@ async def test_a_mail_is_fetched_once_more(operator: Operator, box: str, tmp_pat
     assert SEEN.lower() not in flags.get(uid, ())
 
 
-async def test_a_sent_mail_is_filed_once(operator: Operator, box: str) -> None:  # noqa: F811
+async def test_a_sent_mail_is_filed_once(operator: Operator, box: str) -> None:
     raw = mail("Filed") + "é\r\n".encode() * 50_000
     message_id = raw.split(b"\r\n")[0].removeprefix(b"Message-ID: ").decode()
     with owner(operator, box) as imap:
@@ -84,12 +84,12 @@ async def test_a_sent_mail_is_filed_once(operator: Operator, box: str) -> None: 
         assert contents(imap, "INBOX") == []
 
 
-async def test_a_mailbox_without_such_a_folder(operator: Operator, box: str) -> None:  # noqa: F811
+async def test_a_mailbox_without_such_a_folder(operator: Operator, box: str) -> None:
     async with visiting(operator, box) as client:
         assert await client.sent_folder() is None
 
 
-async def test_an_answered_mail_is_flagged_and_stays_as_it_was(operator: Operator, box: str) -> None:  # noqa: F811
+async def test_an_answered_mail_is_flagged_and_stays_as_it_was(operator: Operator, box: str) -> None:
     raw = mail("Question")
     await deliver(operator, box, raw)
     async with visiting(operator, box) as client:
@@ -107,7 +107,7 @@ async def test_an_answered_mail_is_flagged_and_stays_as_it_was(operator: Operato
         assert b"\\Seen" not in kept
 
 
-async def test_several_are_marked_at_once_and_keywords_are_kept(operator: Operator, box: str) -> None:  # noqa: F811
+async def test_several_are_marked_at_once_and_keywords_are_kept(operator: Operator, box: str) -> None:
     for _ in range(3):
         await deliver(operator, box, mail("Question"))
     async with visiting(operator, box) as client:
@@ -121,7 +121,7 @@ async def test_several_are_marked_at_once_and_keywords_are_kept(operator: Operat
     assert [TOLD.lower() in flags[uid] for uid in uids] == [keeps, False, False]
 
 
-async def test_a_message_id_that_could_end_the_command_is_refused(operator: Operator, box: str) -> None:  # noqa: F811
+async def test_a_message_id_that_could_end_the_command_is_refused(operator: Operator, box: str) -> None:
     async with visiting(operator, box) as client:
         for bad in ('<a"@x>', "<a@x>\r\nC9 LOGOUT", "a@x", f"<{secrets.token_hex(600)}@x>"):
             with pytest.raises(BadInput):

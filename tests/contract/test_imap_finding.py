@@ -5,9 +5,9 @@ from __future__ import annotations
 import secrets
 
 from colloque.mail.imap_finding import FindingClient, Sought
-from tests.contract.test_imap import box, deliver, mail, operator  # noqa: F401 - fixtures
 from tests.contract.test_imap_filing import owner
-from tests.servers.mail_suites import TIMEOUT_S, dovecot, sandbox  # noqa: F401 - fixtures
+from tests.servers.imap_suites import deliver, mail
+from tests.servers.mail_suites import TIMEOUT_S
 from tests.servers.operator import Operator
 
 
@@ -16,7 +16,7 @@ def named(message_id: str | None) -> bytes:
     return head + mail("Avis")
 
 
-async def standing(operator: Operator, box: str, *sought: Sought) -> list[bool]:  # noqa: F811
+async def standing(operator: Operator, box: str, *sought: Sought) -> list[bool]:
     client = await FindingClient.connect(operator.imap, box, operator.password(box), timeout_s=TIMEOUT_S)
     try:
         return await client.standing(sought)
@@ -28,7 +28,7 @@ def new_id() -> str:
     return f"<{secrets.token_hex(8)}@x.test>"
 
 
-async def test_mails_are_found_in_whatever_folder(operator: Operator, box: str) -> None:  # noqa: F811
+async def test_mails_are_found_in_whatever_folder(operator: Operator, box: str) -> None:
     there, elsewhere, deleted, never = new_id(), new_id(), new_id(), new_id()
     await deliver(operator, box, named(there))
     with owner(operator, box) as imap:
@@ -39,7 +39,7 @@ async def test_mails_are_found_in_whatever_folder(operator: Operator, box: str) 
     assert await standing(operator, box, *sought) == [True, True, False, False]
 
 
-async def test_a_mail_without_an_id_is_known_by_its_place(operator: Operator, box: str) -> None:  # noqa: F811
+async def test_a_mail_without_an_id_is_known_by_its_place(operator: Operator, box: str) -> None:
     await deliver(operator, box, named(None))
     with owner(operator, box) as imap:
         imap.select("INBOX", readonly=True)
@@ -51,7 +51,7 @@ async def test_a_mail_without_an_id_is_known_by_its_place(operator: Operator, bo
     assert await standing(operator, box, here, *wrong, odd) == [True, False, False, False, True]
 
 
-async def test_what_was_deleted_is_missing_and_nothing_is_touched(operator: Operator, box: str) -> None:  # noqa: F811
+async def test_what_was_deleted_is_missing_and_nothing_is_touched(operator: Operator, box: str) -> None:
     message_id = new_id()
     await deliver(operator, box, named(message_id))
     assert await standing(operator, box, Sought(message_id)) == [True]
@@ -66,5 +66,5 @@ async def test_what_was_deleted_is_missing_and_nothing_is_touched(operator: Oper
     assert await standing(operator, box, Sought(message_id)) == [False]
 
 
-async def test_nothing_sought_is_nothing_asked(operator: Operator, box: str) -> None:  # noqa: F811
+async def test_nothing_sought_is_nothing_asked(operator: Operator, box: str) -> None:
     assert await standing(operator, box) == []

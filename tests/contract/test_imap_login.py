@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import secrets
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,43 +14,10 @@ from colloque.mail.access import Auth, Password, XOAuth2
 from colloque.mail.imap import ImapClient
 from colloque_demo.pki import make_pki
 from tests.servers.dovecot import Dovecot
-from tests.servers.mail_suites import TIMEOUT_S, dovecot, operator_of, sandbox  # noqa: F401 - fixtures
+from tests.servers.imap_suites import deliver, mail, opened, via
+from tests.servers.mail_suites import TIMEOUT_S
 from tests.servers.operator import Operator, address
 from tests.servers.proxy import Proxy
-
-
-@pytest.fixture(params=["sandbox", pytest.param("dovecot", marks=pytest.mark.dovecot)])
-def operator(request: pytest.FixtureRequest) -> Operator:
-    return operator_of(request.getfixturevalue(request.param))
-
-
-@pytest.fixture
-def box(operator: Operator) -> str:
-    """An empty mailbox of its own for each test."""
-    return operator.fresh()
-
-
-def mail(text: str = "Bonjour") -> bytes:
-    return f"Message-ID: <{secrets.token_hex(8)}@t.example>\r\nSubject: t\r\n\r\n{text}\r\n".encode()
-
-
-@asynccontextmanager
-async def opened(operator: Operator, box: str, server: MailServerConfig | None = None) -> AsyncIterator[ImapClient]:
-    client = await ImapClient.connect(server or operator.imap, box, operator.password(box), timeout_s=TIMEOUT_S)
-    try:
-        yield client
-    finally:
-        await client.close()
-
-
-def via(proxy: Proxy, operator: Operator) -> MailServerConfig:
-    return replace(operator.imap, port=proxy.port)
-
-
-async def deliver(operator: Operator, box: str, *raws: bytes) -> None:
-    for raw in raws:
-        await asyncio.to_thread(operator.deliver, box, raw)
-
 
 # --- getting in ---
 
@@ -154,7 +117,7 @@ async def test_a_silent_server_is_given_up(operator: Operator, box: str):
 
 
 @pytest.mark.dovecot
-async def test_implicit_tls(dovecot: tuple[Dovecot, Operator], tmp_path: Path):  # noqa: F811 - the fixture
+async def test_implicit_tls(dovecot: tuple[Dovecot, Operator], tmp_path: Path):
     server, operator = dovecot
     box = operator.fresh()
     imaps = replace(operator.imap, port=server.imaps, tls="implicit")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import imaplib
 import ssl
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -22,7 +21,6 @@ from colloque.mail.imap_filing import TOLD
 from colloque.mail.message import Party
 from colloque.mail.revocation_check import Revocation
 from colloque.matrix.home import Read
-from colloque.store.schema import new_upgrades, open_database
 from colloque_mssante.access.credentials import Credentials
 from colloque_mssante.mailboxes.budget import Budget
 from colloque_mssante.mailboxes.filing import Filing
@@ -34,10 +32,8 @@ from colloque_mssante.store.mails import Mails, StoredMail
 from colloque_mssante.store.originals import Originals
 from colloque_mssante.store.outbox import Outbox
 from colloque_mssante.store.reading import ReadMail, Reads
-from colloque_mssante.store.tables import register_upgrades
-from tests.contract.test_imap import box, deliver, mail, operator  # noqa: F401 - fixtures
 from tests.contract.test_imap_filing import contents, owner, visiting
-from tests.servers.mail_suites import dovecot, sandbox  # noqa: F401 - fixtures
+from tests.servers.imap_suites import deliver, mail
 from tests.servers.operator import Operator
 from tests.unit.mssante.test_store import a_send, found
 
@@ -45,12 +41,8 @@ ANNE, ROOM = UserId("@anne:h.test"), RoomId("!room")
 
 
 @pytest.fixture
-async def db(tmp_path: Path) -> AsyncIterator[Database]:
-    upgrades = new_upgrades()
-    register_upgrades(upgrades)
-    opened = await open_database(f"sqlite:{tmp_path}/b.db", upgrades, "colloque_mssante")
-    yield opened
-    await opened.stop()
+async def db(bridge_db: Database) -> Database:
+    return bridge_db
 
 
 @dataclass
@@ -132,12 +124,12 @@ class Boxed:
 
 
 @pytest.fixture
-def boxed(operator: Operator, box: str, db: Database, clock: FrozenClock, tmp_path: Path) -> Boxed:  # noqa: F811
+def boxed(operator: Operator, box: str, db: Database, clock: FrozenClock, tmp_path: Path) -> Boxed:
     return Boxed(operator, box, db, clock, tmp_path)
 
 
 async def test_marks_and_tells_once(boxed: Boxed) -> None:
-    operator, box = boxed.operator, boxed.address  # noqa: F811
+    operator, box = boxed.operator, boxed.address
     for name in "abcd":
         await deliver(operator, box, mail(name))
     async with visiting(operator, box) as client:
@@ -168,7 +160,7 @@ async def test_marks_and_tells_once(boxed: Boxed) -> None:
 
 
 async def test_a_mailbox_that_its_owner_disconnected_is_left_alone(boxed: Boxed) -> None:
-    operator, box = boxed.operator, boxed.address  # noqa: F811
+    operator, box = boxed.operator, boxed.address
     await deliver(operator, box, mail("a"))
     async with visiting(operator, box) as client:
         found = await client.examine()
@@ -188,7 +180,7 @@ async def test_a_mailbox_that_its_owner_disconnected_is_left_alone(boxed: Boxed)
 
 
 async def test_a_mail_that_is_gone_holds_nobody(boxed: Boxed) -> None:
-    operator, box = boxed.operator, boxed.address  # noqa: F811
+    operator, box = boxed.operator, boxed.address
     await deliver(operator, box, mail("a"))
     async with visiting(operator, box) as client:
         found = await client.examine()

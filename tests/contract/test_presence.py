@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from colloque.config_mssante import BudgetConfig
 from colloque.files import free_port, write_private
 from colloque.identity import MssanteAddress, UserId
 from colloque.mail.revocation_check import Revocation
-from colloque.store.schema import new_upgrades, open_database
 from colloque_mssante.access.credentials import Credentials
 from colloque_mssante.mailboxes.budget import Budget
 from colloque_mssante.mailboxes.presence import Presence
@@ -24,10 +22,8 @@ from colloque_mssante.store.choices import OFF, Choices
 from colloque_mssante.store.leases import Leases
 from colloque_mssante.store.mailboxes import Mailboxes
 from colloque_mssante.store.presence import Seeking
-from colloque_mssante.store.tables import register_upgrades
-from tests.contract.test_imap import box, deliver, mail, operator  # noqa: F401 - fixtures
 from tests.contract.test_imap_finding import named
-from tests.servers.mail_suites import dovecot, sandbox  # noqa: F401 - fixtures
+from tests.servers.imap_suites import deliver
 from tests.servers.operator import Operator
 
 ANNE = UserId("@anne:h.test")
@@ -35,12 +31,8 @@ HERE, LOST = f"<{secrets.token_hex(8)}@x.test>", f"<{secrets.token_hex(8)}@x.tes
 
 
 @pytest.fixture
-async def db(tmp_path: Path) -> AsyncIterator[Database]:
-    upgrades = new_upgrades()
-    register_upgrades(upgrades)
-    opened = await open_database(f"sqlite:{tmp_path}/b.db", upgrades, "colloque_mssante")
-    yield opened
-    await opened.stop()
+async def db(bridge_db: Database) -> Database:
+    return bridge_db
 
 
 @dataclass
@@ -100,7 +92,7 @@ KNOWN = {HERE: True, LOST: False}
 
 
 @pytest.fixture
-async def boxed(operator: Operator, box: str, db: Database, clock: FrozenClock, tmp_path: Path) -> Boxed:  # noqa: F811
+async def boxed(operator: Operator, box: str, db: Database, clock: FrozenClock, tmp_path: Path) -> Boxed:
     made = Boxed(operator, box, db, clock, tmp_path)
     await deliver(operator, box, named(HERE))
     await made.asks()

@@ -11,7 +11,7 @@ from colloque.mail.access import Auth, Password, XOAuth2
 from colloque.mail.message import Party
 from colloque.mail.parse import parse_mail
 from colloque.mail.smtp import NOTIFY_ALL, Submitted, submit
-from tests.servers.mail_suites import Step, inbox, operator_of, postfix, sandbox, send, written  # noqa: F401 - fixtures
+from tests.servers.mail_suites import Step, inbox, operator_of, send, written
 from tests.servers.operator import Operator, address
 
 

@@ -12,7 +12,7 @@ from colloque.config import MailServerConfig
 from colloque.errors import MailDeferred, MailInDoubt, Tampered
 from colloque.mail.smtp import NOTIFY_ALL
 from colloque_demo.pki import make_pki
-from tests.servers.mail_suites import Step, inbox, operator_of, postfix, sandbox, send, written  # noqa: F401 - fixtures
+from tests.servers.mail_suites import Step, inbox, operator_of, send, written
 from tests.servers.operator import Operator
 from tests.servers.postfix import Postfix
 from tests.servers.proxy import Proxy
@@ -64,7 +64,7 @@ async def test_clear_text_after_starttls_does_not_survive_it(operator: Operator)
 
 @pytest.mark.postfix
 @pytest.mark.dovecot
-async def test_implicit_tls(postfix: tuple[Postfix, Operator], tmp_path: Path):  # noqa: F811 - the fixture
+async def test_implicit_tls(postfix: tuple[Postfix, Operator], tmp_path: Path):
     server, operator = postfix
     sender, to = operator.fresh(), operator.fresh()
     smtps = replace(operator.smtp, port=server.implicit, tls="implicit")

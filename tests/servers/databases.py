@@ -1,6 +1,7 @@
 """An empty database for each test, on SQLite and on PostgreSQL.
 
 `url`, `opened` and `db` are fixtures that tests/contract/conftest.py imports; PostgreSQL is one for the whole run.
+`bridge_db` is the bridge's, for tests that need one, whichever (tests/conftest.py).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from mautrix.util.async_db import Database
 
 from colloque.identity import RoomId
 from colloque.store.schema import new_upgrades, open_database
+from colloque_mssante.store.tables import register_upgrades
 from tests.servers.postgres import PostgresServer
 
 ROOM, OTHER = RoomId("!one"), RoomId("!two")
@@ -46,6 +48,16 @@ async def opened(url: str) -> AsyncIterator[Opener]:
 @pytest.fixture
 async def db(opened: Opener) -> Database:
     return await opened()
+
+
+@pytest.fixture
+async def bridge_db(tmp_path: Path) -> AsyncIterator[Database]:
+    """The bridge's, with its tables, on SQLite."""
+    upgrades = new_upgrades()
+    register_upgrades(upgrades)
+    opened = await open_database(f"sqlite:{tmp_path}/b.db", upgrades, "colloque_mssante")
+    yield opened
+    await opened.stop()
 
 
 async def count(db: Database, table: str) -> int:

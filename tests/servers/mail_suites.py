@@ -1,8 +1,6 @@
 """The operators that the mail contract suites run on, and what they do with them.
 
-    from tests.servers.mail_suites import dovecot, sandbox  # noqa: F401 - fixtures
-
-A module that imports the fixtures gets servers of its own.
+The fixtures are in tests/contract/conftest.py; each module that asks for one gets servers of its own.
 """
 
 from __future__ import annotations

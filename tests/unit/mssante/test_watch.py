@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -28,7 +27,6 @@ from colloque.mail.revocation_check import Revocation
 from colloque.snapshot import SnapshotWriter
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
-from colloque.store.schema import new_upgrades, open_database
 from colloque_mssante.access.credentials import Credentials
 from colloque_mssante.access.notices import Notes
 from colloque_mssante.access.wanted import Wanted
@@ -47,7 +45,6 @@ from colloque_mssante.store.inbox import Inbox, Taken
 from colloque_mssante.store.leases import Leases
 from colloque_mssante.store.mailboxes import Cursor, Mailboxes, Place
 from colloque_mssante.store.mails import Mails
-from colloque_mssante.store.tables import register_upgrades
 from tests.servers.annuaire import Shelf, doctor, rpps
 
 ANNE, BOX = UserId("@anne:h.test"), MssanteAddress("anne@m.mssante.test")
@@ -56,12 +53,8 @@ RAW = b"From: b@m.mssante.test\r\n\r\nBonjour"
 
 
 @pytest.fixture
-async def db(tmp_path: Path) -> AsyncIterator[Database]:
-    upgrades = new_upgrades()
-    register_upgrades(upgrades)
-    opened = await open_database(f"sqlite:{tmp_path}/b.db", upgrades, "colloque_mssante")
-    yield opened
-    await opened.stop()
+async def db(bridge_db: Database) -> Database:
+    return bridge_db
 
 
 def test_who_works_under_somebody_never_gets_their_mail(tmp_path: Path, clock: FrozenClock) -> None:
