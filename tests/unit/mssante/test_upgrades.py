@@ -41,8 +41,9 @@ async def test_receipts_become_their_readers_and_what_was_stuck_is_fetched(
     rows = (("a", "salles", b"x"), ("w", "salles", None), ("p", "room", b"x"))
     for key, caller, raw in rows:
         await db.execute(
-            "INSERT INTO outbox (key, caller, sender, recipients, owner, room_id, event_id, message_id, envid, ref,"
-            " raw, state, next_at, made_at) VALUES ($1, $2, 's@h.test', '[]', '', '', '', $1, $1, $1, $3, 'doubtful', 0, 0)",
+            "INSERT INTO outbox (key, caller, sender, recipients, owner, room_id, event_id, message_id, envid, ref, "
+            "raw, state, next_at, made_at) "
+            "VALUES ($1, $2, 's@h.test', '[]', '', '', '', $1, $1, $1, $3, 'doubtful', 0, 0)",
             key,
             caller,
             raw,
