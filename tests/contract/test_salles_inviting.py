@@ -9,6 +9,7 @@ import pytest
 from colloque.clock import FrozenClock
 from colloque.errors import HomeRefused, HomeUnavailable
 from colloque.identity import EventId, RoomId, UserId
+from colloque_salles.store.evicted import Evicted
 from colloque_salles.store.jobs import Jobs
 from colloque_salles.store.tables import salles_upgrades
 from colloque_salles.texts import inviting as texts_inviting
@@ -77,6 +78,31 @@ async def test_a_crash_after_the_invitation_is_repaired_by_hearing_the_tap_again
     assert ward.server.invited == [CLEO]
     assert "consentement recueilli" in await ward.taps(ANNE, event, "🤝")
     assert ward.server.invited == [CLEO]
+
+
+@pytest.mark.parametrize("cut_short", [False, True])
+async def test_who_loses_their_access_while_they_are_invited_is_out_again(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch, cut_short: bool
+) -> None:
+    """Their eviction came before the invitation, and found nothing. A crash may come in between."""
+    await ward.typed(ANNE, "!patient inviter Cleo")
+    event, invite = last(ward, "au-delà"), ward.server.invite
+
+    async def invites(room: RoomId, user: UserId) -> None:
+        await invite(room, user)
+        ward.loses_access(CLEO)
+        if cut_short:
+            raise HomeUnavailable("away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ward.server, "invite", invites)
+        if cut_short:
+            with pytest.raises(HomeUnavailable):
+                await ward.taps(ANNE, event, "🤝")
+            assert ward.server.inside[CLEO] == "invite"
+        await ward.taps(ANNE, event, "🤝")
+    assert ward.server.inside[CLEO] == "leave"
+    assert [gone.user for gone in await Evicted(ward.db).all()] == [CLEO]
 
 
 async def test_whom_the_server_refuses_is_not_noted_as_invited(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:

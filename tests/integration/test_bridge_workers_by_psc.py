@@ -64,8 +64,11 @@ async def test_a_killed_worker_a_killed_bridge_and_an_upgrade_ask_nobody(staff: 
     async def reads(words: str) -> bool:
         return any(words in each for each in told(staff, home))
 
+    async def closed() -> bool:  # its worker says so when it begins to read, whatever was told by then
+        return bool(await staff.ask("SELECT state FROM mailbox WHERE address = $1", author.address.value) == "closed")
+
     await until(lambda: reads("est fermée"), "it is closed")
-    assert await staff.ask("SELECT state FROM mailbox WHERE address = $1", author.address.value) == "closed"
+    await until(closed, "its worker found it closed")
     for port in (house.config.mssante.http.port, *staff.ports.values()):
         assert await staff.health(port) == {}, "a closed mailbox is no fault"
     await house.author.ask(home, "!boite ouvrir", "the number")

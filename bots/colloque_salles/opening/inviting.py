@@ -166,6 +166,8 @@ class Inviting:
         wrong = await self._wrong(kept, message.sender, held) if held is not None else says.NOBODY
         known = {each.person: each for each in await self._invites.invited(room)}
         again = person in known and known[person].at == message.sent_at  # heard before, and cut short by a crash
+        if again:
+            await self._evicting.let_in(room, [person])
         if held is None or (wrong and not again):
             await reply(wrong)
             return
@@ -174,13 +176,13 @@ class Inviting:
             try:
                 await self._companions.invite(room, [person])
                 await self._home.invite(room, person)
-                await self._evicting.let_in(room, [person])
             except HomeRefused as error:
                 log_event(log, "invite.refused", level=logging.WARNING, code=error.errcode)
                 await self._invites.not_invited(room, person, None if again else known.get(person))
                 await reply(says.refused(held.name))
                 await self._invites.settle(proposal.event)
                 return
+            await self._evicting.let_in(room, [person])
         token, ref = await self._keys.token(room, room), await self._keys.token(room, person)
         self._journal.note("room.invite", actor=message.sender, room=token, ref=ref, outcome=what)
         await reply(says.invited(held.name, what, self._name(message.sender), message.sent_at))

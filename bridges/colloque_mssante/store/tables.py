@@ -28,8 +28,10 @@ def register_upgrades(table: UpgradeTable) -> None:
     register_moves(table)
     register_absences(table)
     register_ends(table)
+    register(table, "Archives in doubt leave again (decision 30)", _AGAIN)
 
 
+_AGAIN = ("UPDATE outbox SET state = 'deferred' WHERE state = 'doubtful' AND caller = 'salles' AND raw IS NOT NULL",)
 _FIRST = (
     # Ghosts' device keys, encrypted; `signed` once the device is on the server with its owner's signature.
     """CREATE TABLE ghost_device (

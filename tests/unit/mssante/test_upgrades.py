@@ -38,12 +38,26 @@ async def test_receipts_become_their_readers_and_what_was_stuck_is_fetched(
     for room in ("!a", "!t", "!d"):
         await db.execute("INSERT INTO receipt (room_id, thread, event_id) VALUES ($1, 'main', 'e1')", room)
     await db.execute("INSERT INTO stuck (mailbox, uidvalidity, uid, tries, next_at) VALUES ('a@h.test', 1, 7, 2, 0)")
+    rows = (("a", "salles", b"x"), ("w", "salles", None), ("p", "room", b"x"))
+    for key, caller, raw in rows:
+        await db.execute(
+            "INSERT INTO outbox (key, caller, sender, recipients, owner, room_id, event_id, message_id, envid, ref, "
+            "raw, state, next_at, made_at) "
+            "VALUES ($1, $2, 's@h.test', '[]', '', '', '', $1, $1, $1, $3, 'doubtful', 0, 0)",
+            key,
+            caller,
+            raw,
+        )
     await db.stop()
     after = new_upgrades()
     tables.register_upgrades(after)
     db = await open_database(url, after, "colloque_mssante")
     heard = await Reads(db, clock).heard()
     assert await Inbox(db, clock).unfetched(MssanteAddress("a@h.test"), 1) == [7], "what could not be shown is fetched"
+    states = {row["key"]: row["state"] for row in await db.fetch("SELECT key, state FROM outbox")}
+    assert states == {"a": "deferred", "w": "doubtful", "p": "doubtful"}, (
+        "what a writer decides, or was taken back, stays"
+    )
     await db.stop()
     readers = {"!a": "@anne:h", "!t": "", "!d": "@bruno:h"}
     assert sorted(heard, key=lambda read: read.room) == [
