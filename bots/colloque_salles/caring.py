@@ -216,7 +216,7 @@ def open_care(
         evicting=evicting,
         opening=opening,
         leading=leading,
-        returning=Returning(evicted=evicted, companions=companions, book=book, **common),
+        returning=Returning(evicted=evicted, evicting=evicting, companions=companions, book=book, **common),
         offering=offering,
         joining=joining,
         prolonging=prolonging,

@@ -23,6 +23,8 @@ class Server(Recorder):
         self.inside: dict[UserId, str] = {ANNE: "join", BOB: "invite", self.user: "join"}
         self.states: dict[tuple[RoomId, str], dict[str, Any]] = {}
         self.made: dict[str, tuple[RoomId, RoomSpec]] = {}
+        self.stood: list[RoomId] = []
+        """Rooms besides those that were made by `create_room`."""
         self.pictures: list[bytes] = []
         self.invited: list[UserId] = []
         self.refuses_members = False
@@ -47,7 +49,8 @@ class Server(Recorder):
         return self.made.setdefault(spec.mark.key, (RoomId(f"!made{len(self.made)}"), spec))[0]
 
     async def rooms_of(self, user: UserId) -> dict[RoomId, str]:
-        return {room: self.inside[user] for room, _ in self.made.values() if user in self.inside}
+        rooms = [*self.stood, *(room for room, _ in self.made.values())]
+        return {room: self.inside[user] for room in rooms if user in self.inside}
 
     async def own_room(self, key: str) -> RoomId | None:
         return self.made[key][0] if key in self.made else None

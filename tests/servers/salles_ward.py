@@ -33,6 +33,7 @@ from colloque_salles.living.expire import Sweep
 from colloque_salles.living.holding import Holding
 from colloque_salles.living.membership import Membership
 from colloque_salles.living.prolonging import Prolonging
+from colloque_salles.living.returning import Returning
 from colloque_salles.living.standing_in import StandingIn
 from colloque_salles.opening.acquainting import Acquainting
 from colloque_salles.opening.inviting import Inviting
@@ -79,6 +80,7 @@ class Ward:
             "clock": clock,
         }
         acts: dict[str, Any] = {"keys": RoomKeys(db), "journal": Journal.open(tmp / "journal.jsonl", clock)}
+        served = acts | {"home": self.server, "patients": self.patients, "clock": clock}
         self.bridge_absences: dict[str, Any] = {"away": []}
         self.bridge_errors: list[Exception] = []
         self.unknown: dict[str, list[UserId]] = {}
@@ -104,30 +106,21 @@ class Ward:
         self.companions = Companions(
             home=self.server, patients=self.patients, rows=CompanionRows(db), book=book, clock=clock
         )
-        self.evicting = Evicting(
-            server=self.server,
-            evicted=Evicted(db),
-            book=book,
-            incidents=self.incidents,
-            home=self.server,
-            patients=self.patients,
-            clock=clock,
-            **acts,
+        self.evicting = Evicting(server=self.server, evicted=Evicted(db), book=book, incidents=self.incidents, **served)
+        self.returning = Returning(
+            evicted=Evicted(db), evicting=self.evicting, companions=self.companions, book=book, **served
         )
         self.opening = Opening(
             evicting=self.evicting,
             membership=self.membership,
-            home=self.server,
             rooms=self.rooms,
-            patients=self.patients,
-            clock=clock,
             rule=RULE,
             offers=self.offers,
             copies=Copies(db),
             companions=self.companions,
             reserve=self.server.reserve_file,
             upload=self.server.upload,
-            **acts,
+            **served,
         )
         self.acquainting = Acquainting(self)  # type: ignore[arg-type]  # its socket
         self.offering = Offering(
@@ -210,6 +203,11 @@ class Ward:
         self.everybody = [held for held in self.everybody if held.user != who]
         self._publish()
 
+    def has_access(self, number: int, who: UserId) -> None:
+        """They are attested once more."""
+        self.everybody.append(self.held(number, who))
+        self._publish()
+
     def _publish(self) -> None:
         self.serial += 1
         self.writer.publish(snapshot(self.serial, self.begin, self.everybody))
@@ -230,6 +228,7 @@ class Ward:
         """A room that is opened now."""
         now = self.clock.now()
         await self.patients.add(PatientRoom(room=room, opener=ANNE, opened_at=now, last_activity=now), words)
+        self.server.stood.append(room)
 
     def day(self, number: float) -> datetime:
         """It is that many days after the beginning."""

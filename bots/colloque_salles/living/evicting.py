@@ -81,8 +81,8 @@ class Evicting:
                 left += not await self._out(room, user, reason)
         return left
 
-    async def let_in(self, room: RoomId, users: Iterable[UserId]) -> None:
-        """They were just invited: whoever has lost their access since then is out again. Safe to repeat.
+    async def let_in(self, room: RoomId, users: Iterable[UserId]) -> list[UserId]:
+        """They were just invited: whoever has lost their access since then, out again by now. Safe to repeat.
 
         Their eviction may have come before the room was followed, or before they were invited: it passed it over.
         Raises HomeUnavailable, and HomeRefused where somebody is still in.
@@ -93,6 +93,7 @@ class Evicting:
         for user in lost:
             if members.get(user) in _IN and not await self._out(room, user, "unverified"):
                 raise HomeRefused(403, "M_FORBIDDEN", "somebody without access could not be taken out")
+        return lost
 
     async def _out(self, room: RoomId, user: UserId, reason: str) -> bool:
         token, ref = await self._keys.token(room, room), await self._keys.token(room, user)

@@ -14,6 +14,7 @@ from colloque.rooms.patient_room import RoomState
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque_salles.elsewhere.companions import Companions
+from colloque_salles.living.evicting import Evicting
 from colloque_salles.store.evicted import Evicted, Gone
 from colloque_salles.store.rooms import Kept, PatientRooms
 from colloque_salles.texts import team as texts
@@ -32,6 +33,7 @@ class Returning:
         home: Home,
         patients: PatientRooms,
         evicted: Evicted,
+        evicting: Evicting,
         companions: Companions,
         book: AttestationBook,
         keys: RoomKeys,
@@ -41,6 +43,7 @@ class Returning:
         self._home = home
         self._patients = patients
         self._evicted = evicted
+        self._evicting = evicting
         self._companions = companions
         self._book = book
         self._keys = keys
@@ -76,10 +79,12 @@ class Returning:
     async def _invite_again(self, gone: Gone) -> None:
         held = self._book.of(gone.user, self._clock.now())
         # Published before the eviction was asked for: somebody whose access ended is not taken for somebody who has it.
-        if held is None or held.frozen:
-            return
-        token, ref = await self._keys.token(gone.room, gone.room), await self._keys.token(gone.room, gone.user)
-        await self._companions.invite(gone.room, [gone.user])
-        await self._home.invite(gone.room, gone.user)
-        self._journal.note("room.returned", actor=gone.user, room=token, ref=ref)
-        await self._evicted.forget(gone)
+        is_back = held is not None and not held.frozen
+        if is_back:
+            token, ref = await self._keys.token(gone.room, gone.room), await self._keys.token(gone.room, gone.user)
+            await self._companions.invite(gone.room, [gone.user])
+            await self._home.invite(gone.room, gone.user)
+            self._journal.note("room.returned", actor=gone.user, room=token, ref=ref)
+        # Whoever lost it again meanwhile, or before a crash after their invitation, is out again.
+        if not await self._evicting.let_in(gone.room, [gone.user]) and is_back:
+            await self._evicted.forget(gone)

@@ -50,9 +50,10 @@ class Evicted:
         self._db = db
 
     async def put(self, room: RoomId, user: UserId, now: datetime) -> None:
-        """About to be taken out; no effect when that was noted already."""
+        """About to be taken out. Once those who stay have read it, `at` is the last time: see `forget`."""
         await self._db.execute(
-            "INSERT INTO evicted (room, user_id, at) VALUES ($1, $2, $3) ON CONFLICT (room, user_id) DO NOTHING",
+            "INSERT INTO evicted (room, user_id, at) VALUES ($1, $2, $3) "
+            "ON CONFLICT (room, user_id) DO UPDATE SET at = excluded.at WHERE evicted.told",
             room,
             user,
             to_millis(now),
@@ -76,5 +77,7 @@ class Evicted:
         await self._db.execute("UPDATE evicted SET nobody = true WHERE room = $1", room)
 
     async def forget(self, gone: Gone) -> None:
-        """They are back, or the room is no more."""
-        await self._db.execute("DELETE FROM evicted WHERE room = $1 AND user_id = $2", gone.room, gone.user)
+        """They are back, or the room is no more. No effect when they were taken out once more since this was read."""
+        await self._db.execute(
+            "DELETE FROM evicted WHERE room = $1 AND user_id = $2 AND at = $3", gone.room, gone.user, to_millis(gone.at)
+        )
