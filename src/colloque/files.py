@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 import socket
 import tempfile
+from collections import deque
 from pathlib import Path
+
+_HELD: deque[socket.socket] = deque()
+_MOST_HELD = 256
 
 
 def write_private(path: Path, data: str | bytes) -> None:
@@ -35,8 +39,16 @@ def sync_folder(folder: Path) -> None:
 
 
 def free_port() -> int:
-    """A TCP port that was free on the loopback a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port of the loopback that nobody else is given while this process lives and has not asked for 256 more.
+
+    Until a server listens there, connections are refused. The server has to set SO_REUSEADDR, as all usual ones do.
+    """
+    held = socket.socket()
+    # Bound but not listening, it keeps the system from choosing this port for others, and no server from binding it.
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    _HELD.append(held)
+    if len(_HELD) > _MOST_HELD:
+        _HELD.popleft().close()
+    port: int = held.getsockname()[1]
+    return port

@@ -36,7 +36,8 @@ async def test_killed_at_any_moment_nothing_is_lost_or_doubled(house: House) -> 
 
         async def ended(mark: str = mark, reply: EventId = reply) -> tuple[int, str] | None:
             """How many answers came, and what is known of them: settled, or (killed just before its text) in doubt."""
-            count, state = len(await house.answers_to(asked[mark])), _state(house, reply)
+            state = _state(house, reply)  # before the count: what is known to have left is in the mailbox
+            count = len(await house.answers_to(asked[mark]))
             return (count, state) if state in {"sent", "delivered"} or (not count and state == "doubtful") else None
 
         count, state = await until(ended, f"an end of {mark}")

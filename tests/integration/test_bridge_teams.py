@@ -116,9 +116,14 @@ async def test_each_answers_in_the_name_of_all(team: Team) -> None:
 
 async def test_a_mail_is_dealt_with_once_and_may_be_taken_back(team: Team) -> None:
     house, tag = team.house, secrets.token_hex(4)
+    before = await _waiting(team) + 1
     [mail] = await team.comes(f"à traiter {tag}", house.author)
     me, other = house.cast.author.professional.full_name, team.colleague.person.professional.full_name
-    before = await _waiting(team)
+
+    async def counted() -> bool:
+        return await _waiting(team) == before
+
+    await until(counted, "one more is to be dealt with")
     sign = await tap(house, mail.room, mail.event, texts.HANDLED)
     await team.noted(team.colleague, mail, f"{texts.HANDLED} Message traité par {me} le ")
     assert await _waiting(team) == before - 1
@@ -141,9 +146,9 @@ async def test_nobody_touches_a_colleagues_draft(team: Team) -> None:
         said = await team.colleague.say(mail.room, "ajout", reply_to=waiting.event)
         assert (await team.colleague.answer(said, "a refusal")).body == texts.NOT_YOURS
         content = {"m.relates_to": {"rel_type": "m.annotation", "event_id": waiting.event, "key": words.SEND_NOW}}
-        since = len(team.colleague.heard)
+        heard = len(team.colleague.heard)
         await team.colleague.home.send(mail.room, content, txn=secrets.token_hex(8), type_="m.reaction")
-        await team.colleague.hear(lambda m: m.body == texts.NOT_YOURS, "a refusal", since=since)
+        await team.colleague.hear(lambda m: m.body == texts.NOT_YOURS, "a refusal", since=heard)
         await tap(house, mail.room, waiting.event, words.CANCEL)
         await notice(house, mail.room, words.CANCELLED, since=since)
     assert not [m for m in await house.inbox(house.cast.correspondent) if tag in text_of(m) and "ajout" in text_of(m)]

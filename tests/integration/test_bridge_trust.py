@@ -68,7 +68,7 @@ async def test_the_first_words_of_a_new_correspondent_wait_until_clients_know_th
     async with Front(house.server.url) as front:
         client = await js(front.url, person.account, person.password)
         house.attest(house.cast.author, person)
-        front.late["/keys/query"] = 1.0
+        front.late["/keys/query"] = 0.5
         await house.write("Premier", "Les premiers mots", to=person)
         shown = await client.expect(lambda r: r["event"] == "message" and "Les premiers mots" in (r["body"] or ""))
         assert shown["shield"] == "NONE"
@@ -101,7 +101,7 @@ async def test_metrics_tell_counts_by_state(house: House) -> None:
 
 
 async def test_nothing_personal_in_logs_and_public_state(house: House) -> None:
-    patient = "DUPONT-CANARI"
+    patient, before = "DUPONT-CANARI", len(house.bridge.log.read_text())
     await house.write(f"CR {patient} Marie 12/03/1950", f"Patiente {patient}, née le 12/03/1950")
     shown = await house.mail(patient)
     token = read_secret(house.config.annuaire.admin_token).decode()
@@ -114,4 +114,4 @@ async def test_nothing_personal_in_logs_and_public_state(house: House) -> None:
     logs = house.bridge.log.read_text()
     for word in (patient, house.cast.correspondent.address.value, house.cast.author.address.value, shown.room):
         assert word not in logs
-    assert "Traceback" not in logs
+    assert "Traceback" not in logs[before:]

@@ -205,7 +205,7 @@ async def test_writing_first_opens_the_room_of_that_person(slow: House) -> None:
     told = await slow.author.ask(home, f"!ecrire {other.address.value}", "a new correspondent")
     assert other.professional.full_name in told.body
     room = RoomId(told.body.rpartition("https://matrix.to/#/")[2].strip())
-    assert (await slow.author.members(room))[slow.author.user] == "join"
+    await slow.author.membership(room, "join", "their own join")
     await notice(slow, room, "✏️ Nouveau message", holding=other.address.value, since=before)
     await slow.author.say(room, "!objet Transfert demain")
     await slow.author.say(room, f"premier mot {tag}")
@@ -257,7 +257,7 @@ async def test_a_restart_loses_no_draft_and_no_notice(slow: House) -> None:
 
 
 async def test_it_leaves_by_itself_when_its_time_has_come(house: House) -> None:
-    async with gathering(house, 3.0):
+    async with gathering(house, 10.0):
         tag = secrets.token_hex(4)
         await house.write("Avis", f"question {tag}")
         shown = await house.mail(f"question {tag}")

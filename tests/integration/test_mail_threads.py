@@ -121,6 +121,11 @@ async def test_what_ended_is_not_shown_again_and_an_answer_to_it_begins_a_thread
     first = await house.write(f"Dos {tag}", f"une fois {tag}")
     mail = await house.mail(f"une fois {tag}")
     since, receipts = len(house.author.heard), len(place.receipts())
+
+    async def linked() -> bool:  # what a stop leaves half shown is looked at again an hour later
+        return mail.event in place.kept()
+
+    await until(linked, "the mail is known by its event")
     await place.age()
 
     async def begun() -> bool:

@@ -23,6 +23,7 @@ from colloque.matrix.api import CLIENT, path
 from colloque.matrix.home import Incoming
 from colloque.rooms.keeping import Proof
 from tests.clinical import NUMBER
+from tests.files_read import contents
 from tests.header_minimum import lacking
 from tests.pdfa import faults, text_of
 from tests.servers.patient_ward import Ward, a_ward
@@ -69,15 +70,15 @@ def sign(ward: Ward) -> str:
 
 def traces(root: Path) -> Iterator[str]:
     """Files of our services and of Synapse that hold a trait: rows of databases, lines of everything else."""
-    for file in (each for each in root.rglob("*") if each.is_file() and not each.is_symlink()):
+    for file, raw in contents(root):
         place = file.relative_to(root).parts[0]
         if place in {"mail", "author", "colleague", "clients"}:  # the operator's mailboxes, people's own devices
             continue
-        raw = file.read_bytes()
         if raw.startswith(b"SQLite format 3"):
             with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as db:
-                raw = "\n".join(db.iterdump()).encode()
-        said = raw.decode("utf-8", "replace")
+                said = "\n".join(db.iterdump())
+        else:
+            said = raw.decode("utf-8", "replace")
         if any(trait in said for trait in (FAMILY, "Essai-Z", NUMBER, SPACED)):
             yield str(file.relative_to(root))
 

@@ -61,6 +61,7 @@ class Quiet:
         meant = mapping.to_meant(said) if said.type == "m.reaction" else None
         if not isinstance(meant, Tap) or _plain(meant.key) not in {RING, HUSH}:
             return False
+        await self._mails.linked(said.room, meant.on)
         mail = await self._mails.shown_by(meant.on)
         if mail is None or mail.room != said.room or not mail.came_to(said.sender):
             return False

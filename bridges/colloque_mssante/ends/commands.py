@@ -21,6 +21,7 @@ from colloque_mssante.ends.room_reading import RoomReading
 from colloque_mssante.mapping.threads import Thread, Threads
 from colloque_mssante.people.conversations import Conversations
 from colloque_mssante.store.life import Hold, RoomLife
+from colloque_mssante.store.mails import Mails
 from colloque_mssante.texts import ends as texts
 
 
@@ -34,6 +35,7 @@ class KeepCommands:
         home: NioHome,
         life: RoomLife,
         reading: RoomReading,
+        mails: Mails,
         threads: Threads,
         conversations: Conversations,
         keys: RoomKeys,
@@ -45,6 +47,7 @@ class KeepCommands:
         self._home = home
         self._life = life
         self._reading = reading
+        self._mails = mails
         self._threads = threads
         self._conversations = conversations
         self._keys = keys
@@ -109,6 +112,7 @@ class KeepCommands:
         """The thread of the event that a message answers."""
         if said.reply_to is None:
             return None
+        await self._mails.linked(said.room, said.reply_to)
         found = await self._reading.thread_of(said.room, said.reply_to)
         thread = await self._threads.get(found) if found else None
         return thread if thread is not None and thread.room == said.room else None

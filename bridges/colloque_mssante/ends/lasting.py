@@ -27,6 +27,7 @@ from colloque_mssante.people.conversations import Conversations
 from colloque_mssante.rules.teams import Teams
 from colloque_mssante.store.ends import Ends
 from colloque_mssante.store.life import RoomLife
+from colloque_mssante.store.mails import Mails
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ def open_lasting(
     parts: Parts,
     teams: Teams,
     conversations: Conversations,
+    mails: Mails,
     notices: Notices,
     locks: RoomLocks,
     is_ours: Callable[[UserId], bool],
@@ -83,6 +85,7 @@ def open_lasting(
         home=parts.home,
         life=life,
         reading=reading,
+        mails=mails,
         threads=threads,
         conversations=conversations,
         keys=parts.keys,

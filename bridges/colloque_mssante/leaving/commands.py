@@ -100,6 +100,8 @@ class WritingCommands:
 
     async def forward(self, call: Call, said: Incoming, reply: Reply) -> None:
         """`!transferer <adresse|numéro>`, as a reply to a mail: the correspondent's room, a draft in it."""
+        if said.reply_to is not None:
+            await self._mails.linked(said.room, said.reply_to)
         try:
             mail = await self._mails.shown_by(said.reply_to) if said.reply_to is not None else None
             if mail is None or mail.room != said.room or not mail.came_to(said.sender):

@@ -116,6 +116,7 @@ class WhereTo:
 
     async def everyone(self, room: RoomId, user: UserId, event: EventId) -> Target:
         """An answer of `user` to all who got the mail that an event shows."""
+        await self._mails.linked(room, event)
         mail = await self._mails.shown_by(event)
         if mail is None or mail.room != room or not mail.came_to(user):
             raise Refused("not_a_mail", texts_writing.NOT_IN_A_MAIL)

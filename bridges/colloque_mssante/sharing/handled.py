@@ -27,6 +27,7 @@ from colloque_mssante.mapping import mapping
 from colloque_mssante.mapping.mapping import Struck, Tap
 from colloque_mssante.rules.sends import Send
 from colloque_mssante.rules.teams import SHARED
+from colloque_mssante.store.mails import Mails
 from colloque_mssante.texts import teams as texts
 
 logger = logging.getLogger(__name__)
@@ -52,9 +53,12 @@ class _Mail:
 class Handled:
     """One instance a process."""
 
-    def __init__(self, *, db: Database, home: Home, authors: Authors, journal: Journal, clock: Clock) -> None:
+    def __init__(
+        self, *, db: Database, home: Home, mails: Mails, authors: Authors, journal: Journal, clock: Clock
+    ) -> None:
         self._db = db
         self._home = home
+        self._mails = mails
         self._authors = authors
         self._journal = journal
         self._clock = clock
@@ -169,6 +173,7 @@ class Handled:
             return user
 
     async def _shown_by(self, event: EventId, room: RoomId) -> _Mail | None:
+        await self._mails.linked(room, event)
         found = _read(await self._db.fetchrow(_SHOWN_BY, event))
         return found if found is not None and found.room == room else None
 

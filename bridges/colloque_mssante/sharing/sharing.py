@@ -18,6 +18,7 @@ from colloque_mssante.sharing.commands import TeamCommands
 from colloque_mssante.sharing.handled import Handled
 from colloque_mssante.sharing.team_rooms import TeamRooms
 from colloque_mssante.store.absences import Absences
+from colloque_mssante.store.mails import Mails
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,15 @@ def open_sharing(
     known: Known,
     rights: Rights,
     conversations: Conversations,
+    mails: Mails,
     notices: Notices,
     absences: Absences,
     is_ours: Callable[[UserId], bool],
 ) -> Sharing:
     """All of it, on the service's parts. `is_ours` tells bots and ghosts from people."""
-    handled = Handled(db=parts.db, home=parts.home, authors=known.authors, journal=parts.journal, clock=parts.clock)
+    handled = Handled(
+        db=parts.db, home=parts.home, mails=mails, authors=known.authors, journal=parts.journal, clock=parts.clock
+    )
     rooms = TeamRooms(
         home=parts.home,
         conversations=conversations,

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from mautrix.util.async_db import Database
 
 from colloque.clock import Clock, to_millis
+from colloque.errors import Temporary
 from colloque.identity import EventId, MssanteAddress, RoomId, UserId
 from colloque.mail.message import Mail, Party
+from colloque.patience import patiently
 from colloque.store.schema import transaction
 from colloque_mssante.rules.teams import SHARED
 from colloque_mssante.store.mailboxes import Cursor, Place
 
 _PARTIES = ("to", "cc", "reply_to")
+_SHOWING_S = 20.0
+"""From a mail's first event to its last, its files are stored. After that long nobody waits for it any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +131,18 @@ class Mails:
                 "SELECT mail.* FROM mail JOIN part ON part.mail = mail.id WHERE part.event_id = $1", event
             )
         )
+
+    async def linked(self, room: RoomId, event: EventId) -> None:
+        """Come back once it is known what an event of that room shows: while a mail is being shown there, it is waited
+        for, some seconds. Who taps it or answers it may be faster than our note of it.
+        """
+        with contextlib.suppress(Temporary):
+            await patiently(partial(self._linked, room, event), for_s=_SHOWING_S, first_s=0.05, most_s=0.5)
+
+    async def _linked(self, room: RoomId, event: EventId) -> None:
+        # In this order: a mail that was linked in between is no longer arriving, and known to who looks next.
+        if await self.shown_by(event) is None and await self.arriving(room):
+            raise Temporary("it is still being shown")
 
     async def uid_of(self, mailbox: MssanteAddress, message_id: str, thread: str) -> tuple[int, int] | None:
         """`(UIDVALIDITY, UID)` of a mail of that thread in its mailbox; of several with that id the newest."""

@@ -199,8 +199,10 @@ class Reads:
         ]
 
     async def note_news(self, mail: str, what: str) -> None:
-        """That happened elsewhere, and its room is to show it."""
-        await self._db.execute("UPDATE mail SET news = $2 WHERE id = $1", mail, what)
+        """That happened elsewhere, and its room is to show it, unless it was answered meanwhile (here, perhaps)."""
+        await self._db.execute(
+            "UPDATE mail SET news = $2 WHERE id = $1 AND there NOT IN ($3, $4)", mail, what, HERE, ANSWERED
+        )
 
     async def news(self) -> list[NewsOf]:
         """What rooms don't show yet."""

@@ -78,9 +78,12 @@ async def desk(db: Database, clock: FrozenClock, tmp_path: Path) -> Desk:  # noq
     room, journal = Room(), Journal.open(tmp_path / "journal.jsonl", clock)
     box = Cursor(BOX, SHARED, SINCE, 1, 0, "")
     stored = StoredMail("k", BOX, SHARED, "<1@x>", (), "Avis", Party("", "b@x"), ROOM, thread="t")
-    await Mails(db, clock).put(stored, Place(box, 1, 1), "00000000000000000001", [MAIL])
+    mails = Mails(db, clock)
+    await mails.put(stored, Place(box, 1, 1), "00000000000000000001", [MAIL])
     await db.execute("INSERT INTO conversation (room_id, owner, who, team) VALUES ($1, '', 'w', $2)", ROOM, BOX.value)
-    handled = Handled(db=db, home=cast("Any", room), authors=cast("Any", Names()), journal=journal, clock=clock)
+    handled = Handled(
+        db=db, home=cast("Any", room), mails=mails, authors=cast("Any", Names()), journal=journal, clock=clock
+    )
     return Desk(handled, room, clock)
 
 
