@@ -19,19 +19,17 @@ from colloque.clock import monotonic
 from colloque.identity import RoomId, UserId
 from colloque.matrix.api import CLIENT, JsonDict, MatrixApi, path
 from colloque_demo.people import Person
-from tests.bench.bridge_program import TIMES
+from tests.bench.bridge_program import BARE, TIMES, pass_over_bare
 from tests.soak.bridge_world import World
 from tests.waiting import until
 
 TEXT = "Bonjour, le compte rendu de ce matin est joint, à relire.\n" * 32
 """Some 2 kB."""
-BARE = "fr.colloque.bench"
-"""Type of the bare events: as m.room.encrypted they would have the bridge look for keys that nobody has."""
 
 
 @dataclass
 class Reader:
-    """One person's raw `/sync`: when each encrypted or bare event arrived, nothing decrypted."""
+    """One person's raw `/sync`: when each encrypted event arrived, nothing decrypted."""
 
     api: MatrixApi
     came: dict[str, float] = field(default_factory=dict)
@@ -48,7 +46,7 @@ class Reader:
             now, since = monotonic(), str(answer["next_batch"])
             for room, value in answer.get("rooms", {}).get("join", {}).items():
                 for event in value["timeline"]["events"]:
-                    if event["type"] in {"m.room.encrypted", BARE}:
+                    if event["type"] == "m.room.encrypted":
                         self.came[event["event_id"]] = now
                         self.events.append(event | {"room_id": room})
 
@@ -98,8 +96,9 @@ class Desk:
         """A ghost's send of noise as long as that event, in its room; the event's id."""
         api = MatrixApi(self.session, self.world.url, self.world.token, user=UserId(like["sender"]))
         size = len(base64.b64decode(like["content"]["ciphertext"] + "=="))
-        content = like["content"] | {"ciphertext": base64.b64encode(secrets.token_bytes(size)).decode().rstrip("=")}
-        where = path(CLIENT, "rooms", RoomId(like["room_id"]), "send", BARE, secrets.token_hex(8))
+        noise = base64.b64encode(secrets.token_bytes(size)).decode().rstrip("=")
+        content = like["content"] | {"ciphertext": noise, BARE: True}
+        where = path(CLIENT, "rooms", RoomId(like["room_id"]), "send", "m.room.encrypted", secrets.token_hex(8))
         return str((await api.call("PUT", where, content))["event_id"])
 
     def times(self, name: str) -> list[float]:
@@ -111,6 +110,7 @@ class Desk:
 @asynccontextmanager
 async def desk() -> AsyncIterator[Desk]:
     """Synapse, Dovecot, Postfix and the bridge, its steps timed."""
+    pass_over_bare()
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="clq-bench-")))
         (folder / "times").touch()
