@@ -12,12 +12,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from colloque.clock import FrozenClock
 from colloque_demo.homeserver import Homeserver
 from tests.clients.jsclient import JsClient
 from tests.servers.databases import bridge_db  # noqa: F401 - a fixture
 from tests.servers.postgres import postgres_server  # noqa: F401 - a fixture
+
+# A slow example says only that the machine was busy. In CI, Hypothesis has its own profile, without deadline too.
+if settings.get_current_profile_name() == "default":
+    settings.register_profile("colloque", deadline=None)
+    settings.load_profile("colloque")
 
 PROGRAMS = {
     "chromium": ("chromium",),

@@ -52,6 +52,14 @@ class Stage:
         """The three bots."""
         return frozenset(self.stack.config.bots)
 
+    async def until_well(self, name: str) -> None:
+        """Wait until that program is well by its own account. Raises NotHeld in time."""
+
+        async def look() -> bool | None:
+            return await self.stack.supervisor.is_well(name) or None
+
+        await until(look, f"{name} is well")
+
     async def mails(self, owner: Person) -> list[EmailMessage]:
         """The owner's INBOX, read over IMAP; an operator that is being started again is waited for."""
         end = monotonic() + PATIENCE_S

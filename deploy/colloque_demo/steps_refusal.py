@@ -42,17 +42,18 @@ def _room(invitee: Clinician) -> JsonDict:
 async def _refused(stage: Stage, actor: Clinician, told: list[Clinician], where: str, body: JsonDict) -> None:
     """The server says 403 to `actor`, and each of `told` reads the reason from @annuaire in their home room.
 
-    A Synapse killed between the two forgets whom it wanted told (the protection stays): the person tries again.
+    A Synapse killed between the two forgets whom it wanted told (the protection stays): the person tries again. So
+    they do when the annuaire service is killed meanwhile; one that was before is waited for, it can't tell in time.
     """
     supervisor = stage.stack.supervisor
-    restarts = supervisor.restarts
     while True:
+        await stage.until_well("annuaire")
+        restarts = supervisor.restarts
         try:
             await _refused_once(stage, actor, told, where, body)
         except NotHeld:
             if supervisor.restarts == restarts:
                 raise
-            restarts = supervisor.restarts
         else:
             return
 

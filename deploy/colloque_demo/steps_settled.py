@@ -20,7 +20,7 @@ async def run(stage: Stage) -> None:
     await steps_mail.check_once(stage)
     stage.fact("one mail in, one message; one reply, one mail out")
     for program in stack.supervisor.programs():
-        await until(partial(_well, stack, program.name), f"{program.name} is well", 60.0)
+        await stage.until_well(program.name)
     stage.fact("every program is well by its own account")
     for service in SERVICES:
         for journal in stack.layout.state(service).glob("journal*"):
@@ -37,10 +37,6 @@ async def run(stage: Stage) -> None:
 async def admin_room(stack: Stack) -> str:
     """The administrators' room, found as the server knows it. Raises NotHeld."""
     return await until(partial(_has_room, stack, stack.cast.admin.account, "admin"), "the admin room", 60.0)
-
-
-async def _well(stack: Stack, name: str) -> bool | None:
-    return await stack.supervisor.is_well(name) or None
 
 
 async def _has_room(stack: Stack, user: UserId, kind: str) -> str | None:

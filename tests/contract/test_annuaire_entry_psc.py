@@ -23,7 +23,6 @@ from tests.servers.entry_page import Web, open_web, shown
 from tests.servers.psc import Psc, person
 from tests.servers.sides import Sides
 
-PORT = free_port()
 PEOPLE = [*(person(rpps(n)) for n in (1, 2, 3, 50)), person("0012600631"), person(rpps(4), acr="eidas2")]
 
 
@@ -34,9 +33,15 @@ def clock() -> FrozenClock:
 
 
 @pytest.fixture(scope="module")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Psc]:
+def port() -> int:
+    """The page's, in every test: Pro Santé Connect sends back to it alone."""
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+async def server(tmp_path_factory: pytest.TempPathFactory, port: int) -> AsyncIterator[Psc]:
     folder = tmp_path_factory.mktemp("psc")
-    async with Psc(folder, people=PEOPLE, redirects=[f"http://127.0.0.1:{PORT}/entrer/retour"]) as psc:
+    async with Psc(folder, people=PEOPLE, redirects=[f"http://127.0.0.1:{port}/entrer/retour"]) as psc:
         yield psc
 
 
@@ -48,9 +53,9 @@ async def psc(server: Psc) -> Psc:
 
 
 @pytest.fixture
-async def web(sides: Sides, psc: Psc) -> AsyncIterator[Web]:
+async def web(sides: Sides, psc: Psc, port: int) -> AsyncIterator[Web]:
     async with AsyncExitStack() as stack:
-        yield await open_web(stack, sides.a, psc, PORT)
+        yield await open_web(stack, sides.a, psc, port)
 
 
 async def away(web: Web, psc: Psc, national: str) -> str:

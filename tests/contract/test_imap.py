@@ -181,13 +181,14 @@ async def test_a_reset_while_waiting_is_noticed(operator: Operator, box: str):
 
 async def test_a_black_hole_is_noticed(operator: Operator, box: str):
     async with Proxy(operator.imap.port) as proxy:
-        client = await ImapClient.connect(via(proxy, operator), box, operator.password(box), timeout_s=1.0)
+        client = await ImapClient.connect(via(proxy, operator), box, operator.password(box), timeout_s=TIMEOUT_S)
         await client.examine()
+        client._wire._timeout_s = 1.0  # from here on: a login may take longer
         proxy.hole = True
         start = time.monotonic()
         with pytest.raises(MailDeferred):
             await client.wait(0.3)
-        assert time.monotonic() - start < 3
+        assert time.monotonic() - start < TIMEOUT_S
         await client.close()
 
 

@@ -17,6 +17,7 @@ from colloque.mail.access import Password
 from colloque.mail.imap import ImapClient
 from colloque.mail.imap_wire import LITERAL_LIMIT
 from colloque_demo.pki import make_pki
+from tests.servers.mail_suites import TIMEOUT_S
 
 USUAL = {
     "CAPABILITY": "* CAPABILITY IMAP4rev1 IDLE AUTH=PLAIN\r\n{tag} OK\r\n",
@@ -54,7 +55,7 @@ async def scripted(folder: Path, greeting: str = "* OK\r\n", **answers: str) -> 
     config = MailServerConfig("localhost", server.sockets[0].getsockname()[1], pki.ca, "implicit")
     clients: list[ImapClient] = []
 
-    async def connect(timeout_s: float = 2.0) -> ImapClient:
+    async def connect(timeout_s: float = TIMEOUT_S) -> ImapClient:
         client = await ImapClient.connect(config, "a@b.example", Password("x"), timeout_s=timeout_s)
         clients.append(client)
         await client.examine()
@@ -142,7 +143,8 @@ async def test_greetings_that_are_none(tmp_path: Path, greeting: str):
 )
 async def test_waiting_that_fails(tmp_path: Path, answers: dict[str, str]):
     async with scripted(tmp_path, **answers) as connect:
-        client = await connect(timeout_s=0.5)
+        client = await connect()
+        client._wire._timeout_s = 0.5  # from here on: a login may take longer
         with pytest.raises(MailDeferred):
             await client.wait(0.2)
 

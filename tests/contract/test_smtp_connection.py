@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from aiosmtplib import SMTPResponse
+from aiosmtplib.protocol import SMTPProtocol
 
 from colloque.config import MailServerConfig
 from colloque.errors import MailDeferred, MailInDoubt, Tampered
@@ -143,10 +145,15 @@ async def test_a_lost_answer_is_in_doubt_and_the_mail_did_leave(operator: Operat
     assert report.report.envid == "d0ub7"  # which settles the doubt
 
 
-async def test_a_silent_server_after_the_text_is_in_doubt(operator: Operator):
+async def test_a_silent_server_after_the_text_is_in_doubt(operator: Operator, monkeypatch: pytest.MonkeyPatch):
     sender, to = operator.fresh(), operator.fresh()
+    read = SMTPProtocol.read_response
     async with Proxy(operator.smtp.port) as proxy:
         answers = 0
+
+        async def soon_impatient(protocol: SMTPProtocol, timeout: float | None = None) -> SMTPResponse:
+            # Once the go-ahead came: until then the server may take its time.
+            return await read(protocol, 0.5 if answers else timeout)
 
         def swallow_the_final_answer(data: bytes) -> bytes:
             nonlocal answers
@@ -156,10 +163,9 @@ async def test_a_silent_server_after_the_text_is_in_doubt(operator: Operator):
         def begin() -> None:
             proxy.to_client = swallow_the_final_answer
 
+        monkeypatch.setattr(SMTPProtocol, "read_response", soon_impatient)
         with pytest.raises(MailInDoubt):
-            await send(
-                operator, sender, to, server=replace(operator.smtp, port=proxy.port), step=Step(begin), timeout_s=1.5
-            )
+            await send(operator, sender, to, server=replace(operator.smtp, port=proxy.port), step=Step(begin))
 
 
 async def test_thirty_at_once(operator: Operator):

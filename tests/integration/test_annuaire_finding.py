@@ -15,6 +15,7 @@ from colloque.audit import verify_lines
 from colloque.identity import RoomId
 from colloque.matrix.home import Incoming
 from colloque_annuaire.texts import finding as texts_finding
+from tests.files_read import contents
 from tests.servers.annuaire_house import RESULT, House, Member, a_house  # noqa: F401 - a fixture
 
 LINK = re.compile(r"https://matrix\.to/#/(\S+)")
@@ -136,9 +137,9 @@ async def test_what_was_typed_is_nowhere(house: House, members: tuple[Member, Me
     one, _ = members
     assert (await one.ask("!chercher Wqzyxpatient Mxqw")).startswith("Personne ne correspond")
     folders = (house.config.annuaire.state_dir, house.layout.logs)
-    files = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
+    files = [(file, data) for folder in folders for file, data in contents(folder)]
     assert len(files) > 3
-    assert not [file.name for file in files if b"wqzyxpatient" in file.read_bytes().lower()]
+    assert not [file.name for file, data in files if b"wqzyxpatient" in data.lower()]
     journal = (house.config.annuaire.state_dir / "journal.jsonl").read_bytes().splitlines(keepends=True)
     assert verify_lines(journal).ok
     kinds = {json.loads(line)["kind"] for line in journal}

@@ -27,6 +27,7 @@ from colloque.identity import RoomId
 from colloque.rooms.leftovers import EXPECTED, EXPECTED_PURGED
 from colloque_salles.erasing.receipts import PUBLIC_NAME
 from tests.clients.jsclient import JsClient
+from tests.files_read import contents
 from tests.servers.annuaire_house import House, Member, a_house  # noqa: F401 - a fixture
 from tests.servers.leftovers_place import with_helper
 from tests.servers.nginx import PROGRAM, proxy
@@ -187,11 +188,12 @@ async def test_a_conversation_from_its_opening_to_its_receipt(
     assert "these messages are gone from the homeserver" in printed
 
     # Nothing of ours names it, nor why it was held.
-    folders = (place.house.layout.logs, place.house.config.annuaire.state_dir, place.house.config.salles.state_dir)
-    kept = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
+    config = place.house.config
+    folders = (place.house.layout.logs, config.annuaire.state_dir, config.salles.state_dir, config.salles.receipts)
+    kept = [(file, data) for folder in folders for file, data in contents(folder)]
     assert len(kept) > 4
-    for file in [*kept, *place.receipts()]:
-        assert REASON.encode() not in file.read_bytes(), file
+    for file, data in kept:
+        assert REASON.encode() not in data, file
     for section in (place.house.config.annuaire, place.house.config.salles):
 
         async def forgotten(url: str = section.database) -> bool:

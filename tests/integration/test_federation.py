@@ -14,6 +14,7 @@ from colloque.identity import RoomId, UserId
 from colloque.matrix.api import CLIENT, path
 from colloque.matrix.home import MemberChange, text
 from colloque.matrix.nio_home import NioHome
+from tests.servers.federation_erasing import is_in
 from tests.servers.federation_world import (
     Somebody,
     World,
@@ -96,10 +97,7 @@ async def patient_room(one: Somebody, other: Somebody) -> AsyncIterator[tuple[Ro
         room = await until(invited, "the invitation to the patient room", within=20)
         await far.api.call("POST", path(CLIENT, "join", room), {}, query={"server_name": one.place.name})
 
-        async def in_it() -> bool:
-            return await membership(home, room, other.user) == "join"
-
-        await until(in_it, "the other one in the patient room", within=15)
+        await until(lambda: is_in(home, room, other.user), "the other one in the patient room", within=15)
         yield room, home, ear, far, far_ear
 
 
@@ -136,9 +134,13 @@ async def test_a_delisted_server_is_cut_off_and_its_people_leave_the_patient_roo
                 await as_c(world).ask(entry_of(world, a), "account", {})
             assert lost not in ear.bodies()
             assert kept not in far_ear.bodies()
-            journal = (a.layout.state("annuaire") / "journal.jsonl").read_text(encoding="utf-8")
-            entries = [json.loads(line) for line in journal.splitlines()]
-            done = [(e["kind"], e["facts"].get("reason")) for e in entries if e["actor"] == chloe.user]
-            assert done[-2:] == [("remote.drop", "delisted"), ("remote.left", "delisted")]
+
+            async def noted() -> bool:
+                journal = (a.layout.state("annuaire") / "journal.jsonl").read_text(encoding="utf-8")
+                entries = [json.loads(line) for line in journal.splitlines()]
+                done = [(e["kind"], e["facts"].get("reason")) for e in entries if e["actor"] == chloe.user]
+                return done[-2:] == [("remote.drop", "delisted"), ("remote.left", "delisted")]
+
+            await until(noted, "both in the journal", within=15)  # each is noted once it is done
         finally:
             await federation.spread(*federation.places.values())

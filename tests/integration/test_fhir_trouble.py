@@ -160,11 +160,11 @@ async def test_a_short_pause_is_held(server: FhirServer, make: Make) -> None:
 
 
 async def test_slow_answers_end_with_the_budget(server: FhirServer, make: Make) -> None:
-    server.delay_s = 5.0
+    server.delay_s = 30.0
     began = monotonic()
     with pytest.raises(FhirUnavailable):
-        await make(timeout_s=0.1, budget_s=0.5).person(ONE)
-    assert monotonic() - began < 3
+        await make(timeout_s=0.1, budget_s=2.0).person(ONE)
+    assert monotonic() - began < 10
     assert len(server.calls) >= 2
 
 

@@ -25,6 +25,12 @@ async def meet(inviter: JsClient, guest: JsClient) -> str:
     assert await guest.invitation() == room
     await guest.call("join", room=room)
     await inviter.expect(lambda r: r["event"] == "member" and r["user"] == guest.user and r["membership"] == "join")
+
+    async def known() -> bool:
+        return (await guest.call("status", user=inviter.user))["devices"].get(inviter.device, False)
+
+    # The SDK refuses for good a key that comes before it knows its sender's signature.
+    await until(known, "the guest knows the inviter's session, signed")
     return room
 
 

@@ -189,20 +189,20 @@ async def test_nobody_answered_in_time(tmp_path: Path) -> None:
         assert await until(refused, "the question ends") in {"psc_expired", "psc_gone"}
 
 
-async def test_down_slow_or_overloaded_is_temporary_and_then_works(psc: Psc, tmp_path: Path) -> None:
+async def test_down_slow_or_overloaded_is_temporary_and_then_works(psc: Psc, provider: Provider) -> None:
     async with aiohttp.ClientSession() as http:
-        provider = Provider(http, psc.config, SystemClock(), timeout_s=0.5, budget_s=0.0)
+        hasty = Provider(http, psc.config, SystemClock(), timeout_s=0.5, budget_s=0.0)
         await psc.control(delay_ms=1500)
         with pytest.raises(PscUnavailable):
-            await provider.start(rpps(1), "10")
+            await hasty.start(rpps(1), "10")
         await psc.control(delay_ms=0, fail=1)
         with pytest.raises(PscUnavailable):
-            await provider.start(rpps(1), "10")
+            await hasty.start(rpps(1), "10")
         await psc.stop()
         with pytest.raises(PscUnavailable):
-            await provider.start(rpps(1), "10")
-        await psc.start()
-        assert await provider.start(rpps(1), "10")
+            await hasty.start(rpps(1), "10")
+    await psc.start()
+    assert await provider.start(rpps(1), "10")
 
 
 async def test_new_keys_are_found_without_restart(psc: Psc, provider: Provider) -> None:

@@ -140,7 +140,7 @@ async def test_a_wrong_state_ends_the_process_with_an_error(tmp: Path) -> None:
 
 async def test_a_task_that_dies_is_restarted_counted_and_shown(tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BACK_OFF_S", (0.05, 0.1))
-    monkeypatch.setattr(module, "STEADY_S", 0.5)
+    monkeypatch.setattr(module, "STEADY_S", 60)
     runs: list[int] = []
     finished: list[int] = []
 
@@ -161,6 +161,7 @@ async def test_a_task_that_dies_is_restarted_counted_and_shown(tmp: Path, monkey
 
         await until(third, "restarted twice")
         assert await get("/health") == (503, {"status": "failing", "problems": {"task.work": "task.restarted"}})
+        monkeypatch.setattr(module, "STEADY_S", 0)
 
         async def healthy() -> bool:
             return (await get("/health"))[0] == 200

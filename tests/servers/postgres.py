@@ -25,6 +25,7 @@ import pytest
 from colloque.files import free_port
 from tests.servers.process import kill_whole
 
+AGAIN_S = 60.0
 _USER = "postgres"
 
 
@@ -75,24 +76,27 @@ class PostgresServer:
         )
 
     def start(self, port: int | None = None) -> None:
-        """Start and wait until it accepts connections: on that port, or on a free one (another when it was taken)."""
+        """Start and wait until it accepts connections: on that port, or on a free one (another when it was taken).
+
+        Waits while that port is held by a client's port.
+        """
+        if port is not None:
+            self.port, end = port, time.monotonic() + AGAIN_S
+            while not self._run():
+                assert time.monotonic() < end, (self.folder / "log").read_text()[-2000:]
+            return
         for _ in range(3):
-            self.port = port or free_port()
-            command: list[str | Path] = [
-                self._bin / "postgres",
-                "-D",
-                self.data,
-                "-p",
-                str(self.port),
-                "-c",
-                "fsync=off",
-            ]
-            command += ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]
-            with (self.folder / "log").open("ab") as log:
-                self.process = subprocess.Popen(command, user=self._user, cwd=self.folder, stdout=log, stderr=log)
-            if self._answers(time.monotonic() + 30):
+            self.port = free_port()
+            if self._run():
                 return
         raise AssertionError((self.folder / "log").read_text())
+
+    def _run(self) -> bool:
+        command: list[str | Path] = [self._bin / "postgres", "-D", self.data, "-p", str(self.port), "-c", "fsync=off"]
+        command += ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(command, user=self._user, cwd=self.folder, stdout=log, stderr=log)
+        return self._answers(time.monotonic() + 30)
 
     def _answers(self, deadline: float) -> bool:
         assert self.process is not None

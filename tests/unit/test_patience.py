@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
+from colloque import patience
 from colloque.errors import HomeRefused, HomeUnavailable, MailDeferred
 from colloque.patience import patiently
 
@@ -26,11 +29,20 @@ async def test_it_tries_until_it_works() -> None:
     assert shaky.calls == 3
 
 
-async def test_time_is_bounded() -> None:
+async def test_time_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    monkeypatch.setattr(patience, "monotonic", lambda: now)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
     shaky = Shaky(*(HomeUnavailable() for _ in range(1000)))
     with pytest.raises(HomeUnavailable):
-        await patiently(shaky, for_s=0.05, first_s=0.01, most_s=0.01)
-    assert 2 <= shaky.calls <= 6
+        await patiently(shaky, for_s=10, first_s=2, most_s=2)
+    assert shaky.calls == 5  # four pauses of 2 to 2.5 s
+    assert 8 <= now - 1000 <= 10
 
 
 async def test_a_delay_longer_than_the_time_left_ends_it_at_once() -> None:

@@ -111,7 +111,8 @@ class Moment:
         year, month, day, hour, minute, second = digits + [0, 1, 1, 0, 0, 0][len(digits) :]
         try:
             at = datetime(year, month, day, hour, minute, second, tzinfo=zone)
-            at.astimezone(UTC)  # year 1 or 9999 may have no time in UTC
+            for read_in in (zone, PARIS):  # a date is written again without its offset
+                at.replace(tzinfo=read_in).astimezone(UTC)  # year 1 or 9999 may have no time in UTC
         except (ValueError, OverflowError):
             raise BadInput("not an HL7 time") from None
         known = (Precision.YEAR, Precision.MONTH, Precision.DAY, Precision.MINUTE, Precision.MINUTE, Precision.SECOND)
@@ -124,8 +125,13 @@ class Moment:
 
     @property
     def hl7(self) -> str:
-        """As CDA writes it: with its offset where it has a time of day."""
-        return f"{self.at.year:04}" + self.at.strftime(_FORMS[self.precision].removeprefix("%Y"))
+        """As CDA writes it: with its offset where it has a time of day.
+
+        An offset has no seconds there. That of Paris before 1911 has: then it is the nearest, up to half a minute away.
+        """
+        offset = self.at.utcoffset() or timedelta(0)
+        at = self.at.replace(tzinfo=timezone(timedelta(minutes=round(offset / timedelta(minutes=1)))))
+        return f"{at.year:04}" + at.strftime(_FORMS[self.precision].removeprefix("%Y"))
 
     @property
     def dtm(self) -> str:

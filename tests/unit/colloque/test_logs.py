@@ -148,7 +148,7 @@ def test_uncaught_errors_take_the_same_way() -> None:
         def boom(): raise ValueError("Bonjour Madame")
         thread = threading.Thread(target=boom); thread.start(); thread.join()
         async def lost():
-            task = asyncio.create_task(asyncio.to_thread(boom)); await asyncio.sleep(0.1); del task
+            task = asyncio.create_task(asyncio.to_thread(boom)); await asyncio.wait([task]); del task
         asyncio.run(lost())
         warnings.warn("Bonjour Madame")
         class Bad:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from colloque.clock import monotonic
 from colloque.files import free_port
 from colloque_demo import processes, tied
 from colloque_demo.supervisor import Program, StackError, Supervisor
@@ -71,15 +71,18 @@ async def test_a_program_is_started_and_stopped(stage: Stage):
 async def test_a_dead_program_is_started_again(stage: Stage):
     await stage.supervisor.start(stage.program("one"))
     for rank in (1, 2):
-        old, began = stage.supervisor.pid("one"), monotonic()
+        old = stage.supervisor.pid("one")
         os.kill(old, signal.SIGKILL)
 
         async def well_again(old: int = old) -> bool:
             return stage.supervisor.pid("one") != old and await stage.supervisor.is_well("one")
 
         await until(well_again, "it is well again", within=20)
-        assert monotonic() - began < 5
         assert stage.supervisor.restarts == rank
+        # What the supervisor waited: how long the program itself takes to be well is the machine's affair.
+        waited = re.search(r"started again after (\d+\.\d) s", stage.said[-1])
+        assert waited is not None
+        assert float(waited[1]) < 5
     assert "SIGKILL" in stage.said[0]
     assert stage.changes == 3
 

@@ -16,6 +16,8 @@ from colloque.directory.places import DEPARTMENT_NAMES, DEPARTMENTS, department,
         ("ST ETIENNE CEDEX 2", "saint etienne"),
         ("STE-FOY-LES-LYON", "sainte foy les lyon"),
         ("L'Haÿ-les-Roses", "l hay les roses"),
+        ("Œyreluy", "oeyreluy"),
+        ("Ǽge-Ǣge-sur-æǽǣ", "aege aege sur aeaeae"),
         ("PARIS 15", "paris 15"),
         ("Paris 1er Arrondissement", "paris 1"),
         ("LYON 3EME", "lyon 3"),
@@ -79,6 +81,12 @@ def test_the_departements_are_all_there() -> None:
     assert metropolitan | {"971", "972", "973", "974", "976"} <= DEPARTMENTS.keys()
     assert DEPARTMENT_NAMES["meurtheetmoselle"] == "54"
     assert DEPARTMENT_NAMES["lareunion"] == DEPARTMENT_NAMES["reunion"] == "974"
+
+
+def test_a_name_is_written_one_way_whatever_the_character() -> None:
+    for char in map(chr, [*range(0xD800), *range(0xE000, 0x10000)]):
+        name = town_name(f"A{char}b")
+        assert town_name(name) == name, hex(ord(char))
 
 
 @given(st.text(max_size=12), st.text(max_size=40))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -44,14 +44,31 @@ def test_two_imports_never_run_at_once(target: Path, clock: FrozenClock, tmp_pat
     import_files([tmp_path / "first"], target, clock)
 
 
-IMPORT = """
-import sys
+DYING = """
+import os, signal, sqlite3, sys
 from pathlib import Path
 from colloque.clock import SystemClock
 from colloque.directory import parts
 from colloque.directory.extract import import_files
+left, count = int(sys.argv[4]), 0
+def step(*_):
+    global count
+    count += 1
+    if count > left:
+        os.kill(os.getpid(), signal.SIGKILL)
+real_connect, real_fsync = sqlite3.connect, os.fsync
+def connect(database, **options):
+    db = real_connect(database, **options)
+    if ".importing" in str(database):
+        db.set_trace_callback(step)
+    return db
+def fsync(handle):
+    step()
+    real_fsync(handle)
+sqlite3.connect, os.fsync = connect, fsync
 parts.WORTH = int(sys.argv[1])
 import_files([Path(sys.argv[2])], Path(sys.argv[3]), SystemClock(), force=True)
+print(count)
 """
 
 
@@ -62,54 +79,45 @@ def test_a_killed_import_leaves_the_old_directory_and_the_next_one_repairs(
 ) -> None:
     """With and without a helper process (`worth`), over a directory in use and as the first import.
 
-    Killed at six points from its first write on: each time the old directory or, at the very end, the new one."""
+    Killed before a step: statements of SQL from its first write on, then two `fsync`. They are counted, for no import
+    takes the same time twice. The old directory is there before all of them but the last, then the new one."""
     sample = write_sample(new / "big", 8_000, 1, datetime(2026, 3, 2, 6, 0, tzinfo=UTC))
     aside = target.with_name(f".{target.name}.importing")
-    command = [sys.executable, "-c", IMPORT, str(worth), str(sample.folder)]
-
-    def run(path: Path, kill_after: float) -> float:
-        """Import in a process of its own, killed that long after its first write; how long it lived after that."""
-        other = path.with_name(f".{path.name}.importing")
-        process = subprocess.Popen([*command, str(path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            end = time.monotonic() + 30
-            while not other.exists() or other.stat().st_size == 0:
-                assert process.poll() is None
-                assert time.monotonic() < end, "the import does not write"
-            wrote = time.monotonic()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=kill_after)
-            return time.monotonic() - wrote
-        finally:
-            process.send_signal(signal.SIGKILL)
-            process.wait(timeout=30)
-
-    whole = run(new / "measured.sqlite", 60)
-    assert DirectoryFile(new / "measured.sqlite").freshness().people == 8_120
+    measured = new / "measured.sqlite"
     if first:
         target.unlink()
-    before, killed = None if first else target.read_bytes(), 0
-    for part in (0.0, 0.2, 0.4, 0.6, 0.8, 0.95):
-        aside.unlink(missing_ok=True)  # what the round before left: it would pass for a first write
-        run(target, part * whole)
-        if before is None and not target.exists():
-            killed += 1
-        elif target.exists() and target.read_bytes() == before:
-            killed += 1
-            assert aside.exists(), "killed while it was writing"
-            assert DirectoryFile(target).freshness().people == 40
+    else:
+        shutil.copy(target, measured)
+    before = None if first else target.read_bytes()
+
+    def run(path: Path, left: int) -> subprocess.CompletedProcess[str]:
+        """Import in a process of its own, killed after so many steps."""
+        command = [sys.executable, "-c", DYING, str(worth), str(sample.folder), str(path), str(left)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    unkilled = run(measured, sys.maxsize)
+    assert unkilled.returncode == 0, unkilled.stderr
+    assert DirectoryFile(measured).freshness().people == 8_120
+    steps = int(unkilled.stdout)
+    for left in (*(int(part * steps) for part in (0.0, 0.2, 0.4, 0.6, 0.8, 0.95)), steps - 2):
+        killed = run(target, left)
+        assert killed.returncode == -signal.SIGKILL, killed.stderr
+        assert aside.exists(), "killed while it was writing"
+        if before is None:
+            assert not target.exists()
         else:
-            assert DirectoryFile(target).freshness().people == 8_120
-            if first:
-                target.unlink()
-    assert killed >= 3
+            assert target.read_bytes() == before
+            assert DirectoryFile(target).freshness().people == 40
     aside.write_bytes(b"half a file")
     import_files([sample.folder], target, clock)
     assert DirectoryFile(target).freshness().people == 8_120
-    end = time.monotonic() + 30
-    while any("importing" in path.name for path in target.parent.iterdir()):  # a killed import's helper is at its end
-        assert time.monotonic() < end, "something is left"
-        time.sleep(0.05)
+    target.unlink()
+    if before is not None:
+        target.write_bytes(before)
+    assert run(target, steps - 1).returncode == -signal.SIGKILL
+    assert DirectoryFile(target).freshness().people == 8_120
+    # `run` returns once a helper is at its end, too: it has our pipe.
+    assert not any("importing" in path.name for path in target.parent.iterdir()), "something is left"
 
 
 def test_a_reader_sees_the_old_or_the_new_directory_and_never_neither(

@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
 from colloque.clock import monotonic
-from colloque.directory.throttle import Throttle
+from colloque.directory import throttle as module
+from colloque.directory.throttle import MARGIN_S, Throttle
 from colloque.errors import Temporary
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> Callable[[], float]:
+    """A clock that moves only while somebody sleeps: what is waited for is exact, however busy the machine is."""
+    at, let_others = 1000.0, asyncio.sleep
+
+    async def sleep(seconds: float) -> None:
+        nonlocal at
+        await let_others(0)
+        at += seconds
+
+    monkeypatch.setattr(module, "monotonic", lambda: at)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    return lambda: at
 
 
 async def _go(throttle: Throttle, within_s: float = 10) -> None:
@@ -16,17 +33,17 @@ async def _go(throttle: Throttle, within_s: float = 10) -> None:
         pass
 
 
-async def test_never_more_than_agreed_in_any_window() -> None:
+async def test_never_more_than_agreed_in_any_window(now: Callable[[], float]) -> None:
     throttle = Throttle(5, 0.1)
     times: list[float] = []
 
     async def go() -> None:
         async with throttle.turn(10):
-            times.append(monotonic())
+            times.append(now())
 
     await asyncio.gather(*(go() for _ in range(23)))
     assert all(later - earlier >= 0.1 for earlier, later in zip(times, times[5:], strict=False))
-    assert times[-1] - times[0] < 2
+    assert times[-1] - times[0] == pytest.approx(4 * (0.1 + MARGIN_S)), "nor fewer"
 
 
 async def test_a_call_that_arrives_late_counts_until_its_answer() -> None:
@@ -54,24 +71,24 @@ async def test_first_come_first_served() -> None:
     assert order == list(range(6))
 
 
-async def test_giving_up_costs_no_turn() -> None:
+async def test_giving_up_costs_no_turn(now: Callable[[], float]) -> None:
     throttle = Throttle(1, 0.2)
     await _go(throttle)
-    began = monotonic()
+    began = now()
     quitters = [asyncio.create_task(_go(throttle)) for _ in range(20)]
     last = asyncio.create_task(_go(throttle))
     await asyncio.sleep(0)
     for task in quitters:
         task.cancel()
     await last
-    assert monotonic() - began < 0.5
+    assert now() - began == pytest.approx(0.2 + MARGIN_S)
 
 
 async def test_a_pause_holds_everybody_and_is_never_shortened() -> None:
     throttle = Throttle(100)
+    began = monotonic()
     throttle.pause(0.2)
     throttle.pause(0.01)
-    began = monotonic()
     await asyncio.gather(_go(throttle), _go(throttle))
     assert monotonic() - began >= 0.2
 
