@@ -24,6 +24,7 @@ from colloque_mssante.ends.room_life import RoomsLife
 from colloque_mssante.ends.room_reading import RoomReading
 from colloque_mssante.rules import drip as drips
 from colloque_mssante.rules.drip import Drip
+from colloque_mssante.store.mails import Mails
 from colloque_mssante.texts import ends as texts
 from tests.unit.mssante.test_ends_store import E1, E2, M1, M2, Shelf
 from tests.unit.mssante.test_store import ANNE, BRUNO, ROOM, db
@@ -52,6 +53,7 @@ class Rooms:
             home=home,
             life=shelf.life,
             reading=RoomReading(shelf.db, home, lambda _: False),
+            mails=Mails(shelf.db, shelf.clock),
             threads=shelf.threads,
             conversations=home,
             keys=RoomKeys(shelf.db),
