@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from colloque.clock import monotonic
 from colloque.errors import HomeRefused
 from colloque.identity import EventId, RoomId, UserId
 from colloque.matrix.api import CLIENT, JsonDict, path
-from colloque.matrix.home import Unreadable, text
+from colloque.matrix.home import Unreadable, edit, text
 from colloque.matrix.nio_home import NioHome
+from colloque.matrix.nio_sync import POLL_S
 from tests.servers.nio import Place, Server, listening, person, serve, spec
 from tests.waiting import until
 
@@ -115,6 +117,63 @@ async def test_a_message_waits_for_its_key_even_over_a_kill(server: Server) -> N
 
         await until(settled, "nothing to wait any more")
     phone.close()
+
+
+async def test_what_is_withdrawn_before_its_key_came_is_heard_by_nobody(server: Server) -> None:
+    bot = server.bot()
+    alice = person(server, bot.user)
+    home, phone = await bot.open(), await alice.login()
+    async with listening(home, bot.place) as heard:
+        room = await home.create_room(spec("withdrawn", alice.user))
+        await phone.join(room)
+        await phone.send(room, text("avant"), txn="x")
+        await heard.body("avant")
+        event, key = await _write_without_key(phone, room, "à ne pas envoyer", bot.user)
+        await phone.api.call("PUT", path(CLIENT, "rooms", room, "redact", event, "r"), {})
+        await phone.send(room, text("ensuite"), txn="y")
+        await heard.body("ensuite")
+        assert home._store.waiting() == []
+        await phone.api.call("PUT", path(CLIENT, "sendToDevice", "m.room.encrypted", "late"), {"messages": key})
+        await phone.send(room, text("enfin"), txn="z")
+        await heard.body("enfin")
+        assert "à ne pas envoyer" not in heard.bodies()
+        assert not [h for h in heard.heard if isinstance(h, Unreadable)]
+    phone.close()
+
+
+async def test_an_edit_is_not_heard_before_what_it_changes(server: Server) -> None:
+    bot = server.bot()
+    alice = person(server, bot.user)
+    home, phone = await bot.open(), await alice.login()
+    async with listening(home, bot.place) as heard:
+        room = await home.create_room(spec("early", alice.user))
+        await phone.join(room)
+        await phone.send(room, text("avant"), txn="x")
+        await heard.body("avant")
+        event, key = await _write_without_key(phone, room, "dix mg", bot.user)
+        await phone.send(room, edit(event, text("un mg")), txn="e")
+        await phone.send(room, text("ensuite"), txn="y")
+        await heard.body("ensuite")
+        assert "un mg" not in heard.bodies()
+        await phone.api.call("PUT", path(CLIENT, "sendToDevice", "m.room.encrypted", "late"), {"messages": key})
+        await heard.body("un mg")
+        assert [body for body in heard.bodies() if body.endswith(" mg")] == ["dix mg", "un mg"]
+    phone.close()
+
+
+async def test_who_asks_whether_all_was_heard_waits_for_no_long_poll(server: Server) -> None:
+    bot = server.bot()
+    alice = person(server, bot.user)
+    home = await bot.open()
+    async with listening(home, bot.place):
+        room = await home.create_room(spec("asked", alice.user))
+        for _ in range(3):
+            now = monotonic()
+
+            async def heard(now: float = now) -> bool:
+                return home.has_heard(room, now)
+
+            await until(heard, "all of that moment", within=POLL_S / 2)
 
 
 async def test_what_was_missed_is_fetched_in_order(server: Server) -> None:

@@ -72,6 +72,25 @@ def room_request(spec: RoomSpec) -> JsonDict:
     return body
 
 
+def answered(relation: object) -> EventId | None:
+    """The event a reply names. A thread's automatic fallback is no reply: nobody chose that event."""
+    if not isinstance(relation, dict):
+        return None
+    if relation.get("rel_type") == "m.thread" and relation.get("is_falling_back", False):
+        return None
+    inner = relation.get("m.in_reply_to")
+    value = inner.get("event_id") if isinstance(inner, dict) else None
+    return EventId(value) if isinstance(value, str) else None
+
+
+def thread_root(relation: object) -> EventId | None:
+    """The root of the Matrix thread that a message stands in."""
+    match relation:
+        case {"rel_type": "m.thread", "event_id": str(root)}:
+            return EventId(root)
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Incoming:
     """One message that reached us, decrypted."""
@@ -103,10 +122,12 @@ class Incoming:
     @property
     def reply_to(self) -> EventId | None:
         """The event this one answers, by reply; None otherwise."""
-        relates = self.content.get("m.relates_to")
-        inner = relates.get("m.in_reply_to") if isinstance(relates, dict) else None
-        value = inner.get("event_id") if isinstance(inner, dict) else None
-        return EventId(value) if isinstance(value, str) else None
+        return answered(self.content.get("m.relates_to"))
+
+    @property
+    def root(self) -> EventId | None:
+        """The root of the Matrix thread that it stands in; None outside of any."""
+        return thread_root(self.content.get("m.relates_to"))
 
 
 @dataclass(frozen=True, slots=True)

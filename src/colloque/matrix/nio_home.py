@@ -124,9 +124,9 @@ class NioHome:
     def has_heard(self, room: RoomId, until: float) -> bool:
         """Whether all that the homeserver had of the room at that moment (monotonic seconds) was handled.
 
-        Messages that still wait for their key were not. What is asked for here is read without delay from then on.
+        Messages that still wait for their key were not. What is asked for here is read without delay.
         """
-        self._loop.wanted = max(self._loop.wanted, until)
+        self._loop.want(until)
         return self._loop.caught_up >= until and not any(each.room == room for each in self._store.waiting())
 
     async def send(self, room: RoomId, content: JsonDict, *, txn: str, type_: str = "m.room.message") -> EventId:

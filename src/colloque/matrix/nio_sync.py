@@ -81,8 +81,14 @@ class SyncLoop:
         """Empty while syncing works, else a stable code."""
         self.caught_up = -math.inf
         """Everything that the server had at this moment (monotonic seconds) was handled."""
-        self.wanted = -math.inf
-        """Somebody waits for what the server had at this moment: until then no answer is waited for."""
+        self._wanted = -math.inf
+        self._hurry = asyncio.Event()
+
+    def want(self, until: float) -> None:
+        """Somebody waits for what the server had at that moment (monotonic seconds): it is asked for at once."""
+        if until > self._wanted:
+            self._wanted = until
+            self._hurry.set()
 
     async def run(self, handler: Handler, stop: asyncio.Event, position: Position, *, receipts: bool = False) -> None:
         """Until `stop` is set. Raises what a handler raises, and HomeRefused (401, 403) when the account is refused."""
@@ -95,7 +101,9 @@ class SyncLoop:
             try:
                 answer = await self._next(since, stop)
                 if answer is None:
-                    return
+                    if stop.is_set():
+                        return
+                    continue
                 self.problem = ""
                 await self._take(answer, _Batch(handler, since))
             except HomeUnavailable as error:
@@ -113,19 +121,22 @@ class SyncLoop:
             self.caught_up = asked
 
     async def _next(self, since: str | None, stop: asyncio.Event) -> JsonDict | None:
-        """The next batch; None when told to stop meanwhile."""
+        """The next batch; None when told to stop, or to ask without waiting, meanwhile."""
         soonest = min(self._deadlines.values(), default=None)
         wait = POLL_S if soonest is None else min(POLL_S, max(0.0, soonest - monotonic()) + 0.05)
-        if self.problem or self.caught_up < self.wanted:
+        if self.problem or self.caught_up < self._wanted:
             wait = 0.0
+        self._hurry.clear()
         query = {"timeout": str(int(wait * 1000)), "filter": self._filter, "set_presence": "offline"}
         query |= {} if since is None else {"since": since}
         asking = asyncio.ensure_future(
             self._api.call("GET", path(CLIENT, "sync"), query=query, timeout_s=wait + PATIENCE_S)
         )
-        stopping = asyncio.ensure_future(stop.wait())
+        others = [asyncio.ensure_future(stop.wait())]
+        if wait:
+            others.append(asyncio.ensure_future(self._hurry.wait()))
         try:
-            await asyncio.wait({asking, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({asking, *others}, return_when=asyncio.FIRST_COMPLETED)
             return await asking if asking.done() else None
         except HomeRefused as error:
             if error.status in {401, 403}:
@@ -133,9 +144,9 @@ class SyncLoop:
             # A /sync that meets a room while it is being deleted is answered 404: Synapse misses a row.
             raise HomeUnavailable(f"the homeserver can't tell what is new ({error.status})") from None
         finally:
-            for future in (asking, stopping):
+            for future in (asking, *others):
                 future.cancel()
-            await asyncio.gather(asking, stopping, return_exceptions=True)
+            await asyncio.gather(asking, *others, return_exceptions=True)
 
     async def _take(self, answer: JsonDict, batch: _Batch) -> None:
         lists = answer.get("device_lists", {})
@@ -203,18 +214,34 @@ class SyncLoop:
         if event["sender"] == self._user:
             await batch.handler(Echo(room, EventId(event["event_id"])))
             return
+        if event["type"] == "m.room.redaction":
+            self._withdrawn(event)
         if not event.get("content"):
             return
         if event["type"] != "m.room.encrypted":
             await batch.handler(incoming(room, event, event["type"], event["content"]))
             return
         said = self._machine.decrypt_room_event(room, event)
-        if said is not None:
+        if said is not None and not self._is_early(event):
             await self._readable(room, event, said, batch)
         elif batch.since is not None:
             # Before the first position there is only history: nobody waits for an answer to it.
             self._store.keep_waiting(Waiting(room, EventId(event["event_id"]), event))
             self._deadlines.setdefault(EventId(event["event_id"]), monotonic() + KEY_WAIT_S)
+
+    def _withdrawn(self, redaction: JsonDict) -> None:
+        """A message that still waits for its key, and that its author withdraws, is handed on to nobody."""
+        what = redaction.get("redacts") or redaction.get("content", {}).get("redacts")
+        for waiting in self._store.waiting():
+            if (waiting.event, waiting.source["sender"]) == (what, redaction["sender"]):
+                self._store.settle(waiting.event)
+                self._deadlines.pop(waiting.event, None)
+
+    def _is_early(self, event: JsonDict) -> bool:
+        """An edit of what still waits for its key: handed on before, it would change nothing."""
+        relation = event["content"].get("m.relates_to")
+        edits = isinstance(relation, dict) and relation.get("rel_type") == "m.replace"
+        return edits and relation.get("event_id") in self._deadlines
 
     async def _readable(self, room: RoomId, event: JsonDict, said: Decrypted, batch: _Batch) -> None:
         sender = UserId(event["sender"])
@@ -231,7 +258,7 @@ class SyncLoop:
         now = monotonic()
         for waiting in self._store.waiting():
             said = self._machine.decrypt_room_event(waiting.room, waiting.source)
-            if said is not None:
+            if said is not None and not self._is_early(waiting.source):
                 await self._readable(waiting.room, waiting.source, said, batch)
             elif self._deadlines.get(waiting.event, now) <= now:
                 sender, at = UserId(waiting.source["sender"]), sent_at(waiting.source.get("origin_server_ts"))
