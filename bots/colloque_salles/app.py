@@ -21,7 +21,7 @@ from colloque.matrix.api import MatrixApi
 from colloque.matrix.home import Heard, MemberChange, text
 from colloque.rights import Rights
 from colloque.rooms.mark import ADMIN_KEY, RoomKind, home_key
-from colloque.service import Service
+from colloque.service import Service, Work
 from colloque.sockets import Client, Server
 from colloque_salles.caring import open_care
 from colloque_salles.elsewhere.asked import Asking
@@ -220,16 +220,16 @@ class SallesService(Service):
             await care.sweep.once()
             await elsewhere.write()
 
-        self.spawn("sweep", partial(self._sweep, sweep, jobs, parts))
+        self.spawn("sweep", partial(self._sweep, sweep, care.sweep.is_ready, jobs, parts))
         self.spawn("directs", partial(self._again, directs.once, own.sweep_s))
         self.spawn("anchors", partial(self._again, anchoring.once, own.sweep_s))
 
-    async def _again(self, once: Callable[[], Awaitable[None]], pause_s: float) -> None:
+    async def _again(self, once: Work, pause_s: float) -> None:
         while not self.stop.is_set():
             await once()
             await self.pause(pause_s)
 
-    async def _sweep(self, sweep: Callable[[], Awaitable[None]], jobs: Jobs, parts: Parts) -> None:
+    async def _sweep(self, sweep: Work, is_ready: Callable[[], bool], jobs: Jobs, parts: Parts) -> None:
         while not self.stop.is_set():
             await sweep()
             now = monotonic()
@@ -243,7 +243,14 @@ class SallesService(Service):
             admin_room = await parts.rooms.get(ADMIN_KEY)
             if admin_room is not None:
                 await post_incidents(parts.home, parts.incidents, admin_room.room)
-            await self.pause(self.config.salles.sweep_s)
+            await self._until_next(is_ready)
+
+    async def _until_next(self, is_ready: Callable[[], bool]) -> None:
+        """The pause between two sweeps; over as soon as what the last one put off can be done."""
+        end = monotonic() + self.config.salles.sweep_s
+        while not is_ready() and (left := end - monotonic()) > 0:
+            if await self.pause(min(left, LOOK_S)):
+                return
 
     def _stuck(self) -> bool:
         now = monotonic()

@@ -99,6 +99,7 @@ def open_care(
         rule=rule,
         many_share=terms.many_share,
         eraser=eraser,
+        has_heard=parts.home.has_heard,
         **common,
     )
     companions = Companions(rows=CompanionRows(parts.db), book=book, **seen)
@@ -112,13 +113,16 @@ def open_care(
         offers=offers,
         copies=copies,
         companions=companions,
+        where=parts.admin.rooms_of,
         reserve=parts.home.reserve_file,
         upload=upload,
         **common,
     )
     acquainting = Acquainting(Client(config.socket("annuaire"), "salles"))
     offering = Offering(offers=offers, opening=opening, book=book, rule=rule, acquainting=acquainting, **seen)
-    consent = Consent(home=parts.home, patients=patients, offers=offers, sweep=sweep, book=book, **acts)
+    consent = Consent(
+        home=parts.home, patients=patients, offers=offers, sweep=sweep, holding=holding, book=book, **acts
+    )
     joining = Joining(
         rooms=parts.rooms,
         missing=MissingPeople(parts.db),

@@ -26,6 +26,7 @@ from colloque_mssante.arriving.daily import DailyList
 from colloque_mssante.arriving.quiet import Quiet
 from colloque_mssante.arriving.receiving import open_receiving
 from colloque_mssante.arriving.scanning import Scanning
+from colloque_mssante.arriving.unshown import Unshown
 from colloque_mssante.checks import add_checks
 from colloque_mssante.ends.lasting import open_lasting
 from colloque_mssante.guests.hosting import open_hosting
@@ -54,6 +55,7 @@ from colloque_mssante.store.untold import Untold
 from colloque_mssante.telling import Telling
 
 _POST_S = 1.0
+_UNSHOWN_S = 10.0
 _LISTS_S = 60.0
 _LASTING_S = 2.0
 
@@ -232,6 +234,7 @@ class MssanteService(Service):
         daily = DailyList(home=parts.home, directory=directory, documents=documents, clock=parts.clock)
         often = {
             "alerts": (telling.once, _POST_S),
+            "unshown": (Unshown(parts.db, known.teams, parts.incidents, parts.clock).once, _UNSHOWN_S),
             "lists": (daily.once, _LISTS_S),
             "threads": (lasting.once, _LASTING_S),
         }

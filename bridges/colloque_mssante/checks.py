@@ -7,7 +7,9 @@ from datetime import timedelta
 from colloque.bot_service import Parts
 from colloque.service import Service
 from colloque_mssante.access.known import Known
+from colloque_mssante.arriving.unshown import LATE
 from colloque_mssante.mailboxes.sender import stuck_since
+from colloque_mssante.store.inbox import Inbox
 from colloque_mssante.store.leases import Leases
 from colloque_mssante.store.mailboxes import Mailboxes
 from colloque_mssante.store.outbox import Outbox
@@ -28,6 +30,13 @@ def add_checks(service: Service, parts: Parts, outbox: Outbox, mailboxes: Mailbo
         return "mailbox.unreachable" if await mailboxes.unreachable(parts.clock.now() - UNREACHABLE) else ""
 
     service.check("mailboxes", unreachable)
+
+    inbox = Inbox(parts.db, parts.clock)
+
+    async def unshown() -> str:
+        return "inbox.stuck" if await inbox.late(LATE) else ""
+
+    service.check("inbox", unshown)
 
     async def missing() -> str:
         living = len(await Leases(parts.db, "").living())

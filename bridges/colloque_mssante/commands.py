@@ -117,6 +117,9 @@ class Commands:
     async def _close(self, said: Incoming, reply: Reply, how: str) -> None:
         boxes = await self._choices.close(said.sender, how)
         await self._look()
+        for box in boxes if how == OFF else ():
+            await self._outbox.hurry(box.address)  # what still waits ends now, and its writers read so
+        self._wake()
         if boxes:
             self._journal.note("mailbox.paused" if how == PAUSED else "mailbox.closed", actor=said.sender)
         await reply(texts_boxes.closed([box.address.value for box in boxes], how) if boxes else texts.NO_BOX)
@@ -124,7 +127,9 @@ class Commands:
     async def sends(self, _call: Call, said: Incoming, reply: Reply) -> None:
         """`!envois`: the person's last ones."""
         found = await self._outbox.last_of(said.sender, _SENDS)
-        lines = [(send.made_at, ", ".join(send.recipients), send.state) for send in found]
+        lines = [
+            (send.made_at, ", ".join(send.recipients), texts.state_word(send.state, send.status)) for send in found
+        ]
         await reply(texts.sends(lines) if lines else texts.NO_SENDS)
 
     async def resend(self, _call: Call, said: Incoming, reply: Reply) -> None:
@@ -136,7 +141,7 @@ class Commands:
             self._wake()
             await reply(texts.RESEND_DONE)
         else:
-            await reply(texts.not_resendable(send.state))
+            await reply(texts.not_resendable(send.state, send.status))
 
     async def state(self, _call: Call, _said: Incoming, reply: Reply) -> None:
         """`!etat` in the admin room."""

@@ -31,7 +31,7 @@ class Ask:
     args: JsonDict
 
     def encode(self) -> bytes:
-        """The line. Raises BadInput when it would be too long."""
+        """The line. Raises BadInput when it would be too long, or too deep; texts of any kind can be written."""
         return _line({"id": self.id, "caller": self.caller, "verb": self.verb, "args": self.args})
 
     @classmethod
@@ -99,7 +99,11 @@ def _rebuilt(raw: JsonDict) -> ColloqueError:
 
 
 def _line(value: JsonDict) -> bytes:
-    line = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    try:
+        # Half a pair of surrogates, which JSON may hold, is no character: it arrives as a question mark.
+        line = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="replace") + b"\n"
+    except (ValueError, RecursionError):
+        raise BadInput("a call that can't be written as JSON") from None
     if len(line) > MAX_LINE:
         raise BadInput(f"a call holds at most {MAX_LINE} bytes")
     return line

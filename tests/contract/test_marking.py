@@ -26,6 +26,7 @@ from colloque_mssante.mailboxes.budget import Budget
 from colloque_mssante.mailboxes.filing import Filing
 from colloque_mssante.mailboxes.receipts import Receipts
 from colloque_mssante.store.choices import OFF, Choices
+from colloque_mssante.store.inbox import Inbox
 from colloque_mssante.store.leases import Leases
 from colloque_mssante.store.mailboxes import Cursor, Mailboxes, Place
 from colloque_mssante.store.mails import Mails, StoredMail
@@ -185,16 +186,47 @@ async def test_a_mail_that_is_gone_holds_nobody(boxed: Boxed) -> None:
     async with visiting(operator, box) as client:
         found = await client.examine()
         [uid] = await client.uids(0)
-    await boxed.shown(found.uidvalidity + 1, uid, "")
     await boxed.shown(found.uidvalidity, uid + 5, "b@x")
     reads, telling = Reads(boxed.db, boxed.clock), Telling()
     await reads.read(Read(ROOM, EventId(f"${uid + 5}"), ANNE), EventId(f"${uid + 5}"))
     await boxed.filing(telling).once()
     assert await reads.to_mark(MssanteAddress(boxed.address)) == []
-    assert f"m{uid + 5}" in telling.told
+    assert telling.told == [], "whoever deleted it may have told"
     with owner(operator, box) as imap:
         [kept] = contents(imap, "INBOX")
     assert SEEN.encode() not in kept
+
+
+async def test_a_mailbox_that_began_anew_is_told_once_the_mail_is_found_there(boxed: Boxed) -> None:
+    operator, box, inbox = boxed.operator, MssanteAddress(boxed.address), Inbox(boxed.db, boxed.clock)
+    for name in "ab":
+        await deliver(operator, boxed.address, mail(name))
+    async with visiting(operator, boxed.address) as client:
+        found = await client.examine()
+        first, second = await client.uids(0)
+        await client.flag(found.uidvalidity, [second], TOLD)
+    before = found.uidvalidity + 1
+    cursor = await Mailboxes(boxed.db, boxed.clock).start(box, ANNE, boxed.clock.now())
+    cursor = await inbox.store(cursor, before, 99, ())
+    for uid in (first, second):
+        await boxed.shown(before, uid, "b@x")
+    reads, telling = Reads(boxed.db, boxed.clock), Telling()
+    await reads.read(Read(ROOM, EventId(f"${second}"), ANNE), EventId(f"${second}"))
+    filing = boxed.filing(telling)
+    await filing.once()
+    assert (telling.told, len(await reads.to_mark(box))) == ([], 2), "nobody told the bridge yet that it began anew"
+    visits = boxed.revocation.servers
+    await filing.once()
+    assert boxed.revocation.servers == visits, "it is not asked again and again"
+    cursor = await inbox.anew(cursor, found.uidvalidity, 0)
+    assert await reads.waiting() == []
+    for uid in (first, second):
+        await Mails(boxed.db, boxed.clock).stands(f"m{uid}", Place(cursor, found.uidvalidity, uid))
+    await boxed.filing(telling).once()
+    assert telling.told == [f"m{uid}" for uid in ((first,) if operator.keywords else (first, second))]
+    assert await reads.waiting() == []
+    with owner(operator, boxed.address) as imap:
+        assert all(SEEN.encode() in each for each in contents(imap, "INBOX"))
 
 
 async def test_a_doubt_is_settled_by_the_mail_among_the_sent_ones(boxed: Boxed) -> None:

@@ -38,7 +38,7 @@ async def test_a_copy_is_erased_once_and_its_receipt_is_the_same_each_time(lodge
     ((asked, copy, guest),) = lodge.eraser.copies
     assert (asked.server, asked.ref, copy.name) == (A, REF, "Équipe · Pin Merle")
     assert guest is not None
-    assert guest.joined
+    assert guest.followed
     await lodge.jobs.start(GUEST, {})
     await lodge.asking.once()
     assert len(lodge.eraser.copies) == 1, "it is under way"

@@ -135,8 +135,7 @@ async def test_a_held_room_does_not_end(ward: Ward) -> None:
     assert "expertise" not in said, "why stands in the database alone"
     until = ward.begin + 113 * DAY
     assert ward.server.states[ROOM, HOLD] == {"until": to_millis(until)}
-    held = await ward.life.held(ROOM)
-    assert held is not None
+    (held,) = await ward.life.held(ROOM, ward.clock.now())
     assert (held.by, held.until, held.reason) == (BOB, until, "expertise en cours")
     assert "expertise" not in repr(held)
     assert await ward.holding.said_held(ROOM)
@@ -151,7 +150,7 @@ async def test_a_held_room_does_not_end(ward: Ward) -> None:
     ward.day(113)
     await ward.sweep.once()
     assert "a pris fin" in ward.server.said[count + 1]
-    assert await ward.life.held(ROOM) is None
+    assert await ward.life.held(ROOM, ward.clock.now()) == []
     kept = await ward.kept()
     assert kept.room.closed_at is None
     assert kept.room.warned_for == ward.begin + 120 * DAY
@@ -162,13 +161,13 @@ async def test_a_hold_is_renewed_and_lifted_by_those_who_may(ward: Ward) -> None
     await ward.typed(BOB, "!patient suspendre-effacement un")
     ward.day(10)
     await ward.typed(BOB, "!patient suspendre effacement deux")
-    held = await ward.life.held(ROOM)
-    assert held is not None
+    (held,) = await ward.life.held(ROOM, ward.clock.now())
     assert (held.reason, held.until) == ("deux", ward.begin + 100 * DAY)
-    assert "Seuls" in await ward.typed(UserId("@else:h.test"), "!patient reprendre-effacement")
+    assert "Chacun ne met fin" in await ward.typed(UserId("@else:h.test"), "!patient reprendre-effacement")
     assert "n'est plus suspendu" in await ward.typed(ANNE, "!patient reprendre-effacement")
     await ward.sweep.once()
-    assert await ward.life.held(ROOM) is None
+    await ward.sweep.once()
+    assert await ward.life.holds() == []
     assert ward.server.states[ROOM, HOLD] == {"until": to_millis(ward.clock.now())}
 
 
@@ -265,6 +264,6 @@ async def test_a_hold_is_placed_before_it_is_said(ward: Ward) -> None:
     ward.server.errors = [RuntimeError("killed")]
     with pytest.raises(RuntimeError):
         await ward.typed(BOB, "!patient suspendre-effacement un", "$h")
-    assert await ward.life.held(ROOM) is not None
+    assert await ward.life.held(ROOM, ward.clock.now())
     ward.clock.advance(seconds=timedelta(minutes=1).total_seconds())
     assert "a suspendu" in await ward.typed(BOB, "!patient suspendre-effacement un", "$h")

@@ -18,7 +18,6 @@ from colloque.identity import EventId, MxcUri, UserId
 from colloque.matrix.admin import StoredEvent
 from colloque.rooms.anchors import check_run
 from colloque.rooms.erasure import Kind, read_receipt
-from colloque_salles.erasing.manifests import Manifests
 from colloque_salles.erasing.receipts import Signer
 from colloque_salles.store.jobs import Jobs
 from colloque_salles.store.mail_threads import TABLES, MailThreadRows
@@ -160,20 +159,27 @@ async def test_the_last_to_share_a_file_takes_it(desk: Desk) -> None:
     assert not await MailThreadRows(desk.db).is_orphan(file)
 
 
-async def test_a_patient_room_takes_what_its_mails_thread_left(desk: Desk) -> None:
-    nothing: Any = None
-    manifests = Manifests(
-        admin=cast("Any", desk.server),
-        patients=desk.patients,
-        mails=MailThreadRows(desk.db),
-        keys=nothing,
-        clock=nothing,
-        config=CONFIG,
-    )
+async def test_a_patient_room_that_ends_too_leaves_it_to_the_thread(desk: Desk) -> None:
+    """It was counted there as a mail's: nobody else would ever take it. It goes once nobody can read the room."""
     await desk.patients.heard(ROOM, EventId("$x"), readable=True, files=(mxc("mail"),))
-    assert await manifests._sort(ROOM) == ([], {"of_a_mail_room": 1})
-    await MailThreadRows(desk.db).orphaned(mxc("mail"))
-    assert await manifests._sort(ROOM) == ([mxc("mail")], {})
+    await desk.jobs.start(ROOM, {"files": []})
+    await desk.noted()
+    assert await desk.threads.erase(token=TOKEN, **ASKED) == {"serial": 0}
+    await desk.threads.once()
+    assert mxc("mail") in desk.server.files, "the room can still be read"
+    await desk.jobs.at_step(ROOM, "files")
+    receipt = read_receipt(await desk.ended_now())
+    assert (receipt.files_deleted, [r for r in receipt.residue if r.name == "kept_files"]) == (2, [])
+    assert mxc("mail") not in desk.server.files
+
+
+async def test_what_a_patient_room_is_about_to_delete_is_left_to_it(desk: Desk) -> None:
+    await desk.patients.heard(ROOM, EventId("$x"), readable=True, files=(mxc("own"),))
+    await desk.jobs.start(ROOM, {"files": [mxc("own")]})
+    await desk.noted()
+    receipt = read_receipt(await desk.ended())
+    assert [(r.why, r.count) for r in receipt.residue if r.name == "kept_files"] == [("known_in_another_room", 1)]
+    assert desk.server.deleted == [mxc("mail")]
 
 
 async def test_a_file_that_another_thread_shares_stays(desk: Desk) -> None:

@@ -94,11 +94,43 @@ async def test_the_closing_message_may_come_back_before_it_is_known_to_be_one(
 
 async def test_both_at_once_lose_nothing(patients: PatientRooms) -> None:
     for number in range(20):
-        event = EventId(f"$bye{number}")
-        await asyncio.gather(patients.closed(ROOM, NOW, event), patients.heard_own(ROOM, event))
-        kept = await patients.get(ROOM)
+        each, event = RoomId(f"!r{number}"), EventId(f"$bye{number}")
+        await patients.add(PatientRoom(room=each, opener=ANNE, opened_at=NOW, last_activity=NOW), f"Mots {number}")
+        await asyncio.gather(patients.closed(each, NOW, event), patients.heard_own(each, event))
+        kept = await patients.get(each)
         assert kept is not None
         assert kept.close_heard
+
+
+async def test_what_closes_a_room_first_stands(patients: PatientRooms, jobs: Jobs) -> None:
+    await patients.closed(ROOM, NOW, EventId("$bye"))
+    await patients.heard_own(ROOM, EventId("$later"))
+    await patients.closed(ROOM, NOW + timedelta(days=1), EventId("$later"))
+    await patients.warned(ROOM, NOW + timedelta(days=9), NOW)
+    kept = await patients.get(ROOM)
+    assert kept is not None
+    assert (kept.room.state, kept.room.closed_at, kept.room.warned_for) == (RoomState.CLOSED, NOW, None)
+    assert not kept.close_heard, "another message than that which closed it"
+    await jobs.start(ROOM, {})
+    await patients.closed(ROOM, NOW, None)
+    assert (await room(patients)).state is RoomState.ERASING
+
+
+async def test_a_row_that_contradicts_itself_holds_back_no_other(
+    patients: PatientRooms, own: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    for bad in ("members = '{'", "members = '[]', state = 'lost'", "state = 'open', last_activity = 900000000000000"):
+        await own.execute(f"UPDATE patient_room SET {bad} WHERE room = $1", ROOM)
+        assert [k.room.room for k in await patients.all()] == [OTHER]
+        assert patients.unreadable == 1
+        assert await patients.get(ROOM) is None
+        assert await patients.follows(ROOM)
+    assert {record.levelname for record in caplog.records} == {"ERROR"}
+    assert ROOM not in caplog.text
+    assert not await patients.follows(RoomId("!none"))
+    await own.execute("UPDATE patient_room SET last_activity = 0")
+    await patients.all()
+    assert patients.unreadable == 0
 
 
 async def test_a_room_out_of_reach_needs_no_echo(patients: PatientRooms) -> None:

@@ -15,11 +15,13 @@ from colloque_salles.store.offers import Told
 from colloque_salles.store.tables import salles_upgrades
 from colloque_salles.texts import acquainting as texts_acquainting
 from colloque_salles.texts import inviting as texts_inviting
+from colloque_salles.texts.inviting import Why
 from tests.servers.databases import Opener
 from tests.servers.salles_server import ANNE, BOB, CLEO
 from tests.servers.salles_ward import DAY, ROOM, Ward
 
 NEW = RoomId("!made0")
+ELSEWHERE = texts_inviting.elsewhere(Why.SERVER)
 
 
 @pytest.fixture
@@ -64,9 +66,9 @@ async def test_the_team_goes_on_in_another_room_and_this_one_closes(ward: Ward) 
 
 
 async def test_only_who_leads_the_room_may_close_it_so(ward: Ward) -> None:
-    assert await ward.typed(BOB, "!patient inviter Cleo") == texts_inviting.ELSEWHERE
+    assert await ward.typed(BOB, "!patient inviter Cleo") == ELSEWHERE
     await ward.typed(ANNE, "!patient inviter Cleo")
-    assert await ward.taps(BOB, last(ward, "nouveau salon"), "🤝") == texts_inviting.ELSEWHERE
+    assert await ward.taps(BOB, last(ward, "nouveau salon"), "🤝") == ELSEWHERE
     assert ward.server.made == {}
     await ward.goes_away(ANNE, BOB, days=2)
     assert "continue dans le salon" in await ward.taps(BOB, last(ward, "nouveau salon"), "🤝")
@@ -84,9 +86,9 @@ async def test_a_room_that_is_held_does_not_close(ward: Ward) -> None:
 async def test_a_referent_who_is_not_verified_any_more_opens_nothing(ward: Ward) -> None:
     await ward.typed(ANNE, "!patient inviter Cleo")
     succeeding, kept = ward.inviting._succeeding, await ward.kept()
-    assert await succeeding.refused(kept, ANNE) == ""
+    assert await succeeding.refused(kept, ANNE, Why.SERVER) == ""
     ward.day(401)
-    assert await succeeding.refused(kept, ANNE) == texts_inviting.NO_REFERENT
+    assert await succeeding.refused(kept, ANNE, Why.SERVER) == texts_inviting.no_referent(Why.SERVER)
 
 
 async def test_each_crash_is_repaired_by_hearing_the_tap_again(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,7 +36,7 @@ async def test_a_file_of_a_patient_room_stays(place: Place) -> None:
     """Bob's old file is in a living patient room; Anne's is in none, but she is in a room that nobody knows here."""
     talk = await a_talk(place, young=0)
     old = SystemClock().now() + timedelta(days=10)
-    uploads = place.eraser._directs._uploads
+    uploads = place.eraser._directs.uploads
     mine, kept = await uploads.of([place.user("anne"), place.user("bob")], old)
     assert mine == [], "both are in rooms that @salles does not know"
     before = kept.get("may_be_elsewhere", 0)
@@ -61,7 +61,7 @@ async def test_files_of_whoever_is_only_where_we_can_see(place: Place, monkeypat
         shared, lonely = place.upload(), place.upload()
     finally:
         place.anne = anne
-    uploads = place.eraser._directs._uploads
+    uploads = place.eraser._directs.uploads
     monkeypatch.setattr(uploads, "_spare", timedelta(0))
     old, talk = SystemClock().now(), Talk(place, direct, people=("anne", name), keep=timedelta(seconds=1))
     await followed(place, talk)

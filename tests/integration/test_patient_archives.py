@@ -54,7 +54,7 @@ async def test_an_opposition_closes_the_room_which_is_archived_then_erased_on_a_
     assert hashlib.sha256(data).hexdigest() in text_of(pdf)
     assert "opposition" in text_of(pdf)
     assert await ward.lives(room)
-    await ward.tap(ward.author, sent, "✅")
+    await ward.files(sent)
     receipt = await ward.erased(sent)
     with pytest.raises(HomeRefused):
         await ward.colleague.home.download(copy.content)

@@ -127,7 +127,7 @@ async def test_a_confirmed_identity_arrives_in_a_document_and_nothing_of_it_stay
     assert found.document.body is not None
     assert found.document.body.data == beside
 
-    await ward.tap(ward.author, sent, "✅")
+    await ward.files(sent)
     receipt = await ward.erased(sent)
     assert receipt["archived"] == Proof.FILED
     await until(lambda: _gone(ward), "nothing of it left")
@@ -167,7 +167,7 @@ async def test_an_identity_that_is_withdrawn_or_not_confirmed_any_more_is_in_no_
         assert faults(pdf) == []
         assert not any(trait in text_of(pdf) for trait in (FAMILY, NUMBER, "Zéphyrine"))
         assert FAMILY not in mail.as_string()
-        await ward.tap(ward.author, sent, "✅")
+        await ward.files(sent)
         assert (await ward.erased(sent))["archived"] == Proof.FILED
     assert len(await documents(ward)) == before
     await until(lambda: _gone(ward), "nothing of it left")

@@ -18,6 +18,7 @@ from colloque.store.rooms import Rooms
 from colloque_salles.erasing.cleaning import Cleaning
 from colloque_salles.erasing.direct import DirectErasing
 from colloque_salles.erasing.direct_files import Uploads
+from colloque_salles.erasing.unheard import Listing
 from colloque_salles.store.direct import DirectRooms
 from colloque_salles.store.jobs import Jobs
 from colloque_salles.store.rooms import PatientRooms
@@ -59,6 +60,7 @@ def erasing_directs(
         directs=directs,
         uploads=uploads,
         jobs=jobs,
+        listing=Listing(session, url, token),
         keys=RoomKeys(db),
         journal=journal,
         clock=SystemClock(),

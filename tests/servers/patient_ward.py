@@ -52,6 +52,16 @@ class Ward:
         mails = await self.house.inbox(self.house.cast.author)
         return [mail for mail in mails if "à classer" in str(mail["Subject"])]
 
+    async def files(self, sent: Incoming) -> None:
+        """Its referent says that it is in the record; and says so again where the bridge did not know that it left."""
+        since, answers = len(self.author.heard), ("sont au dossier", "Touchez ✅ sous ce message")
+        await self.tap(self.author, sent, "✅")
+        _, said = await self.author.hear(
+            lambda m: m.sender == self.bot and any(words in m.body for words in answers), "what was noted", since=since
+        )
+        if answers[0] not in said.body:
+            await self.files(said)
+
     async def erased(self, about: Incoming) -> dict[str, Any]:
         """The receipt of the room that this message speaks of, once its referent has read that it is erased."""
         words = about.body.partition("« ")[2].partition(" »")[0]

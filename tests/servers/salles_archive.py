@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from colloque.calls import Ask
 from colloque.clock import FrozenClock
 from colloque.identity import EventId, MssanteAddress, RoomId, UserId
 from colloque.matrix.home import Incoming
@@ -43,6 +43,8 @@ class Bridge:
 
     sent: dict[str, dict[str, Any]] = field(default_factory=dict)
     state: str = "sent"
+    stuck: dict[str, str] = field(default_factory=dict)
+    """States of single mails: their number among `sent`, from 1, is the end of their key."""
     errors: list[Exception] = field(default_factory=list)
     withdrawn: set[str] = field(default_factory=set)
 
@@ -58,14 +60,14 @@ class Bridge:
     ) -> None:
         if self.errors:
             raise self.errors.pop(0)
-        json.dumps(files)
         said = {"to": to.value, "subject": subject, "text": text, "files": list(files), "documents": documents}
+        Ask.decode(Ask(1, "salles", "send", said).encode())
         self.sent.setdefault(key, said)
 
     async def states(self, keys: Sequence[str]) -> Mapping[str, str]:
         if self.errors:
             raise self.errors.pop(0)
-        return {key: self.state for key in keys if key in self.sent}
+        return {key: self.stuck.get(key[-1], self.state) for key in keys if key in self.sent}
 
     async def withdraw(self, keys: Sequence[str]) -> None:
         self.withdrawn |= set(keys)
@@ -80,6 +82,7 @@ class Archived(Ward):
         self.bridge, self.copies, self.early = Bridge(), Copies(db), EarlyTaps(db)
         self.directory.people = [doctor(1, "ANNE", "Anne", mail=[BOX]), doctor(2, "BOB", "Bob", mail=[])]
         self.there = True
+        self.heard: Incoming | None = None
         self.book = self.offering._book
         keys, keeping = RoomKeys(db), KeepingRule(wait=7 * DAY, late=14 * DAY)
         handing = Handing(
@@ -150,6 +153,13 @@ class Archived(Ward):
         self.clock.advance(seconds=RULE.linger.total_seconds())
         await self.rounds(2)
 
+    async def redelivered(self) -> list[str]:
+        """What is answered to the last tap when it is heard again, after a crash."""
+        assert self.heard is not None
+        before = len(self.server.said)
+        await self.filing.hear(self.heard)
+        return self.server.said[before:]
+
     def last(self, words: str) -> EventId:
         """The newest message that holds these words."""
         return [EventId(f"${txn}") for txn, (_, c) in self.library.sent.items() if words in c.get("body", "")][-1]
@@ -159,7 +169,8 @@ class Archived(Ward):
         before = len(self.server.said)
         content = {"m.relates_to": {"rel_type": "m.annotation", "event_id": self.last(on), "key": key}}
         event = EventId(f"$tap{self.count}")
-        await self.filing.hear(Incoming(HOME, event, who, self.clock.now(), "m.reaction", content, False, False))
+        self.heard = Incoming(HOME, event, who, self.clock.now(), "m.reaction", content, False, False)
+        await self.filing.hear(self.heard)
         return "\n".join(self.server.said[before:])
 
     async def proof(self) -> str:

@@ -91,7 +91,10 @@ class Ward:
         self.care_team = CareTeam(book=book, **common)
         self.archives = Archives(db)
         self.membership = Membership(home=self.server, patients=self.patients, life=self.life, is_bot=book.is_bot)
+        self.unheard: dict[RoomId, float] = {}
+        """Rooms of which nothing was handled that the homeserver has had since that moment."""
         self.sweep = Sweep(
+            has_heard=lambda room, moment: moment < self.unheard.get(room, moment + 1),
             membership=self.membership,
             holding=self.holding,
             jobs=Jobs(db),
@@ -118,6 +121,7 @@ class Ward:
             offers=self.offers,
             copies=Copies(db),
             companions=self.companions,
+            where=self.server.rooms_of,
             reserve=self.server.reserve_file,
             upload=self.server.upload,
             **served,
@@ -134,7 +138,13 @@ class Ward:
             acquainting=self.acquainting,
         )
         self.consent = Consent(
-            home=self.server, patients=self.patients, offers=self.offers, sweep=self.sweep, book=book, **acts
+            home=self.server,
+            patients=self.patients,
+            offers=self.offers,
+            sweep=self.sweep,
+            holding=self.holding,
+            book=book,
+            **acts,
         )
         self.invites = Invites(db)
         succeeding = Succeeding(

@@ -122,7 +122,7 @@ def _receipt(found: Found, people: RoomsPeople, room: Room, receipt: dict[str, A
 def _proofs(people: RoomsPeople, room: Room) -> set[Proof]:
     asked = _asked_for(room)
     came = [to_millis(_came(mail)) for mail in people.mails(room)]
-    late = bool(came) and room.tapped_ms > max(came) + (WAIT_S - HEARD_S) * 1000
+    late = bool(came) and room.last_tap_ms > max(came) + (WAIT_S - HEARD_S) * 1000
     return asked | {Proof.DELIVERED} if late else asked
 
 

@@ -15,10 +15,12 @@ from colloque.commands import Call, Command, Unknown, parse
 from colloque.errors import BadInput, HomeRefused, Tampered, Temporary
 from colloque.identity import MxcUri, RoomId, UserId, server_of
 from colloque.logs import event as log_event
+from colloque.mail.words import printable
 from colloque.matrix.home import Home, Past
 from colloque.rooms.archive import Change, FileNote, Line, What, read, settled
 from colloque.rooms.media import files_in, server_of_media
 from colloque_salles.archive.printing import Conversation, Writer
+from colloque_salles.rules.packing import name_of
 from colloque_salles.store.invites import Invites
 from colloque_salles.store.offers import Offers
 from colloque_salles.store.rooms import Kept
@@ -71,7 +73,7 @@ class Reader:
         again later.
         """
         room = kept.room.room
-        lines = await self._with_digests(room, await self._lines(room), limit, wait=wait)
+        lines = await self._with_digests(room, await self._lines(kept), limit, wait=wait)
         people = {line.sender: self._writer(line.sender) for line in lines}
         facts = [told(each.what, self._writer(each.by).name, each.at) for each in await self._offers.told(room)]
         for each in await self._invites.invited(room):
@@ -79,13 +81,19 @@ class Reader:
             facts.append(invited(names[0], each.what, names[1], each.at))
         return Conversation(kept.words, kept.room.opened_at, lines, people, self._clock.now(), tuple(facts))
 
-    async def _lines(self, room: RoomId) -> Sequence[Line]:
-        said: list[Line | Change] = []
-        async for past in self._home.history(room):
-            each = _read(past)
-            if each is not None:
-                said.append(each)
-        return [_without_identity(line) for line in settled(said)]
+    async def _lines(self, kept: Kept) -> Sequence[Line]:
+        """Where people wrote, as far as was known when it came, and nothing of it is a line: all of it as unreadable.
+
+        That tells them from a history that came back empty.
+        """
+        found = [(_unreadable(past), _read(past)) async for past in self._home.history(kept.room.room)]
+        known = {each.event for _, each in found if isinstance(each, Line)}
+        # A change of what is not there was said as well, in its own place.
+        said = [mute if isinstance(each, Change) and each.of not in known else each for mute, each in found]
+        lines = settled(each for each in said if each is not None)
+        if not lines and kept.room.last_activity > kept.room.opened_at:
+            return [mute for mute, _ in found]
+        return [_without_identity(line) for line in lines]
 
     async def _with_digests(
         self, room: RoomId, lines: Sequence[Line], limit: int | None, *, wait: bool
@@ -141,14 +149,24 @@ def _server_of(note: FileNote) -> str:
     return server_of_media(found[0]) if found else ""
 
 
+def _unreadable(past: Past) -> Line:
+    """What was said there, and can't be told."""
+    return Line(past.event, past.sender, past.sent_at, What.UNREADABLE)
+
+
 def _read(past: Past) -> Line | Change | None:
     """One event never costs the others their place: what can't be taken in stands there as such."""
-    unreadable = Line(past.event, past.sender, past.sent_at, What.UNREADABLE)
     if past.content is None:
-        return unreadable
+        return _unreadable(past)
     try:
         each = read(past.event, past.sender, past.sent_at, past.type, past.content)
     except Exception as error:  # noqa: BLE001  anyone may write anything
         log_event(log, "conversation.event_unread", level=logging.ERROR, error=type(error).__name__)
-        return unreadable
-    return replace(each, proven=past.device_signed or past.content == {}) if each is not None else None
+        return _unreadable(past)
+    if each is None:  # a message that says nothing by itself is a change, and of no shape
+        return _unreadable(past) if past.type == "m.room.message" else None
+    proven = past.device_signed or past.content == {}
+    match each:
+        case Line(file=FileNote() as file):
+            return replace(each, text=printable(each.text), file=replace(file, name=name_of(file.name)), proven=proven)
+    return replace(each, text=printable(each.text), proven=proven)

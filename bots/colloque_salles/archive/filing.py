@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from colloque.book import AttestationBook
 from colloque.clock import Clock
-from colloque.errors import HomeRefused
+from colloque.errors import HomeRefused, Temporary
 from colloque.identity import EventId, MssanteAddress, UserId, digest
 from colloque.logs import event as log_event
 from colloque.matrix.home import Heard, Home, Incoming, reaction, text
@@ -88,18 +89,38 @@ class Filing:
         if asks is Asks.WHY and 0 < rank <= len(WAIVERS):
             await self._decide(heard, kept, archive, WAIVERS[rank - 1])
         elif asks is Asks.FILES and 0 < rank <= len(FILED):
-            await self._decide(heard, kept, archive, FILED[rank - 1])
+            if await self._may_be_filed(heard, kept, archive):
+                await self._decide(heard, kept, archive, FILED[rank - 1])
         elif asks is Asks.COMING and 0 < rank <= len(archive.boxes) > 1:
             box = MssanteAddress(archive.boxes[rank - 1])
             await self._archives.choose(heard.sender, box)
             await self._answer(heard, says.chosen(box))
         elif asks is Asks.FILED and is_sign(key, says.FILED):
+            if not await self._may_be_filed(heard, kept, archive):
+                return
             if archive.whole:
                 await self._decide(heard, kept, archive, Proof.FILED)
             else:
                 await self._ask(heard, archive, says.files(kept.words, archive.left_out), Asks.FILES, len(FILED))
         elif asks in {Asks.COMING, Asks.FILED} and is_sign(key, says.NOTHING):
             await self._ask(heard, archive, says.why(kept.words), Asks.WHY, len(WAIVERS))
+
+    async def _may_be_filed(self, heard: Incoming, kept: Kept, archive: Archive) -> bool:
+        """Whether they can have filed it. Else they read why nothing is noted, with signs to tap later: their own tap
+        still stands beneath the message that they tapped.
+        """
+        if archive.decided is not None or kept.room.archived:
+            return True  # what was said before stands, and is answered alike
+        try:
+            if await self._handing.has_left(archive):
+                return True
+            words = says.not_left(kept.words)
+        except Temporary as error:
+            log_event(log, "tap.unknown", code=error.code)
+            words = says.not_known(kept.words)
+        signs, txn = (says.FILED, says.NOTHING), f"later-{digest(heard.event)}"
+        await self._put(heard, archive, words, Asks.FILED, signs=signs, txn=txn)
+        return False
 
     async def _decide(self, heard: Incoming, kept: Kept, archive: Archive, proof: Proof) -> None:
         """Said last: heard again after a crash, the same tap is answered alike. What is proven already stays so."""
@@ -110,10 +131,16 @@ class Filing:
     async def _ask(self, heard: Incoming, archive: Archive, words: str, asks: Asks, count: int) -> None:
         """A numbered question."""
         ref = digest(f"{archive.room} {archive.referent} {archive.attempt} {asks}")
-        event: EventId = await self._home.send(heard.room, text(words), txn=f"ask-{ref}")
+        await self._put(heard, archive, words, asks, signs=NUMBERS[:count], txn=f"ask-{ref}")
+
+    async def _put(
+        self, heard: Incoming, archive: Archive, words: str, asks: Asks, *, signs: Sequence[str], txn: str
+    ) -> None:
+        """The signs come after what they answer is kept: none of them is tapped in vain."""
+        event: EventId = await self._home.send(heard.room, text(words), txn=txn)
         await self._archives.asked(archive.room, event, asks)
-        for rank, sign in enumerate(NUMBERS[:count]):
-            await self._home.send(heard.room, reaction(event, sign), txn=f"ask-{ref}-{rank}", type_="m.reaction")
+        for rank, sign in enumerate(signs):
+            await self._home.send(heard.room, reaction(event, sign), txn=f"{txn}-{rank}", type_="m.reaction")
 
     async def _answer(self, heard: Incoming, words: str) -> None:
         await self._home.send(heard.room, text(words), txn=f"filed-{digest(heard.event)}")

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from colloque.clock import Clock
-from colloque.errors import BadInput, HomeRefused, Refused
+from colloque.errors import ColloqueError, HomeRefused, Refused, ServiceUnavailable, Temporary
 from colloque.identity import EventId, MssanteAddress, RoomId, UserId, digest
 from colloque.logs import event as log_event
 from colloque.matrix.home import Home, reaction, text
@@ -24,8 +24,10 @@ from colloque_salles.texts.identity import document
 log = logging.getLogger(__name__)
 
 _THERE, _LOST = {"delivered", "read"}, {"failed", "refused"}
-
-
+_LEFT = {"sent", *_THERE}
+"""A mail in doubt is not among them: it leaves again (decision 30), and then it is."""
+_ASKED_S = 10.0
+"""Whoever taps waits no longer for the bridge."""
 Keep = Callable[[EventId], Awaitable[None]]
 
 
@@ -80,7 +82,10 @@ class Handing:
         """Where something is said, and perhaps not kept yet, while that is locked; where it was said last, else."""
 
     async def mail(self, kept: Kept, archive: Archive, to: MssanteAddress) -> None:
-        """Queue its mails; what the bridge refuses is brought home in the next round. Raises Temporary."""
+        """Queue its mails; what can't be queued is brought home in the next round. Raises Temporary.
+
+        Whatever else than Temporary comes of it comes again at each try: a room is not kept for ever by one odd file.
+        """
         mails, keys = await self._archives.mails(archive.room), await self._mail_keys(archive)
         for rank, (key, items) in enumerate(zip(keys, mails, strict=True), 1):
             # Of a document the bridge takes the PDF out of the archive itself, and names it.
@@ -95,9 +100,11 @@ class Handing:
                     files=[{"name": item.name, "mime": item.mime, "file": item.file} for item in archived or items],
                     documents=bool(archived),
                 )
-            except (Refused, BadInput) as refusal:
-                why = refusal.reason if isinstance(refusal, Refused) else refusal.code
-                log_event(log, "archive.not_mailed", code=why)
+            except Temporary:
+                raise
+            except Exception as error:  # noqa: BLE001  members chose what is in it, and it may be anything
+                level = logging.INFO if isinstance(error, Refused) else logging.ERROR
+                log_event(log, "archive.not_mailed", level=level, code=_code(error))
                 await self._go_home(archive)
                 return
         words = says.mailed(
@@ -134,6 +141,24 @@ class Handing:
             await self._go_home(archive)
             return None
         return all(states.get(key) in _THERE for key in keys)
+
+    async def has_left(self, archive: Archive) -> bool:
+        """Whether its referent can have all of it: every mail has left, or it was brought home. Raises Temporary.
+
+        Until then nothing but our stores may hold it, whoever says that they filed it: what has not left is withdrawn
+        with the room. That a mailbox took it is not waited for: reports may never come, and whoever reads it knows.
+        """
+        if archive.at_home or not archive.made:
+            return archive.made and archive.sent_at is not None
+        if archive.delivered_at is not None:
+            return True
+        keys = await self._mail_keys(archive)
+        try:
+            async with asyncio.timeout(_ASKED_S):
+                states = await self._mailer.states(keys)
+        except TimeoutError:
+            raise ServiceUnavailable("the bridge does not say how far the mails are") from None
+        return all(states.get(key) in _LEFT for key in keys)
 
     async def _go_home(self, archive: Archive) -> None:
         """The mailbox did not take it, or not all of it."""
@@ -181,3 +206,10 @@ class Handing:
         if self._speaks_in == room:
             async with self._speaking:
                 pass
+
+
+def _code(error: Exception) -> str:
+    """Errors' own words stay out of the log: they may repeat a file's name."""
+    if isinstance(error, Refused):
+        return error.reason
+    return error.code if isinstance(error, ColloqueError) else type(error).__name__

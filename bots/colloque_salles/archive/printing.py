@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from colloque.errors import BadInput
 from colloque.identity import UserId
 from colloque.mail.cda import Cell, Paragraph, Section, Table
 from colloque.mail.pdf import Sheet, render
@@ -16,6 +18,10 @@ _MESSAGES, _ROWS, _LETTERS = 800, 2_000, 100_000
 """Of one part: what is set in a second or two, far below `pdf`'s limits."""
 _LONGEST_ROWS, _LONGEST = 1_000, 20_000
 """Lines and letters of one message that are printed in one piece; a longer one goes on in the next."""
+_BLANKS, _WIDEST = re.compile(r"[^\S\n]+"), 100
+"""Spaces in a row of which no more are printed: a PDF/A-1 can't hold 8,000. Those that bind words are plain ones."""
+_MARKS = re.compile("[\u0300-\u036f\u0483-\u0489]{50}(?=[\u0300-\u036f\u0483-\u0489])")
+"""Accents on one letter: the time to set them grows with the square of their number, half a minute for 20,000."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +60,31 @@ class _Piece:
 def parts(said: Conversation) -> list[bytes]:
     """One or more PDF/A-1, each with its number; an empty room gives one, which says so."""
     groups = list(_groups(said.lines)) or [[]]
+    try:
+        return _rendered(said, groups)
+    except BadInput:  # what can't be set is found, and told: it keeps back nothing else
+        return _rendered(said, [part for group in groups for part in _settable(said, group)])
+
+
+def _rendered(said: Conversation, groups: Sequence[Sequence[_Piece]]) -> list[bytes]:
     return [render(_sheet(said, group, (rank, len(groups))), said.made_at) for rank, group in enumerate(groups, 1)]
+
+
+def _settable(said: Conversation, group: Sequence[_Piece]) -> Iterator[Sequence[_Piece]]:
+    """Its halves, and theirs, until each can be set; of a single message that can't be, that it was there."""
+    try:
+        _rendered(said, [group])
+    except BadInput:
+        if not group:
+            raise
+        if len(group) == 1:
+            yield [replace(group[0], line=replace(group[0].line, what=What.UNREADABLE), text=says.UNPRINTABLE)]
+            return
+        half = len(group) // 2
+        yield from _settable(said, group[:half])
+        yield from _settable(said, group[half:])
+    else:
+        yield group
 
 
 def _groups(lines: Sequence[Line]) -> Iterator[list[_Piece]]:
@@ -74,7 +104,8 @@ def _groups(lines: Sequence[Line]) -> Iterator[list[_Piece]]:
 
 
 def _pieces(line: Line) -> Iterator[_Piece]:
-    rows = says.line(line).split("\n")
+    spaced = _BLANKS.sub(lambda found: " " * min(len(found[0].expandtabs()), _WIDEST), says.line(line))
+    rows = _MARKS.sub(r"\g<0> ", spaced).split("\n")
     goes_on = False
     for first in range(0, len(rows), _LONGEST_ROWS):
         text = "\n".join(rows[first : first + _LONGEST_ROWS])

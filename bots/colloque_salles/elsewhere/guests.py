@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 WAIT_S = 20.0
 """Before an invitation is tried again that could not be taken up."""
+_OUT = frozenset({"leave", "ban"})
 
 
 class Doors(Protocol):
@@ -70,6 +71,10 @@ class Guests:
         if isinstance(heard, MemberChange):
             if heard.user == self._home.user and heard.membership == "invite":
                 await self._invited(heard)
+            elif heard.user == self._home.user and heard.membership in _OUT:
+                # As a rule nobody of our people is left there, and we are invited again before the next one comes; but
+                # that is the other server's word, and what is shared there meanwhile is in no ledger of ours.
+                await self._rooms.left(heard.room)
         elif isinstance(heard, Incoming | Unreadable) and await self._rooms.get(heard.room) is not None:
             if isinstance(heard, Unreadable):
                 await self._patients.heard(heard.room, heard.event, readable=False)

@@ -77,12 +77,15 @@ class Cleaning:
         configured = config.salles.cleaner is not None
         self._helper = Client(config.socket(CLEANER), "salles", timeout_s=SLOW_S + 10) if configured else None
 
-    async def before(self, row: ErasureRow, files: Sequence[MxcUri]) -> None:
-        """Before Synapse is asked to delete. Safe to repeat."""
+    async def before(self, row: ErasureRow) -> None:
+        """Before Synapse is asked to delete. Safe to repeat.
+
+        Files are noted later, by `clean`: until they are deleted, another room may come to share one.
+        """
         purged = frozenset(await self._jobs.events(row.room)) if row.of_messages else None
         for number in await self._admin.reports(RoomId(row.manifest.get("room", row.room)), purged):
             await self._admin.delete_report(number)
-        await self._note(row, files)
+        await self._note(row, ())
 
     async def clean(self, row: ErasureRow, files: Sequence[MxcUri]) -> None:
         """Remove what is left; on to the look. Between two tries it waits at this step."""
@@ -90,7 +93,7 @@ class Cleaning:
             return
         await self._forget_keys(row.room)
         if self._helper is not None:
-            # A job that began before the helper was there was noted by nobody.
+            # The files; and a job that began before the helper was there was noted by nobody.
             await self._note(row, files)
             answer = await self._helper.call("clean_messages" if row.of_messages else "clean", room=row.room)
             await self._tell_schema(answer)

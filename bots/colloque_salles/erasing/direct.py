@@ -26,6 +26,7 @@ from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque_salles.erasing.cleaning import Cleaning
 from colloque_salles.erasing.direct_files import Uploads
+from colloque_salles.erasing.unheard import Listing
 from colloque_salles.store.direct import DirectRooms
 from colloque_salles.store.jobs import ErasureRow, Jobs
 
@@ -54,6 +55,7 @@ class DirectErasing:
         directs: DirectRooms,
         uploads: Uploads,
         jobs: Jobs,
+        listing: Listing,
         keys: RoomKeys,
         journal: Journal,
         clock: Clock,
@@ -63,8 +65,9 @@ class DirectErasing:
         self._admin = admin
         self._history = history
         self._directs = directs
-        self._uploads = uploads
+        self.uploads = uploads
         self._jobs = jobs
+        self.listing = listing
         self._keys = keys
         self._journal = journal
         self._clock = clock
@@ -75,7 +78,7 @@ class DirectErasing:
         """Begin the job; `cut` (milliseconds): what was written before is old. A room has one of each at a time."""
         whole = isinstance(what, End)
         ref = await self._keys.token(room.room, "erase" if whole else PURGE)
-        files, kept = await self._uploads.of(room.members, from_millis(cut))
+        files, kept = await self.uploads.of(room.members, from_millis(cut))
         events = what.messages if isinstance(what, End) else len(what.events)
         last = what.last if isinstance(what, End) else self._clock.now()
         manifest: dict[str, Any] = {
@@ -132,7 +135,7 @@ class DirectErasing:
         elif room is not None and is_held(room, self._clock.now()):
             await self.stop(row)
         else:
-            await self._cleaning.before(row, row.manifest["files"])
+            await self._cleaning.before(row)
             await self._jobs.noted(row.room, PURGE, {"asked_at": to_millis(self._clock.now())})
             try:
                 begun = await self._history.purge(talk, EventId(row.manifest["upto"]))

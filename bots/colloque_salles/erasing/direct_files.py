@@ -1,4 +1,5 @@
-"""Which files go with what two people wrote: the server can't know what an encrypted message names.
+"""Which files go with what two people wrote, and which stay for them when a patient room ends: the server can't know
+what an encrypted message names.
 
 A wrong deletion would take a file out of a living patient room. So a file goes only when all of this holds: a member
 uploaded it here; it is old, and nobody has asked for it since, with a round's time to spare; no patient room's ledger
@@ -10,13 +11,14 @@ conversation that is held. What is left is counted in the receipt.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from colloque.clock import Clock
 from colloque.identity import MxcUri, RoomId, UserId, server_of
 from colloque.matrix.admin import SynapseAdmin
 from colloque.matrix.admin_history import SynapseHistory
-from colloque.rooms.direct import cut_of
+from colloque.rooms.direct import cut_of, is_held
 from colloque.rooms.mark import home_key
 from colloque.rooms.media import files_in
 from colloque.store.rooms import Rooms
@@ -25,8 +27,22 @@ from colloque_salles.store.jobs import Jobs
 from colloque_salles.store.rooms import PatientRooms
 
 ELSEWHERE = "may_be_elsewhere"
-"""Why old files of a member were kept, as a receipt says it."""
-_WAS_IN = frozenset({"join", "leave", "ban"})
+"""Why files of a member were kept, as a receipt says it."""
+WAS_IN = frozenset({"join", "leave", "ban"})
+"""Memberships of whoever is, or was, in a room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spared:
+    """Files of one person that outlive a patient room."""
+
+    all: bool
+    """They are, or were, in a conversation that is held: it may name any of their files."""
+    picture: str
+    """Of their account; empty when it has none."""
+
+    def __contains__(self, mxc: MxcUri) -> bool:
+        return self.all or mxc == self.picture
 
 
 class Uploads:
@@ -62,7 +78,7 @@ class Uploads:
         """Files of these people to delete, and how many old ones are kept, by reason."""
         go: list[MxcUri] = []
         kept = 0
-        taken = {mxc for row in await self._jobs.under_way() for mxc in row.manifest["files"]}
+        taken = await self._jobs.taken()
         for member in members:
             if server_of(member) != self._server:
                 continue
@@ -76,6 +92,16 @@ class Uploads:
             pictures = set(files_in(state))
             go += [mxc for mxc in old if mxc not in pictures]
         return go, {ELSEWHERE: kept} if kept else {}
+
+    async def spared(self, member: UserId) -> Spared:
+        """What stays of the files that somebody uploaded when a patient room ends that knows them."""
+        now = self._clock.now()
+        held = {each.room for each in await self._directs.all() if is_held(each, now)}
+        rooms = await self._admin.rooms_of(member) if held else {}
+        return Spared(
+            all=any(room in held and membership in WAS_IN for room, membership in rooms.items()),
+            picture=await self._history.picture(member),
+        )
 
     async def _old(self, member: UserId, before: datetime) -> list[MxcUri]:
         picture = await self._history.picture(member)
@@ -97,7 +123,7 @@ class Uploads:
             if theirs is not None and theirs >= cut:
                 known.add(each.room)
         memberships = await self._admin.rooms_of(member)
-        rooms = [room for room, membership in memberships.items() if membership in _WAS_IN]
+        rooms = [room for room, membership in memberships.items() if membership in WAS_IN]
         for room in rooms:
             if room not in known and not await self._is_read(room):
                 return None

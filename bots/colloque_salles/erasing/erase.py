@@ -5,7 +5,7 @@ The job lives in the database; every step may be run again after a crash:
     purge    (`direct_erase`: old messages of a room that goes on; they have no step "delete")
     delete   ask Synapse to delete and purge (its own job is forgotten after a day or a restart: then ask again)
     files    delete each file of the ledger, and every copy made of the room; files that a living room knows too are
-             kept and counted
+             kept and counted, also when it came to know them since the manifest was made
     verify   the room and each file are asked for again
     clean    what Synapse leaves in its side tables goes (see `cleaning`)
     scan     everything is looked at with other eyes
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
@@ -47,6 +48,7 @@ from colloque_salles.erasing.cleaning import SIDE_TABLES, Cleaning
 from colloque_salles.erasing.direct import PURGE, DirectErasing
 from colloque_salles.erasing.manifests import Manifests, several
 from colloque_salles.erasing.receipts import Signer
+from colloque_salles.erasing.unheard import Unheard
 from colloque_salles.store.copies import Copies
 from colloque_salles.store.elsewhere import Asked, GuestRoom
 from colloque_salles.store.jobs import ErasureRow, Jobs, ReceiptRow
@@ -104,7 +106,17 @@ class Eraser:
         self._still_served = still_served
         self._cleaning = cleaning
         self._directs = directs
-        self._manifests = Manifests(admin=admin, patients=patients, mails=mails, keys=keys, clock=clock, config=config)
+        self._manifests = Manifests(
+            admin=admin,
+            patients=patients,
+            mails=mails,
+            jobs=jobs,
+            unheard=Unheard(listing=directs.listing, jobs=jobs, me=config.bot("salles")),
+            uploads=directs.uploads,
+            keys=keys,
+            clock=clock,
+            config=config,
+        )
         self._steps: dict[str, Callable[[ErasureRow], Awaitable[None]]] = {
             "delete": self._delete,
             PURGE: directs.purge,
@@ -157,7 +169,7 @@ class Eraser:
             return
         if await self._lives_on(row):
             return
-        await self._cleaning.before(row, await self._stored(row))
+        await self._cleaning.before(row)
         if not await self._lives_on(row):
             await self._admin.delete_room(row.room)
 
@@ -169,8 +181,23 @@ class Eraser:
         return True
 
     async def _files(self, row: ErasureRow) -> None:
-        await several(await self._stored(row), self._admin.delete_media)
-        await self._jobs.at_step(row.room, "verify")
+        """A file that another room knows stays while that one can be read: for good where it is not being erased."""
+        lives, waits = set[MxcUri](), set[MxcUri]()
+        for mxc in map(MxcUri, row.manifest["files"]):
+            known, ends = await self._jobs.known_in(mxc, row.room)
+            if known and await self._admin.media_uploader(mxc) is not None:
+                await self._mails.orphaned(mxc)
+                lives.add(mxc)
+            elif ends:
+                waits.add(mxc)
+        if lives:
+            files = [mxc for mxc in row.manifest["files"] if mxc not in lives]
+            kept = Counter(row.manifest["kept_files"]) + Counter(known_in_another_room=len(lives))
+            await self._jobs.noted(row.room, row.step, {"files": files, "kept_files": kept})
+        gone = [mxc for mxc in await self._stored(row) if mxc not in lives | waits]
+        await several(gone, self._admin.delete_media)
+        if not waits:
+            await self._jobs.at_step(row.room, "verify")
 
     async def _verify(self, row: ErasureRow) -> None:
         served = await several(await self._stored(row), self._is_there)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 from colloque.clock import Clock, to_millis
@@ -15,7 +15,10 @@ from colloque.rooms.elsewhere import Copy
 from colloque.rooms.erasure import KEPT_THERE
 from colloque.rooms.media import server_of_media
 from colloque.store.roomkeys import RoomKeys
+from colloque_salles.erasing.direct_files import ELSEWHERE, WAS_IN, Spared, Uploads
+from colloque_salles.erasing.unheard import Unheard
 from colloque_salles.store.elsewhere import Asked, GuestRoom
+from colloque_salles.store.jobs import Jobs
 from colloque_salles.store.mail_threads import MailThreadRows
 from colloque_salles.store.rooms import Kept, PatientRooms
 from colloque_salles.texts.rooms import words_in
@@ -36,6 +39,9 @@ class Manifests:
         admin: SynapseAdmin,
         patients: PatientRooms,
         mails: MailThreadRows,
+        jobs: Jobs,
+        unheard: Unheard,
+        uploads: Uploads,
         keys: RoomKeys,
         clock: Clock,
         config: Config,
@@ -43,6 +49,9 @@ class Manifests:
         self._admin = admin
         self._patients = patients
         self._mails = mails
+        self._jobs = jobs
+        self._unheard = unheard
+        self._uploads = uploads
         self._keys = keys
         self._clock = clock
         self._server = config.homeserver.server_name
@@ -53,8 +62,10 @@ class Manifests:
         """Of a room of ours; `servers`: the others that ever had members. Raises HomeUnavailable, HomeRefused."""
         room = kept.room
         closed_at = to_millis(room.closed_at or self._clock.now())
-        everybody = {room.opener, *room.members, *await self._admin.memberships(room.room)}
-        return await self._base(room.room) | {
+        memberships = await self._admin.memberships(room.room)
+        everybody = {room.opener, *room.members, *memberships}
+        await self._unheard.note(room.room)
+        return await self._base(room.room, {room.opener, *room.members, *_were_in(memberships)}) | {
             "words": kept.words,
             "members": sorted({room.opener, *room.members}),
             "opened_at": to_millis(room.opened_at),
@@ -68,7 +79,8 @@ class Manifests:
         """Of our copy of a room that another server made, or of nothing where we have none."""
         now = to_millis(self._clock.now())
         ours = [user for user, state in copy.members.items() if state == "join" and server_of(user) == self._server]
-        return await self._base(asked.room) | {
+        await self._unheard.note(asked.room, ours_only=True)
+        return await self._base(asked.room, _were_in(copy.members)) | {
             "words": words_in(copy.name, asked.server),
             "members": sorted(set(ours) - self._bots),
             "opened_at": to_millis(guest.since) if guest is not None else now,
@@ -76,12 +88,13 @@ class Manifests:
             "archived": KEPT_THERE,
             "asked": asked.asked,
             "asked_by": {"server": asked.server, "ref": asked.ref},
-            "followed": copy.creator is None or (guest is not None and guest.joined),
+            "followed": copy.creator is None or (guest is not None and guest.followed),
         }
 
-    async def _base(self, room: RoomId) -> Manifest:
+    async def _base(self, room: RoomId, people: Collection[UserId]) -> Manifest:
+        """`people`: who is, or was, in it."""
         events, blind = await self._patients.counts(room)
-        files, kept = await self._sort(room)
+        files, kept = await self._sort(room, people)
         return {
             "ref": await self._keys.token(room, "erase"),
             "token": await self._keys.token(room, room),
@@ -92,32 +105,47 @@ class Manifests:
             "kept_files": kept,
         }
 
-    async def _sort(self, room: RoomId) -> tuple[list[MxcUri], dict[str, int]]:
-        """The room's files to delete, and how many are kept, by reason: a member may name files that are not theirs."""
-        ours: list[MxcUri] = []
+    async def _sort(self, room: RoomId, people: Collection[UserId]) -> tuple[list[MxcUri], dict[str, int]]:
+        """The room's files to delete, and how many are kept, by reason.
+
+        A member may name files that are not theirs: only what somebody of the room uploaded goes, or what outlived the
+        thread or room that it came with. What another room takes, later or by its own job, is left to it, as such.
+        """
         kept: Counter[str] = Counter()
-        for mxc, shared in await self._patients.files(room):
-            if shared:
-                kept["known_in_another_room"] += 1
-            elif server_of_media(mxc) != self._server:
-                kept["on_another_server"] += 1
+        ours: list[tuple[MxcUri, bool]] = []
+        taken = await self._jobs.taken(room)
+        for mxc, lives in await self._patients.files(room):
+            if server_of_media(mxc) == self._server:
+                ours.append((mxc, lives or mxc in taken))
             else:
-                ours.append(mxc)
-        uploaders = await several(ours, self._admin.media_uploader)
-        delete = [
-            mxc
-            for mxc, uploader in zip(ours, uploaders, strict=True)
-            if not self._is_service(uploader) or await self._mails.is_orphan(mxc)
-        ]
-        if len(delete) < len(ours):
-            kept["of_a_mail_room"] = len(ours) - len(delete)
+                kept["known_in_another_room" if lives else "on_another_server"] += 1
+        uploaders = await several([mxc for mxc, _ in ours], self._admin.media_uploader)
+        spared: dict[UserId, Spared] = {}
+        delete: list[MxcUri] = []
+        for (mxc, shared), uploader in zip(ours, uploaders, strict=True):
+            if uploader is None:
+                delete.append(mxc)
+            elif not await self._mails.is_orphan(mxc) and (self._is_service(uploader) or uploader not in people):
+                kept["of_a_mail_room" if self._is_service(uploader) else "of_somebody_else"] += 1
+            elif shared:
+                await self._mails.orphaned(mxc)
+                kept["known_in_another_room"] += 1
+            else:
+                if uploader not in spared:
+                    spared[uploader] = await self._uploads.spared(uploader)
+                if mxc in spared[uploader]:
+                    kept[ELSEWHERE] += 1
+                else:
+                    delete.append(mxc)
         return delete, dict(kept)
 
-    def _is_service(self, uploader: UserId | None) -> bool:
+    def _is_service(self, uploader: UserId) -> bool:
         """True for files that our bots and ghosts uploaded: those of a mail, which end with the mail's thread."""
-        return bool(uploader) and (
-            uploader in self._bots or localpart(UserId(uploader or "@")).startswith(self._ghosts)
-        )
+        return bool(uploader) and (uploader in self._bots or localpart(uploader).startswith(self._ghosts))
+
+
+def _were_in(memberships: Mapping[UserId, str]) -> set[UserId]:
+    return {user for user, membership in memberships.items() if membership in WAS_IN}
 
 
 async def several(files: Sequence[MxcUri], ask: Callable[[MxcUri], Awaitable[T]]) -> list[T]:

@@ -14,11 +14,11 @@ from colloque.rooms.lifecycle import LifetimeRule, end_of
 from colloque.rooms.patient_room import RoomState
 from colloque_salles.living.consent import Consent
 from colloque_salles.living.expire import Sweep
-from colloque_salles.living.holding import Holding
+from colloque_salles.living.holding import Holding, concerns
 from colloque_salles.living.standing_in import StandingIn
 from colloque_salles.store.direct_rounds import DirectRoundRow
 from colloque_salles.store.jobs import Jobs
-from colloque_salles.store.rooms import Kept, PatientRooms
+from colloque_salles.store.rooms import PatientRooms
 from colloque_salles.texts import life as texts_life
 from colloque_salles.texts import rooms as texts
 
@@ -62,7 +62,7 @@ class Commands:
 
     async def list(self, call: Call, message: Incoming, reply: Reply) -> None:  # noqa: ARG002
         """The rooms the person is in, with their end."""
-        mine = [k for k in await self._patients.all() if self._concerns(k, message.sender)]
+        mine = [k for k in await self._patients.all() if concerns(k, message.sender)]
         if not mine:
             await reply(texts.NONE_OPEN)
             return
@@ -111,9 +111,6 @@ class Commands:
         """`!salons confirmer` in the admin room: many rooms may end at once."""
         count = await self._sweep.allow_many() + await self._directs.allow_many(self._clock.now())
         await reply(texts_life.many_confirmed(count) if count else texts_life.NOTHING_MANY)
-
-    def _concerns(self, kept: Kept, user: UserId) -> bool:
-        return user == kept.room.opener or user in kept.room.members
 
 
 def mentions(message: Incoming) -> Sequence[UserId]:

@@ -13,6 +13,7 @@ from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque.taps import is_sign, tapped
 from colloque_salles.living.expire import Sweep
+from colloque_salles.living.holding import Holding
 from colloque_salles.store.offers import Offers, Told
 from colloque_salles.store.rooms import PatientRooms
 from colloque_salles.texts import opening as says
@@ -29,6 +30,7 @@ class Consent:
         patients: PatientRooms,
         offers: Offers,
         sweep: Sweep,
+        holding: Holding,
         book: AttestationBook,
         keys: RoomKeys,
         journal: Journal,
@@ -37,6 +39,7 @@ class Consent:
         self._patients = patients
         self._offers = offers
         self._sweep = sweep
+        self._holding = holding
         self._book = book
         self._keys = keys
         self._journal = journal
@@ -56,7 +59,10 @@ class Consent:
                 await self._note(message, what)
 
     async def oppose(self, call: Call, message: Incoming, reply: Reply) -> None:  # noqa: ARG002
-        """The patient does not want it: nobody writes any more. Any member's word is enough."""
+        """The patient does not want it: nobody writes any more. Any member's word is enough.
+
+        Also where somebody holds the room: only its erasure waits for that.
+        """
         kept = await self._patients.get(message.room)
         if kept is None:
             await reply(texts.ONLY_PATIENT_ROOM)
@@ -64,7 +70,7 @@ class Consent:
             await reply(texts.ALREADY_CLOSED)
         else:
             await self._note(message, "opposed")
-            await reply(says.OPPOSED)
+            await reply(says.opposed(await self._holding.said_waiting(kept)))
             await self._sweep.close(kept, actor=message.sender)
 
     async def _note(self, message: Incoming, what: str) -> None:

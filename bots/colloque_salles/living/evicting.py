@@ -23,7 +23,8 @@ from colloque_salles.texts.team import INCIDENT_NOBODY
 
 log = logging.getLogger(__name__)
 
-_IN = frozenset({"join", "invite"})
+IN = frozenset({"join", "invite"})
+"""Memberships of who is in a room, or will be."""
 
 
 class Memberships(Protocol):
@@ -77,7 +78,7 @@ class Evicting:
         """
         left = 0
         for room, membership in (await self._server.rooms_of(user)).items():
-            if membership in _IN and await self._patients.get(room) is not None:
+            if membership in IN and await self._patients.get(room) is not None:
                 left += not await self._out(room, user, reason)
         return left
 
@@ -91,7 +92,7 @@ class Evicting:
         lost = [user for user in users if self._book.of(user, now) is None]
         members = await self._home.members(room) if lost else {}
         for user in lost:
-            if members.get(user) in _IN and not await self._out(room, user, "unverified"):
+            if members.get(user) in IN and not await self._out(room, user, "unverified"):
                 raise HomeRefused(403, "M_FORBIDDEN", "somebody without access could not be taken out")
         return lost
 
@@ -127,7 +128,7 @@ class Evicting:
         if gone is None or not could_lead(gone):
             return False
         members = await self._home.members(room)
-        stay = [self._book.of(user, now) for user, state in members.items() if state in _IN and user != leaving]
+        stay = [self._book.of(user, now) for user, state in members.items() if state in IN and user != leaving]
         return not any(held is not None and may_lead(held) for held in stay)
 
     async def settle(self) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from functools import partial
 
-from colloque.clock import Clock, to_millis
+from colloque.clock import Clock, monotonic, to_millis
 from colloque.errors import ColloqueError, HomeRefused, Temporary
 from colloque.identity import RoomId, digest
 from colloque.logs import event as log_event
@@ -18,6 +18,7 @@ from colloque.rooms.lifecycle import (
     LifetimeRule,
     Postpone,
     Remind,
+    Step,
     Warn,
     ends_by_itself,
     next_step,
@@ -38,6 +39,8 @@ from colloque_salles.texts import rooms as texts
 
 MANY = "rooms.many"
 """The incident of too many rooms that would end at once."""
+FAILED = "rooms.failed"
+"""The incident of a room that can't be read, or whose step fails for no reason that is known."""
 log = logging.getLogger(__name__)
 
 _SILENT = 100
@@ -63,7 +66,9 @@ class Sweep:
         many_share: float,
         eraser: Eraser,
         membership: Membership,
+        has_heard: Callable[[RoomId, float], bool],
     ) -> None:
+        """`has_heard(room, moment)`: all that the homeserver had of the room by then was handled."""
         self._home = home
         self._patients = patients
         self._life = life
@@ -77,18 +82,31 @@ class Sweep:
         self._many_share = many_share
         self._eraser = eraser
         self._membership = membership
+        self._has_heard = has_heard
+        self._put_off: dict[RoomId, float] = {}
+        """Rooms that are to be closed or erased once all was heard that the homeserver had at that moment."""
+        self._failed = False
 
     async def once(self) -> None:
-        """One pass: due steps, then one move of every erasure under way."""
+        """One pass: due steps, then one move of every erasure under way. What fails holds back nothing else."""
+        before, self._put_off, self._failed = self._put_off, {}, False
         await self._guarded(self._holding.once)
         rooms = await self._patients.all()
         waiting = {kept.room.room for kept in await self._stopped(rooms)}
         for kept in rooms:
             if kept.room.room not in waiting:
-                await self._guarded(partial(self._step, kept))
+                await self._guarded(partial(self._step, kept, before.get(kept.room.room)))
         for room in await self._life.alone():
             await self._guarded(partial(self._say_alone, room))
-        await self._eraser.go_on()
+        await self._guarded(self._eraser.go_on)
+        if self._failed or self._patients.unreadable:
+            await self._incidents.open(FAILED, texts.INCIDENT_FAILED)
+        else:
+            await self._incidents.close(FAILED)
+
+    def is_ready(self) -> bool:
+        """Whether a room was put off, and what it waited for was heard by now: the next pass need not wait."""
+        return any(self._has_heard(room, since) for room, since in self._put_off.items())
 
     async def _guarded(self, what: Callable[[], Awaitable[None]]) -> None:
         try:
@@ -97,16 +115,25 @@ class Sweep:
             log_event(log, "sweep.deferred", code=error.code)
         except ColloqueError as error:
             log_event(log, "sweep.failed", code=error.code)
+        except Exception:
+            log.exception("sweep.failed")
+            self._failed = True
 
     async def _stopped(self, rooms: Sequence[Kept]) -> list[Kept]:
         """Rooms that must not end before an administrator has looked: too many would, all at once."""
         now, allowed = self._clock.now(), await self._life.many_allowed()
-        ending = [kept for kept in rooms if ends_by_itself(kept.room, self._rule, now, allowed)]
+        ending = [kept for kept in rooms if self._ends(kept, now, allowed)]
         if not too_many(len(ending), len(rooms), self._many_share):
             await self._incidents.close(MANY)
             return []
         await self._incidents.open(MANY, texts_life.INCIDENT_MANY)
         return ending
+
+    def _ends(self, kept: Kept, now: datetime, allowed: datetime | None) -> bool:
+        try:
+            return ends_by_itself(kept.room, self._rule, now, allowed)
+        except Exception:  # noqa: BLE001  told when its step fails likewise
+            return False
 
     async def allow_many(self) -> int:
         """An administrator has looked: what is due now may end. How many rooms that are."""
@@ -135,8 +162,27 @@ class Sweep:
             elif intent.kind == "room.erase" and intent.ref not in erasing:
                 self._journal.end(intent.act, "interrupted")
 
-    async def _step(self, kept: Kept) -> None:
-        match next_step(kept.room, self._rule, self._clock.now()):
+    def _due(self, kept: Kept) -> Step | None:
+        return next_step(kept.room, self._rule, self._clock.now())
+
+    def _is_heard(self, room: RoomId, since: float | None) -> bool:
+        """Whether whoever wrote, prolonged or held before the end had come was heard; else it is put off."""
+        since = monotonic() if since is None else since
+        heard = self._has_heard(room, since)
+        if not heard:
+            self._put_off[room] = since
+        return heard
+
+    async def _step(self, read: Kept, since: float | None) -> None:
+        due = self._due(read)
+        ends = isinstance(due, Close | Erase)
+        if due is None or (ends and not self._is_heard(read.room.room, since)):
+            return
+        # Since all rooms were read, people may have written, prolonged, held or closed this one: decided anew.
+        kept = await self._patients.get(read.room.room)
+        if kept is None:
+            return
+        match self._due(kept):
             case Warn(end=end):
                 # By the activity it follows, not by the end: a late warning's end moves at each try.
                 await self._announce(kept, end, f"warn-{to_millis(kept.room.last_activity)}")
@@ -151,9 +197,9 @@ class Sweep:
                     txn=f"moved-{to_millis(kept.room.last_activity)}-{digest(kept.room.room)}",
                 )
                 await self._life.postponed(kept.room.room)
-            case Close():
+            case Close() if ends:
                 await self.close(kept, actor="system")
-            case Erase() if kept.close_heard:
+            case Erase() if ends and kept.close_heard:
                 await self._eraser.start(kept)
             case _:
                 pass

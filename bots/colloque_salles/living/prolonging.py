@@ -88,7 +88,8 @@ class Prolonging:
         room = kept.room.room
         if await self._life.prolonged_by(room) == message.event:
             return
-        until = max(end_of(kept.room, self._rule), message.sent_at) + wanted
+        wished = min(message.sent_at, self._clock.now())  # its sender's server may say anything
+        until = max(end_of(kept.room, self._rule), wished) + wanted
         await self._home.send(
             room, text(says.prolonged(self._name(message.sender), until)), txn=f"more-{message.event}"
         )

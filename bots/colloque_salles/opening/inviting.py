@@ -19,9 +19,9 @@ from colloque.store.roomkeys import RoomKeys
 from colloque.taps import NUMBERS, is_sign, number_of, tapped
 from colloque_salles.elsewhere.companions import Companions
 from colloque_salles.living.commands import mentions
-from colloque_salles.living.evicting import Evicting
+from colloque_salles.living.evicting import IN, Evicting
 from colloque_salles.opening.acquainting import Acquainting
-from colloque_salles.opening.succeeding import IN, Succeeding
+from colloque_salles.opening.succeeding import Succeeding
 from colloque_salles.rules.admitting import refusals
 from colloque_salles.rules.team import understand
 from colloque_salles.store.invites import Invited, Invites, Proposal
@@ -108,20 +108,28 @@ class Inviting:
 
     async def _ask(self, kept: Kept, message: Incoming, held: Attestation, reply: Reply) -> None:
         """What does the patient know of it? Nobody is invited before that is said."""
-        elsewhere = await self._succeeding.is_needed(kept, held)
-        refused = await self._succeeding.refused(kept, message.sender) if elsewhere else ""
-        wrong = await self._wrong(kept, message.sender, held) or refused
+        why = await self._succeeding.why(kept, held)
+        wrong = await self._wrong(kept, message.sender, held)
+        if why is not None:
+            wrong = wrong or await self._succeeding.refused(kept, message.sender, why)
         if wrong:
             await reply(wrong)
             return
-        event = await reply(says.ask(held.name, elsewhere=elsewhere))
-        await self._put(message, event, [held.user], tuple(SIGNS.values()), named=True)
+        event = await reply(says.ask(held.name, why))
+        await self._put(message, event, [held.user], tuple(SIGNS.values()), named=True, moves=why is not None)
 
     async def _put(
-        self, message: Incoming, event: EventId, people: Sequence[UserId], signs: Sequence[str], *, named: bool
+        self,
+        message: Incoming,
+        event: EventId,
+        people: Sequence[UserId],
+        signs: Sequence[str],
+        *,
+        named: bool,
+        moves: bool = False,
     ) -> None:
         """The signs to tap come after the question is kept: none of them is tapped in vain."""
-        await self._invites.propose(Proposal(event, message.room, message.sender, tuple(people), named))
+        await self._invites.propose(Proposal(event, message.room, message.sender, tuple(people), named, moves))
         for sign in signs:
             once = f"invite-{digest(f'{event} {sign}')}"
             await self._home.send(message.room, reaction(event, sign), txn=once, type_="m.reaction")
@@ -159,13 +167,11 @@ class Inviting:
         """
         room, (person,) = kept.room.room, proposal.people
         held = self._held(person)
-        if held is not None and await self._succeeding.is_needed(kept, held):
-            if await self._go_on_elsewhere(kept, held, message, what, reply):
-                await self._invites.settle(proposal.event)
-            return
-        wrong = await self._wrong(kept, message.sender, held) if held is not None else says.NOBODY
         known = {each.person: each for each in await self._invites.invited(room)}
         again = person in known and known[person].at == message.sent_at  # heard before, and cut short by a crash
+        if held is not None and not again and await self._moves(kept, held, proposal, message, what=what, reply=reply):
+            return
+        wrong = await self._wrong(kept, message.sender, held) if held is not None else says.NOBODY
         if again:
             await self._evicting.let_in(room, [person])
         if held is None or (wrong and not again):
@@ -188,16 +194,26 @@ class Inviting:
         await reply(says.invited(held.name, what, self._name(message.sender), message.sent_at))
         await self._invites.settle(proposal.event)
 
-    async def _go_on_elsewhere(self, kept: Kept, held: Attestation, message: Incoming, what: str, reply: Reply) -> bool:
-        """The room can't be entered from other servers, and never will be. False where somebody else may still tap."""
+    async def _moves(
+        self, kept: Kept, held: Attestation, proposal: Proposal, message: Incoming, *, what: str, reply: Reply
+    ) -> bool:
+        """Whether they can't come into this room: then the team goes on in another, where who taps has read so."""
         if not await self._succeeding.has_begun(message):
-            refused = await self._succeeding.refused(kept, message.sender)
-            wrong = await self._wrong(kept, message.sender, held) or refused
-            if wrong:
-                await reply(wrong)
+            why = await self._succeeding.why(kept, held)
+            if why is None:
                 return False
+            if why is says.Why.WORDS and not proposal.moves:  # so since the question was asked: nobody has read it
+                await self._ask(kept, message, held, reply)
+                await self._invites.settle(proposal.event)
+                return True
+            wrong = await self._wrong(kept, message.sender, held)
+            wrong = wrong or await self._succeeding.refused(kept, message.sender, why)
+            if wrong:  # somebody else may still tap
+                await reply(wrong)
+                return True
         if not await self._succeeding.go_on(kept, held, message, what, reply):
             await reply(says.refused(held.name))
+        await self._invites.settle(proposal.event)
         return True
 
     def _held(self, user: UserId) -> Attestation | None:

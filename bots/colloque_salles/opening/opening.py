@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime, timedelta
@@ -20,12 +21,12 @@ from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque.store.rooms import Rooms
 from colloque_salles.elsewhere.companions import Companions
-from colloque_salles.living.evicting import Evicting
+from colloque_salles.living.evicting import IN, Evicting
 from colloque_salles.living.membership import Membership
-from colloque_salles.rules.words import pick
+from colloque_salles.rules.words import are_alike, pick
 from colloque_salles.store.copies import Copies
 from colloque_salles.store.offers import Offers
-from colloque_salles.store.rooms import PatientRooms
+from colloque_salles.store.rooms import Kept, PatientRooms
 from colloque_salles.texts import rooms as texts
 from colloque_salles.texts.opening import SIGNS, ask
 
@@ -54,10 +55,14 @@ class Opening:
         companions: Companions,
         membership: Membership,
         evicting: Evicting,
+        where: Callable[[UserId], Awaitable[dict[RoomId, str]]],
         reserve: Callable[[], Awaitable[MxcUri]],
         upload: Callable[[bytes, MxcUri], Awaitable[MxcUri]],
     ) -> None:
-        """`upload` stores a picture on the homeserver, at an address that `reserve` gave."""
+        """`where`: an account's memberships, by room, as the homeserver says (HomeRefused, HomeUnavailable).
+
+        `upload` stores a picture there, at an address that `reserve` gave.
+        """
         self._home = home
         self._rooms = rooms
         self._patients = patients
@@ -70,6 +75,9 @@ class Opening:
         self._companions = companions
         self._membership = membership
         self._evicting = evicting
+        self._where = where
+        self._picking = asyncio.Lock()
+        """Held from picking a room's words to following it: of two openings at once, one sees the other's room."""
         self._reserve = reserve
         self._upload = upload
 
@@ -91,19 +99,20 @@ class Opening:
             return known
         key, now = _key(event), self._clock.now()
         act = self._journal.begin(_ACT, actor=opener.user, ref=digest(event))
-        words = await self._words(key, {opener.user, *(held.user for held in team)})
-        # First of all: they can read what is written from their invitation on.
-        beside = self._companions.of([opener.user, *(held.user for held in team)])
-        room = await self._home.create_room(
-            RoomSpec(
-                name=texts.room_name(words, opener.name),
-                mark=RoomMark(RoomKind.PATIENT, key, owner=opener.user),
-                invite=(*beside, opener.user, *(a.user for a in team)),
-                shared=any(server_of(a.user) != server_of(opener.user) for a in team),
+        async with self._picking:
+            words = await self._words(key, {opener.user, *(held.user for held in team)})
+            # First of all: they can read what is written from their invitation on.
+            beside = self._companions.of([opener.user, *(held.user for held in team)])
+            room = await self._home.create_room(
+                RoomSpec(
+                    name=texts.room_name(words, opener.name),
+                    mark=RoomMark(RoomKind.PATIENT, key, owner=opener.user),
+                    invite=(*beside, opener.user, *(a.user for a in team)),
+                    shared=any(server_of(a.user) != server_of(opener.user) for a in team),
+                )
             )
-        )
-        await self._companions.note(room, beside)
-        await self._follow(_room(room, opener.user, now), words)
+            await self._companions.note(room, beside)
+            await self._follow(_room(room, opener.user, now), words)
         # Followed from here on: who loses their access later is taken out of it.
         await self._evicting.let_in(room, [opener.user, *(held.user for held in team)])
         rule = self._rule if idle is None else self._rule.lasting(idle)
@@ -157,11 +166,31 @@ class Opening:
     async def _words(self, key: str, people: Collection[UserId]) -> str:
         reserved = await self._patients.words_for(key)
         if reserved is None:
-            rooms = await self._patients.all()
-            beside = [kept.words for kept in rooms if not {kept.room.opener, *kept.room.members}.isdisjoint(people)]
-            reserved = pick(await self._patients.words_taken(), beside)
+            reserved = pick(await self._patients.words_taken(), await self._beside(people))
             await self._patients.reserve_words(reserved, key)
         return reserved
+
+    async def _beside(self, people: Collection[UserId], but: RoomId | None = None) -> list[str]:
+        """The words of the rooms that they are in, or invited to, without those of one."""
+        theirs: set[RoomId] = set()
+        for user in people:
+            try:
+                theirs |= {room for room, state in (await self._where(user)).items() if state in IN}
+            except HomeRefused as error:  # what was heard of them counts
+                log_event(log, "opening.where_refused", level=logging.WARNING, code=error.errcode)
+        return [
+            kept.words
+            for kept in await self._patients.all()
+            if kept.room.room != but
+            and (kept.room.room in theirs or not {kept.room.opener, *kept.room.members}.isdisjoint(people))
+        ]
+
+    async def blurs(self, kept: Kept, user: UserId, team: Collection[UserId]) -> bool:
+        """Whether that room and another of `user`'s share a word, and a new one for them and `team` need not."""
+        if not are_alike(kept.words, await self._beside({user}, kept.room.room)):
+            return False
+        beside = await self._beside({user, *team})
+        return not are_alike(pick(await self._patients.words_taken(), beside), beside)
 
 
 def _key(event: EventId) -> str:

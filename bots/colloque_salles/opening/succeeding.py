@@ -1,7 +1,9 @@
-"""A patient room goes on in another one: a colleague of another server joins, and this one can't be entered from there.
+"""A patient room goes on in another one: a colleague joins who can't come into this one, for all its life.
 
-Whether other servers may take part is settled when a room is made (Matrix, `m.federate`). The old room is closed, and
-archived and erased as any other; everything here is done again, to the same effect, when the tap is heard again.
+It can't be entered from their server: whether others may take part is settled when a room is made (Matrix,
+`m.federate`). Or they have a room already whose words are like this one's, and a room keeps its words. The old room is
+closed, and archived and erased as any other; everything here is done again, to the same effect, when the tap is heard
+again.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from colloque.identity import RoomId, UserId, digest, server_of
 from colloque.logs import event as log_event
 from colloque.matrix.home import Home, Incoming, text
 from colloque_salles.living.commands import link
+from colloque_salles.living.evicting import IN
 from colloque_salles.living.expire import Sweep
 from colloque_salles.living.holding import Holding
 from colloque_salles.living.standing_in import StandingIn
@@ -30,9 +33,6 @@ from colloque_salles.texts import inviting as says
 from colloque_salles.texts import rooms as texts
 
 log = logging.getLogger(__name__)
-
-IN = frozenset({"join", "invite"})
-"""Memberships of who is in a room, or will be."""
 
 
 class Succeeding:
@@ -66,8 +66,14 @@ class Succeeding:
         self._clock = clock
         self._retire = retire
 
-    async def is_needed(self, kept: Kept, held: Attestation) -> bool:
-        """Whether that person can't come into this room, for all its life."""
+    async def why(self, kept: Kept, held: Attestation) -> says.Why | None:
+        """Why that person can't come into this room; None where they can."""
+        if await self._is_confined(kept, held):
+            return says.Why.SERVER
+        team = [user for user, state in (await self._home.members(kept.room.room)).items() if state in IN]
+        return says.Why.WORDS if await self._opening.blurs(kept, held.user, team) else None
+
+    async def _is_confined(self, kept: Kept, held: Attestation) -> bool:
         if server_of(held.user) == server_of(self._home.user):
             return False
         create = await self._home.state(kept.room.room, "m.room.create") or {}
@@ -77,12 +83,12 @@ class Succeeding:
         """Whether that tap has made the other room already."""
         return await self._opening.opened_by(tap.event) is not None
 
-    async def refused(self, kept: Kept, user: UserId) -> str:
+    async def refused(self, kept: Kept, user: UserId, why: says.Why) -> str:
         """Why `user` can't have it go on elsewhere, as they read it; empty when they can."""
         if not self._standing_in.leads(kept.room, user):
-            return says.ELSEWHERE
+            return says.elsewhere(why)
         if self._book.of(kept.room.opener, self._clock.now()) is None:
-            return says.NO_REFERENT
+            return says.no_referent(why)
         return await self._holding.said_held(kept.room.room)
 
     async def go_on(self, kept: Kept, held: Attestation, tap: Incoming, what: str, reply: Reply) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from colloque.mail.compose import encoded_size
+from colloque.mail.message import one_line
 from colloque.mail.xdm import FILE_NAME
 from colloque.rooms.archive import Line
 
@@ -33,7 +34,7 @@ class Item:
     size: int
     """Bytes of the file itself."""
     file: Mapping[str, Any] = field(repr=False)
-    """Matrix's `EncryptedFile`."""
+    """Matrix's `EncryptedFile`; of somebody's own, what opens it and nothing else."""
     ours: bool = False
     """True for the conversation itself, which we wrote."""
 
@@ -49,12 +50,36 @@ class Item:
 
 
 def item_of(content: Mapping[str, Any], size: int, *, ours: bool = False) -> Item:
-    """The file that a message shares, as its content says; `size` is the file's own."""
+    """The file that a message shares, as its content says; `size` is the file's own.
+
+    Whoever shared it may have written anything at all: what can't be written down or handed on is not taken in.
+    """
     info = content.get("info")
     mime = info.get("mimetype") if isinstance(info, dict) else None
-    name = content.get("filename") or content.get("body") or ""
+    name = _text(content, "filename") or _text(content, "body")
     kind = mime if isinstance(mime, str) and mime else "application/octet-stream"
-    return Item(str(name)[:NAME], kind[:100], size, content["file"], ours)
+    file = content["file"]
+    return Item(name_of(name), one_line(kind, 100), size, file if ours else _opening(file), ours)
+
+
+def name_of(said: str) -> str:
+    """A file's name, as far as it is kept."""
+    return one_line(said, NAME)
+
+
+def _opening(file: Mapping[str, Any]) -> dict[str, Any]:
+    """What opens a file (see `NioHome.download`)."""
+    return {
+        "url": _text(file, "url"),
+        "key": {"k": _text(file.get("key"), "k")},
+        "iv": _text(file, "iv"),
+        "hashes": {"sha256": _text(file.get("hashes"), "sha256")},
+    }
+
+
+def _text(said: Any, key: str) -> str:
+    value = said.get(key) if isinstance(said, Mapping) else None
+    return value if isinstance(value, str) else ""
 
 
 def files_of(lines: Iterable[Line]) -> tuple[list[Item], list[str]]:
@@ -65,7 +90,7 @@ def files_of(lines: Iterable[Line]) -> tuple[list[Item], list[str]]:
         if line.file is None:
             continue
         if not line.file.digest:
-            unread.append(line.file.name[:NAME])
+            unread.append(name_of(line.file.name))
             continue
         item = item_of(line.file.share, line.file.size)
         found.setdefault(str(item.file.get("url")), item)

@@ -27,6 +27,11 @@ def are_ours(words: str) -> bool:
     return {*words.split()} <= {*FIRST, *SECOND} and len(words.split()) in {2, 3}
 
 
+def are_alike(words: str, beside: Collection[str]) -> bool:
+    """Whether one of these words stands in `beside` too."""
+    return not {*words.split()}.isdisjoint(word for each in beside for word in each.split())
+
+
 def pick(taken: Collection[str], beside: Collection[str] = ()) -> str:
     """Two words not in `taken`, chosen at random so that nobody can guess the next.
 

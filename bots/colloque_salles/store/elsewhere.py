@@ -57,6 +57,14 @@ def register_elsewhere(table: UpgradeTable) -> None:
         )
 
 
+def register_gaps(table: UpgradeTable) -> None:
+    """Add a later migration."""
+
+    @migration(table, "Guest rooms that ours was not in all the time")
+    async def gaps(conn: Connection) -> None:
+        await conn.execute("ALTER TABLE guest_room ADD COLUMN gap BOOLEAN NOT NULL DEFAULT false")
+
+
 class Companions:
     """Which `@salles` of other servers we invited into rooms of ours."""
 
@@ -86,8 +94,8 @@ class GuestRoom:
     room: RoomId
     origin: str
     since: datetime
-    joined: bool
-    """Whether ours has ever been in it."""
+    followed: bool
+    """Whether ours is in it, and has been all the time since it came in first."""
 
 
 class GuestRooms:
@@ -97,10 +105,12 @@ class GuestRooms:
         self._db = db
 
     async def put(self, room: RoomId, origin: str, at: datetime) -> None:
-        """We were invited. An invitation that comes again is taken up again."""
+        """We were invited. An invitation that comes again is taken up again: nobody invites who is in, so if ours was
+        it was let go unheard, or the same invitation is read again after a crash; which one can't be told.
+        """
         await self._db.execute(
-            "INSERT INTO guest_room (room, origin, since) VALUES ($1, $2, $3) "
-            "ON CONFLICT (room) DO UPDATE SET closed = false",
+            "INSERT INTO guest_room (room, origin, since) VALUES ($1, $2, $3) ON CONFLICT (room) DO UPDATE "
+            "SET gap = guest_room.gap OR guest_room.joined, joined = false, closed = false",
             room,
             origin,
             to_millis(at),
@@ -119,6 +129,12 @@ class GuestRooms:
     async def joined(self, room: RoomId) -> None:
         """We are in."""
         await self._db.execute("UPDATE guest_room SET joined = true WHERE room = $1", room)
+
+    async def left(self, room: RoomId) -> None:
+        """We are out, and no invitation waits."""
+        await self._db.execute(
+            "UPDATE guest_room SET gap = gap OR joined, joined = false, closed = true WHERE room = $1", room
+        )
 
     async def closed(self, room: RoomId) -> None:
         """The invitation is gone."""
@@ -139,7 +155,8 @@ class GuestRooms:
 
 
 def _guest(row: Any) -> GuestRoom:
-    return GuestRoom(RoomId(row["room"]), row["origin"], from_millis(row["since"]), bool(row["joined"]))
+    followed = bool(row["joined"] and not row["gap"])
+    return GuestRoom(RoomId(row["room"]), row["origin"], from_millis(row["since"]), followed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,14 @@ def register_invites(table: UpgradeTable) -> None:
         )
 
 
+def register_moves(table: UpgradeTable) -> None:
+    """Add a later migration."""
+
+    @migration(table, "A question may say that the team goes on in another room")
+    async def moves(conn: Connection) -> None:
+        await conn.execute("ALTER TABLE proposal ADD COLUMN moves BOOLEAN NOT NULL DEFAULT false")
+
+
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """A message that asks whom to invite, or, where that is `named`, what the patient knows of it."""
@@ -50,6 +58,8 @@ class Proposal:
     by: UserId
     people: tuple[UserId, ...]
     named: bool
+    moves: bool = False
+    """Whether it says that the team goes on in another room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +81,14 @@ class Invites:
     async def propose(self, proposal: Proposal) -> None:
         """It was asked. Safe to repeat."""
         await self._db.execute(
-            "INSERT INTO proposal (event, room, by_user, people, named) VALUES ($1, $2, $3, $4, $5) "
+            "INSERT INTO proposal (event, room, by_user, people, named, moves) VALUES ($1, $2, $3, $4, $5, $6) "
             "ON CONFLICT (event) DO NOTHING",
             proposal.event,
             proposal.room,
             proposal.by,
             json.dumps(list(proposal.people)),
             proposal.named,
+            proposal.moves,
         )
 
     async def of(self, event: EventId) -> Proposal | None:
@@ -86,7 +97,14 @@ class Invites:
         if row is None:
             return None
         people = tuple(map(UserId, json.loads(row["people"])))
-        return Proposal(EventId(row["event"]), RoomId(row["room"]), UserId(row["by_user"]), people, bool(row["named"]))
+        return Proposal(
+            EventId(row["event"]),
+            RoomId(row["room"]),
+            UserId(row["by_user"]),
+            people,
+            bool(row["named"]),
+            bool(row["moves"]),
+        )
 
     async def settle(self, event: EventId) -> None:
         """It is answered."""

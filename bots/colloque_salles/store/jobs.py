@@ -10,7 +10,7 @@ from typing import Any
 
 from mautrix.util.async_db import Connection, Database
 
-from colloque.identity import EventId, RoomId, UserId
+from colloque.identity import EventId, MxcUri, RoomId, UserId
 from colloque.rooms.erasure import Kind
 from colloque.rooms.patient_room import RoomState
 from colloque.store.schema import transaction
@@ -119,6 +119,30 @@ class Jobs:
         """The room's events that this service heard."""
         rows = await self._db.fetch("SELECT event FROM ledger_event WHERE room = $1 ORDER BY event", room)
         return [EventId(row["event"]) for row in rows]
+
+    async def missed(self, room: RoomId, events: Sequence[EventId]) -> None:
+        """These are the room's; those that this service never heard count as unread. Safe to repeat."""
+        async with transaction(self._db) as conn:
+            await conn.executemany(
+                "INSERT INTO ledger_event (room, event, readable) VALUES ($1, $2, false) ON CONFLICT DO NOTHING",
+                [(room, event) for event in events],
+            )
+
+    async def taken(self, but: RoomId | None = None) -> frozenset[MxcUri]:
+        """Files that jobs under way are to delete, all of them but that one."""
+        return frozenset(
+            MxcUri(mxc) for row in await self.under_way() if row.room != but for mxc in row.manifest["files"]
+        )
+
+    async def known_in(self, mxc: MxcUri, but: RoomId) -> tuple[bool, bool]:
+        """Whether any other room knows the file: one that is not being erased; one that is, and can still be read."""
+        rows = await self._db.fetch(
+            "SELECT e.step FROM ledger_file f LEFT JOIN erasure e ON e.room = f.room WHERE f.mxc = $1 AND f.room <> $2",
+            mxc,
+            but,
+        )
+        steps = {row["step"] for row in rows}
+        return None in steps, "delete" in steps
 
     async def forget(self, room: RoomId) -> None:
         """Drop every row about the room; the last step of its erasure."""

@@ -46,6 +46,31 @@ def register_life(table: UpgradeTable) -> None:
         )
 
 
+def register_holds(table: UpgradeTable) -> None:
+    """Add a later migration."""
+
+    @migration(table, "Each member of a patient room holds it for themselves")
+    async def holds(conn: Connection) -> None:
+        await conn.execute(
+            """CREATE TABLE hold_by (
+                room    TEXT NOT NULL,
+                by_user TEXT NOT NULL,
+                since   BIGINT NOT NULL,
+                until   BIGINT NOT NULL,
+                reason  TEXT NOT NULL,
+                warned  BOOLEAN NOT NULL DEFAULT false,
+                told    BOOLEAN NOT NULL DEFAULT false,
+                PRIMARY KEY (room, by_user)
+            )"""
+        )
+        await conn.execute(
+            "INSERT INTO hold_by (room, by_user, since, until, reason, warned) "
+            "SELECT room, by_user, since, until, reason, warned FROM hold"
+        )
+        await conn.execute("DROP TABLE hold")
+        await conn.execute("ALTER TABLE hold_by RENAME TO hold")
+
+
 @dataclass(frozen=True, slots=True)
 class Hold:
     """Somebody of the team keeps a room from ending, for a reason, until a day."""
@@ -57,6 +82,8 @@ class Hold:
     reason: str = field(repr=False)
     warned: bool = False
     """True once its end was announced."""
+    told: bool = False
+    """True once it was said that it is over."""
 
 
 class RoomLife:
@@ -118,11 +145,12 @@ class RoomLife:
     # holds
 
     async def hold(self, hold: Hold) -> None:
-        """Place or renew it: from now on nothing ends there."""
+        """Place or renew somebody's: from now on nothing ends there. Neither it nor the room's ends sooner by that."""
         async with transaction(self._db) as conn:
             await conn.execute(
                 "INSERT INTO hold (room, by_user, since, until, reason) VALUES ($1, $2, $3, $4, $5) "
-                "ON CONFLICT (room) DO UPDATE SET by_user = $2, since = $3, until = $4, reason = $5, warned = false",
+                "ON CONFLICT (room, by_user) DO UPDATE SET since = $3, reason = $5, warned = false, told = false, "
+                "until = CASE WHEN hold.until > $4 THEN hold.until ELSE $4 END",
                 hold.room,
                 hold.by,
                 to_millis(hold.since),
@@ -130,7 +158,9 @@ class RoomLife:
                 hold.reason,
             )
             await conn.execute(
-                "UPDATE patient_room SET held_until = $2 WHERE room = $1", hold.room, to_millis(hold.until)
+                "UPDATE patient_room SET held_until = $2 WHERE room = $1 AND COALESCE(held_until, 0) < $2",
+                hold.room,
+                to_millis(hold.until),
             )
             await self.postponed(hold.room)
 
@@ -139,29 +169,53 @@ class RoomLife:
         query = "SELECT 1 FROM patient_room WHERE held_until > $1 LIMIT 1"
         return await self._db.fetchval(query, to_millis(now)) is not None
 
-    async def held(self, room: RoomId) -> Hold | None:
-        """The hold on a room."""
-        row = await self._db.fetchrow("SELECT * FROM hold WHERE room = $1", room)
-        return _hold(row) if row else None
+    async def held(self, room: RoomId, now: datetime) -> list[Hold]:
+        """The holds that stand on a room, the one that lasts longest before the others."""
+        query = "SELECT * FROM hold WHERE room = $1 AND until > $2 ORDER BY until DESC, by_user"
+        return [_hold(row) for row in await self._db.fetch(query, room, to_millis(now))]
 
     async def holds(self) -> list[Hold]:
         """Every hold, the one that ends first before the others."""
-        return [_hold(row) for row in await self._db.fetch("SELECT * FROM hold ORDER BY until, room")]
+        return [_hold(row) for row in await self._db.fetch("SELECT * FROM hold ORDER BY until, room, by_user")]
 
-    async def hold_warned(self, room: RoomId) -> None:
+    async def release(self, room: RoomId, at: datetime, by: UserId | None = None) -> None:
+        """Somebody's, or everybody's, is lifted at that time, unless it ended before; the others stay."""
+        async with transaction(self._db) as conn:
+            await conn.execute(
+                "UPDATE hold SET until = $2 WHERE room = $1 AND until > $2 AND by_user = COALESCE($3, by_user)",
+                room,
+                to_millis(at),
+                by,
+            )
+            await conn.execute(
+                "UPDATE patient_room SET held_until = COALESCE((SELECT MAX(until) FROM hold h WHERE h.room = $1), $2) "
+                "WHERE room = $1 AND held_until > $2",
+                room,
+                to_millis(at),
+            )
+
+    # What follows leaves alone a hold that was renewed, or lifted, since it was read.
+
+    async def hold_warned(self, hold: Hold) -> None:
         """Its end was announced."""
-        await self._db.execute("UPDATE hold SET warned = true WHERE room = $1", room)
+        await self._mark(hold, "UPDATE hold SET warned = true")
 
-    async def release(self, room: RoomId, at: datetime) -> None:
-        """It is lifted at that time, unless it ended before."""
-        await self._db.execute(
-            "UPDATE patient_room SET held_until = $2 WHERE room = $1 AND held_until > $2", room, to_millis(at)
-        )
-        await self._db.execute("UPDATE hold SET until = $2 WHERE room = $1 AND until > $2", room, to_millis(at))
-
-    async def hold_over(self, room: RoomId) -> None:
+    async def hold_told(self, hold: Hold) -> None:
         """That it ended was said."""
-        await self._db.execute("DELETE FROM hold WHERE room = $1", room)
+        await self._mark(hold, "UPDATE hold SET told = true")
+
+    async def hold_stands(self, hold: Hold) -> None:
+        """It was said to be over, and is not: the clock stood too late then."""
+        await self._mark(hold, "UPDATE hold SET told = false")
+
+    async def hold_over(self, hold: Hold) -> None:
+        """It is over and done with."""
+        await self._mark(hold, "DELETE FROM hold")
+
+    async def _mark(self, hold: Hold, what: str) -> None:
+        await self._db.execute(
+            f"{what} WHERE room = $1 AND by_user = $2 AND until = $3", hold.room, hold.by, to_millis(hold.until)
+        )
 
     # people left alone
 
@@ -197,4 +251,5 @@ def _hold(row: Any) -> Hold:
         from_millis(row["until"]),
         row["reason"],
         bool(row["warned"]),
+        bool(row["told"]),
     )

@@ -56,10 +56,8 @@ class ThreadFile:
     """Who shared it there."""
     in_thread: bool
     """Another thread shares it, too."""
-    in_patient_room: bool
-    """A living patient room does."""
     orphan: bool
-    """The thread that it came with has ended."""
+    """The thread, or the patient room, that it came with has ended."""
 
 
 class MailThreadRows:
@@ -127,8 +125,7 @@ class MailThreadRows:
     async def files(self, token: str) -> list[ThreadFile]:
         """Its files."""
         rows = await self._db.fetch(
-            "SELECT mxc, sender, shared, EXISTS (SELECT 1 FROM ledger_file l WHERE l.mxc = f.mxc) AS of_patient, "
-            "EXISTS (SELECT 1 FROM mail_orphan o WHERE o.mxc = f.mxc) AS orphan "
+            "SELECT mxc, sender, shared, EXISTS (SELECT 1 FROM mail_orphan o WHERE o.mxc = f.mxc) AS orphan "
             "FROM mail_file f WHERE token = $1 ORDER BY mxc, sender",
             token,
         )
@@ -141,18 +138,17 @@ class MailThreadRows:
                 mxc,
                 frozenset(who),
                 in_thread=bool(last[mxc]["shared"]),
-                in_patient_room=bool(last[mxc]["of_patient"]),
                 orphan=bool(last[mxc]["orphan"]),
             )
             for mxc, who in senders.items()
         ]
 
     async def orphaned(self, mxc: MxcUri) -> None:
-        """Its own thread ended, and it stays: whoever shares it last takes it."""
+        """What it came with, a thread or a patient room, ended, and it stays: whoever shares it last takes it."""
         await self._db.execute("INSERT INTO mail_orphan (mxc) VALUES ($1) ON CONFLICT DO NOTHING", mxc)
 
     async def is_orphan(self, mxc: MxcUri) -> bool:
-        """True for a file whose own thread ended."""
+        """True for a file that outlived the thread or the patient room that it came with."""
         return await self._db.fetchval("SELECT 1 FROM mail_orphan WHERE mxc = $1", mxc) is not None
 
     async def gone(self, files: Sequence[MxcUri]) -> None:

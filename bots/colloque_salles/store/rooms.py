@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,8 +12,11 @@ from mautrix.util.async_db import Connection, Database, UpgradeTable
 
 from colloque.clock import from_millis, to_millis
 from colloque.identity import EventId, MxcUri, RoomId, UserId
+from colloque.logs import event as log_event
 from colloque.rooms.patient_room import PatientRoom, RoomState
 from colloque.store.schema import migration, transaction
+
+log = logging.getLogger(__name__)
 
 
 def register_upgrades(table: UpgradeTable) -> None:
@@ -98,6 +102,8 @@ class PatientRooms:
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        self.unreadable = 0
+        """How many rooms `all` passed over when it was last asked: their rows contradict themselves."""
 
     async def words_taken(self) -> set[str]:
         """Every pair of words ever given: none is reused."""
@@ -127,13 +133,20 @@ class PatientRooms:
         )
 
     async def get(self, room: RoomId) -> Kept | None:
-        """One room."""
+        """One room; None, too, for one whose row can't be read: that is logged."""
         row = await self._db.fetchrow("SELECT * FROM patient_room WHERE room = $1", room)
         return _kept(row) if row else None
 
+    async def follows(self, room: RoomId) -> bool:
+        """Whether it is a patient room of ours, be its row readable or not."""
+        return await self._db.fetchval("SELECT 1 FROM patient_room WHERE room = $1", room) is not None
+
     async def all(self) -> list[Kept]:
-        """Every room not erased yet, oldest activity first."""
-        return [_kept(r) for r in await self._db.fetch("SELECT * FROM patient_room ORDER BY last_activity")]
+        """Every room not erased yet, oldest activity first. One that can't be read holds back no other."""
+        rows = await self._db.fetch("SELECT * FROM patient_room ORDER BY last_activity")
+        found = [kept for row in rows if (kept := _kept(row)) is not None]
+        self.unreadable = len(rows) - len(found)
+        return found
 
     async def active(self, room: RoomId, at: datetime) -> None:
         """Somebody wrote. Never moves backwards; a promised end is void from then on."""
@@ -152,9 +165,9 @@ class PatientRooms:
         await self._db.execute("UPDATE patient_room SET opener = $2 WHERE room = $1", room, user)
 
     async def warned(self, room: RoomId, end: datetime, at: datetime) -> None:
-        """The end was promised."""
+        """The end was promised; no effect on a room that somebody closed while that was said."""
         await self._db.execute(
-            "UPDATE patient_room SET state = $2, warned_for = $3, warned_at = $4 WHERE room = $1",
+            "UPDATE patient_room SET state = $2, warned_for = $3, warned_at = $4 WHERE room = $1 AND closed_at IS NULL",
             room,
             RoomState.WARNED.value,
             to_millis(end),
@@ -164,12 +177,13 @@ class PatientRooms:
     async def closed(self, room: RoomId, at: datetime, event: EventId | None) -> None:
         """Writing stopped; `event` is our closing message, None when the room can't be reached any more.
 
-        Our sync may have brought it back already: while we waited for the answer, or before a crash.
+        No effect on a room that is closed already: it may be erased by now, and its time runs from then. Our sync may
+        have brought the message back already: while we waited for the answer, or before a crash.
         """
         async with transaction(self._db) as conn:
             await conn.execute(
                 "UPDATE patient_room SET state = $2, closed_at = $3, close_event = $4, close_heard = $5 "
-                "WHERE room = $1",
+                "WHERE room = $1 AND closed_at IS NULL",
                 room,
                 RoomState.CLOSED.value,
                 to_millis(at),
@@ -178,7 +192,7 @@ class PatientRooms:
             )
             # A statement of its own: whoever held the row before has committed, and is seen.
             await conn.execute(
-                "UPDATE patient_room SET close_heard = true WHERE room = $1 "
+                "UPDATE patient_room SET close_heard = true WHERE room = $1 AND close_event = $2 "
                 "AND EXISTS (SELECT 1 FROM echo WHERE room = $1 AND event = $2)",
                 room,
                 event,
@@ -227,9 +241,10 @@ class PatientRooms:
         return (int(row["heard"]), int(row["blind"])) if row else (0, 0)
 
     async def files(self, room: RoomId) -> list[tuple[MxcUri, bool]]:
-        """Each file of the room, and whether a living room knows it too (then it is kept)."""
+        """Each file of the room, and whether a room that is not being erased knows it too (then it is kept)."""
         rows = await self._db.fetch(
-            "SELECT mxc, EXISTS (SELECT 1 FROM ledger_file o WHERE o.mxc = f.mxc AND o.room <> f.room) AS shared "
+            "SELECT mxc, EXISTS (SELECT 1 FROM ledger_file o WHERE o.mxc = f.mxc AND o.room <> f.room "
+            "AND NOT EXISTS (SELECT 1 FROM erasure e WHERE e.room = o.room)) AS shared "
             "FROM ledger_file f WHERE room = $1 ORDER BY mxc",
             room,
         )
@@ -239,7 +254,15 @@ class PatientRooms:
 _MOMENTS = ("warned_for", "warned_at", "reminded_at", "prolonged_until", "held_until", "closed_at")
 
 
-def _kept(row: Any) -> Kept:
+def _kept(row: Any) -> Kept | None:
+    try:
+        return _read(row)
+    except Exception as error:  # noqa: BLE001  whatever is wrong with that row, the others are to be read
+        log_event(log, "room.unreadable", level=logging.ERROR, why=type(error).__name__)
+        return None
+
+
+def _read(row: Any) -> Kept:
     return Kept(
         room=PatientRoom(
             room=RoomId(row["room"]),

@@ -10,14 +10,15 @@ from colloque_salles.store.archive import register_archives
 from colloque_salles.store.copies import register_copies
 from colloque_salles.store.direct import register_direct
 from colloque_salles.store.direct_rounds import register_direct_rounds
-from colloque_salles.store.elsewhere import register_elsewhere
+from colloque_salles.store.elsewhere import register_elsewhere, register_gaps
 from colloque_salles.store.evicted import register_evicted
 from colloque_salles.store.identity import register_identities
-from colloque_salles.store.invites import register_invites
+from colloque_salles.store.invites import register_invites, register_moves
 from colloque_salles.store.joining import register_joining
-from colloque_salles.store.life import register_life
+from colloque_salles.store.life import register_holds, register_life
 from colloque_salles.store.mail_threads import register_mail_threads
 from colloque_salles.store.offers import register_offers
+from colloque_salles.store.repairs import register_repairs
 from colloque_salles.store.rooms import register_echoes, register_upgrades
 from colloque_salles.store.taps import register_taps
 
@@ -41,4 +42,8 @@ def salles_upgrades() -> UpgradeTable:
     register_mail_threads(table)
     register_direct(table)
     register_direct_rounds(table)
+    register_repairs(table)
+    register_holds(table)
+    register_moves(table)
+    register_gaps(table)
     return table

@@ -17,6 +17,7 @@ from colloque.sockets import Client
 from colloque_salles.erasing.cleaning import Cleaning
 from colloque_salles.erasing.direct import DirectErasing
 from colloque_salles.erasing.direct_files import Uploads
+from colloque_salles.erasing.unheard import Listing
 from colloque_salles.store.direct import DirectRooms
 from colloque_salles.store.direct_rounds import DirectRoundRow
 from colloque_salles.store.jobs import Jobs
@@ -72,6 +73,7 @@ def open_directs(
         directs=store,
         uploads=uploads,
         jobs=jobs,
+        listing=Listing(parts.session, config.homeserver.url, token),
         keys=parts.keys,
         journal=parts.journal,
         clock=parts.clock,

@@ -4,8 +4,8 @@ The bridge withdrew its events, and asks here for what only @salles may do. The 
 may be run again:
 
     events   each must be withdrawn; what Synapse still holds of it is counted
-    files    delete what senders of these events uploaded; what others uploaded, or a living patient room knows too, is
-             kept and counted
+    files    delete what senders of these events uploaded; what others uploaded, or a patient room takes too, is kept
+             and counted
     verify   each file is asked for again
     clean    what Synapse leaves of the files in its side tables goes (where the helper is)
     scan     everything is looked at for the files' names (where it is)
@@ -156,22 +156,32 @@ class MailThreads:
         await self._rows.noted(row, "files", {"held": held, "senders": sorted(senders)})
 
     async def _files(self, row: ThreadRow) -> None:
-        """People may name files that are not theirs: what its sender uploaded goes, or what an earlier thread left."""
+        """People may name files that are not theirs: what its sender uploaded goes, or what an earlier thread left.
+
+        A patient room that lives takes what it knows; of those that end, the one whose list has it. Raises Temporary
+        while another that ends can still be read.
+        """
         kept: Counter[str] = Counter()
         ours: list[MxcUri] = []
         copies: list[MxcUri] = []
+        job = RoomId(row.token)
+        taken = await self._jobs.taken(job)
         for file in await self._rows.files(row.token):
+            lives, ends = await self._jobs.known_in(file.mxc, job)
             if server_of_media(file.mxc) != self._server:
                 kept["on_another_server"] += 1
-                if not file.in_patient_room:
+                if not lives:
                     copies.append(file.mxc)
                 continue
             uploader = await self._admin.media_uploader(file.mxc)
+            in_patient_room = lives or file.mxc in taken
             if uploader is not None and not (file.orphan or uploader in file.senders & set(row.manifest["senders"])):
                 kept["of_somebody_else"] += 1
-            elif file.in_patient_room or file.in_thread:
-                kept["known_in_another_room" if file.in_patient_room else "known_in_another_thread"] += 1
+            elif uploader is not None and (in_patient_room or file.in_thread):
+                kept["known_in_another_room" if in_patient_room else "known_in_another_thread"] += 1
                 await self._rows.orphaned(file.mxc)
+            elif ends:
+                raise Temporary("a room that is still to be deleted knows a file")
             else:
                 ours.append(file.mxc)
                 if uploader is not None:

@@ -28,6 +28,7 @@ IDENTITY = "!patient identite […]"
 _UNREADABLE = "[message chiffré que l'automate n'a pas pu lire]"
 _WITHDRAWN = "[message retiré par son auteur]"
 _OTHER = "[position, sondage ou autocollant]"
+UNPRINTABLE = "[message que l'automate n'a pas pu mettre en page]"
 _UNPROVEN = "[appareil non confirmé par son propriétaire]"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from enum import StrEnum
 
 from colloque.taps import NUMBERS
 from colloque_salles.texts.opening import SIGNS, told
@@ -11,14 +12,37 @@ from colloque_salles.texts.opening import SIGNS, told
 WHOM = "Qui inviter dans ce salon ? Par exemple : !patient inviter Dupont"
 CLOSED = "Ce salon est fermé : on n'y invite plus personne."
 NOBODY = "Personne de vérifié sous ce nom ici. Demandez-lui de taper !inscription, ou donnez son numéro RPPS."
-ELSEWHERE = (
-    "Ce confrère est sur le serveur d'un autre établissement, et ce salon ne sort pas du vôtre. Seul son référent, ou "
-    "qui le remplace, peut le faire continuer avec lui, dans un autre salon."
-)
-NO_REFERENT = (
-    "Ce confrère est sur le serveur d'un autre établissement : il faut un autre salon, donc un référent, et celui de "
-    "ce salon n'est plus vérifié. Tapez d'abord !patient referent."
-)
+
+
+class Why(StrEnum):
+    """Why somebody can't come into a room, and its team goes on with them in another."""
+
+    SERVER = "server"
+    """It can't be entered from their server."""
+    WORDS = "words"
+    """They have a room already whose name is like this one's."""
+
+
+_WHY = {
+    Why.SERVER: "Ce confrère est sur le serveur d'un autre établissement, et ce salon ne sort pas du vôtre.",
+    Why.WORDS: "Ce confrère a déjà un salon au nom trop proche de celui-ci : il prendrait l'un pour l'autre.",
+}
+
+
+def elsewhere(why: Why) -> str:
+    """Somebody who may not close the room proposes them."""
+    return (
+        f"{_WHY[why]} Seul le référent de ce salon, ou qui le remplace, peut faire continuer l'équipe avec lui, dans "
+        "un autre salon : demandez-lui de taper !patient inviter."
+    )
+
+
+def no_referent(why: Why) -> str:
+    """Nobody could open the other room."""
+    return (
+        f"{_WHY[why]} Il faut donc un autre salon, et un référent : celui de ce salon n'est plus vérifié. Tapez "
+        "d'abord !patient referent."
+    )
 
 
 def inside(name: str) -> str:
@@ -40,16 +64,22 @@ def which(names: Sequence[str]) -> str:
     return "\n".join(["Qui inviter ? Touchez le numéro.", *lines])
 
 
-def ask(name: str, *, elsewhere: bool) -> str:
-    """Outside the team that the patient knows of. `elsewhere`: this room can't be entered from their server."""
+def ask(name: str, why: Why | None) -> str:
+    """Outside the team that the patient knows of. `why` it is to go on in another room, if it is."""
     signs = " · ".join(f"{sign} {_SHORT[what]}" for what, sign in SIGNS.items())
-    if elsewhere:
-        where = (
-            f"Inviter {name}, d'un autre établissement ? Ce salon ne sort pas du vôtre : l'équipe continue avec cette "
-            "personne dans un nouveau salon. Celui-ci se ferme, et ses échanges vont à son référent."
-        )
-    else:
-        where = f"Inviter {name} dans ce salon, au-delà de l'équipe ?"
+    goes_on = (
+        "l'équipe continue avec cette personne dans un nouveau salon. Celui-ci se ferme, et ses échanges vont à son "
+        "référent."
+    )
+    match why:
+        case Why.SERVER:
+            where = f"Inviter {name}, d'un autre établissement ? Ce salon ne sort pas du vôtre : {goes_on}"
+        case Why.WORDS:
+            where = (
+                f"Inviter {name}, qui a déjà un salon au nom trop proche de celui-ci ? Pour les distinguer, {goes_on}"
+            )
+        case None:
+            where = f"Inviter {name} dans ce salon, au-delà de l'équipe ?"
     return (
         f"{where} Cette personne lira ce qui s'écrit à partir de maintenant, pas ce qui précède.\n"
         f"Le patient : {signs}. Touchez ce qui est vrai : l'invitation part, et c'est noté."

@@ -142,6 +142,28 @@ def decided(words: str, proof: Proof) -> str:
     return f"Noté : rien n'est gardé du salon « {words} » ({WHY[proof]}). Il va être effacé."
 
 
+def not_left(words: str) -> str:
+    """After a tap that says that it is filed, when it can't be."""
+    return _later(f"Pas encore : les échanges du salon « {words} » ne sont pas tous partis.", "")
+
+
+def not_known(words: str) -> str:
+    """The same, when the bridge does not say how far they are."""
+    return _later(
+        f"Je ne peux pas vérifier maintenant que les échanges du salon « {words} » sont partis.", "plus tard, "
+    )
+
+
+def _later(why: str, when: str) -> str:
+    return "\n".join(
+        [
+            f"📁 {why} Rien n'est noté, rien n'est effacé.",
+            f"Touchez {FILED} sous ce message-ci, {when}quand vous avez tout reçu et classé au dossier du patient.",
+            f"{NOTHING} : ne rien garder.",
+        ]
+    )
+
+
 ALREADY_DECIDED = "C'est déjà noté : ce salon va être effacé."
 
 

@@ -19,8 +19,9 @@ WHY_HOLD = (
     "Pour quel motif ? Il est gardé avec le salon, par exemple :\n"
     "!patient suspendre-effacement expertise demandée par l'assurance"
 )
+HOLD_EXAMPLE = "!patient suspendre-effacement Cerise Moulin expertise demandée"
+RESUME_EXAMPLE = "!patient reprendre-effacement Cerise Moulin"
 NOT_HELD = "L'effacement de ce salon n'est pas suspendu."
-NOT_YOURS = "Seuls le référent et la personne qui a suspendu l'effacement peuvent le faire reprendre."
 RESUMED = "L'effacement de ce salon n'est plus suspendu."
 FORGOTTEN = "Ce salon n'a plus que ses deux mots dans la liste !patients."
 ALONE = (
@@ -65,11 +66,26 @@ def already(end: datetime) -> str:
     return f"Ce salon vit déjà jusqu'au {day(end)}."
 
 
-def held(by: str, until: datetime) -> str:
-    """After `!patient suspendre-effacement`."""
+def which(example: str) -> str:
+    """A command about a room, typed in the home room without the words of one of theirs."""
+    return f"De quel salon ? Donnez ses deux mots, comme dans la liste !patients, par exemple :\n{example}"
+
+
+def about(words: str, said: str) -> str:
+    """In the home room, what is said in a room."""
+    return f"Salon « {words} ». {said}"
+
+
+def _typed(command: str, words: str) -> str:
+    """`words`: those of a room that is closed, where nobody can type any more."""
+    return f"dans votre salon « Colloque », {command} {words}" if words else command
+
+
+def held(by: str, until: datetime, closed: str) -> str:
+    """After `!patient suspendre-effacement`. `closed`: the words of a room that is."""
     return (
         f"🔒 {by} a suspendu l'effacement de ce salon jusqu'au {day(until)}. Rien n'y est fermé ni effacé d'ici là ; "
-        "le motif est gardé avec le salon. Pour reprendre plus tôt : !patient reprendre-effacement"
+        f"le motif est gardé avec le salon. Pour reprendre plus tôt : {_typed('!patient reprendre-effacement', closed)}"
     )
 
 
@@ -81,18 +97,53 @@ def held_back(by: str, until: datetime) -> str:
     )
 
 
-def hold_ends(until: datetime) -> str:
-    """Some days before it does."""
+def waits(by: str, until: datetime, words: str) -> str:
+    """A room that is held closes all the same."""
     return (
-        f"La suspension de l'effacement prend fin le {day(until)}. Pour la renouveler : "
-        "!patient suspendre-effacement suivi du motif."
+        f"L'effacement attend : il est suspendu par {by} jusqu'au {day(until)}. Pour le faire reprendre, "
+        f"{_typed('!patient reprendre-effacement', words)} ; pour le suspendre plus longtemps, "
+        f"!patient suspendre-effacement {words} suivi du motif."
     )
 
 
-def hold_over(end: datetime | None) -> str:
-    """It is over; `end` is when an open room ends if nobody writes."""
+def not_yours(by: str, until: datetime) -> str:
+    """Somebody else holds it."""
+    return (
+        f"L'effacement de ce salon est suspendu par {by} jusqu'au {day(until)}. Chacun ne met fin qu'à sa propre "
+        "suspension ; le référent, à toutes."
+    )
+
+
+def partly_resumed(by: str, others: str, until: datetime) -> str:
+    """Somebody lifted their hold, and others' stand."""
+    return f"{by} a mis fin à sa suspension. {still_held(others, until)}"
+
+
+def partly_over(by: str, others: str, until: datetime) -> str:
+    """Somebody's hold ended, and others' stand."""
+    return f"La suspension demandée par {by} a pris fin. {still_held(others, until)}"
+
+
+def still_held(by: str, until: datetime) -> str:
+    """It goes on."""
+    return f"L'effacement de ce salon reste suspendu par {by} jusqu'au {day(until)}."
+
+
+def hold_ends(until: datetime, closed: str) -> str:
+    """Some days before the last one does."""
+    return (
+        f"La suspension de l'effacement prend fin le {day(until)}. Pour la renouveler : "
+        f"{_typed('!patient suspendre-effacement', closed)} suivi du motif."
+    )
+
+
+def hold_over(end: datetime | None, words: str) -> str:
+    """The last one is over; `end` is when an open room ends if nobody writes."""
     if end is None:
-        return "La suspension de l'effacement a pris fin : ce salon fermé sera effacé après le délai de prévenance."
+        return (
+            "La suspension de l'effacement a pris fin : ce salon fermé sera effacé après le délai de prévenance. Pour "
+            f"le suspendre de nouveau : {_typed('!patient suspendre-effacement', words)} suivi du motif."
+        )
     return f"La suspension de l'effacement a pris fin : ce salon vit jusqu'au {day(end)} si personne n'y écrit plus."
 
 

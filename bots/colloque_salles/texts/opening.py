@@ -20,10 +20,6 @@ _WHAT = {
     "emergency": "urgence : le patient n'a pas pu être consulté",
     "opposed": "opposition du patient",
 }
-OPPOSED = (
-    "Noté : le patient s'oppose à ces échanges. On n'écrit plus dans ce salon ; il est fermé avant son échéance, puis "
-    "effacé."
-)
 
 
 def door() -> str:
@@ -47,6 +43,12 @@ def how_long(shortest: timedelta, longest: timedelta) -> str:
 def ask() -> str:
     """In a new room: one tap notes it."""
     return "À noter d'un toucher : " + " · ".join(f"{sign} {_WHAT[what]}" for what, sign in SIGNS.items())
+
+
+def opposed(waits: str) -> str:
+    """The room closes now. `waits`: what keeps it from being erased, if anything does."""
+    begun = "Noté : le patient s'oppose à ces échanges. On n'écrit plus dans ce salon ; il est fermé avant son échéance"
+    return f"{begun}. {waits}" if waits else f"{begun}, puis effacé."
 
 
 def noted(what: str, by: str, at: datetime) -> str:

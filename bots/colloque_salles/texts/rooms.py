@@ -45,6 +45,10 @@ def when(at: datetime, now: datetime) -> str:
     return f"le {local:%d/%m/%Y}"
 
 
+INCIDENT_FAILED = (
+    "⚠️ Un salon patient n'a pas pu être suivi (avertissement, fermeture ou effacement) : voyez les journaux du service "
+    "salles. Les autres salons suivent leur cours."
+)
 INCIDENT_STUCK = "⚠️ Un effacement de salon n'avance plus depuis dix minutes : voyez les journaux du service salles."
 NOBODY = (
     "Avec qui ? Nommez au moins un confrère vérifié, par exemple :\n"
@@ -56,7 +60,8 @@ NONE_OPEN = "Aucun salon patient n'est ouvert pour vous."
 ALREADY_CLOSED = "Ce salon est déjà fermé ; il va être effacé."
 CLOSED = (
     "🔒 Salon fermé : on n'y écrit plus. Ses échanges vont à son référent, pour le dossier du patient ; une fois "
-    "classés, le salon est effacé."
+    "classés, le salon est effacé. Pour qu'il ne le soit pas encore : dans votre salon « Colloque », "
+    "!patient suspendre-effacement, ses deux mots, puis le motif."
 )
 NOT_THE_OPENER = "Seul le référent de ce salon, ou qui le remplace, peut le terminer."
 
@@ -164,6 +169,7 @@ def _listed(kept: Kept, end: datetime, now: datetime, link: str) -> str:
     wrote = f"{kept.room.last_activity.astimezone(PARIS):%d/%m à %H:%M}"
     if kept.room.closed_at is not None:
         ends = "fermé" if kept.room.archived else "fermé, à classer au dossier par son référent"
+        ends += ", effacement suspendu" if is_held(kept.room, now) else ""
     elif is_held(kept.room, now):
         ends = "effacement suspendu"
     else:

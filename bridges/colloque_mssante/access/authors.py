@@ -94,6 +94,11 @@ class Authors:
         """True for somebody of the team that shares that mailbox."""
         return self._teams.has(mailbox, user)
 
+    def unlisted(self, user: UserId) -> bool:
+        """True for a verified professional whom the directory does not list today; it may list them again tomorrow."""
+        held = self._held(user)
+        return held.kind is Kind.PROFESSIONAL and self._person(held) is None
+
     def signature(self, user: UserId, mailbox: MssanteAddress) -> str:
         """Who wrote a mail that leaves in the name of a team; empty for one's own mailbox."""
         if not self.shares(user, mailbox):

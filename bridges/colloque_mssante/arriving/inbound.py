@@ -20,12 +20,13 @@ from colloque.errors import HomeRefused, Temporary
 from colloque.identity import EventId, MssanteAddress, MxcUri, RoomId
 from colloque.mail.message import Mail
 from colloque.mail.mss import shown_subject
-from colloque.mail.parse import parse_mail
+from colloque.mail.parse import digest_of, parse_mail
 from colloque.mail.threading import parents
 from colloque.matrix.home import JsonDict
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
 from colloque.store.schema import transaction
+from colloque_mssante.arriving.again import standing
 from colloque_mssante.arriving.quiet import Quiet
 from colloque_mssante.arriving.scanning import INFECTED, Scanning
 from colloque_mssante.arriving.twins import Twins
@@ -35,15 +36,17 @@ from colloque_mssante.mapping.targets import Answers, answers_to
 from colloque_mssante.mapping.threads import Thread, Threads
 from colloque_mssante.people.conversations import Conversations
 from colloque_mssante.people.crypto import Account
-from colloque_mssante.people.ghosts import OPERATOR, Correspondent, Ghosts, correspondent
+from colloque_mssante.people.ghosts import Correspondent, Ghosts, correspondent, operator
+from colloque_mssante.rules.crowds import CROWDS
 from colloque_mssante.rules.sends import CODES, ROOMS
 from colloque_mssante.store.inbox import Inbox
 from colloque_mssante.store.mailboxes import Cursor, Place
 from colloque_mssante.store.mails import Mails, StoredMail, Uploads, stored
 from colloque_mssante.store.outbox import Outbox
+from colloque_mssante.store.sending import Sending
 
-_THREAD_BYTES = 256_000
-"""Mails bigger than this are parsed in a thread: the loop goes on meanwhile."""
+AT_ONCE_BYTES = 16_000
+"""Of a mail that is parsed at once; a bigger one is in a thread, and the loop goes on meanwhile."""
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +78,7 @@ class Inbound:
         mails: Mails,
         threads: Threads,
         uploads: Uploads,
+        sending: Sending,
         outbox: Outbox,
         scanning: Scanning,
         keys: RoomKeys,
@@ -92,6 +96,7 @@ class Inbound:
         self._directory = directory
         self._mails = mails
         self._uploads = uploads
+        self._sending = sending
         self._outbox = outbox
         self._scanning = scanning
         self._keys = keys
@@ -107,18 +112,21 @@ class Inbound:
 
         Raises Temporary (try again later), or anything else when this very mail can't be shown.
         """
-        mail = await asyncio.to_thread(parse_mail, raw) if len(raw) > _THREAD_BYTES else parse_mail(raw)
+        mail = await asyncio.to_thread(parse_mail, raw) if len(raw) > AT_ONCE_BYTES else parse_mail(raw)
         box = place.box
-        key = mapping.mail_key(box.address.value, mail.digest)
-        if await self._mails.seen(key):
-            await self._inbox.take_away(place)
+        key = mapping.mail_key(await self._name(box, mail.digest), mail.digest)
+        if await self._mails.seen(key, box.owner):
+            async with transaction(self._db):
+                await self._mails.stands(key, place)
+                await self._inbox.take_away(place)
             return
         told = await self._is_for_the_mailbox(mail) or await self._is_report(mail, box.address)
         if told or self._only_reports(box.address):
             # Nobody answers it from here, and an archive's subject names a patient whose room is to be gone.
             await self._link(stored(key, box, replace(mail, subject=""), None), place, None)
             return
-        who = OPERATOR if mail.reports else correspondent(mail.sender.address, self._directory)
+        author = mail.sender.address
+        who = operator(author) if mail.from_operator else correspondent(author, self._directory)
         who = await self._ghosts.settled(who)
         mail = replace(mail, subject=shown_subject(mail.subject))
         quiet = await self._quiet.is_quiet(mail, key, box.holder, who)
@@ -127,7 +135,10 @@ class Inbound:
 
     async def give_up(self, box: Cursor, raw: bytes) -> None:
         """A mail that can't be shown and won't be tried again: nothing waits for it any more."""
-        await self._mails.abandon(mapping.mail_key(box.address.value, parse_mail(raw).digest))
+        digest = digest_of(raw)
+        key = mapping.mail_key(await self._name(box, digest), digest)
+        await self._mails.abandon(key)
+        await self._sending.forget(key)
 
     async def settle(self) -> None:
         """At start: close the acts that a crash left open. The mails themselves come again from the inbox."""
@@ -139,6 +150,16 @@ class Inbound:
                 await self._scanning.told(intent.act, intent.ref)
             elif intent.kind == "room.create":
                 self._journal.end(intent.act, "interrupted")
+
+    async def _name(self, box: Cursor, digest: str) -> str:
+        """What the identifiers of a mail are made of: its mailbox, and who holds it today, for each is shown it anew.
+
+        The mailbox alone, where a release that knew no holders showed the mail to this one, or began to.
+        """
+        before = mapping.mail_key(box.address.value, digest)
+        if await self._mails.seen(before, box.owner) or await self._mails.arriving_in(before) is not None:
+            return box.address.value
+        return f"{box.address} {box.holder}"
 
     async def _is_for_the_mailbox(self, mail: Mail) -> bool:
         """True for what our services sent there because it is not for Matrix: a one-time code, a room's archive."""
@@ -166,8 +187,10 @@ class Inbound:
         ref = await self._keys.token(room, key)
         act = self._journal.begin("mail.deliver", actor=box.actor, room=await self._keys.token(room, room), ref=ref)
         async with transaction(self._db):
-            thread = await self._threads.place(mail, key, room)
+            crowd = who.key if quiet or who.key in CROWDS else ""
+            thread = await self._threads.place(mail, key, room, crowd)
             await self._mails.begin(key, room)
+            begun = await self._sending.begin(key, room)
         drafts = mapping.to_drafts(
             mail,
             head=mapping.Head(who.label, who.warning, thread.number, self._answers(mail)),
@@ -178,11 +201,20 @@ class Inbound:
         )
         drafts = scanned.shown(drafts, box.address.value)
         events: list[EventId] = []
-        txns = [mapping.txn(box.address.value, mail.digest, draft.rank) for draft in drafts]
+        name = await self._name(box, mail.digest)
+        txns = [mapping.txn(name, mail.digest, draft.rank) for draft in drafts]
         try:
+            known = await standing(
+                begun, {txn: draft.rank for txn, draft in zip(txns, drafts, strict=True)}, ghost, room
+            )
             for draft, txn in zip(drafts, txns, strict=True):
-                content = draft.content if draft.file is None else await self._uploaded(draft, txn, ghost)
-                events.append(await ghost.send(room, content, txn=txn))
+                event = known.get(draft.rank)
+                if event is None:
+                    content = draft.content if draft.file is None else await self._uploaded(draft, txn, ghost)
+                    event = await ghost.send(room, content, txn=txn)
+                    if draft is not drafts[-1]:  # the last one's id comes with the link
+                        await self._sending.sent(key, room, draft.rank, event)
+                events.append(event)
         except HomeRefused as error:
             if error.status in {403, 404}:
                 await self._conversations.lost(room)
@@ -192,7 +224,7 @@ class Inbound:
             self._journal.end(act, "refused", status=error.status)
             raise
         infected = await self._scanning.tell(scanned, actor=box.actor, room=await self._keys.token(room, room), ref=ref)
-        kept = stored(key, box, mail, room, thread.id, listed=who.verified)
+        kept = stored(key, box, mail, room, thread.id, listed=who.verified, who=who.key)
         await self._link(kept, place, _Shown(ref, events, thread, txns))
         await self._scanning.told(infected, ref)
         self._journal.end(act, "delivered", parts=len(events))
@@ -204,6 +236,7 @@ class Inbound:
             if shown is not None:
                 await self._threads.note(shown.thread, mail.message_id, mail.references, shown.events[0])
                 await self._uploads.forget(shown.txns)
+            await self._sending.forget(mail.id)
             await self._mails.put(mail, place, shown.ref if shown else "", shown.events if shown else ())
             await self._inbox.take_away(place)
 

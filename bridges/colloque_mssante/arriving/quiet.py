@@ -35,13 +35,14 @@ class Quiet:
     async def is_quiet(self, mail: Mail, key: str, holder: str, who: Correspondent) -> bool:
         """Whether a mail (`key`: see `mapping.mail_key`) goes to the quiet room of `holder` (`store.Cursor.holder`).
 
-        What its holder chose for that sender comes first. A mail that was begun goes on where it was begun.
+        What its holder chose for that sender comes first. A mail that was begun goes on where it was begun. A patient
+        stands in no room with others.
         """
         begun = await self._mails.arriving_in(key)
         if begun is not None:
             return await self._documents.holds(begun)
         rings = await self._documents.rings(holder, who.key)
-        if mail.urgent or mail.reports:
+        if mail.urgent or mail.reports or who.patient:
             return False
         return not rings if rings is not None else self._is_automatic(mail)
 
@@ -67,8 +68,11 @@ class Quiet:
             return False
         who = await self._ghosts.settled(correspondent(mail.author.address, self._directory))
         rings = _plain(meant.key) == RING
-        await self._documents.choose(mail.owner or mail.mailbox.value, who.key, rings=rings)
-        words = texts.rings_now(who.label) if rings else texts.quiet_now(who.label)
+        if who.patient:
+            words = texts.PATIENT_RINGS
+        else:
+            await self._documents.choose(mail.owner or mail.mailbox.value, who.key, rings=rings)
+            words = texts.rings_now(who.label) if rings else texts.quiet_now(who.label)
         await self._home.send(said.room, text(words, reply_to=meant.on), txn=digest(f"{said.event} bell"))
         return True
 

@@ -23,6 +23,7 @@ from colloque_mssante.store.mailboxes import Mailboxes
 from colloque_mssante.store.mails import Mails, Uploads
 from colloque_mssante.store.outbox import Outbox
 from colloque_mssante.store.reading import Reads
+from colloque_mssante.store.sending import Sending
 
 
 def open_receiving(
@@ -51,6 +52,7 @@ def open_receiving(
         mails=mails,
         threads=Threads(parts.db, parts.clock),
         uploads=Uploads(parts.db),
+        sending=Sending(parts.db, parts.clock),
         outbox=outbox,
         scanning=scanning,
         keys=parts.keys,

@@ -57,8 +57,8 @@ class KeepCommands:
         self.table: Mapping[str, Handler] = {"fil garder": self.keep, "fil ne plus garder": self.release}
 
     async def keep(self, call: Call, said: Incoming, reply: Reply) -> None:
-        """`!fil garder MOTIF`, as a reply to a message of the thread; else for all of the room. First in the database:
-        from then on nothing ends.
+        """`!fil garder MOTIF`, in a thread or as a reply to a message of it; else for all of the room. First in the
+        database: from then on nothing ends.
         """
         if not await self._may(said):
             await reply(texts.NOT_YOURS)
@@ -67,7 +67,7 @@ class KeepCommands:
             await reply(texts.KEEP_WHY)
             return
         thread = await self._thread(said)
-        if thread is None and said.reply_to is not None:
+        if thread is None and (said.reply_to or said.root):
             await reply(texts.NO_THREAD)
             return
         until = said.sent_at + self._lasts
@@ -93,7 +93,9 @@ class KeepCommands:
     async def release(self, _call: Call, said: Incoming, reply: Reply) -> None:
         """`!fil ne plus garder`, likewise."""
         thread = await self._thread(said)
-        hold = await self._life.held(said.room, thread.id if thread else "") if await self._may(said) else None
+        is_clear = thread is not None or not (said.reply_to or said.root)
+        may = is_clear and await self._may(said)
+        hold = await self._life.held(said.room, thread.id if thread else "") if may else None
         if hold is None:
             await reply(texts.NOT_KEPT)
             return
@@ -109,10 +111,11 @@ class KeepCommands:
         return mark is not None and await self._conversations.takes_part(said.sender, said.room, mark)
 
     async def _thread(self, said: Incoming) -> Thread | None:
-        """The thread of the event that a message answers."""
-        if said.reply_to is None:
+        """The thread of the event that a message answers, or in whose Matrix thread it stands."""
+        event = said.reply_to or said.root
+        if event is None:
             return None
-        await self._mails.linked(said.room, said.reply_to)
-        found = await self._reading.thread_of(said.room, said.reply_to)
+        await self._mails.linked(said.room, event)
+        found = await self._reading.thread_of(said.room, event)
         thread = await self._threads.get(found) if found else None
         return thread if thread is not None and thread.room == said.room else None

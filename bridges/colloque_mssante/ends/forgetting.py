@@ -28,6 +28,7 @@ _OF_THREAD = (
         "DELETE FROM draft WHERE id IN (SELECT key FROM outbox WHERE thread = $1) "
         "OR notice IN (SELECT event_id FROM thread_event WHERE thread = $1)"
     ),
+    "DELETE FROM reported WHERE key IN (SELECT key FROM outbox WHERE thread = $1)",
     # What it was made of.
     (
         "UPDATE outbox SET recipients = '[]', owner = '', room_id = '', event_id = '', told_event = '', asked_by = '', "
@@ -36,7 +37,7 @@ _OF_THREAD = (
     (
         "UPDATE mail SET message_id = NULL, refs = '[]', subject = '', author_name = '', author = '', room_id = '', "
         "ref = '', parties = '{}', listed = false, receipt_to = '', marked = true, news = '', handled_by = '', "
-        "handled_how = '', handled_note = '', thread = '' WHERE thread = $1"
+        "handled_how = '', handled_note = '', who = '', thread = '' WHERE thread = $1"
     ),
     "DELETE FROM thread_ref WHERE thread = $1",
     "DELETE FROM thread_original WHERE thread = $1",

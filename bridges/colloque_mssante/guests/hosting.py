@@ -47,6 +47,7 @@ def open_hosting(
         home=parts.home,
         guests=guests,
         sayings=sayings,
+        has_heard=parts.home.has_heard,
         gathering=writing.gathering,
         where_to=writing.where_to,
         authors=known.authors,

@@ -16,6 +16,7 @@ from colloque.matrix.home import Incoming, Read, text
 from colloque.matrix.nio_home import NioHome
 from colloque.taps import is_sign, looks_like_number
 from colloque_mssante.access.authors import Authors
+from colloque_mssante.leaving.caught_up import CaughtUp
 from colloque_mssante.leaving.gathering import By, Gathering
 from colloque_mssante.leaving.whereto import WhereTo
 from colloque_mssante.mapping import drafts as states
@@ -54,6 +55,7 @@ class Talk:
         drafts: Drafts,
         locks: RoomLocks,
         clock: Clock,
+        has_heard: Callable[[RoomId, float], bool],
         show: Callable[[RoomId], Awaitable[None]],
         wake: Callable[[], None],
     ) -> None:
@@ -66,6 +68,7 @@ class Talk:
         self._drafts = drafts
         self._locks = locks
         self._clock = clock
+        self._caught_up = CaughtUp(has_heard)
         self._show = show
         self._wake = wake
 
@@ -121,15 +124,18 @@ class Talk:
     async def once(self) -> None:
         """What stayed unread leaves; what is old is forgotten. What fails is tried again at the next pass."""
         await self._sayings.drop(self._clock.now() - KEPT)
-        for saying in await self._sayings.due():
-            event = saying.meant.line.event
+        rooms = {saying.meant.line.event: saying.room for saying in await self._sayings.due()}
+        for event in self._caught_up.of(rooms):
+            room = rooms[event]
             try:
-                async with self._locks[saying.room]:
-                    await self._gather(saying, unattended=True)
+                async with self._locks[room]:
+                    # As it stands now: it may have been read, changed or withdrawn meanwhile.
+                    if (saying := await self._sayings.still_due(event)) is not None:
+                        await self._gather(saying, unattended=True)
             except Refused as refusal:
                 logs.event(logger, "saying.refused", reason=refusal.reason)
                 if refusal.reason != NO_MAILBOX:  # they were told when they chose
-                    await self._say(saying.room, event, str(refusal))
+                    await self._say(room, event, str(refusal))
                 await self._sayings.settle(event)
             except (Temporary, NotFound) as error:  # NotFound: the directory was not imported yet
                 logs.event(logger, "saying.deferred", code=error.code)
@@ -163,10 +169,13 @@ class Talk:
         saying = await self._sayings.get(event)
         if saying is None or saying.writer != said.sender or saying.room != said.room or saying.settled:
             return False
-        if isinstance(meant, Struck) or not (meant.line.words.strip() or saying.meant.line.file):
-            await self._sayings.settle(event)
-        elif said.encrypted and said.device_signed:
-            await self._sayings.reword(meant.line)
+        async with self._locks[said.room]:  # it may be about to leave
+            if (saying := await self._sayings.get(event)) is None or saying.settled:
+                return False
+            if isinstance(meant, Struck) or not (meant.line.words.strip() or saying.meant.line.file):
+                await self._sayings.settle(event)
+            elif said.encrypted and said.device_signed:
+                await self._sayings.reword(meant.line)
         return True
 
     async def _gather(self, saying: Saying, *, unattended: bool) -> None:

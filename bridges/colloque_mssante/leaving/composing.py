@@ -26,6 +26,8 @@ from colloque_mssante.mapping import enclosing, forwarding
 from colloque_mssante.mapping.drafts import Draft, Line
 from colloque_mssante.mapping.enclosing import Enclosed, Maker
 from colloque_mssante.mapping.targets import Target, Whitelisted, listed_address
+from colloque_mssante.people.conversations import Conversations
+from colloque_mssante.people.ghosts import still_of
 from colloque_mssante.rules.sends import ROOM, Send, queued
 from colloque_mssante.store.originals import Originals
 from colloque_mssante.texts import mails as texts
@@ -35,6 +37,8 @@ SOFTWARE = "Colloque"
 """What made an archive, for whoever opens it."""
 GONE_FROM_DIRECTORY = "address_gone"
 """Reason of a refusal: the directory no longer lists the recipient."""
+_STOPS = "address_gone_for_good"
+"""The same, where no other address of theirs can be proposed."""
 _FETCH_TRIES = 580
 """How often a mail that is forwarded is asked for: some two days, as long as other mail is held back."""
 
@@ -57,6 +61,7 @@ class Composer:
         home: FileHome,
         authors: Authors,
         directory: Directory,
+        conversations: Conversations,
         whitelisted: Whitelisted,
         scanning: Scanning,
         originals: Originals,
@@ -68,6 +73,7 @@ class Composer:
         self._home = home
         self._authors = authors
         self._directory = directory
+        self._conversations = conversations
         self._whitelisted = whitelisted
         self._scanning = scanning
         self._originals = originals
@@ -98,6 +104,7 @@ class Composer:
         target = draft.target
         assert target is not None
         sender = self.check(draft.owner, target)
+        await self._check_owner(draft, target)
         self.check_size(target, lines)
         words, rich = self._words(draft, target, lines)
         files = [await self._file(line.file) for line in lines if line.file is not None]
@@ -160,7 +167,8 @@ class Composer:
     def _words(self, draft: Draft, target: Target, lines: Sequence[Line]) -> tuple[str, str]:
         """What the mail says, as text and as HTML; the latter is empty where the text says as much."""
         said = [line for line in lines if line.words.strip()] or [Line(lines[-1].event, texts.FILE_ONLY)]
-        above = texts_writing.replaces(from_millis(target.replaces), target.subject) if target.replaces else ""
+        said_above = texts_writing.corrects if draft.corrects else texts_writing.replaces
+        above = said_above(from_millis(target.replaces), target.subject) if target.replaces else ""
         below = self._authors.signature(draft.owner, target.sender)
         words = "\n\n".join(filter(None, (above, "\n".join(line.words for line in said), below)))
         if not any(line.html for line in said):
@@ -185,8 +193,21 @@ class Composer:
             raise Refused("no_author", texts.NO_AUTHOR) from None
         if listed_address(party.address, self._whitelisted) is None:
             raise Refused("not_listed", texts.NOT_LISTED)
-        if target.listed and self._directory.by_mssante(address) is None:
-            raise Refused(GONE_FROM_DIRECTORY, texts_writing.ADDRESS_GONE)
+        if target.listed and party == target.to[0] and self._directory.by_mssante(address) is None:
+            reason = _STOPS if target.everyone else GONE_FROM_DIRECTORY
+            raise Refused(reason, texts_writing.ADDRESS_GONE)
+
+    async def _check_owner(self, draft: Draft, target: Target) -> None:
+        """Its first recipient's address is still theirs: the directory may have given it to somebody else since."""
+        conversation = await self._conversations.of(draft.room, draft.owner)
+        who = target.who or (conversation.who if conversation is not None else "")
+        if not target.listed or ":" not in who:  # in a room of many senders it is not known of what came long ago
+            return
+        if still_of(who, MssanteAddress.parse(target.to[0].address), self._directory):
+            return
+        # Another address of that person is asked for; not where the same one would be proposed, or others get it too.
+        asks = not who.startswith("address:") and not target.everyone
+        raise Refused(GONE_FROM_DIRECTORY if asks else _STOPS, texts_writing.ADDRESS_ANOTHERS)
 
     def _limit(self, target: Target | None) -> int:
         """Bytes of the encoded mail: patients' mailboxes take more (référentiel MSSanté)."""

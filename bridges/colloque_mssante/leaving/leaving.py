@@ -20,6 +20,7 @@ from colloque.matrix.home import Home, edit, reaction, text
 from colloque.store.schema import transaction
 from colloque.taps import NUMBERS
 from colloque_mssante.access.authors import Authors
+from colloque_mssante.leaving.caught_up import CaughtUp
 from colloque_mssante.leaving.composing import GONE_FROM_DIRECTORY, Composer
 from colloque_mssante.mapping import drafts as states
 from colloque_mssante.mapping import showing
@@ -36,6 +37,8 @@ from colloque_mssante.texts.writing import EXPIRED
 _LOOK_S = 5.0
 _PAUSE_S = 0.1
 _TRIES = 3
+_DAYS_TRIES = 295
+"""So many take a day, by the pauses below."""
 _BACK_OFF = (timedelta(seconds=2), timedelta(minutes=5))
 
 logger = logging.getLogger(__name__)
@@ -57,6 +60,7 @@ class Leaving:
         conversations: Conversations,
         clock: Clock,
         locks: RoomLocks,
+        has_heard: Callable[[RoomId, float], bool],
         hold: timedelta,
         sent: Callable[[], None],
     ) -> None:
@@ -70,6 +74,7 @@ class Leaving:
         self._conversations = conversations
         self._clock = clock
         self._locks = locks
+        self._caught_up = CaughtUp(has_heard)
         self._hold = hold
         self._sent = sent
         self._news = Bell()
@@ -86,9 +91,16 @@ class Leaving:
             await self._sleep()
 
     async def once(self) -> None:
-        """One pass. What fails is tried again at the next."""
-        for draft in await self._drafts.due():
-            await self._guarded(draft, self._due)
+        """One pass. What fails is tried again at the next. Shown first: nothing leaves that its writer did not see."""
+        await self._tell()
+        due = {draft.id: draft for draft in await self._drafts.due()}
+        heard = self._caught_up.of({key: draft.room for key, draft in due.items()}) if self._hold else list(due)
+        for key in heard:
+            await self._guarded(due[key], self._due)
+        if heard:
+            await self._tell()
+
+    async def _tell(self) -> None:
         for draft in await self._drafts.untold():
             await self._guarded(draft, self._show)
 
@@ -140,18 +152,30 @@ class Leaving:
     async def _due(self, draft: Draft) -> None:
         lines = await self._drafts.lines(draft.id)
         if draft.state == states.WAITING:
+            if draft.notice is None and self._hold:
+                return  # it could not be shown yet
             try:
                 await self._leave(draft, lines)
             except Refused as refusal:
                 await self._stop(draft, lines, refusal)
             except (Temporary, NotFound) as error:  # NotFound: the directory was not imported yet
-                pause = min(_BACK_OFF[0] * 2 ** min(draft.tries, 10), _BACK_OFF[1])
-                await self._drafts.defer(draft, self._clock.now() + pause)
+                await self._put_off(draft, lines)
                 raise Temporary("the mail can't be made now") from error
             return
         if lines and not (draft.target and draft.target.replaces):
             await self._say(draft, lines[-1].event, EXPIRED, "expired")
         await self._drafts.end(draft, states.CANCELLED)
+
+    async def _put_off(self, draft: Draft, lines: list[Line]) -> None:
+        """It can't be made now (an antivirus, a store that is away): its writer reads so, and that it ended."""
+        if draft.tries >= _DAYS_TRIES:
+            await self._say(draft, lines[-1].event, texts.FAILED, "failed")
+            await self._drafts.end(draft, states.STOPPED)
+            return
+        if draft.tries == _TRIES:
+            await self._say(draft, lines[-1].event, texts.PUT_OFF, "put off")
+        pause = min(_BACK_OFF[0] * 2 ** min(draft.tries, 10), _BACK_OFF[1])
+        await self._drafts.defer(draft, self._clock.now() + pause)
 
     async def _leave(self, draft: Draft, lines: list[Line]) -> None:
         send = await self._composer.compose(draft, lines)
@@ -196,6 +220,10 @@ class Leaving:
         if draft.notice is None and (ended or silent):
             await self._drafts.told(draft, None)
             return
+        if draft.notice is None and draft.state == states.WAITING and draft.next_at <= self._clock.now():
+            # It could not be shown before: its writer has as long as ever to take it back.
+            await self._drafts.change(draft, next_at=self._clock.now() + self._hold)
+            draft = await self._drafts.get(draft.id) or draft
         words = showing.notice(draft, lines, thread, self._writer_name(draft))
         txn = digest(f"{draft.id} notice {draft.version}")
         if draft.notice is None:

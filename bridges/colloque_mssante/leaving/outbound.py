@@ -7,23 +7,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 
 from colloque import logs
-from colloque.clock import Clock, to_millis
+from colloque.clock import Clock
 from colloque.errors import HomeRefused, Refused
 from colloque.identity import EventId, RoomId, digest
 from colloque.matrix.home import Home, Incoming, text
 from colloque.taps import is_sign, looks_like_number
 from colloque_mssante.leaving.composing import Composer
 from colloque_mssante.leaving.gathering import By, Gathering
+from colloque_mssante.leaving.recalling import Recalling
 from colloque_mssante.leaving.whereto import WhereTo
 from colloque_mssante.mapping import drafts as states
 from colloque_mssante.mapping import mapping, showing
 from colloque_mssante.mapping.drafts import Draft, Line, RoomLocks
 from colloque_mssante.mapping.mapping import Changed, No, Struck, Tap, Written
 from colloque_mssante.mapping.store_drafts import Drafts
-from colloque_mssante.mapping.targets import Target
 from colloque_mssante.store.outbox import Outbox
 from colloque_mssante.texts import mails as texts
 from colloque_mssante.texts import teams as texts_teams
@@ -53,7 +52,7 @@ class Outbound:
         self._composer = composer
         self._where_to = where_to
         self._drafts = drafts
-        self._outbox = outbox
+        self._recalling = Recalling(drafts=drafts, outbox=outbox, where_to=where_to, gathering=gathering)
         self._clock = clock
         self._gathering = gathering
         self._show = show
@@ -67,8 +66,7 @@ class Outbound:
         """
         meant = mapping.to_meant(said)
         if isinstance(meant, No):
-            if meant in mapping.SAID:
-                await self._say(said, mapping.SAID[meant])
+            await self._not_for_mail(said, meant)
             return
         try:
             async with self._locks[said.room]:
@@ -78,24 +76,28 @@ class Outbound:
             await self._say(said, str(refusal), about=_about(meant, said.event))
         self._wake()
 
+    async def _not_for_mail(self, said: Incoming, no: No) -> None:
+        if no is not No.SILENT and _unsigned(said):
+            await self._say_unsigned(said)  # a command, too: the bot hears none from such a device
+        elif no in mapping.SAID:
+            await self._say(said, mapping.SAID[no])
+
     async def _take(self, said: Incoming, meant: Written | Changed | Tap | Struck, *, may: bool) -> None:
         if isinstance(meant, Tap | Struck):  # Matrix encrypts neither
             if may:
                 await (self._tapped(said, meant) if isinstance(meant, Tap) else self._struck(said, meant))
             return
-        if said.encrypted and not said.device_signed:
-            note = text(texts.UNSIGNED_DEVICE, reply_to=said.event)
-            await self._home.send_to_all_devices(said.room, note, txn=_txn(said.event, "unsigned"))
+        if _unsigned(said):
+            await self._say_unsigned(said)
             return
         if not may:
             raise Refused("not_owner", texts.NOT_OWNER)
         if not said.encrypted:
             raise Refused("cleartext", texts.CLEARTEXT)
         self._composer.check_writer(said.sender)
-        if isinstance(meant, Changed):
-            await self._changed(said, meant.line)
-        elif not await self._drafts.knows(said.event):
-            await self._written(said, meant)
+        if await self._drafts.knows(said.event):
+            return
+        await (self._changed(said, meant.line) if isinstance(meant, Changed) else self._written(said, meant))
 
     # messages
 
@@ -154,16 +156,25 @@ class Outbound:
                 await self.answer_all(said, tap.on)
             return
         _check_own(draft, said)
+        if await self._drafts.knows(said.event):
+            return  # heard again: it answers nothing that was asked since
         if is_sign(tap.key, texts_writing.CANCEL):
-            await self._drafts.end(draft, states.CANCELLED)
+            await self._cancel(draft)
         elif is_sign(tap.key, texts_writing.SEND_NOW):
             if draft.state in {states.WAITING, states.CONFIRMING}:
-                await self._drafts.change(draft, state=states.WAITING, next_at=self._clock.now())
+                async with self._drafts.answered(draft, said.event):
+                    await self._drafts.change(draft, state=states.WAITING, next_at=self._clock.now())
         elif draft.state == states.ASKING:
-            await self._choose(draft, tap.key)
+            await self._choose(draft, tap.key, by=said.event)
 
-    async def _choose(self, draft: Draft, said: str, *, by: EventId | None = None) -> None:
-        """A number or a keycap; `by` is the message that says it, None for a reaction."""
+    async def _cancel(self, draft: Draft) -> None:
+        if draft.state in states.LIVE:
+            await self._drafts.end(draft, states.CANCELLED)
+        elif draft.state == states.GONE:
+            await self._recalling.take_back(draft)
+
+    async def _choose(self, draft: Draft, said: str, *, by: EventId) -> None:
+        """A number or a keycap; `by` is the message or the reaction that says it."""
         option = showing.chosen(draft, said)
         if option is None:
             raise Refused("not_a_number", texts_writing.NOT_A_NUMBER)
@@ -204,23 +215,15 @@ class Outbound:
         if draft is None:
             return
         _check_own(draft, said)
-        if draft.state in states.LIVE:
-            if line.words.strip() or line.file is not None:
+        empty = not line.words.strip() and line.file is None
+        if draft.state == states.GONE:
+            await (self._recalling.take_back(draft) if empty else self._recalling.change(draft, By.of(said), line))
+        elif draft.state in states.LIVE and empty:
+            await self._drafts.strike(line.event)
+            raise Refused("edited_away", texts_writing.EDITED_AWAY)
+        elif draft.state in states.LIVE:
+            async with self._drafts.answered(draft, said.event):
                 await self._drafts.reword(line)
-            else:
-                await self._drafts.strike(line.event)
-                raise Refused("edited_away", texts_writing.EDITED_AWAY)
-            return
-        send = await self._outbox.get(draft.id)
-        if draft.state == states.GONE and send is not None and line.words.strip():
-            before = Target.load(send.target)
-            assert before is not None
-            after = self._where_to.after(before, send)
-            target = replace(after, replaces=to_millis(send.made_at), subject=before.subject, last=before.last)
-            if await self._drafts.get(said.event) is None:
-                await self._gathering.begin(
-                    By.of(said), replace(line, event=said.event), states.CONFIRMING, target=target
-                )
 
     async def _struck(self, said: Incoming, struck: Struck) -> None:
         draft = await self._drafts.of_line(struck.what)
@@ -230,7 +233,7 @@ class Outbound:
         if draft.state in states.LIVE:
             await self._drafts.strike(struck.what)
         elif draft.state == states.GONE:
-            raise Refused("struck_after", texts_writing.STRUCK_AFTER)
+            await self._recalling.take_back(draft)
 
     # words
 
@@ -249,6 +252,14 @@ class Outbound:
 
     async def _say(self, said: Incoming, words: str, *, about: EventId | None = None) -> None:
         await self._home.send(said.room, text(words, reply_to=about or said.event), txn=_txn(said.event, "said"))
+
+    async def _say_unsigned(self, said: Incoming) -> None:
+        note = text(texts.UNSIGNED_DEVICE, reply_to=said.event)
+        await self._home.send_to_all_devices(said.room, note, txn=_txn(said.event, "unsigned"))
+
+
+def _unsigned(said: Incoming) -> bool:
+    return said.encrypted and not said.device_signed
 
 
 def _check_own(draft: Draft, said: Incoming) -> None:

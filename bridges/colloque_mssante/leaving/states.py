@@ -12,8 +12,10 @@ from colloque_mssante.mapping.targets import Target
 from colloque_mssante.rules.bell import Bell
 from colloque_mssante.rules.sends import Send
 from colloque_mssante.sharing.handled import Handled
-from colloque_mssante.store.untold import Untold
+from colloque_mssante.store.untold import Failure, Untold
 from colloque_mssante.texts import mails as texts
+from colloque_mssante.texts import refusals as texts_refusals
+from colloque_mssante.texts import writing as texts_writing
 
 _LOOK_S = 1.0
 
@@ -65,6 +67,16 @@ class States:
                 # The room is gone: nobody is left to be told.
                 logs.event(logger, "state.refused", code=error.errcode)
                 await self._untold.told(send.key, send.state, EventId(""))
+        for failure in await self._untold.failures():
+            try:
+                by = await self._tell_failure(failure)
+            except Temporary as error:
+                logs.event(logger, "state.deferred", code=error.code)
+                return
+            except HomeRefused as error:
+                logs.event(logger, "state.refused", code=error.errcode)
+                by = EventId("")
+            await self._untold.told_failure(failure, by)
 
     async def _tell(self, send: Send) -> None:
         assert send.room is not None
@@ -76,6 +88,13 @@ class States:
         else:
             by = await self._home.send(send.room, text(_words(send), reply_to=send.event), txn=txn)
         await self._untold.told(send.key, send.state, by)
+
+    async def _tell_failure(self, failure: Failure) -> EventId:
+        send = failure.send
+        assert send.room is not None
+        words = texts_refusals.failed_at(failure.recipient, failure.status)
+        txn = digest(f"{send.key} failed at {failure.recipient}")
+        return await self._home.send(send.room, text(words, reply_to=send.event), txn=txn)
 
 
 _SIGNS = {
@@ -95,5 +114,7 @@ def _words(send: Send) -> str:
             return texts.failed(status)
         case _, "login":
             return texts.login_refused()
+        case _, "withdrawn":
+            return texts_writing.WITHDRAWN
         case _, status:
             return texts.refused(status)

@@ -18,6 +18,7 @@ from colloque_mssante.mapping.drafts import Draft, Option
 from colloque_mssante.mapping.targets import Target, Whitelisted, shown
 from colloque_mssante.mapping.threads import Thread, Threads
 from colloque_mssante.people.conversations import Conversations
+from colloque_mssante.rules.crowds import CROWDS, from_one
 from colloque_mssante.rules.sends import Send
 from colloque_mssante.store.mails import Mails
 from colloque_mssante.store.outbox import Outbox
@@ -84,6 +85,11 @@ class WhereTo:
     async def _in_thread(self, room: RoomId, user: UserId, thread: Thread) -> Target:
         if thread.room != room:
             raise Refused("not_its_mail", texts.NOT_ITS_MAIL)
+        here = await self._conversations.of(room, user)
+        if here is None or here.who in CROWDS:  # of several, the newest may be whoever named the other's mail
+            authors = await self._threads.authors(thread)
+            if authors and not from_one(authors):
+                raise Refused("documents_room", texts_documents.ANSWER_ONE)
         mail = await self._mails.last_of(thread.id, user)
         if mail is not None and mail.came_to(user):
             return targets.answer(mail, self._whitelisted)

@@ -62,6 +62,7 @@ def open_writing(
         home=parts.home,
         authors=known.authors,
         directory=known.directory,
+        conversations=conversations,
         whitelisted=known.directory.whitelisted,
         scanning=scanning,
         originals=(originals := Originals(parts.db)),
@@ -90,6 +91,7 @@ def open_writing(
         conversations=conversations,
         clock=parts.clock,
         locks=locks,
+        has_heard=parts.home.has_heard,
         hold=hold,
         sent=sent,
     )

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from colloque import logs
-from colloque.errors import NotFound, Tampered, Temporary
+from colloque.errors import MailDeferred, NotFound, Tampered, Temporary
+from colloque.identity import MssanteAddress
 from colloque.mail.imap import Fetched, ImapClient
 from colloque_mssante.rules.weights import LIGHT, Weights
 from colloque_mssante.store.inbox import Taken
@@ -20,13 +21,15 @@ from colloque_mssante.store.mailboxes import Cursor
 
 _BATCH, _BATCH_BYTES = 20, 1_000_000
 """Mails that are stored in one transaction."""
+_SESSIONS = 3
+"""Logged in that often, and one mail never came: it is passed over, and asked for again on its own."""
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Got:
-    """A mail that was fetched. `fetched` is None where a defect of ours prevented that."""
+    """A mail that was fetched. `fetched` is None where a defect of ours, or of the server's, prevented that."""
 
     uid: int
     fetched: Fetched | None = field(repr=False)
@@ -45,6 +48,8 @@ class Fetching:
         self._weights = weights
         # One thread reads big mails: of each that ever did, the allocator keeps the room of one.
         self._reader = ThreadPoolExecutor(1)
+        self._withheld: dict[MssanteAddress, tuple[int, int]] = {}
+        """The UID that a mailbox's server did not give last, and how many sessions that ended."""
 
     async def one(self, client: ImapClient, cursor: Cursor, uid: int) -> Got | None:
         """One mail; None where it is gone, or too old to be shown. Raises Temporary, Tampered."""
@@ -69,20 +74,42 @@ class Fetching:
     ) -> AsyncIterator[tuple[int, list[Taken]]]:
         """The next few of `uids`, which go away from it: up to which, and those of them that are to be kept.
 
-        Raises Temporary, Tampered; then nothing is kept.
+        Raises Temporary, Tampered; what came before is given first, where something did. A mail that ended so many
+        sessions is given as one that could not be fetched.
         """
-        upto, size, got = cursor.uid, 0, list[Got]()
+        upto, size, got, trouble = cursor.uid, 0, list[Got](), None
         with ExitStack() as files:
-            while uids and len(got) < _BATCH and size < _BATCH_BYTES:
+            while uids and trouble is None and len(got) < _BATCH and size < _BATCH_BYTES:
+                try:
+                    each = await self.one(client, cursor, uids[0])
+                except Temporary as error:
+                    trouble, each = error, self._not_given(cursor.address, uids[0], error)
+                    if each is None:
+                        break
                 upto = uids.popleft()
-                each = await self.one(client, cursor, upto)
                 if each is not None:
                     got.append(each)
                     size += each.size
                     if each.fetched is not None:
                         files.callback(each.fetched.body.close)
-            async with self.whole(got) as taken:
-                yield upto, taken
+            if trouble is None or got:
+                async with self.whole(got) as taken:
+                    yield upto, taken
+            if trouble is not None:
+                raise trouble
+
+    def _not_given(self, mailbox: MssanteAddress, uid: int, error: Temporary) -> Got | None:
+        """That mail as one that can't be fetched, where it was not given often enough; None: to be waited for."""
+        if not isinstance(error, MailDeferred):
+            return None  # ours to mend: a full disk
+        before, sessions = self._withheld.get(mailbox, (uid, 0))
+        sessions = sessions + 1 if before == uid else 1
+        if sessions < _SESSIONS:
+            self._withheld[mailbox] = (uid, sessions)
+            return None
+        self._withheld.pop(mailbox, None)
+        logs.event(logger, "mail.not_given", level=logging.WARNING)
+        return Got(uid, None)
 
     @asynccontextmanager
     async def whole(self, got: Sequence[Got]) -> AsyncIterator[list[Taken]]:

@@ -19,7 +19,7 @@ from pathlib import Path
 from colloque import logs
 from colloque.clock import Clock, monotonic
 from colloque.config import MailServerConfig
-from colloque.errors import BadInput, LoginRefused, MailRefused, Tampered, Temporary
+from colloque.errors import BadInput, LoginRefused, MailDeferred, MailRefused, Tampered, Temporary
 from colloque.identity import MssanteAddress, UserId
 from colloque.mail.access import Way
 from colloque.mail.imap import ANSWERED, SEEN
@@ -219,15 +219,19 @@ class Filing:
                 self._sent()
 
     async def _mark(self, client: FilingClient, reads: list[ReadMail]) -> None:
-        for uidvalidity in {read.uidvalidity for read in reads}:
-            now = [read for read in reads if read.uidvalidity == uidvalidity]
-            flags = await client.flag(uidvalidity, [read.uid for read in now], SEEN)
-            for read in now:
-                if TOLD.lower() not in flags.get(read.uid, ()):
-                    await self._told(client, read)
-                await self._reads.marked(read.id)
-        if reads:
-            logs.event(logger, "mail.read", mails=len(reads))
+        if not reads:
+            return
+        validity = (await client.examine()).uidvalidity
+        now = [read for read in reads if read.uidvalidity == validity]
+        flags = await client.flag(validity, [read.uid for read in now], SEEN) if now else {}
+        for read in now:
+            # Of a mail that is not there any more nobody can say whether its author was told already.
+            if read.uid in flags and TOLD.lower() not in flags[read.uid]:
+                await self._told(client, read)
+            await self._reads.marked(read.id)
+        logs.event(logger, "mail.read", mails=len(now))
+        if len(now) < len(reads):
+            raise MailDeferred("the mailbox began anew, and was not read since")
 
     async def _told(self, client: FilingClient, read: ReadMail) -> None:
         outcome = await self._receipts.tell(read)

@@ -1,4 +1,4 @@
-"""A mail that a defect of ours keeps us from fetching or showing: told to its owner, and in nobody's way any more."""
+"""A mail that can't be fetched or shown, by a defect of ours or of the server's: told to its owner, then let go."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ TRIES = 3
 """Failures of one mail after which it is given up."""
 STUCK_WAIT = timedelta(seconds=30)
 """Between two of them."""
+WITHHELD_WAIT = timedelta(minutes=10)
+"""The same where the server did not give the mail: one that lost its store for a while looks like that, too."""
 
 
 class GivingUp:

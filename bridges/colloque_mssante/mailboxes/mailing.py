@@ -110,6 +110,7 @@ def open_mail_half(
         budget=budget,
         leases=leases,
         credentials=known.credentials,
+        authors=known.authors,
         incidents=incidents,
         journal=journal,
         keys=RoomKeys(db),

@@ -20,6 +20,7 @@ from colloque.errors import (
     LoginRefused,
     MailInDoubt,
     MailRefused,
+    Refused,
     Tampered,
     Temporary,
 )
@@ -30,9 +31,11 @@ from colloque.patience import patiently
 from colloque.store.incidents import Incidents
 from colloque.store.journal import Journal
 from colloque.store.roomkeys import RoomKeys
+from colloque_mssante.access.authors import Authors
 from colloque_mssante.access.credentials import Credentials
 from colloque_mssante.access.sessions import MailboxClosed
 from colloque_mssante.mailboxes.budget import Budget
+from colloque_mssante.mailboxes.may_send import check_writer
 from colloque_mssante.rules.bell import Bell, wait_for
 from colloque_mssante.rules.sends import CODES, RECEIPTS, ROOMS, Send
 from colloque_mssante.store.leases import Leases, NotHeld
@@ -65,6 +68,7 @@ class Sender:
         outbox: Outbox,
         budget: Budget,
         credentials: Credentials,
+        authors: Authors,
         leases: Leases,
         incidents: Incidents,
         journal: Journal,
@@ -77,6 +81,7 @@ class Sender:
         self._outbox = outbox
         self._budget = budget
         self._credentials = credentials
+        self._authors = authors
         self._leases = leases
         self._incidents = incidents
         self._journal = journal
@@ -175,6 +180,7 @@ class Sender:
 
         async def before_data() -> None:
             nonlocal leaving
+            check_writer(send, self._authors, self._credentials)
             leaving = await self._leave(send)
 
         async def handed_over(auth: Auth) -> None:
@@ -193,6 +199,7 @@ class Sender:
             )
 
         try:
+            check_writer(send, self._authors, self._credentials)
             credential = self._credentials.of(send.sender, send.owner)
             if credential is None:
                 return await self._refuse(send, "login")
@@ -221,6 +228,8 @@ class Sender:
                 return await self._refuse(send, "login")
             case BadInput():
                 return await self._refuse(send, "5.6.0")
+            case Refused():
+                return await self._refuse(send, error.reason)
             case Tampered():
                 await self._incidents.open(TLS_INCIDENT, texts.INCIDENT_TLS)
                 return await self._defer(send, _TLS_WAIT_S)

@@ -12,12 +12,13 @@ import math
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from functools import partial
 
 from colloque import logs
 from colloque.audit import SYSTEM
 from colloque.clock import Clock, monotonic, start_of_day_in_paris
-from colloque.errors import LoginRefused, Tampered, Temporary
+from colloque.errors import LoginRefused, MailDeferred, Tampered, Temporary
 from colloque.identity import MssanteAddress, UserId
 from colloque.mail.access import Way
 from colloque.mail.imap import Box, ImapClient
@@ -31,7 +32,7 @@ from colloque_mssante.access.wanted import Key, Opening, Wanted
 from colloque_mssante.mailboxes.budget import Budget
 from colloque_mssante.mailboxes.elsewhere import Elsewhere
 from colloque_mssante.mailboxes.fetching import Fetching
-from colloque_mssante.mailboxes.giving_up import STUCK_WAIT, TRIES, GivingUp
+from colloque_mssante.mailboxes.giving_up import STUCK_WAIT, TRIES, WITHHELD_WAIT, GivingUp
 from colloque_mssante.mailboxes.sender import TLS_INCIDENT
 from colloque_mssante.rules.teams import Teams
 from colloque_mssante.store.inbox import Inbox, Taken
@@ -205,6 +206,7 @@ class Watcher:
             await self._incidents.close(TLS_INCIDENT)
             if await self._mailboxes.refuse(address, ""):
                 await self._incidents.close(f"mssante.login.{box_ref(address)}")
+            cursor = await self._anew(box, cursor)
             told = False
             while True:
                 cursor, whole = await self._catch_up(client, box, cursor)
@@ -224,14 +226,26 @@ class Watcher:
         elif await self._inbox.full(cursor.address):
             await asyncio.sleep(_FULL_S)
 
+    async def _anew(self, box: Box, cursor: Cursor) -> Cursor:
+        """From the beginning, where UIDs of before say nothing any more: digests keep off what is known."""
+        if cursor.uidvalidity is None or (cursor.uidvalidity == box.uidvalidity and not 0 < box.uidnext <= cursor.uid):
+            return cursor
+        logs.event(logger, "mailbox.anew", same_validity=cursor.uidvalidity == box.uidvalidity)
+        async with self._leases.holding(cursor.address):
+            return await self._inbox.anew(cursor, box.uidvalidity, box.uidnext)
+
     async def _catch_up(self, client: ImapClient, box: Box, cursor: Cursor) -> tuple[Cursor, bool]:
         """Fetch everything above the cursor that there is room for; the new cursor, and whether that was all."""
-        uid = cursor.uid if cursor.uidvalidity == box.uidvalidity else 0
-        for stuck in await self._inbox.unfetched(cursor.address, box.uidvalidity):
-            await self._again(client, Place(cursor, box.uidvalidity, stuck))
+        stuck = await self._inbox.unfetched(cursor.address, box.uidvalidity)
+        cursor, whole = await self._fresh(client, box, cursor)
+        for uid in stuck:  # last: one that ends the session keeps no other back
+            await self._again(client, Place(cursor, box.uidvalidity, uid))
+        return cursor, whole
+
+    async def _fresh(self, client: ImapClient, box: Box, cursor: Cursor) -> tuple[Cursor, bool]:
         if await self._inbox.full(cursor.address):
             return cursor, False
-        uids = deque(await client.uids(uid, cursor.since.date() if uid == 0 else None))
+        uids = deque(await client.uids(cursor.uid, cursor.since.date() if cursor.uid == 0 else None))
         while uids:
             async with self._places, self._fetching.batch(client, cursor, uids) as (upto, batch):
                 cursor = await self._store(cursor, box.uidvalidity, upto, batch)
@@ -247,8 +261,12 @@ class Watcher:
         return moved
 
     async def _again(self, client: ImapClient, place: Place) -> None:
-        """What could not be fetched, once more."""
-        got = await self._fetching.one(client, place.box, place.uid)
+        """What could not be fetched, once more. Raises Temporary: the next session does without it, for a while."""
+        try:
+            got = await self._fetching.one(client, place.box, place.uid)
+        except MailDeferred:
+            await self._failed(place, WITHHELD_WAIT)
+            raise
         if got is None:
             await self._inbox.take_away(place)
         elif got.fetched is not None:
@@ -256,7 +274,11 @@ class Watcher:
                 async with self._fetching.whole([got]) as (taken,):
                     await self._inbox.fetched(place, taken.raw or b"")
             self._fetched()
-        elif await self._inbox.failed(place, self._clock.now() + STUCK_WAIT) >= TRIES:
+        else:
+            await self._failed(place, STUCK_WAIT)
+
+    async def _failed(self, place: Place, wait: timedelta) -> None:
+        if await self._inbox.failed(place, self._clock.now() + wait) >= TRIES:
             await self._giving_up.give_up(place)
 
     async def _refused(self, address: MssanteAddress, owner: UserId, auth: Credential) -> None:

@@ -4,6 +4,7 @@
       │  └───────────────┘ ▲  └──► stopped      (it may not leave, and its writer was told)
       └──► confirming ─────┘
     any but gone ──► cancelled, or merged   (its messages joined another)
+    gone ──► cancelled                      (its mail was taken back from the outbox, and has not left)
 
 `asking`: its writer must say where it goes. `open`: no message yet. `confirming`: it leaves only when confirmed.
 """
@@ -74,7 +75,7 @@ class Draft:
     target: Target | None
     options: tuple[Option, ...] = ()
     subject: str = field(default="", repr=False)
-    """As its writer named it; empty: as the target says."""
+    """As its writer named it, or we did where it corrects what left; empty: as the target says."""
     loose: bool = False
     """Messages that name no other are meant for it."""
     next_at: datetime = field(kw_only=True)
@@ -84,3 +85,8 @@ class Draft:
     version: int = 1
     told: int = 0
     tries: int = 0
+
+    @property
+    def corrects(self) -> bool:
+        """It replaces one passage of what left: the rest stands. (A whole replacement bears the replaced subject.)"""
+        return bool(self.target and self.target.replaces and self.subject)

@@ -19,16 +19,17 @@ from colloque.identity import EventId
 from colloque.mail.html import readable, words
 from colloque.mail.message import Attachment, Mail
 from colloque.mail.rich import to_rich
-from colloque.matrix.home import HTML_FORMAT, Incoming, JsonDict, text, without_quote
+from colloque.matrix.home import HTML_FORMAT, Incoming, JsonDict, answered, text, thread_root, without_quote
 from colloque.taps import tapped
 from colloque_mssante.mapping.cards import Card
 from colloque_mssante.mapping.drafts import Line
 from colloque_mssante.mapping.targets import Answers, shown
 from colloque_mssante.mapping.words import in_one_event, notes
 from colloque_mssante.texts import mails as texts
+from colloque_mssante.texts import writing as texts_writing
 
 _CARDS_FROM = 10_000
-"""Rank of the first card. A mail has fewer files than that, so their ranks stay what they are, card or not."""
+"""Rank of the first card. A mail shows fewer files (`parse.FILES_SHOWN`): their ranks are the same, card or not."""
 _IMAGES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
 
 
@@ -136,10 +137,11 @@ def mail_key(mailbox: str, digest: str) -> str:
 
 
 class No(StrEnum):
-    """Why a message does not leave; each is said in the room, but for SILENT."""
+    """Why a message does not leave; each is said in the room, but for SILENT, and COMMAND that the bot answers."""
 
     SILENT = "silent"
     COMMAND = "command"
+    CAPTION = "caption"
     NOT_SENDABLE = "not_sendable"
     FILE_IN_CLEAR = "file_in_clear"
     EMPTY = "empty"
@@ -147,6 +149,7 @@ class No(StrEnum):
 
 SAID = {
     No.NOT_SENDABLE: texts.NOT_SENDABLE,
+    No.CAPTION: texts_writing.CAPTION_COMMAND,
     No.FILE_IN_CLEAR: texts.FILE_IN_CLEAR,
     No.EMPTY: texts.EMPTY,
 }
@@ -213,9 +216,9 @@ def to_meant(said: Incoming) -> Written | Changed | Tap | Struck | No:
         return _changed(content)
     if said.msgtype not in {"m.text", *_FILES}:
         return No.NOT_SENDABLE
-    answers = _answered(relation)
+    answers = answered(relation)
     line = _line(said.event, content, without_quote(said.body) if answers else said.body)
-    return line if isinstance(line, No) else Written(line, answers, None if answers else _root(relation))
+    return line if isinstance(line, No) else Written(line, answers, None if answers else thread_root(relation))
 
 
 def _changed(content: Mapping[str, Any]) -> Changed | No:
@@ -252,7 +255,7 @@ def _file(event: EventId, content: Mapping[str, Any], words: str) -> Line | No:
         return No.FILE_IN_CLEAR
     caption = words if isinstance(name, str) and name != words else ""
     if parse(caption) is not None:
-        return No.COMMAND
+        return No.CAPTION  # no bot reads commands there: nobody else would say a word
     about = info if isinstance(info, dict) else {}
     mime, size = about.get("mimetype"), about.get("size")
     return Line(
@@ -265,21 +268,3 @@ def _file(event: EventId, content: Mapping[str, Any], words: str) -> Line | No:
             "size": size if type(size) is int else None,
         },
     )
-
-
-def _answered(relation: object) -> EventId | None:
-    """The event a reply names. A thread's automatic fallback is no reply: nobody chose that event."""
-    if not isinstance(relation, dict):
-        return None
-    if relation.get("rel_type") == "m.thread" and relation.get("is_falling_back", False):
-        return None
-    inner = relation.get("m.in_reply_to")
-    value = inner.get("event_id") if isinstance(inner, dict) else None
-    return EventId(value) if isinstance(value, str) else None
-
-
-def _root(relation: object) -> EventId | None:
-    match relation:
-        case {"rel_type": "m.thread", "event_id": str(root)}:
-            return EventId(root)
-    return None

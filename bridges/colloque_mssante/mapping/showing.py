@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+from colloque.clock import from_millis
 from colloque.mail.message import Party
 from colloque.taps import NUMBERS, number_of
 from colloque_mssante.mapping import drafts as states
@@ -35,10 +36,8 @@ def notice(draft: Draft, lines: Sequence[Line], thread: Thread | None, writer: s
                 patient=_of_patient(target),
                 forwards=bool(target.forwards),
             )
-        case states.CONFIRMING, Target(replaces=replaced) if replaced:
-            return texts.confirming_replacement(to)
         case states.CONFIRMING, Target():
-            return texts.confirming_all(to, target.left_out)
+            return _confirming(draft, target, to, lines)
         case states.WAITING, Target():
             files = sum(line.file is not None for line in lines)
             where = (
@@ -63,6 +62,17 @@ def notice(draft: Draft, lines: Sequence[Line], thread: Thread | None, writer: s
         case states.MERGED, _:
             return texts.MERGED
     return texts.STOPPED
+
+
+def _confirming(draft: Draft, target: Target, to: Sequence[str], lines: Sequence[Line]) -> str:
+    if draft.corrects:
+        above = texts.corrects(from_millis(target.replaces), target.subject)
+        return texts.confirming_correction(to, draft.subject, above, "\n".join(line.words for line in lines))
+    if target.replaces:
+        return texts.confirming_replacement(to)
+    if target.everyone:
+        return texts.confirming_all(to, target.left_out)
+    return texts.confirming_rewritten(to)
 
 
 def signs(draft: Draft) -> tuple[str, ...]:

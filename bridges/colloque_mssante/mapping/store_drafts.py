@@ -16,6 +16,9 @@ from colloque.store.schema import transaction
 from colloque_mssante.mapping.drafts import MERGED, Draft, Line, Option
 from colloque_mssante.mapping.targets import Target
 
+_FORGOTTEN = "{}"
+"""Stands where a file stood: its mail left."""
+
 
 class Drafts:
     """Queries over `draft` and `draft_line`."""
@@ -102,7 +105,31 @@ class Drafts:
                 draft.id,
                 state,
             )
-            await self._db.execute("UPDATE draft_line SET words = '', html = '', file = '' WHERE draft = $1", draft.id)
+            await self._db.execute(
+                "UPDATE draft_line SET words = '', html = '', file = CASE WHEN file = '' THEN '' ELSE $2 END "
+                "WHERE draft = $1",
+                draft.id,
+                _FORGOTTEN,
+            )
+
+    async def recalled(self, draft: Draft) -> None:
+        """Its mail stood in the outbox, and was taken back from there: it is cancelled after all."""
+        await self._db.execute(
+            "UPDATE draft SET state = 'cancelled', version = version + 1 WHERE id = $1 AND state = 'gone'", draft.id
+        )
+
+    async def begin_anew(self, draft: Draft, line: Line) -> None:
+        """A draft for a message whose mail was taken back: it is part of that one no more. Safe to repeat."""
+        async with transaction(self._db):
+            await self._db.execute("DELETE FROM draft_line WHERE event_id = $1 AND draft <> $2", line.event, draft.id)
+            await self.begin(draft, line)
+
+    async def is_one_text(self, draft: Draft) -> bool:
+        """Whether its mail had one message, and no file: whoever changes that message changes all of it."""
+        rows: list[Any] = await self._db.fetch(
+            "SELECT file FROM draft_line WHERE draft = $1 AND NOT struck LIMIT 2", draft.id
+        )
+        return [row["file"] for row in rows] == [""]
 
     @asynccontextmanager
     async def whole(self) -> AsyncIterator[None]:
@@ -111,20 +138,19 @@ class Drafts:
             yield
 
     @asynccontextmanager
-    async def answered(self, draft: Draft, by: EventId | None) -> AsyncIterator[None]:
-        """Within it a choice is kept; `by` is the message that made it: heard again, it is no part of the mail."""
+    async def answered(self, draft: Draft, by: EventId) -> AsyncIterator[None]:
+        """Within it a choice or a change is kept; `by` is what made it: heard again, it is known, and does nothing."""
         async with transaction(self._db):
             yield
-            if by is not None:
-                await self._db.execute(
-                    "INSERT INTO draft_line (event_id, draft, words, file, struck) VALUES ($1, $2, '', '', true) "
-                    "ON CONFLICT (event_id) DO NOTHING",
-                    by,
-                    draft.id,
-                )
+            await self._db.execute(
+                "INSERT INTO draft_line (event_id, draft, words, file, struck) VALUES ($1, $2, '', '', true) "
+                "ON CONFLICT (event_id) DO NOTHING",
+                by,
+                draft.id,
+            )
 
     async def knows(self, event: EventId) -> bool:
-        """True for a message that was taken in, whatever became of it."""
+        """True for what was taken in (a message, a tap, a change), whatever became of it."""
         return await self._db.fetchval("SELECT 1 FROM draft_line WHERE event_id = $1", event) is not None
 
     async def merge(self, draft: Draft, into: Draft, *, next_at: datetime) -> None:
@@ -184,7 +210,7 @@ class Drafts:
             "SELECT * FROM draft_line WHERE draft = $1 AND NOT struck ORDER BY seq", draft
         )
         return [
-            Line(EventId(row["event_id"]), row["words"], json.loads(row["file"]) if row["file"] else None, row["html"])
+            Line(EventId(row["event_id"]), row["words"], json.loads(row["file"] or _FORGOTTEN) or None, row["html"])
             for row in rows
         ]
 

@@ -128,18 +128,23 @@ class Sayings:
 
     async def due(self) -> list[Saying]:
         """What stayed unread for as long as both chose, oldest first."""
-        rows: list[Any] = await self._db.fetch(
-            "SELECT said.* FROM said JOIN guest ON guest.room_id = said.room_id "
-            "WHERE guest.joined AND owner_after > 0 AND guest_after > 0 AND NOT seen AND NOT settled "
-            "AND at + 1000 * CASE WHEN owner_after > guest_after THEN owner_after ELSE guest_after END <= $1 "
-            "ORDER BY seq",
-            to_millis(self._clock.now()),
-        )
+        rows: list[Any] = await self._db.fetch(f"{_DUE} ORDER BY seq", to_millis(self._clock.now()))
         return [found for row in rows if (found := _read(row))]
+
+    async def still_due(self, event: EventId) -> Saying | None:
+        """The message of that event, where it is one of these."""
+        return _read(await self._db.fetchrow(f"{_DUE} AND event_id = $2", to_millis(self._clock.now()), event))
 
     async def drop(self, before: datetime) -> None:
         """Forget what was said before then."""
         await self._db.execute("DELETE FROM said WHERE at < $1", to_millis(before))
+
+
+_DUE = (
+    "SELECT said.* FROM said JOIN guest ON guest.room_id = said.room_id "
+    "WHERE guest.joined AND owner_after > 0 AND guest_after > 0 AND NOT seen AND NOT settled "
+    "AND at + 1000 * CASE WHEN owner_after > guest_after THEN owner_after ELSE guest_after END <= $1"
+)
 
 
 def _read(row: Any) -> Saying | None:

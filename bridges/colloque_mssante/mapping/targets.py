@@ -31,7 +31,10 @@ class Target:
     in_reply_to: str | None = None
     references: tuple[str, ...] = ()
     listed: bool = False
-    """The directory listed its one recipient when it was chosen: the mail stops if it no longer does."""
+    """The directory listed its first recipient when it was chosen: the mail stops if it no longer does, or if it gives
+    that address to somebody else."""
+    who: str = field(default="", repr=False)
+    """That recipient's key as a correspondent (`ghosts.Correspondent`); empty: whom its room is for."""
     everyone: bool = False
     """An answer to all who got a mail."""
     left_out: tuple[str, ...] = ()
@@ -76,6 +79,7 @@ class Target:
                 "in_reply_to": self.in_reply_to,
                 "references": self.references,
                 "listed": self.listed,
+                "who": self.who,
                 "everyone": self.everyone,
                 "left_out": self.left_out,
                 "replaces": self.replaces,
@@ -161,6 +165,7 @@ def answer(mail: StoredMail, whitelisted: Whitelisted) -> Target:
         in_reply_to=in_reply_to,
         references=references,
         listed=mail.listed and not answers.followed,
+        who="" if answers.followed else mail.who,
     )
 
 
@@ -187,6 +192,8 @@ def answer_all(mail: StoredMail, whitelisted: Whitelisted) -> Target:
         subject=one.subject,
         in_reply_to=one.in_reply_to,
         references=one.references,
+        listed=one.listed,
+        who=one.who,
         everyone=True,
         left_out=tuple(left_out),
     )

@@ -1,6 +1,6 @@
 """Threads of mail in a room: one subject between the same two ends, known by its Message-IDs alone.
 
-A subject never makes a thread: two patients may share one.
+A subject never makes a thread: two patients may share one. Where many senders stand in a room, its author counts too.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from colloque.identity import EventId, RoomId
 from colloque.mail.message import Mail
 from colloque.mail.threading import parents
 from colloque.store.schema import transaction
+from colloque_mssante.rules.crowds import Author, from_one
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +40,21 @@ class Threads:
         self._db = db
         self._clock = clock
 
-    async def place(self, mail: Mail, key: str, room: RoomId) -> Thread:
+    async def place(self, mail: Mail, key: str, room: RoomId, crowd: str = "") -> Thread:
         """The thread a mail that came belongs to; a new one under the mail's `key` when it answers nothing we know.
+
+        `crowd`: its author's key as a correspondent, where many stand in that room (`rules.crowds`); it joins no
+        other's thread there.
 
         Safe to repeat. A mail that others named before it came (they overtook it) joins theirs.
         """
+        author = Author(crowd, mail.sender.address) if crowd else None
         async with transaction(self._db):
             found = await self.get(key)
             for message_id in parents(mail):
-                found = found or await self._named(room, message_id, shown=None)
+                found = found or await self._named(room, message_id, author, shown=None)
             if found is None and mail.message_id:
-                found = await self._named(room, mail.message_id, shown=False)
+                found = await self._named(room, mail.message_id, author, shown=False)
             if found is not None and not await self.lives(found):
                 found = None
             return found or await self._begin(key, room, mail.subject)
@@ -92,7 +97,9 @@ class Threads:
             if message_id:
                 await self._db.execute(
                     "INSERT INTO thread_ref (room_id, message_id, thread, shown) VALUES ($1, $2, $3, true) "
-                    "ON CONFLICT (room_id, message_id) DO UPDATE SET shown = true",
+                    "ON CONFLICT (room_id, message_id) DO UPDATE SET shown = true, "
+                    # Who only named it beforehand does not own it.
+                    "thread = CASE WHEN thread_ref.shown THEN thread_ref.thread ELSE excluded.thread END",
                     thread.room,
                     message_id,
                     thread.id,
@@ -109,8 +116,18 @@ class Threads:
         query = "UPDATE thread SET last_at = last_at WHERE id = $1 AND NOT ended RETURNING 1"
         return await self._db.fetchval(query, thread.id) is not None
 
-    async def _named(self, room: RoomId, message_id: str, *, shown: bool | None) -> Thread | None:
-        """The thread of a Message-ID; `shown` None: whether or not that mail itself stands in the room."""
+    async def authors(self, thread: Thread) -> list[Author]:
+        """Who wrote the mails of a thread that came."""
+        rows: list[Any] = await self._db.fetch("SELECT DISTINCT who, author FROM mail WHERE thread = $1", thread.id)
+        return [Author(row["who"], row["author"]) for row in rows]
+
+    async def _named(
+        self, room: RoomId, message_id: str, author: Author | None, *, shown: bool | None
+    ) -> Thread | None:
+        """The thread of a Message-ID; `shown` None: whether or not that mail itself stands in the room.
+
+        With `author`, only where nobody else wrote to it.
+        """
         row = await self._db.fetchrow(
             "SELECT thread.* FROM thread JOIN thread_ref ON thread_ref.thread = thread.id "
             "WHERE thread_ref.room_id = $1 AND thread_ref.message_id = $2 AND ($3 OR thread_ref.shown = $4)",
@@ -119,7 +136,11 @@ class Threads:
             shown is None,
             bool(shown),
         )
-        return _read(row)
+        found = _read(row)
+        if found is None or author is None:
+            return found
+        theirs = await self.authors(found)
+        return found if theirs and from_one([author, *theirs]) else None
 
     async def _begin(self, key: str, room: RoomId, subject: str) -> Thread:
         last = await self._db.fetchval("SELECT COALESCE(MAX(number), 0) FROM thread WHERE room_id = $1", room)

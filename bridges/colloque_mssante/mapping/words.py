@@ -20,6 +20,7 @@ def notes(mail: Mail) -> list[str]:
         *([robots[mail.robot]] if mail.robot else []),
         *([texts.ENCRYPTED] if "smime-encrypted" in mail.problems else []),
         *([texts.ENCRYPTED_PGP] if "pgp-encrypted" in mail.problems else []),
+        *([texts.MANY_FILES] if "many-files" in mail.problems else []),
         *(texts.meeting(each) for each in mail.meetings),
     ]
 

@@ -18,7 +18,7 @@ from mautrix.util.async_db import Database
 
 from colloque.directory.lookup import Directory
 from colloque.errors import BadIdentifier, NotFound, Temporary
-from colloque.identity import MssanteAddress, UserId, contains_ins
+from colloque.identity import Adeli, MssanteAddress, Rpps, UserId, contains_ins
 from colloque.matrix.admin import SynapseAdmin
 from colloque.professional import Mailbox, MailboxKind, Professional
 from colloque_mssante.people.crypto import Account, Accounts
@@ -82,6 +82,23 @@ def correspondent(address: str, directory: Directory) -> Correspondent:
     return Correspondent(key, texts.GHOST_UNVERIFIED + domain, verified=box is not None, label=str(parsed))
 
 
+def still_of(who: str, address: MssanteAddress, directory: Directory) -> bool:
+    """Whether the directory gives an address to the correspondent of that key today, whatever their numbers.
+
+    Raises as `correspondent`.
+    """
+    now = correspondent(address.value, directory)
+    if who in (now.key, *now.others):
+        return True
+    kind, _, number = who.partition(":")
+    if kind not in {"rpps", "adeli"}:
+        return False
+    person = directory.by_rpps(Rpps(number)) if kind == "rpps" else directory.by_adeli(Adeli(number))
+    boxes = person.mailboxes if person is not None else ()
+    # Of a person's own two people may claim one; what is listed as a practice's is nobody's alone.
+    return any(box.address == address and box.kind is not MailboxKind.PER for box in boxes)
+
+
 def keys_of(person: Professional) -> tuple[str, ...]:
     """Every key under which somebody may be known as a correspondent: their number of today, then their former ones."""
     today = [f"rpps:{person.rpps.value}"] if person.rpps else []
@@ -98,8 +115,10 @@ def _owner(box: Mailbox | None, directory: Directory) -> Professional | None:
     return directory.by_adeli(box.adeli) if box.adeli is not None else None
 
 
-OPERATOR = Correspondent("operator", texts.GHOST_OPERATOR, verified=True, label="Opérateur MSSanté")
-"""Who brings reports about mails we don't know."""
+def operator(address: str) -> Correspondent:
+    """Who brings reports about mails we don't know. The address they name proves nothing: it is shown."""
+    label = f"{texts.GHOST_OPERATOR} <{address}>" if address else f"{texts.GHOST_OPERATOR} (adresse illisible)"
+    return Correspondent("operator", texts.GHOST_OPERATOR, verified=True, label=label)
 
 
 def opaque(secret: bytes, use: str, value: str) -> str:

@@ -52,8 +52,8 @@ class Send:
     """The composed mail; dropped once it can't be needed again."""
     state: str
     status: str
-    """Enhanced status code of a refusal or failure; `login` where our credentials were refused, `withdrawn`
-    where its service took it back."""
+    """Enhanced status code of a refusal or failure, or a word of ours: `login` where our credentials were refused,
+    `withdrawn` where its service took it back, or why its writer may not send it any more (`refusals.reason`)."""
     tries: int
     next_at: datetime
     made_at: datetime

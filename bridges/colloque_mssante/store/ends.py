@@ -248,6 +248,8 @@ _STANDING = (
     "EXISTS (SELECT 1 FROM draft WHERE room_id = $2 AND state IN ('asking', 'open', 'waiting', 'confirming')) "
     "OR EXISTS (SELECT 1 FROM outbox WHERE thread = $1 AND (state IN ('queued', 'deferred', 'data', 'doubtful') "
     "OR state <> told OR (state <> 'refused' AND NOT (filed AND handled)))) "
+    "OR EXISTS (SELECT 1 FROM reported r JOIN outbox o ON o.key = r.key WHERE o.thread = $1 AND r.state = 'failed' "
+    "AND NOT r.told) "
     "OR EXISTS (SELECT 1 FROM arriving WHERE room_id = $2) "
     "OR EXISTS (SELECT 1 FROM said WHERE room_id = $2 AND at >= $3) AS busy "
     "FROM thread LEFT JOIN room_life ON room_life.room_id = thread.room_id WHERE thread.id = $1"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from mautrix.util.async_db import Database
@@ -18,11 +18,13 @@ from colloque_mssante.store.mailboxes import Cursor, Place, read_cursor
 
 ROOM_MAILS, ROOM_BYTES = 200, 8_000_000
 """With more than that waiting, a mailbox is not read on."""
+_NOWHERE = 0
+"""No server's UIDVALIDITY (RFC 3501 section 9, nz-number)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A mail that was fetched. `raw` is None where a defect of ours prevented that."""
+    """A mail that was fetched. `raw` is None where a defect of ours, or of the server's, prevented that."""
 
     uid: int
     raw: bytes | None = field(repr=False)
@@ -79,6 +81,28 @@ class Inbox:
                 )
         return replace(cursor, uidvalidity=uidvalidity, uid=upto)
 
+    async def anew(self, cursor: Cursor, uidvalidity: int, uidnext: int) -> Cursor:
+        """The mailbox gives UIDs anew, from `uidnext` on or under another UIDVALIDITY: it is read from its beginning.
+
+        What stood under those UIDs stands nowhere any more; what of it is not shown yet still will be. Raises as
+        `store`.
+        """
+        box = (cursor.address.value, uidvalidity, uidnext)
+        async with transaction(self._db):
+            await self.store(cursor, uidvalidity, 0, ())
+            await self._db.execute(
+                "DELETE FROM inbox WHERE mailbox = $1 AND raw IS NULL AND (uidvalidity <> $2 OR uid >= $3)", *box
+            )
+            for table in ("inbox", "mail"):
+                await self._db.execute(
+                    f"UPDATE {table} SET uidvalidity = $4 "  # noqa: S608
+                    "WHERE mailbox = $1 AND uidvalidity = $2 AND uid >= $3 AND $3 > 0",
+                    *box,
+                    _NOWHERE,
+                )
+            await self._db.execute("DELETE FROM flag_mark WHERE mailbox = $1", cursor.address.value)
+        return replace(cursor, uidvalidity=uidvalidity, uid=0)
+
     async def full(self, mailbox: MssanteAddress) -> bool:
         """True while so much of it waits that nothing more should be fetched."""
         row: Any = await self._db.fetchrow(
@@ -88,10 +112,14 @@ class Inbox:
 
     async def due(self) -> list[tuple[MssanteAddress, UserId]]:
         """Mailboxes, with their owner, that have something to show now."""
+        return await self.late(timedelta())
+
+    async def late(self, wait: timedelta) -> list[tuple[MssanteAddress, UserId]]:
+        """Those that have had something to show for that long."""
         rows: list[Any] = await self._db.fetch(
             "SELECT DISTINCT inbox.mailbox, mailbox.owner FROM inbox JOIN mailbox ON mailbox.address = inbox.mailbox "
             "WHERE inbox.raw IS NOT NULL AND inbox.next_at <= $1",
-            self._now(),
+            to_millis(self._clock.now() - wait),
         )
         return [(MssanteAddress(row["mailbox"]), UserId(row["owner"])) for row in rows]
 
@@ -150,6 +178,12 @@ class Inbox:
             to_millis(next_at),
         )
         return int(tries or 0)
+
+    async def begun(self, place: Place, tries: int) -> None:
+        """So many failures will it have had if this process ends before it is dealt with."""
+        await self._db.execute(
+            "UPDATE inbox SET tries = $4 WHERE mailbox = $1 AND uidvalidity = $2 AND uid = $3", *_key(place), tries
+        )
 
     async def take_away(self, place: Place) -> None:
         """It is dealt with: nothing of its text stays here."""

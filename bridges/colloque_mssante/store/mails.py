@@ -46,6 +46,8 @@ class StoredMail:
     """True when the directory listed its author's address that day."""
     receipt_to: str = field(default="", repr=False)
     """Whom its author asked to tell when it is read; empty: nobody."""
+    who: str = field(default="", repr=False)
+    """Its author's key as a correspondent, that day (`ghosts.Correspondent`); empty: not known."""
 
     def came_to(self, user: UserId) -> bool:
         """True for who got it: the owner of its mailbox; whoever takes part in a room of a team."""
@@ -59,9 +61,20 @@ class Mails:
         self._db = db
         self._clock = clock
 
-    async def seen(self, mail: str) -> bool:
-        """True when the mail (see `mapping.mail_key`) was dealt with."""
-        return await self._db.fetchval("SELECT 1 FROM mail WHERE id = $1", mail) is not None
+    async def seen(self, mail: str, owner: UserId) -> bool:
+        """True when the mail (see `mapping.mail_key`) was dealt with for them (`SHARED`: for a team)."""
+        query = "SELECT 1 FROM mail WHERE id = $1 AND owner = $2"
+        return await self._db.fetchval(query, mail, owner) is not None
+
+    async def stands(self, mail: str, place: Place) -> None:
+        """It came again: it stands there by now, where nobody looked at its flags yet."""
+        await self._db.execute(
+            "UPDATE mail SET uidvalidity = $2, uid = $3, looked = false, gone = false "
+            "WHERE id = $1 AND (uidvalidity <> $2 OR uid <> $3)",
+            mail,
+            place.uidvalidity,
+            place.uid,
+        )
 
     async def begin(self, mail: str, room: RoomId) -> None:
         """Its events are about to be sent to that room; `put` or `abandon` ends that."""
@@ -90,8 +103,8 @@ class Mails:
             await self._db.execute(
                 "INSERT INTO mail "
                 "(id, mailbox, owner, uidvalidity, uid, message_id, refs, subject, author_name, author, room_id, "
-                "ref, at, thread, parties, listed, receipt_to) "
-                "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) "
+                "ref, at, thread, parties, listed, receipt_to, who) "
+                "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) "
                 "ON CONFLICT (id) DO NOTHING",
                 mail.id,
                 mail.mailbox.value,
@@ -110,6 +123,7 @@ class Mails:
                 json.dumps({use: [(p.name, p.address) for p in getattr(mail, use)] for use in _PARTIES}),
                 mail.listed,
                 mail.receipt_to,
+                mail.who,
             )
             await self.abandon(mail.id)
             for rank, event in enumerate(events):
@@ -180,7 +194,7 @@ class Mails:
 
 
 def stored(
-    key: str, box: Cursor, mail: Mail, room: RoomId | None, thread: str = "", *, listed: bool = False
+    key: str, box: Cursor, mail: Mail, room: RoomId | None, thread: str = "", *, listed: bool = False, who: str = ""
 ) -> StoredMail:
     """What is kept of a mail that came; `room`: where it is shown, None where nothing was to show."""
     return StoredMail(
@@ -198,6 +212,7 @@ def stored(
         reply_to=mail.reply_to,
         listed=listed,
         receipt_to=mail.receipt_to,
+        who=who,
     )
 
 
@@ -252,4 +267,5 @@ def _read(row: Any) -> StoredMail | None:
         reply_to=reply_to,
         listed=bool(row["listed"]),
         receipt_to=row["receipt_to"],
+        who=row["who"],
     )

@@ -15,6 +15,7 @@ from colloque.mail.message import Report
 from colloque.store.schema import transaction
 from colloque_mssante.rules.sends import ROOM, Send, read_send
 from colloque_mssante.store.leases import NotHeld
+from colloque_mssante.store.recalled import take_back
 from colloque_mssante.store.reported import take_in
 
 LEFT = "state NOT IN ('queued', 'deferred', 'data', 'doubtful', 'refused')"
@@ -70,19 +71,21 @@ class Outbox:
         return read_send(await self._db.fetchrow("SELECT * FROM outbox WHERE key = $1", key))
 
     async def of_event(self, event: EventId) -> Send | None:
-        """The mail that an event is part of, or that one of our messages told about."""
+        """The mail that an event is part of (the newest, where one was taken back), or that a message told about."""
         return read_send(
             await self._db.fetchrow(
                 "SELECT * FROM outbox WHERE event_id = $1 OR told_event = $1 "
-                "OR key = (SELECT draft FROM draft_line WHERE event_id = $1) LIMIT 1",
+                "OR key = (SELECT draft FROM draft_line WHERE event_id = $1) ORDER BY seq DESC LIMIT 1",
                 event,
             )
         )
 
     async def last_in(self, thread: str) -> Send | None:
-        """The newest mail we sent in a thread."""
+        """The newest mail we sent in a thread; what was taken back was not sent."""
         return read_send(
-            await self._db.fetchrow("SELECT * FROM outbox WHERE thread = $1 ORDER BY seq DESC LIMIT 1", thread)
+            await self._db.fetchrow(
+                "SELECT * FROM outbox WHERE thread = $1 AND status <> 'withdrawn' ORDER BY seq DESC LIMIT 1", thread
+            )
         )
 
     async def of_message_id(self, message_id: str) -> Send | None:
@@ -219,6 +222,14 @@ class Outbox:
             "state = CASE WHEN state IN ('queued', 'deferred') THEN 'refused' ELSE state END WHERE key = $1",
             gone.key,
         )
+
+    async def take_back(self, key: str, *, quietly: bool = False) -> str | None:
+        """Its writer wants a mail not to leave: the state that this put it into; None where its text left, or leaves.
+
+        `refused` (status `withdrawn`): nothing of it left, nor ever will. `doubtful`: it may have left before it was
+        sent again. `quietly`: its writer reads of it elsewhere.
+        """
+        return await take_back(self._db, key, now=self._now(), quietly=quietly)
 
     async def hurry(self, sender: MssanteAddress) -> None:
         """What was deferred in a mailbox that is open again need not wait any longer."""

@@ -31,6 +31,14 @@ _READ = (
     "AND NOT EXISTS (SELECT 1 FROM part WHERE part.event_id = thread.root AND part.mail = mail.id))))"
 )
 
+# Who had a mailbox before neither acts in it any more nor learns what happens there. A place under another UIDVALIDITY
+# says nothing: the mail is found anew, or never.
+_HELD = "NOT EXISTS (SELECT 1 FROM mailbox WHERE mailbox.address = mail.mailbox AND mailbox.owner <> mail.owner)"
+_THERE = (
+    "NOT EXISTS (SELECT 1 FROM mailbox WHERE mailbox.address = mail.mailbox "
+    "AND (mailbox.owner <> mail.owner OR mailbox.uidvalidity <> mail.uidvalidity))"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class ReadMail:
@@ -139,14 +147,15 @@ class Reads:
     async def waiting(self) -> list[tuple[MssanteAddress, UserId]]:
         """Mailboxes, with their owner, that don't know yet of everything that was read here."""
         rows: list[Any] = await self._db.fetch(
-            "SELECT DISTINCT mailbox, owner FROM mail WHERE read_at > 0 AND NOT marked"
+            f"SELECT DISTINCT mailbox, owner FROM mail WHERE read_at > 0 AND NOT marked AND {_THERE}"  # noqa: S608
         )
         return [(MssanteAddress(row["mailbox"]), UserId(row["owner"])) for row in rows]
 
     async def to_mark(self, mailbox: MssanteAddress) -> list[ReadMail]:
         """The next mails read here that this mailbox does not know of."""
         rows: list[Any] = await self._db.fetch(
-            "SELECT * FROM mail WHERE mailbox = $1 AND read_at > 0 AND NOT marked ORDER BY read_at, uid LIMIT $2",
+            f"SELECT * FROM mail WHERE mailbox = $1 AND read_at > 0 AND NOT marked AND {_THERE} "  # noqa: S608
+            "ORDER BY read_at, uid LIMIT $2",
             mailbox.value,
             AT_ONCE,
         )
@@ -172,11 +181,11 @@ class Reads:
         Not those that stand in a room as what the other wrote: nobody is told when somebody else reads.
         """
         rows: list[Any] = await self._db.fetch(
-            "SELECT mail.id, mail.uid, mail.room_id, mail.read_at, mail.there, mail.news, mail.looked, part.event_id "
-            "FROM mail JOIN part ON part.mail = mail.id AND part.rank = 0 "
+            "SELECT mail.id, mail.uid, mail.room_id, mail.read_at, mail.there, mail.news, mail.looked, "  # noqa: S608
+            "part.event_id FROM mail JOIN part ON part.mail = mail.id AND part.rank = 0 "
             "WHERE mail.mailbox = $1 AND mail.uidvalidity = $2 AND mail.at >= $3 AND mail.there NOT IN ($4, $5) "
             "AND NOT EXISTS (SELECT 1 FROM draft_line WHERE draft_line.event_id = part.event_id) "
-            "AND mail.news <> $4 AND NOT mail.gone "
+            f"AND mail.news <> $4 AND NOT mail.gone AND {_HELD} "
             "ORDER BY mail.uid DESC LIMIT $6",
             mailbox.value,
             uidvalidity,

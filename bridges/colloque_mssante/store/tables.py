@@ -7,9 +7,11 @@ from mautrix.util.async_db import UpgradeTable
 from colloque_mssante.store.absences import register_absences
 from colloque_mssante.store.opening import register_opening
 from colloque_mssante.store.originals import register_originals
+from colloque_mssante.store.tables_arriving import register_arriving
 from colloque_mssante.store.tables_ends import register_ends
 from colloque_mssante.store.tables_flags import register_flags
 from colloque_mssante.store.tables_guests import register_guests, register_moves
+from colloque_mssante.store.tables_reports import register_reports
 from colloque_mssante.store.tables_teams import register_teams
 from colloque_mssante.store.tables_workers import register_workers
 from colloque_mssante.store.tables_writing import register, register_writing
@@ -29,9 +31,14 @@ def register_upgrades(table: UpgradeTable) -> None:
     register_absences(table)
     register_ends(table)
     register(table, "Archives in doubt leave again (decision 30)", _AGAIN)
+    register_reports(table)
+    register(table, "Whom a mail came from", _WHO)
+    register_arriving(table)
 
 
 _AGAIN = ("UPDATE outbox SET state = 'deferred' WHERE state = 'doubtful' AND caller = 'salles' AND raw IS NOT NULL",)
+# The key of its author as a correspondent (see `conversation`); empty for mails of before.
+_WHO = ("ALTER TABLE mail ADD COLUMN who TEXT NOT NULL DEFAULT ''",)
 _FIRST = (
     # Ghosts' device keys, encrypted; `signed` once the device is on the server with its owner's signature.
     """CREATE TABLE ghost_device (

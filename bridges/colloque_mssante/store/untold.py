@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 from mautrix.util.async_db import Database
 
 from colloque.clock import Clock, to_millis
 from colloque.identity import EventId
+from colloque.store.schema import transaction
 from colloque_mssante.rules.sends import Send, read_send
 from colloque_mssante.store.outbox import HELD, LEFT
 
 _SHORT_TRIES = 3
 """Deferrals (some 15 s) after which the writer is told to be patient."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One of several recipients did not get a mail."""
+
+    send: Send
+    recipient: str
+    """Empty where the report names none of its recipients."""
+    status: str
 
 
 class Untold:
@@ -42,6 +56,22 @@ class Untold:
             _SHORT_TRIES,
         )
         return [found for row in rows if (found := read_send(row))]
+
+    async def failures(self) -> list[Failure]:
+        """What failed for one of several recipients, and whose writer was not told."""
+        rows: list[Any] = await self._db.fetch(
+            "SELECT outbox.*, r.recipient AS at, r.status AS why FROM reported r JOIN outbox ON outbox.key = r.key "
+            "WHERE r.state = 'failed' AND NOT r.told AND room_id <> '' ORDER BY seq, r.recipient"
+        )
+        return [Failure(found, row["at"], row["why"]) for row in rows if (found := read_send(row))]
+
+    async def told_failure(self, failure: Failure, by: EventId) -> None:
+        """The writer was told, by that event: an answer to it is about that mail."""
+        async with transaction(self._db):
+            await self._db.execute(
+                "UPDATE reported SET told = true WHERE key = $1 AND recipient = $2", failure.send.key, failure.recipient
+            )
+            await self._db.execute("UPDATE outbox SET told_event = $2 WHERE key = $1", failure.send.key, by)
 
     async def to_handle(self) -> list[Send]:
         """Mails that left and of which it is still to be said that their writer dealt with what they answer."""

@@ -84,6 +84,9 @@ def not_sent(reasons: Sequence[str]) -> str:
     )
 
 
+PATIENT_RINGS = "Les messages d'un patient sonnent toujours, dans leur propre salon."
+
+
 def rings_now(who: str) -> str:
     """A bell was tapped on a mail of that sender."""
     return f"🔔 Noté : les prochains messages de {who} sonneront, dans leur propre salon."

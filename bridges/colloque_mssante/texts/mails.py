@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from datetime import date, datetime
 
 from colloque.clock import PARIS
-from colloque.mail.message import Meeting
+from colloque.mail.message import WHOLE_MAIL, Meeting
+from colloque_mssante.texts.refusals import reason
 
 MAIL_TITLE = "✉️ Nouveau message MSSanté"
 FILE_TITLE = "📎 Pièce jointe MSSanté"
@@ -48,6 +49,10 @@ UNREADABLE = (
     "Écrivez-le de nouveau. Si cela se répète, fermez puis rouvrez l'application."
 )
 FAILED = "Rien n'est parti : une erreur est survenue. Réessayez ; si cela se répète, prévenez votre administrateur."
+PUT_OFF = (
+    "⏳ Pas encore parti : un service dont l'envoi a besoin ne répond pas. Il partira dès que possible, dans "
+    "la journée ; « ❌ » ou supprimer votre message l'annule."
+)
 CLEARTEXT = "Rien n'est parti : votre message n'était pas chiffré. Écrivez-le de nouveau."
 NOT_SENDABLE = (
     "Rien n'est parti : ce type de message ne s'envoie pas par MSSanté. Écrivez un texte ou joignez un fichier."
@@ -84,28 +89,18 @@ _STATES = {
     "refused": "refusé par l'opérateur",
     "failed": "non remis",
     "doubtful": "incertain",
-}
-_REFUSALS = {
-    "5.1.1": "cette adresse n'existe pas",
-    "5.1.2": "le domaine de cette adresse n'existe pas",
-    "5.2.1": "cette boîte est fermée",
-    "5.2.2": "cette boîte est pleine",
-    "5.3.4": "le message est trop volumineux",
-    "4.4.7": "l'opérateur ne l'a pas pris en deux jours",
-    "closed": "cette boîte MSSanté est restée fermée deux jours",
-    "5.6.0": "ce message ne peut pas s'écrire comme un mail",
-    "5.7.1": "l'opérateur n'autorise pas cet envoi",
+    "withdrawn": "annulé avant de partir",
 }
 
 
-def not_resendable(state: str) -> str:
+def not_resendable(state: str, status: str) -> str:
     """Answer to `!renvoyer` where sending again would be wrong."""
-    return f"Rien à renvoyer : ce message est {_STATES.get(state, state)}."
+    return f"Rien à renvoyer : ce message est {state_word(state, status)}."
 
 
-def state_word(state: str) -> str:
-    """A send's state, in a word or two."""
-    return _STATES.get(state, state)
+def state_word(state: str, status: str) -> str:
+    """A send's state, in a word or two; its writer may have taken it back."""
+    return _STATES.get("withdrawn" if status == "withdrawn" else state, state)
 
 
 def too_big(limit: int) -> str:
@@ -118,12 +113,12 @@ def too_big(limit: int) -> str:
 
 def refused(status: str) -> str:
     """`status` is an enhanced status code (RFC 3463) or an SMTP reply code."""
-    return f"❌ Non envoyé : {_reason(status)}.\nVotre correspondant n'a rien reçu."
+    return f"❌ Non envoyé : {reason(status)}.\nVotre correspondant n'a rien reçu."
 
 
 def failed(status: str) -> str:
     """A delivery report says that it failed."""
-    return f"❌ Non remis : {_reason(status)}.\nVotre correspondant n'a rien reçu."
+    return f"❌ Non remis : {reason(status)}.\nVotre correspondant n'a rien reçu."
 
 
 def login_refused() -> str:
@@ -141,11 +136,6 @@ def doubtful() -> str:
         "Votre correspondant a peut-être reçu votre message. Rien n'est renvoyé automatiquement : "
         "pour renvoyer, répondez « !renvoyer » à ce message."
     )
-
-
-def _reason(status: str) -> str:
-    known = _REFUSALS.get(status) or next((t for c, t in _REFUSALS.items() if status.startswith(c[:3] + ".")), "")
-    return known or (f"l'opérateur l'a refusé (code {status})" if status else "l'opérateur l'a refusé")
 
 
 def mail_head(
@@ -199,6 +189,11 @@ ENCRYPTED_PGP = (
     "🔒 Ce message est chiffré (PGP) : il ne peut pas être lu ici. Ouvrez-le dans votre messagerie habituelle."
 )
 
+MANY_FILES = (
+    f"📎 Ce message a trop de fichiers pour les montrer tous : il est joint en entier, « {WHOLE_MAIL} », à ouvrir avec "
+    "une messagerie."
+)
+
 _MEETINGS = {
     "request": "Invitation",
     "cancel": "Rendez-vous annulé",
@@ -234,8 +229,8 @@ def moment(at: datetime) -> str:
 
 
 def sends(lines: Sequence[tuple[datetime, str, str]]) -> str:
-    """Answer to `!envois`: `(moment, recipient, state)` a send."""
-    return "\n".join(["Vos derniers envois", *(f"• {moment(at)}, à {to} : {state_word(s)}" for at, to, s in lines)])
+    """Answer to `!envois`: `(moment, recipient, state's word)` a send."""
+    return "\n".join(["Vos derniers envois", *(f"• {moment(at)}, à {to} : {word}" for at, to, word in lines)])
 
 
 def box_refused(address: str) -> str:
@@ -244,6 +239,15 @@ def box_refused(address: str) -> str:
         "Votre boîte MSSanté n'est plus relevée.\n"
         f"L'opérateur refuse l'accès à {address}. Vos messages restent dans la boîte : rien n'est perdu. "
         "Contactez votre administrateur."
+    )
+
+
+def box_unshown(address: str) -> str:
+    """Told while mails that came are not shown."""
+    return (
+        f"Depuis plus d'une heure, des messages MSSanté arrivés dans votre boîte {address} ne s'affichent pas ici.\n"
+        "Lisez-les avec votre messagerie habituelle : ils s'afficheront ici dès que possible. "
+        "L'administrateur est prévenu."
     )
 
 
@@ -289,4 +293,5 @@ INCIDENT_TLS = "L'opérateur MSSanté présente un certificat qui n'est pas reco
 INCIDENT_GIVEN_UP = (
     "Un message MSSanté n'a pas pu être remis dans Matrix après plusieurs essais. Son titulaire est prévenu."
 )
+INCIDENT_UNSHOWN = "Des messages MSSanté reçus ne s'affichent pas dans Matrix, ou pas à temps."
 INCIDENT_SENDER = "Le service ne peut pas envoyer de codes : l'opérateur refuse la boîte d'envoi."

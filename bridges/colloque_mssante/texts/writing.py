@@ -10,13 +10,26 @@ from colloque_mssante.texts.mails import NO_SUBJECT
 
 SEND_NOW, CANCEL, TO_ALL = "✅", "❌", "👥"
 
+ADDRESS_ANOTHERS = "Rien n'est parti : l'Annuaire Santé n'attribue plus cette adresse à votre correspondant."
 ADDRESS_GONE = "Rien n'est parti : l'Annuaire Santé ne connaît plus cette adresse de votre correspondant."
 EXPIRED = "Rien n'est parti : ce message attendait votre réponse depuis plus d'une journée. Écrivez-le de nouveau."
 NO_ADDRESS = "Rien n'est parti : votre correspondant n'a pas d'adresse MSSanté connue à laquelle écrire."
 OWN_TO_ALL = (
     "Rien n'est parti : ce message allait à plusieurs personnes. Répondez au message reçu, ou touchez 👥 sous lui."
 )
-STRUCK_AFTER = "Ce message est déjà parti par MSSanté : un mail ne se rappelle pas. Votre correspondant l'a ou l'aura."
+STRUCK_AFTER = "Trop tard : ce message est parti par MSSanté, ou a pu partir. Un mail ne se rappelle pas."
+NEVER_LEFT = "Ce message n'est pas parti : votre correspondant n'a rien reçu. S'il doit partir, écrivez-le de nouveau."
+WITHDRAWN = (
+    "❌ Annulé : rien de ce message n'est parti, ni texte ni fichier.\nPour envoyer quand même, écrivez-le de nouveau."
+)
+EDITED_IN_PART = (
+    "Modification non prise en compte : ce message attend de partir, avec plusieurs lignes ou un fichier.\n"
+    "Supprimez-en une ligne ici : rien n'en partira. Puis écrivez-le de nouveau en entier."
+)
+CAPTION_COMMAND = (
+    "Rien n'est parti : la légende de ce fichier commence par « ! », comme une commande. "
+    "Joignez-le de nouveau avec une autre légende."
+)
 NOT_A_NUMBER = "Rien n'est parti. Répondez par un des chiffres proposés."
 EDITED_AWAY = "Ce message ne partira pas : sa nouvelle version est vide, ou une commande."
 JOINED_TOO_LATE = "Ce message-là est déjà parti. Choisissez un autre chiffre."
@@ -40,6 +53,10 @@ FORWARD_UNREACHED = (
 )
 FORWARD_GONE = "Rien n'est parti : le message à transférer n'est plus dans votre boîte MSSanté."
 REPLACES = "[Annule et remplace]"
+CORRECTS = "[Correction]"
+
+_SHOWN = 1_000
+"""Characters of a correction that are shown before it leaves."""
 
 WRITE_HOW = "Écrivez l'adresse MSSanté ou le numéro d'un résultat à la suite, par exemple : « !ecrire 3 »."
 WRITE_UNKNOWN_RESULT = (
@@ -63,13 +80,29 @@ def opened(who: str, homonyms: int, link: str) -> str:
 def subject(chosen: str, writer: str, *, replaces: bool) -> str:
     """The subject of a mail; a new one without any names its writer alone."""
     plain = chosen or f"Message de {writer}"
-    return f"{REPLACES} {plain}" if replaces and not plain.startswith(REPLACES) else plain
+    return f"{REPLACES} {plain}" if replaces and not plain.startswith((REPLACES, CORRECTS)) else plain
 
 
 def replaces(left_at: datetime, title: str) -> str:
     """First line of a mail that replaces another (référentiel socle MSSanté #2)."""
     on = left_at.astimezone(PARIS).strftime("%d/%m/%Y à %H:%M")
     return f"Ce message annule et remplace le message du {on} ayant pour objet : {title.removeprefix(REPLACES).strip()}"
+
+
+def replacing_subject(title: str) -> str:
+    """The subject of a mail that replaces the one so titled."""
+    return title if title.startswith(REPLACES) else f"{REPLACES} {title}"
+
+
+def correcting_subject(title: str) -> str:
+    """The subject of a mail that corrects one passage of the one so titled."""
+    return f"{CORRECTS} {title.removeprefix(REPLACES).removeprefix(CORRECTS).strip()}"
+
+
+def corrects(left_at: datetime, title: str) -> str:
+    """First line of a mail that corrects one passage of another, where the rest of it stands."""
+    on = left_at.astimezone(PARIS).strftime("%d/%m/%Y à %H:%M")
+    return f"Correction d'un passage du message du {on} ayant pour objet : {title} ; le reste est inchangé."
 
 
 def receipt_subject(title: str) -> str:
@@ -189,9 +222,35 @@ def confirming_replacement(to: Sequence[str]) -> str:
     """An edited message that left before."""
     return "\n".join(
         [
-            "✏️ L'ancienne version est déjà partie. Envoyer celle-ci ?",
+            "✏️ L'ancienne version est partie, ou a pu partir. Envoyer celle-ci ?",
             f"À : {', '.join(to)}, avec la mention « {REPLACES} »",
             "✅ envoie, ❌ garde l'ancienne.",
+        ]
+    )
+
+
+def confirming_correction(to: Sequence[str], title: str, above: str, words: str) -> str:
+    """An edited message of a mail that left with more than that one: what would leave is shown."""
+    shown = f"{words[:_SHOWN]} […]" if len(words) > _SHOWN else words
+    return "\n".join(
+        [
+            "✏️ L'ancienne version est partie, ou a pu partir, avec d'autres lignes ou fichiers. Envoyer ce correctif ?",
+            f"À : {', '.join(to)}",
+            f"Objet : {title}",
+            above,
+            shown,
+            "✅ envoie, ❌ garde l'ancienne.",
+        ]
+    )
+
+
+def confirming_rewritten(to: Sequence[str]) -> str:
+    """An edited message whose mail had not left, and was taken back."""
+    return "\n".join(
+        [
+            "✏️ L'ancienne version n'est pas partie et ne partira pas. Envoyer celle-ci ?",
+            f"À : {', '.join(to)}",
+            "✅ envoie, ❌ n'envoie rien.",
         ]
     )
 

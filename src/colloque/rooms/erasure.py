@@ -37,7 +37,7 @@ ELSEWHERE = "copies_elsewhere"
 OTHER_SERVERS = "other_servers"
 """What is out of reach when people of other servers read a conversation or a thread, too: their servers' copies."""
 NOT_FOLLOWED = "room_not_followed"
-"""What is out of reach when this server's bot never was in the room: files that its people shared there."""
+"""What is out of reach when this server's bot was not in the room all the time: files that its people shared there."""
 KEPT_THERE = "by_the_server_that_made_it"
 """Of a copy: what became of the conversation is for the server that made the room to say."""
 
@@ -127,7 +127,8 @@ class Receipt:
     """As looked for again when it was done."""
     files_deleted: int
     undecryptable: int
-    """Events of the room that the bot could not read: files they may have named are unknown."""
+    """Events of the room that the bot could not read, or was not given before they were withdrawn: files that they may
+    have named are unknown."""
     residue: tuple[Residue, ...] = ()
     out_of_reach: tuple[str, ...] = OUT_OF_REACH
     previous: str = GENESIS

@@ -5,13 +5,14 @@ Promises held whatever the clock and the service's absences do:
   of the reminder that follows it;
 - who writes or prolongs voids the promise: the end moves, that is said, and it is announced again in its time;
 - while a room is held nothing is due, and what was promised before counts no more afterwards;
+- what another server says of when somebody wrote counts no later than when it was heard;
 - nothing is erased before it is known that what was said there was kept, or was not to be (`keeping`);
 - a clock that steps back only makes things wait.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from colloque.rooms.keeping import BY_A_PERSON
@@ -91,6 +92,8 @@ def next_step(room: PatientRoom, rule: LifetimeRule, now: datetime) -> Step | No
     """
     if is_held(room, now):
         return None
+    if room.last_activity > now:
+        room = replace(room, last_activity=now)
     rule = rule.fitting(room)
     if room.closed_at is not None:
         settled = room.state is RoomState.CLOSED and room.archived
@@ -121,12 +124,12 @@ def end_of(room: PatientRoom, rule: LifetimeRule) -> datetime:
 
 
 def written(room: PatientRoom, at: datetime, now: datetime) -> datetime:
-    """The room's last activity once a message of `at` was heard at `now`.
+    """The room's last activity once a message of `at`, as its sender's server says, was heard at `now`.
 
     A clock that stands before the last warning has stepped back: whoever writes then has read it, whatever their
     message's time says.
     """
-    latest = max(room.last_activity, at)
+    latest = max(room.last_activity, min(at, now))
     if room.warned_at is not None and now < room.warned_at:
         return max(latest, room.warned_at + timedelta(milliseconds=1))
     return latest

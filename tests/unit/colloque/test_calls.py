@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -82,6 +83,26 @@ def test_an_error_comes_back_as_what_the_caller_may_do(sent: ColloqueError, kind
 def test_no_answer_is_temporary(line: bytes) -> None:
     with pytest.raises(Temporary):
         decode_answer(line, 3)
+
+
+@pytest.mark.parametrize("text", ["\ud800.pdf", "\udfff", "a\ud83d\x00\u2028é"])
+def test_every_text_can_be_written(text: str) -> None:
+    """Python's JSON reads half a pair of surrogates, and UTF-8 has no bytes for it."""
+    came = Ask.decode(Ask(1, "a", "b", {"file": {text: text}}).encode()).args["file"]
+    plain = text.replace("\ud800", "?").replace("\udfff", "?").replace("\ud83d", "?")
+    assert came == {plain: plain}
+    assert decode_answer(encode_ok(1, {"text": text}), 1) == {"text": plain}
+    with pytest.raises(Final, match=re.escape(plain)):
+        decode_answer(encode_error(1, ColloqueError(text)), 1)
+
+
+def test_what_is_too_deep_or_too_big_for_json_is_bad_input() -> None:
+    deep: dict[str, object] = {}
+    for _ in range(10_000):
+        deep = {"a": deep}
+    for odd in (deep, 10**5_000):
+        with pytest.raises(BadInput):
+            Ask(1, "a", "b", {"odd": odd}).encode()
 
 
 def test_lines_are_bounded() -> None:

@@ -185,6 +185,12 @@ def test_each_person_sees_what_they_may_use() -> None:
     assert names({Right.ATTESTED}, "admin") == ["aide"]
 
 
+def test_a_closed_patient_room_is_held_from_the_home_room() -> None:
+    """Nobody can type in the room itself."""
+    both = {"patient suspendre effacement", "patient reprendre effacement"}
+    assert {c.name for c in COMMANDS if c.name in both and c.rooms >= {"home", "patient"}} == both
+
+
 def test_owners_and_the_one_command_that_all_answer() -> None:
     assert {c.owner for c in COMMANDS} == set(Owner)
     assert [c.name for c in COMMANDS if c.everyone] == ["etat"]

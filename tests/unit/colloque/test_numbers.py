@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -219,3 +220,11 @@ def test_a_day_ahead(typed: str, day: tuple[int, int, int]) -> None:
 def test_a_day_is_read_from_anything(typed: str) -> None:
     found = day_in_paris(typed, NOW)
     assert found is None or found.tzinfo is UTC
+
+
+def test_a_run_of_spaces_takes_no_time() -> None:
+    """Anybody may send 60,000 of them, and every bot reads every line: this took half a minute of all bots' time."""
+    began = time.process_time()
+    assert tidy(" " * 60_000) == " " * 60_000
+    assert tidy("«" + " " * 60_000 + "a\u00a0 »") == '"a"'
+    assert time.process_time() - began < 2

@@ -35,6 +35,7 @@ def outcome(name: str) -> dict[str, Any]:
         "robot": mail.robot,
         "receipt_to": mail.receipt_to,
         "reports": [(r.kind, r.recipient, r.original_message_id) for r in mail.reports],
+        "from_operator": mail.from_operator,
         "meetings": [(m.method, f"{m.start}", f"{m.end}", m.title, m.place) for m in mail.meetings],
     }
     usual = {
@@ -50,6 +51,7 @@ def outcome(name: str) -> dict[str, Any]:
         "robot": "",
         "receipt_to": "",
         "reports": [],
+        "from_operator": False,
         "meetings": [],
     }
     return {key: value for key, value in found.items() if value != usual[key]}

@@ -45,7 +45,9 @@ OUTCOMES: dict[str, dict[str, Any]] = {
     },
     "charset-quoted": {"text": "été"},
     "cp1252-as-latin1": {"text": "“dose” : 5 € – Zoé"},
+    "date-far": {"problems": ["date"]},
     "date-missing": {"problems": ["date"]},
+    "date-old": {"problems": ["date"]},
     "date-out-of-range": {"problems": ["date"]},
     "date-words": {"problems": ["date"]},
     "dsn-lower-case": {
@@ -54,6 +56,7 @@ OUTCOMES: dict[str, dict[str, Any]] = {
         "sender": ("", "mailer-daemon@operateur.example"),
         "automatic": True,
         "reports": [("failed", "louis.essai@aura.mssante.example", "<notre-mail@aura.mssante.example>")],
+        "from_operator": True,
     },
     "dsn-no-original": {
         "text": "Non remis",
@@ -61,6 +64,7 @@ OUTCOMES: dict[str, dict[str, Any]] = {
         "sender": ("", "mailer-daemon@operateur.example"),
         "automatic": True,
         "reports": [("failed", "louis.essai@aura.mssante.example", None)],
+        "from_operator": True,
     },
     "dsn-of-dsn": {
         "text": "Boucle de non-remise",
@@ -68,6 +72,7 @@ OUTCOMES: dict[str, dict[str, Any]] = {
         "sender": ("", "mailer-daemon@operateur.example"),
         "automatic": True,
         "reports": [("failed", "mailer-daemon@autre.example", "<leur-dsn@autre.example>")],
+        "from_operator": True,
     },
     "dsn-three": {
         "text": "Trois",
@@ -75,6 +80,7 @@ OUTCOMES: dict[str, dict[str, Any]] = {
         "sender": ("", "mailer-daemon@operateur.example"),
         "automatic": True,
         "reports": [("delivered", "a@x.example", None), ("failed", None, None)],
+        "from_operator": True,
     },
     "empty-body": {"text": ""},
     "empty-headers": {
@@ -147,6 +153,7 @@ OUTCOMES: dict[str, dict[str, Any]] = {
         "sender": ("", "mailer-daemon@operateur.example"),
         "automatic": True,
         "reports": [("read", "louis.essai@aura.mssante.example", "<notre-mail@aura.mssante.example>")],
+        "from_operator": True,
     },
     "mdn-no-original": {
         "text": "Lu",
@@ -154,6 +161,7 @@ OUTCOMES: dict[str, dict[str, Any]] = {
         "sender": ("", "mailer-daemon@operateur.example"),
         "automatic": True,
         "reports": [("deleted", "louis.essai@aura.mssante.example", None)],
+        "from_operator": True,
     },
     "mdn-unknown": {
         "text": "Quoi ?",
@@ -188,6 +196,28 @@ OUTCOMES: dict[str, dict[str, Any]] = {
     "raw-utf8-headers": {"subject": "Contrôle à J+8", "sender": ("Zoé ESSAI", "zoe.essai@aura.mssante.example")},
     "references-odd": {"parents": ["<parent@aura.mssante.example>", "<racine@aura.mssante.example>"]},
     "repeated-headers": {"subject": "premier"},
+    "report-beside-words": {"text": "Votre compte expire", "files": ["document-1.txt"], "automatic": True},
+    "report-in-mixed": {"text": "Non remis", "files": ["document-1.txt"], "automatic": True},
+    "report-in-two-forms": {
+        "text": "Non remis",
+        "files": ["document-1.txt", "document-2.txt"],
+        "sender": ("", "mailer-daemon@operateur.example"),
+        "automatic": True,
+        "reports": [("failed", "louis.essai@aura.mssante.example", "<notre-mail@aura.mssante.example>")],
+        "from_operator": True,
+    },
+    "report-of-another-type": {"text": "Non remis", "files": ["document-1.txt"], "automatic": True},
+    "report-of-somebody": {
+        "text": "Lu",
+        "files": ["document-1.txt"],
+        "automatic": True,
+        "reports": [("read", "louis.essai@aura.mssante.example", "<inconnu@aura.mssante.example>")],
+    },
+    "report-with-file": {
+        "text": "Ouvrez la facture",
+        "files": ["document-1.txt", "facture.pdf"],
+        "automatic": True,
+    },
     "robot-notice": {"text": "Sauvegarde faite.", "automatic": True, "robot": "other"},
     "utf16": {"text": "Été : 37,2 °C"},
     "utf7": {"text": "Fièvre ce matin, 39 °C"},

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from colloque.mail.message import TEXT_LIMIT, one_line
+from colloque.mail.message import TEXT_LIMIT, WHOLE_MAIL, one_line
 from colloque.mail.mime import PARTS_LIMIT
-from colloque.mail.parse import parse_mail
+from colloque.mail.parse import FILES_SHOWN, parse_mail
 from colloque.mail.parties import is_address, parties
 from colloque.mail.words import decode_header, parameters
 
@@ -71,12 +71,35 @@ def test_a_thousand_nested_containers_end():
     assert any(b"fond" in a.data for a in mail.attachments)
 
 
-def test_ten_thousand_parts_end_and_none_is_lost():
-    parts = b"".join(b"--b\r\nContent-Type: application/pdf\r\n\r\np%d\r\n" % i for i in range(10_000))
-    mail = parse_mail(b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + parts + b"--b--")
-    assert len(mail.attachments) == 10_000
-    nested = b"--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\n\r\nx\r\n--c--\r\n" * (2 * PARTS_LIMIT)
-    assert "too-deep" in parse_mail(b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + nested + b"--b--").problems
+def many(part: bytes, count: int) -> bytes:
+    return b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + (b"--b\r\n" + part + b"\r\n") * count + b"--b--"
+
+
+@pytest.mark.parametrize("count", [FILES_SHOWN + 1, PARTS_LIMIT + 1, 20_000])
+def test_of_too_many_files_some_are_shown_and_none_is_lost(count: int):
+    raw = many(b"Content-Type: application/pdf; name=a.pdf\r\n\r\np", count)
+    mail = parse_mail(raw)
+    assert len(mail.attachments) == FILES_SHOWN + 1
+    assert [a.name for a in mail.attachments[:3]] == ["a.pdf", "a (2).pdf", "a (3).pdf"]
+    whole = mail.attachments[-1]
+    assert (whole.name, whole.mime, whole.data) == (WHOLE_MAIL, "message/rfc822", raw)
+    assert "many-files" in mail.problems
+
+
+def test_as_many_files_as_are_shown_stand_alone():
+    mail = parse_mail(many(b"Content-Type: application/pdf\r\n\r\np", FILES_SHOWN))
+    assert len(mail.attachments) == FILES_SHOWN
+    assert "many-files" not in mail.problems
+
+
+def test_of_too_many_texts_and_containers_some_are_read_and_none_is_lost():
+    inner = b"Content-Type: multipart/mixed; boundary=c\r\n\r\n" + b"--c\r\n\r\nx\r\n" * 3 + b"--c--"
+    for part in (b"\r\nx", inner):
+        raw = many(part, 2 * PARTS_LIMIT)
+        mail = parse_mail(raw)
+        assert mail.attachments[-1].data == raw
+        assert "many-files" in mail.problems
+        assert mail.text.count("x") <= PARTS_LIMIT
 
 
 N = 60_000

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from colloque.mail.html import adds_words, to_text, words
+from colloque.mail.html import readable, to_text, words
 from colloque.mail.parse import parse_mail
 from colloque.mail.rich import RICH_LIMIT, looks_elsewhere, to_rich
 from colloque.mail.words import printable
@@ -165,7 +165,8 @@ def test_any_html_gives_allowed_tags_and_the_words_of_its_text(source: str):
     mail = parse_mail(b"Content-Type: text/html; charset=utf-8\n\n" + source.encode("utf-8", "replace"))
     if mail.html:
         assert words(to_text(mail.html)[0]) == words(mail.text)
-    assert not adds_words(to_text(printable(source))[0], mail.text)
+    said = words(to_text(printable(source))[0]) & words(readable(source))  # a list's own numbers may differ
+    assert said <= words(mail.text)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from mautrix.util.async_db import Database
 from colloque.clock import FrozenClock
 from colloque.errors import ColloqueError, MailDeferred, MailRefused
 from colloque.identity import EventId
+from colloque_mssante.mailboxes import sender as module
 from colloque_mssante.rules.sends import CODES, ROOMS, Send
 from colloque_mssante.store.leases import NotHeld
 from colloque_mssante.store.outbox import Outbox
@@ -148,3 +149,35 @@ async def test_a_withdrawn_mail_that_was_taken_has_left(db: Database, clock: Fro
     await outbox.withdraw(send)
     assert await outbox.move(leaving, "deferred") == "refused"
     assert await outbox.move(leaving, "sent") == "sent"
+
+
+@pytest.mark.parametrize("error", [None, MailDeferred("wait"), MailRefused(550, "5.1.1")])
+async def test_what_its_writer_takes_back_before_its_text_leaves_stays(desk: Desk, error: ColloqueError | None) -> None:
+    """An attempt was under way: it comes no further, and what it learns changes nothing."""
+    send = await desk.outbox.put(a_send(desk.clock))
+    submit = desk.submit
+
+    async def meanwhile(*args: object, **given: object) -> object:
+        assert await desk.outbox.take_back(send.key) == "refused"
+        if error is not None:
+            raise error
+        return await submit(*args, **given)  # type: ignore[arg-type]
+
+    desk.answer = ZeroDivisionError()  # type: ignore[assignment]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "submit", meanwhile)
+        await desk.sender.attempt(send)
+    kept = await found(desk.outbox, "$event")
+    assert (kept.raw, kept.state, kept.status) == (None, "refused", "withdrawn")
+    assert await desk.outbox.ready() == []
+    assert not desk.journal.open_intents()
+
+
+async def test_what_is_leaving_is_never_said_to_be_taken_back(db: Database, clock: FrozenClock) -> None:
+    outbox = Outbox(db, clock)
+    leaving = await outbox.leaving(await outbox.put(a_send(clock)))
+    assert await outbox.take_back("$event") is None
+    assert await found(outbox, "$event") == leaving
+    await outbox.move(leaving, "sent")
+    assert await outbox.take_back("$event") is None
+    assert await outbox.take_back("$unknown") is None

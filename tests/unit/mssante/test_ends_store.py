@@ -53,7 +53,7 @@ class Shelf:
         await self.threads.note(thread, mail.message_id, mail.references, event)
         kept = StoredMail(
             key, BOX, ANNE, mail.message_id, mail.references, SECRET, Party("Paul Secret", "p@cabinet.test"), ROOM,
-            thread.id, to=(Party("Anne", BOX.value),),
+            thread.id, to=(Party("Anne", BOX.value),), who="address:p@cabinet.test",
         )  # fmt: skip
         await self.mails.put(kept, self.place, "ref", [event])
 
@@ -167,7 +167,7 @@ async def test_what_is_forgotten_and_what_stays(shelf: Shelf) -> None:
     said = await shelf.everything()
     for word in (SECRET, "Paul Secret", "p@cabinet.test", "b@cabinet.mssante.test", E1, E2, M1, "<k1@x>"):
         assert word not in said, word
-    assert await shelf.mails.seen("k1"), "it is never shown again"
+    assert await shelf.mails.seen("k1", ANNE), "it is never shown again"
     found = await shelf.ends.get("k1")
     assert found is not None
     assert (found.step, found.serial) == (steps.TELLING, 12)
@@ -194,7 +194,7 @@ async def test_a_mail_that_finds_its_place_wins_over_the_end_and_after_it_begins
     assert (await shelf.ends.standing(end)).busy
     await shelf.mails.abandon("k2")
     # The mail looked for its place before the end, and takes it after.
-    named = await shelf.threads._named(ROOM, "<k1@x>", shown=None)
+    named = await shelf.threads._named(ROOM, "<k1@x>", None, shown=None)
     assert named is not None
     await shelf.forgetting.forget(end)
     assert not await shelf.threads.lives(named)

@@ -29,6 +29,9 @@ from tests.unit.mssante.test_store import ANNE, BOX, ROOM, a_send, db  # noqa: F
 TARGET = Target(MssanteAddress(BOX.value), (Party("B", "b@cabinet.mssante.test"),), subject="Avis", listed=True)
 
 
+HOLD = timedelta(minutes=1)
+
+
 @dataclass
 class Room:
     """Stands for the homeserver: what it is sent, and how it fails."""
@@ -85,10 +88,15 @@ class Desk:
     making: Making
     ends: Ends
     clock: FrozenClock
+    deaf: bool = False
+    """Not everything that people did was heard."""
 
     async def write(self, key: str = "$1", state: str = states.WAITING) -> None:
-        draft = Draft(key, ROOM, UserId(ANNE), state, TARGET, next_at=self.clock.now())
+        """Shown, and due now."""
+        draft = Draft(key, ROOM, UserId(ANNE), state, TARGET, next_at=self.clock.now() + HOLD)
         await self.drafts.begin(draft, Line(EventId(key), "un"))
+        await self.leaving.once()
+        self.clock.advance(seconds=HOLD.total_seconds())
 
     async def state(self, key: str = "$1") -> str:
         draft = await self.drafts.get(key)
@@ -111,10 +119,12 @@ def desk(db: Database, clock: FrozenClock) -> Desk:  # noqa: F811
         conversations=cast("Any", ends),
         clock=clock,
         locks=RoomLocks(),
-        hold=timedelta(minutes=1),
+        has_heard=lambda _room, _moment: not desk.deaf,
+        hold=HOLD,
         sent=lambda: None,
     )
-    return Desk(leaving, drafts, outbox, room, making, ends, clock)
+    desk = Desk(leaving, drafts, outbox, room, making, ends, clock)
+    return desk
 
 
 async def test_what_is_due_stands_in_the_outbox_once(desk: Desk) -> None:
@@ -189,3 +199,50 @@ async def test_a_question_nobody_answered_ends_and_is_said(desk: Desk) -> None:
     await desk.leaving.once()
     assert await desk.state() == states.CANCELLED
     assert texts_writing.EXPIRED in desk.room.bodies()
+
+
+async def test_nothing_leaves_before_all_was_heard_that_its_writer_had_done(desk: Desk) -> None:
+    await desk.write()
+    desk.deaf = True
+    for _ in range(3):
+        await desk.leaving.once()
+        desk.clock.advance(minutes=1)
+    assert await desk.state() == states.WAITING
+    draft = await desk.drafts.get("$1")
+    assert draft is not None
+    await desk.drafts.end(draft, states.CANCELLED)  # what was heard last
+    desk.deaf = False
+    await desk.leaving.once()
+    assert await desk.outbox.due(BOX) == []
+
+
+async def test_what_could_not_be_shown_does_not_leave_and_then_has_its_whole_time(desk: Desk) -> None:
+    desk.room.fails = HomeUnavailable("away")
+    await desk.write()
+    await desk.leaving.once()
+    desk.room.fails = None
+    await desk.leaving.once()
+    assert await desk.state() == states.WAITING
+    assert len(desk.room.said) == 1
+    desk.clock.advance(seconds=59)
+    await desk.leaving.once()
+    assert await desk.state() == states.WAITING
+    desk.clock.advance(seconds=1)
+    await desk.leaving.once()
+    assert await desk.state() == states.GONE
+
+
+async def test_what_cant_be_made_for_long_is_said_and_ends_within_a_day(desk: Desk) -> None:
+    await desk.write()
+    desk.making.fails = HomeUnavailable("away")
+    begun = desk.clock.now()
+    while await desk.state() == states.WAITING:
+        await desk.leaving.once()
+        desk.clock.advance(minutes=5)
+        assert desk.clock.now() - begun < timedelta(days=2)
+    assert await desk.state() == states.STOPPED
+    assert desk.clock.now() - begun > timedelta(hours=20)
+    assert [body for body in desk.room.bodies() if body in {texts.PUT_OFF, texts.FAILED}] == [
+        texts.PUT_OFF,
+        texts.FAILED,
+    ]

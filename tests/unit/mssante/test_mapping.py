@@ -215,7 +215,7 @@ THREAD = {"rel_type": "m.thread", "event_id": "$root", "m.in_reply_to": {"event_
         (answering(text("!envois")), "m.room.message", No.COMMAND),
         (answering(text("  ! patient ouvrir")), "m.room.message", No.COMMAND),
         (answering(text("> <@b:h.test> a\n\n!envois")), "m.room.message", No.COMMAND),
-        (answering(FILE | {"filename": "x.pdf", "body": "!envois"}), "m.room.message", No.COMMAND),
+        (answering(FILE | {"filename": "x.pdf", "body": "!envois"}), "m.room.message", No.CAPTION),
         (answering(text("   \n")), "m.room.message", No.EMPTY),
         (answering({"msgtype": "m.location", "body": "ici"}), "m.room.message", No.NOT_SENDABLE),
         (answering({"msgtype": "m.notice", "body": "ici"}), "m.room.message", No.NOT_SENDABLE),

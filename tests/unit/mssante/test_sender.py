@@ -44,6 +44,7 @@ from colloque_mssante.store.tables import register_upgrades
 from colloque_mssante.store.untold import Untold
 from colloque_mssante.texts import mails as texts
 from tests.unit.mssante.test_store import BOX, a_send, found
+from tests.unit.mssante.writers import Writers
 
 REVOCATION = Revocation(Path("never-asked"), SystemClock())
 
@@ -75,6 +76,7 @@ class Desk:
     journal: Journal
     incidents: Incidents
     room: Room
+    writers: Writers
     clock: FrozenClock
     answer: Exception | None = None
     before_data: bool = True
@@ -119,6 +121,7 @@ async def desk(tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPat
         outbox=outbox,
         budget=Budget(BudgetConfig()),
         credentials=Credentials(tmp_path / "boxes.yaml", REVOCATION),
+        authors=cast("Any", writers := Writers()),
         leases=leases,
         incidents=incidents,
         journal=journal,
@@ -127,7 +130,7 @@ async def desk(tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPat
         changed=lambda: None,
     )
     states = States(home=room, untold=Untold(db, clock), handled=cast("Any", None))  # type: ignore[arg-type]
-    made = Desk(sender, states, outbox, journal, incidents, room, clock)
+    made = Desk(sender, states, outbox, journal, incidents, room, writers, clock)
     monkeypatch.setattr(module, "submit", made.submit)
     yield made
     journal.close()

@@ -85,3 +85,15 @@ def test_signs_are_the_same_with_or_without_a_variation_selector() -> None:
     assert is_sign("✅\ufe0f", "✅")
     assert is_sign("👥", "👥\ufe0f")
     assert not is_sign("👍", "✅")
+
+
+def test_a_correction_shows_what_would_leave_and_no_more_than_fits() -> None:
+    corrects = replace(
+        DRAFT, state=states.CONFIRMING, target=replace(TARGET, replaces=1), subject="[Correction] Re: Avis"
+    )
+    assert corrects.corrects
+    shown = notice(corrects, [Line(EventId("$1"), "x" * 2_000)], THREAD, "Dr A")
+    assert (shown.split("\n")[2], shown.split("\n")[4]) == ("Objet : [Correction] Re: Avis", "x" * 1_000 + " […]")
+    whole = replace(corrects, subject="")
+    assert not whole.corrects
+    assert texts.REPLACES in notice(whole, LINES, THREAD, "Dr A")

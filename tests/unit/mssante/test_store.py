@@ -108,12 +108,12 @@ async def test_a_refusal_is_news_once_and_so_is_its_end(db: Database, clock: Fro
 
 async def test_a_mail_is_found_by_the_events_that_show_it(db: Database, clock: FrozenClock) -> None:
     mails = Mails(db, clock)
-    mail = StoredMail("k", BOX, ANNE, "<m@x.test>", ("<r@x.test>",), "Avis", Party("B", "b@x.test"), ROOM)
+    mail = StoredMail("k", BOX, ANNE, "<m@x.test>", ("<r@x.test>",), "Avis", Party("B", "b@x.test"), ROOM, who="rpps:1")
     place = Place(Cursor(BOX, ANNE, SINCE, 7, 0, ""), 7, 1)
-    assert not await mails.seen("k")
+    assert not await mails.seen("k", ANNE)
     for _ in range(2):
         await mails.put(mail, place, "ref1", [EventId("$one"), EventId("$two")])
-    assert await mails.seen("k")
+    assert await mails.seen("k", ANNE)
     assert await mails.shown_by(EventId("$two")) == mail
     assert await mails.shown_by(EventId("$other")) is None
     assert await mails.event_of(BOX, "<m@x.test>", ROOM) == "$one"

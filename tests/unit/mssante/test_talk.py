@@ -91,6 +91,8 @@ class Bench:
     composer: Composer
     home: Home
     clock: FrozenClock
+    deaf: bool = False
+    """Not everything that people did was heard."""
 
     async def live(self, user: UserId = ANNE) -> list[Draft]:
         return await self.drafts.live(ROOM, user)
@@ -121,12 +123,14 @@ async def bench(db: Database, clock: FrozenClock) -> Bench:  # noqa: F811
         drafts=drafts,
         locks=RoomLocks(),
         clock=clock,
+        has_heard=lambda _room, _moment: not bench.deaf,
         show=show,
         wake=lambda: None,
     )
     await guests.put(ROOM, ANNE, BRUNO, Rpps("10000000016"), "rpps:10000000024")
     await guests.join(ROOM)
-    return Bench(talk, guests, sayings, drafts, where, composer, home, clock)
+    bench = Bench(talk, guests, sayings, drafts, where, composer, home, clock)
+    return bench
 
 
 def said(event: str, sender: UserId, content: JsonDict | str, type_: str = "m.room.message", **more: Any) -> Incoming:
@@ -219,16 +223,6 @@ async def test_what_stays_unread_leaves_where_both_chose(bench: Bench) -> None:
     await bench.talk.once()
     [draft] = await bench.live()
     assert [line.words for line in await bench.drafts.lines(draft.id)] == ["un", "deux"]
-
-
-async def test_where_two_addresses_are_possible_the_writer_is_asked(bench: Bench) -> None:
-    bench.where.new = (TARGET, OTHER_TARGET)
-    for user in (ANNE, BRUNO):
-        await bench.guests.choose(ROOM, user, timedelta(hours=1))
-    await bench.talk.hear(said("$1", ANNE, "un"))
-    bench.clock.advance(hours=1)
-    await bench.talk.once()
-    assert [draft.state for draft in await bench.live()] == [states.ASKING]
 
 
 async def test_what_may_not_leave_is_said_once(bench: Bench) -> None:

@@ -29,6 +29,7 @@ MAIL = StoredMail(
     to=(Party("", BOX.value), OTHER),
     cc=(Party("", "d@cabinet.mssante.test"), OUTSIDE),
     listed=True,
+    who="rpps:1",
 )
 
 
@@ -45,6 +46,7 @@ def test_an_answer_goes_to_the_author_alone_from_where_the_mail_came_to() -> Non
         in_reply_to="<1@x>",
         references=("<0@x>", "<1@x>"),
         listed=True,
+        who="rpps:1",
     )
 
 
@@ -66,13 +68,16 @@ def test_another_address_is_followed_only_inside_mssante(
 ) -> None:
     answers = answers_to(AUTHOR, reply_to, whitelisted)
     assert (answers.to, answers.followed, answers.ignored) == (to, followed, ignored)
-    assert answer(replace(MAIL, reply_to=reply_to), whitelisted).to == (to,)
+    target = answer(replace(MAIL, reply_to=reply_to), whitelisted)
+    assert target.to == (to,)
+    assert (target.listed, target.who) == ((False, "") if followed else (True, "rpps:1"))
 
 
 def test_an_answer_to_all_leaves_out_oneself_and_who_is_not_of_mssante() -> None:
     target = answer_all(MAIL, whitelisted)
     assert target.everyone
     assert target.to == (AUTHOR, OTHER)
+    assert (target.listed, target.who) == (True, "rpps:1"), "of the author, who stands first"
     assert [p.address for p in target.cc] == ["d@cabinet.mssante.test"]
     assert target.left_out == (OUTSIDE.address,)
 
@@ -87,6 +92,7 @@ def test_a_further_mail_goes_to_the_same_people_in_the_same_thread() -> None:
 
 @given(st.text(), st.lists(st.tuples(st.text(), st.text()), min_size=1, max_size=3), st.booleans())
 def test_a_target_comes_back_as_it_was_stored(subject: str, to: list[tuple[str, str]], everyone: bool) -> None:
-    target = Target(BOX, tuple(Party(*p) for p in to), subject=subject, everyone=everyone, left_out=("x",))
+    parties = tuple(Party(*p) for p in to)
+    target = Target(BOX, parties, subject=subject, everyone=everyone, left_out=("x",), who=subject)
     assert Target.load(target.dump()) == target
     assert Target.load("") is None

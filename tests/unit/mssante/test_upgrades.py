@@ -13,6 +13,7 @@ from colloque.store.schema import new_upgrades, open_database
 from colloque_mssante.store import tables
 from colloque_mssante.store.inbox import Inbox
 from colloque_mssante.store.reading import Reads
+from colloque_mssante.store.sending import Sending
 from colloque_mssante.store.tables_teams import register_teams
 from colloque_mssante.store.tables_writing import register, register_writing
 from tests.servers.postgres import PostgresServer
@@ -38,6 +39,11 @@ async def test_receipts_become_their_readers_and_what_was_stuck_is_fetched(
     for room in ("!a", "!t", "!d"):
         await db.execute("INSERT INTO receipt (room_id, thread, event_id) VALUES ($1, 'main', 'e1')", room)
     await db.execute("INSERT INTO stuck (mailbox, uidvalidity, uid, tries, next_at) VALUES ('a@h.test', 1, 7, 2, 0)")
+    await db.execute(
+        "INSERT INTO mail (id, mailbox, owner, uidvalidity, uid, refs, subject, author_name, author, room_id, ref, at) "
+        "VALUES ('m', 'a@h.test', '@anne:h', 1, 1, '[]', '', '', 'b@h.test', '!a', '', 0)"
+    )
+    await db.execute("INSERT INTO arriving (mail, room_id) VALUES ('m', '!a')")
     rows = (("a", "salles", b"x"), ("w", "salles", None), ("p", "room", b"x"))
     for key, caller, raw in rows:
         await db.execute(
@@ -58,6 +64,10 @@ async def test_receipts_become_their_readers_and_what_was_stuck_is_fetched(
     assert states == {"a": "deferred", "w": "doubtful", "p": "doubtful"}, (
         "what a writer decides, or was taken back, stays"
     )
+    assert await db.fetch("SELECT * FROM reported") == [], "of the recipients of what left before nothing is known"
+    assert await db.fetchval("SELECT who FROM mail WHERE id = 'm'") == ""
+    begun = await Sending(db, clock).begin("m", RoomId("!a"))
+    assert (begun.events, begun.repeatable) == ({}, False), "since when it was being shown, nobody knows"
     await db.stop()
     readers = {"!a": "@anne:h", "!t": "", "!d": "@bruno:h"}
     assert sorted(heard, key=lambda read: read.room) == [

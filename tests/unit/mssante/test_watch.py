@@ -45,6 +45,7 @@ from colloque_mssante.store.inbox import Inbox, Taken
 from colloque_mssante.store.leases import Leases
 from colloque_mssante.store.mailboxes import Cursor, Mailboxes, Place
 from colloque_mssante.store.mails import Mails
+from colloque_mssante.store.sending import Sending
 from tests.servers.annuaire import Shelf, doctor, rpps
 
 ANNE, BOX = UserId("@anne:h.test"), MssanteAddress("anne@m.mssante.test")
@@ -117,7 +118,7 @@ async def test_a_mail_that_is_given_up_leaves_nothing_waiting(db: Database, tmp_
 
     class Broken(Inbound):
         def __init__(self) -> None:
-            self._mails = mails
+            self._mails, self._sending = mails, Sending(db, clock)
 
         async def deliver(self, place: Place, raw: bytes) -> None:
             await mails.begin(mapping.mail_key(place.box.address.value, parse_mail(raw).digest), RoomId("!room"))

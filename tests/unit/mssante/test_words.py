@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from colloque.mail.html import to_text, words
-from colloque.mail.message import Party
-from colloque.mail.parse import parse_mail
+from colloque.mail.message import WHOLE_MAIL, Party
+from colloque.mail.parse import FILES_SHOWN, parse_mail
 from colloque_mssante.mapping.mapping import Draft, Head, to_drafts
 from colloque_mssante.mapping.targets import Answers
 from colloque_mssante.mapping.words import TEXT_BYTES
@@ -115,3 +115,12 @@ def test_both_forms_of_every_awkward_mail_fit_and_say_the_same(path: Path) -> No
     assert len(content["body"].encode()) + len(rich.encode()) <= TEXT_BYTES
     if rich:
         assert words(to_text(rich)[0]) == words(content["body"])
+
+
+def test_a_mail_of_too_many_files_says_where_the_others_are() -> None:
+    part = b"--b\nContent-Type: application/pdf; name=a.pdf\n\nx\n"
+    head, *files = drafts_of(HEAD_BYTES + b"\nContent-Type: multipart/mixed; boundary=b\n\n" + part * 20_000 + b"--b--")
+    assert texts.MANY_FILES in head.content["body"].split("\n")
+    names = [draft.file.name for draft in files if draft.file is not None]
+    assert (len(names), names[-1]) == (FILES_SHOWN + 1, WHOLE_MAIL)
+    assert [draft.rank for draft in files] == list(range(1, FILES_SHOWN + 2))

@@ -103,6 +103,17 @@ async def test_a_draft_gathers_and_forgets_its_words_when_it_left(db: Database, 
     kept = await drafts.of_line(E2)
     assert kept is not None
     assert (kept.state, kept.target, kept.subject) == (states.GONE, None, "")
+    assert not await drafts.is_one_text(kept)
+
+
+async def test_how_much_a_mail_had_is_known_after_it_left(db: Database, clock: FrozenClock) -> None:  # noqa: F811
+    drafts = Drafts(db, clock)
+    for key, file, whole in (("$1", None, True), ("$2", {"file": {}, "name": "x"}, False)):
+        draft = a_draft(clock, key)
+        await drafts.begin(draft, Line(EventId(key), "un", file))
+        for _ in range(2):
+            await drafts.end(draft, states.GONE)
+        assert await drafts.is_one_text(draft) == whole
 
 
 async def test_what_ended_does_not_come_back(db: Database, clock: FrozenClock) -> None:  # noqa: F811

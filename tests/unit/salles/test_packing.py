@@ -54,3 +54,14 @@ def test_a_clients_odd_content_has_a_name_and_a_kind() -> None:
     odd = item_of({"body": "n" * 999, "info": {"mimetype": 7}, "file": {}}, 3)
     assert (len(odd.name), odd.mime, odd.size) == (200, "application/octet-stream", 3)
     assert item_of({"info": [], "file": {}}, 0).name == ""
+    odd = item_of({"filename": ["a"], "body": "b\ud800\n.png", "info": {"mimetype": "a\udfff/b"}, "file": {}}, 0)
+    assert (odd.name, odd.mime) == ("b .png", "a/b")
+
+
+def test_of_what_describes_a_file_only_what_opens_it_is_kept() -> None:
+    content = shared("photo.png", "mxc://h.test/1", 5).content or {}
+    more = {"v": "v2", "\ud800": [{}], "key": content["file"]["key"] | {"alg": "\udfff"}}
+    assert item_of(content | {"file": content["file"] | more}, 7) == item_of(content, 7)
+    assert item_of(content, 7).file == content["file"]
+    ours = item_of(content | {"file": content["file"] | {"v": "v2"}}, 7, ours=True)
+    assert ours.file["v"] == "v2", "clients open it, and want all of it"

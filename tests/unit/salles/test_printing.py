@@ -12,8 +12,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from colloque.errors import BadInput
 from colloque.identity import EventId, UserId
+from colloque.mail.cda import Table
+from colloque.mail.pdf import Sheet, render
 from colloque.rooms.archive import Change, Line, What, read, settled
+from colloque_salles.archive import printing
 from colloque_salles.archive.printing import Conversation, Writer, parts
 from colloque_salles.texts import archive as says
 from tests.pdfa import faults, text_of
@@ -172,6 +176,45 @@ def test_one_message_of_any_shape_is_printed(text: str) -> None:
     """As long as an event can be (64 KiB); whoever reads a part knows who wrote what it begins with."""
     sheets = parts(conversation(Line(EventId("$a"), ANNE, AT, What.TEXT, text)))
     assert all("AnneMARTIN" in text_of(sheet) for sheet in sheets)
+
+
+@pytest.mark.parametrize("text", [" " * 60_000, "10\u00a0" * 20_000, "\ud800", "\t" * 60_000])
+def test_runs_that_no_page_holds_are_printed_shorter(text: str) -> None:
+    (sheet,) = parts(conversation(Line(EventId("$a"), ANNE, AT, What.TEXT, f"Na{text}140")))
+    assert faults(sheet) == []
+    assert "140" in text_of(sheet)
+
+
+def test_no_letter_bears_thousands_of_accents(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time to set them grows with the square of their number."""
+    seen: list[str] = []
+
+    def look(sheet: Sheet, _made_at: datetime) -> bytes:
+        tables = [block for block in sheet.sections[0].blocks if isinstance(block, Table)]
+        seen.extend(row[0].text for table in tables for row in table.rows)
+        return b""
+
+    monkeypatch.setattr(printing, "render", look)
+    parts(conversation(Line(EventId("$a"), ANNE, AT, What.TEXT, "e" + "\u0301" * 30_000)))
+    assert max(len(word) for text in seen for word in text.split()) <= 51
+    assert "".join(seen).count("\u0301") == 30_000
+
+
+def test_what_can_not_be_set_is_named_and_keeps_back_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    def set_but(sheet: Sheet, made_at: datetime) -> bytes:
+        tables = [block for block in sheet.sections[0].blocks if isinstance(block, Table)]
+        if any("odd" in cell.text for table in tables for row in table.rows for cell in row):
+            raise BadInput("the document can't be set as a PDF/A-1")
+        return render(sheet, made_at)
+
+    monkeypatch.setattr(printing, "render", set_but)
+    texts = ["un", "odd", "deux", "trois", "odd", "quatre"]
+    sheets = parts(conversation(*(Line(EventId(f"${n}"), ANNE, AT, What.TEXT, text) for n, text in enumerate(texts))))
+    printed = [text_of(sheet) for sheet in sheets]
+    assert "".join(printed).count("mettreenpage") == 2
+    assert [word for word in texts if any(word in each for each in printed)] == ["un", "deux", "trois", "quatre"]
+    assert f"/{len(sheets)}" in printed[0]
+    assert sum("illisibles1" in each for each in printed) == 2
 
 
 def test_what_stands_in_a_line() -> None:

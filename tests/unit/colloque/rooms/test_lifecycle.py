@@ -96,6 +96,24 @@ def test_a_clock_that_steps_back_only_makes_things_wait() -> None:
         assert next_step(room, RULE, START - 400 * DAY) is None
 
 
+NEVER = datetime(9999, 12, 30, tzinfo=UTC)
+
+
+def test_another_servers_time_counts_no_later_than_it_was_heard() -> None:
+    now = START + 25 * DAY
+    assert written(ROOM, NEVER, now) == now
+    assert written(ROOM, START - DAY, now) == START
+    assert next_step(replace(WARNED, last_activity=written(WARNED, NEVER, now)), RULE, now) == Postpone(now + 30 * DAY)
+    at_once = replace(WARNED, last_activity=written(WARNED, NEVER, START + 23 * DAY))
+    assert next_step(at_once, RULE, END) == Postpone(START + 53 * DAY), "as the warning was being said"
+
+
+def test_activity_that_is_known_of_the_future_is_none_before_it_comes() -> None:
+    for room in (ROOM, WARNED, replace(WARNED, prolonged_until=NEVER), closed(WARNED, END)):
+        known, same = replace(room, last_activity=NEVER), replace(room, last_activity=END + DAY)
+        assert next_step(known, RULE, END + DAY) == next_step(same, RULE, END + DAY)
+
+
 def test_a_shorter_rule_keeps_the_promised_end_a_longer_one_moves_it() -> None:
     shorter = LifetimeRule(idle=10 * DAY, notice=2 * DAY, linger=timedelta(0))
     assert next_step(WARNED, shorter, END - timedelta(seconds=1)) is None
