@@ -11,6 +11,7 @@ from email.message import EmailMessage
 import pytest
 
 from colloque.errors import Refused
+from colloque.mail.parse import parse_mail
 from colloque.mail.xdm_read import read_xdm
 from colloque.matrix.home import Incoming
 from colloque.sockets import Client
@@ -55,6 +56,10 @@ async def test_a_mail_comes_in_and_the_reply_goes_out(house: House) -> None:
         )
 
     await until(delivered, "the delivery report shown as a sign")
+    reports = [mail for mail in await house.inbox(own) if mail.get_content_type() == "multipart/report"]
+    assert {parse_mail(mail.as_bytes()).from_operator for mail in reports} == {True}, (
+        "unknown, it would be the operator's"
+    )
     assert len([h for _, h in house.author.heard if isinstance(h, Incoming) and "Delivery" in h.body]) == 0
 
 

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
+from contextlib import nullcontext
 
 from mautrix.util.async_db import Database
 
@@ -18,12 +19,12 @@ from colloque.clock import Clock, monotonic
 from colloque.errors import AntivirusUnavailable, Temporary
 from colloque.identity import MssanteAddress
 from colloque_mssante.access.wanted import Wanted
-from colloque_mssante.arriving.inbound import Inbound
+from colloque_mssante.arriving.inbound import AT_ONCE_BYTES, Inbound
 from colloque_mssante.mailboxes.giving_up import STUCK_WAIT, TRIES, GivingUp
 from colloque_mssante.rules.bell import Bell
 from colloque_mssante.rules.weights import Weights
 from colloque_mssante.store.inbox import Inbox, Waiting, give_back
-from colloque_mssante.store.mailboxes import Mailboxes
+from colloque_mssante.store.mailboxes import Mailboxes, Place
 
 _LOOK_S = 1.0
 _BACK_OFF_S = (1.0, 60.0)
@@ -61,6 +62,8 @@ class Delivery:
         self._pauses: dict[MssanteAddress, tuple[float, float]] = {}
         """Until when (monotonic) a mailbox waits, and for how long it did."""
         self._places = asyncio.Semaphore(_AT_ONCE)
+        self._suspects = asyncio.Lock()
+        """Held while a mail is shown that failed before and might end this process."""
 
     def wake(self) -> None:
         """Something new stands in the inbox."""
@@ -131,11 +134,35 @@ class Delivery:
     async def _one(self, waiting: Waiting, raw: bytes) -> None:
         place = waiting.place
         try:
-            await self._inbound.deliver(place, raw)
+            if len(raw) > AT_ONCE_BYTES:
+                await self._counted(waiting, raw)
+            else:
+                await self._inbound.deliver(place, raw)
         except Temporary:
             raise
         except Exception:
             logger.exception("mail.stuck")
             if await self._inbox.failed(place, self._clock.now() + STUCK_WAIT) >= TRIES:
-                await self._inbound.give_up(place.box, raw)
-                await self._giving_up.give_up(place)
+                await self._give_up(place, raw)
+
+    async def _counted(self, waiting: Waiting, raw: bytes) -> None:
+        """Show a mail that might end this process, which leaves nothing to catch: its failure counts beforehand.
+
+        Each that was being shown at that moment counts as failed. So these take turns: only the one to blame fails
+        again.
+        """
+        place, tries = waiting.place, waiting.tries
+        if tries >= TRIES:
+            await self._give_up(place, raw)
+            return
+        async with self._suspects if tries else nullcontext():
+            await self._inbox.begun(place, tries + 1)
+            try:
+                await self._inbound.deliver(place, raw)
+            except BaseException:
+                await self._inbox.begun(place, tries)
+                raise
+
+    async def _give_up(self, place: Place, raw: bytes) -> None:
+        await self._inbound.give_up(place.box, raw)
+        await self._giving_up.give_up(place)

@@ -8,6 +8,7 @@ import re
 import nh3
 from inscriptis import get_text  # type: ignore[import-untyped]
 
+from colloque.mail.html_work import AREA_LIMIT, drawn, too_heavy
 from colloque.mail.words import printable
 
 HTML_LIMIT = 500_000
@@ -43,12 +44,12 @@ _WORD = re.compile(r"[^\W_]+")
 
 def to_text(source: str) -> tuple[str, bool]:
     """`(text, whole)`. `whole` is False when something that could be read or seen in the HTML is not in the text."""
-    if len(source) > HTML_LIMIT:
+    if len(source) > HTML_LIMIT or too_heavy(source):
         return "", False
     clean = _clean(source, _HARMLESS | _TABLES | {"a"} | set(_MARKS))
     for tag, (before, after) in _MARKS.items():
         clean = clean.replace(f"<{tag}>", before).replace(f"</{tag}>", after)
-    if depth(clean) > DEPTH_LIMIT:
+    if depth(clean) > DEPTH_LIMIT or drawn(clean, _BREAKS) > AREA_LIMIT:
         return "", False
     text = _tidy(get_text(clean)) if clean.strip() else ""
     same = _clean(source, _HARMLESS) == _clean(source, _MEANINGFUL)
@@ -56,7 +57,9 @@ def to_text(source: str) -> tuple[str, bool]:
 
 
 def readable(source: str) -> str:
-    """All that can be read in it, in no layout: what a text must hold."""
+    """All that can be read in it, in no layout: what a text must hold. Nothing where reading it is too much work."""
+    if too_heavy(source):
+        return ""
     return html.unescape(_TAG.sub(" ", _clean(source, _BREAKS)))
 
 

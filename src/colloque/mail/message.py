@@ -12,6 +12,8 @@ NAME_LIMIT = 200
 """Characters kept of a display name or a file name."""
 SUBJECT_LIMIT = 1000
 """Characters kept of a subject."""
+WHOLE_MAIL = "message-complet.eml"
+"""The file beside a mail that has too many others: all of it."""
 TEXT_LIMIT = 200_000
 """Characters of a body shown as text; a longer one also stays whole as an attachment."""
 
@@ -101,7 +103,7 @@ class Mail:
     text: str = field(repr=False)
     attachments: tuple[Attachment, ...]
     reports: tuple[Report, ...]
-    """One for each recipient that a DSN or MDN speaks of."""
+    """One for each recipient that a DSN or MDN speaks of; none where the mail holds anything else."""
     automatic: bool
     """True when a machine sent it (RFC 3834): it must never be answered by a machine."""
     problems: tuple[str, ...]
@@ -117,6 +119,8 @@ class Mail:
     """Why it is `automatic`, where its sender's machine says so; reports are none."""
     receipt_to: str = ""
     """Whom its author asked to tell when it is read; empty where nobody may be told by a machine (RFC 8098, 2.1)."""
+    from_operator: bool = False
+    """It is a report and nothing else, from nobody's mailbox (an empty Return-Path): a machine on the way sent it."""
 
     @property
     def report(self) -> Report | None:

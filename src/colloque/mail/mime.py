@@ -14,9 +14,13 @@ from colloque.mail.words import parameters
 DEPTH_LIMIT = 20
 """Containers within containers; what lies deeper is kept whole, uncut."""
 PARTS_LIMIT = 300
-"""Leaves of one mail; what comes after is kept whole, uncut."""
+"""Leaves of one mail. A container for which there is no room is kept whole, uncut; of one with more, these are read."""
+BOUNDARY_LIMIT = 1_000
+"""Characters; RFC 2046 allows 70. A longer one may take as many comparisons at each byte, and separates nothing."""
 HEADER_LIMIT = 64_000
 """Bytes kept of one header's value."""
+FIELDS_LIMIT, FIELDS_BYTES = 2_000, 1_000_000
+"""Fields kept of one header, and bytes of their values: three bytes of a mail may become a hundred in memory."""
 
 _Entity = tuple["Headers", bytes]
 _SEALS = {
@@ -37,6 +41,8 @@ class Headers:
     """Header fields in order; names lower-case, values unfolded and raw."""
 
     fields: tuple[tuple[str, bytes], ...] = ()
+    cut: bool = False
+    """They were too long, or too many: the rest is not here."""
 
     def all(self, name: str) -> list[bytes]:
         """Every value of `name` (given in lower case)."""
@@ -62,12 +68,19 @@ class Part:
     """The containers around it, outermost first: `(mime, number)`; the number tells containers apart."""
     problems: tuple[str, ...] = ()
 
+    @property
+    def in_place(self) -> bool:
+        """True for words that are meant to be read where the mail is."""
+        return self.mime in {"text/plain", "text/html"} and self.disposition != "attachment" and not self.file_name
+
 
 def split_headers(raw: bytes) -> tuple[Headers, bytes]:
     """`(headers, body)`. A line that is no header ends them and begins the body."""
     if raw.startswith((b"From ", b">From ")):  # an mbox line before the headers
         raw = raw.partition(b"\n")[2]
-    fields: list[tuple[str, list[bytes]]] = []
+    fields: list[tuple[str, bytearray]] = []
+    value: bytearray | None = None
+    room, cut = FIELDS_BYTES, False
     at = 0
     while at < len(raw):
         stop = raw.find(b"\n", at)
@@ -76,39 +89,51 @@ def split_headers(raw: bytes) -> tuple[Headers, bytes]:
         if not line:
             at = after
             break
-        if line[:1] in b" \t" and fields:
-            fields[-1][1].append(line)
+        if line[:1] in b" \t" and value is not None:
+            more = line
         elif match := _HEADER.match(line):
-            fields.append((match[1].decode("ascii").lower(), [match[2]]))
+            value, more = bytearray(), match[2]
+            if room and len(fields) < FIELDS_LIMIT:
+                fields.append((match[1].decode("ascii").lower(), value))
+            else:
+                cut = True
         else:
             break
+        more = more if value else more.lstrip()
+        kept = more[: min(room, HEADER_LIMIT - len(value))]
+        value += kept
+        room -= len(kept)
+        cut |= len(kept) < len(more)
         at = after
-    return Headers(tuple((name, b"".join(lines).strip()[:HEADER_LIMIT]) for name, lines in fields)), raw[at:]
+    return Headers(tuple((name, bytes(value).rstrip()) for name, value in fields), cut), raw[at:]
 
 
 def leaves(headers: Headers, body: bytes) -> Iterator[Part]:
     """Every leaf, in order of reading. Iterative: nesting can't exhaust the stack."""
-    stack: list[tuple[Headers, bytes, tuple[tuple[str, int], ...]]] = [(headers, body, ())]
+    stack: list[tuple[_Entity | bytes, tuple[tuple[str, int], ...]]] = [((headers, body), ())]
     containers = yielded = 0
     while stack:
-        heads, data, within = stack.pop()
+        entity, within = stack.pop()
+        # Headers take far more memory than the bytes they are read from: one part's at a time.
+        heads, data = split_headers(entity) if isinstance(entity, bytes) else entity
         mime, params = parameters(heads.first("content-type"))
         if "/" not in mime:
             mime = "message/rfc822" if within and within[-1][0] == "multipart/digest" else "text/plain"
         problems: tuple[str, ...] = ()
         if mime.startswith("multipart/"):
-            pieces = _pieces(data, params.get("boundary", ""))
-            if pieces and len(within) < DEPTH_LIMIT and yielded + len(stack) < PARTS_LIMIT:
+            room = PARTS_LIMIT - yielded - len(stack)
+            pieces = _pieces(data, params.get("boundary", ""), max(room, 1))
+            if pieces and len(within) < DEPTH_LIMIT and len(pieces) <= room:
                 containers += 1
                 inside = (*within, (mime, containers))
-                stack += [(*split_headers(piece), inside) for piece in reversed(pieces)]
+                stack += [(piece, inside) for piece in reversed(pieces)]
                 continue
             mime, problems = ("application/octet-stream", ("too-deep",)) if pieces else ("text/plain", ("boundary",))
         elif mime in CMS_MIMES:
             problems, inner = _envelope(heads, data, params)
             if inner is not None and len(within) < DEPTH_LIMIT and yielded + len(stack) < PARTS_LIMIT:
                 containers += 1
-                stack.append((*inner, (*within, (mime, containers))))
+                stack.append((inner, (*within, (mime, containers))))
         elif within:
             problems = _SEALS.get((within[-1][0], mime), ())
         disposition, extra = parameters(heads.first("content-disposition"))
@@ -128,9 +153,9 @@ def _envelope(heads: Headers, data: bytes, params: dict[str, str]) -> tuple[tupl
     return ("smime",) if kind == "unreadable" else (), None
 
 
-def _pieces(body: bytes, boundary: str) -> list[bytes]:
-    """What stands between the delimiters; empty when the boundary never shows."""
-    if not boundary:
+def _pieces(body: bytes, boundary: str, most: int) -> list[bytes]:
+    """What stands between the delimiters, `most` of it; empty when the boundary never shows."""
+    if not 0 < len(boundary) <= BOUNDARY_LIMIT:
         return []
     mark = b"--" + boundary.encode("utf-8", "replace")
     pieces = []
@@ -138,6 +163,8 @@ def _pieces(body: bytes, boundary: str) -> list[bytes]:
     for before, after, last in _delimiters(body, mark):
         if start is not None:
             pieces.append(body[start:before])
+        if len(pieces) == most:
+            return pieces
         if last:
             start = None  # what follows is no part, unless another delimiter comes: senders use a boundary twice
             continue

@@ -5,24 +5,48 @@ from __future__ import annotations
 import hashlib
 import mimetypes
 import re
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from colloque.mail.bodies import Body, Shown, show, with_packed
 from colloque.mail.ics import meeting
-from colloque.mail.message import NAME_LIMIT, SUBJECT_LIMIT, Attachment, Mail, Meeting, Party, Report, Robot, one_line
-from colloque.mail.mime import HEADER_LIMIT, Headers, Part, content, leaves, split_headers
+from colloque.mail.machines import all_parties, automatic, loops, receipt_to, robot
+from colloque.mail.message import (
+    NAME_LIMIT,
+    SUBJECT_LIMIT,
+    WHOLE_MAIL,
+    Attachment,
+    Mail,
+    Meeting,
+    Party,
+    Report,
+    one_line,
+)  # fmt: skip
+from colloque.mail.mime import PARTS_LIMIT, Headers, Part, content, leaves, split_headers
 from colloque.mail.parties import parties
-from colloque.mail.reports import delivery_reports, disposition_reports, message_ids
+from colloque.mail.reports import (
+    RETURNED,
+    STATUSES,
+    delivery_reports,
+    disposition_reports,
+    is_report,
+    message_ids,
+    role,
+)  # fmt: skip
 from colloque.mail.tnef import FILES_LIMIT, SIGNATURE, Unpacked, unpack
-from colloque.mail.words import decode, decode_header, printable, unflow
+from colloque.mail.words import decode, decode_header, parameters, printable, unflow
 
 _MIME = re.compile(r"[a-z0-9!#$&^_.+-]{1,60}/[a-z0-9!#$&^_.+-]{1,100}\Z")
-HOPS_LIMIT = 100
-"""Servers a mail may come by."""
 MEETINGS_LIMIT = 5
 """Calendars of one mail that are told of."""
+FILES_SHOWN = 200
+"""Files of one mail, each an upload and an event; with more, the rest is in the whole mail, which then is a file."""
+REFERENCES_LIMIT = 100
+"""Message-IDs of one References: the first, which began the thread, and the last."""
+_YEARS = (1970, 2200)
+"""Of a Date. What lies outside is none, and next to the last year of all there is no time in another zone."""
 PACKAGES_LIMIT = 3
 """TNEF packages of one mail that are opened."""
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
@@ -42,14 +66,17 @@ def parse_mail(raw: bytes) -> Mail:
     """Read a mail. Never raises; the same bytes give the same value."""
     problems: list[str] = []
     headers, body = split_headers(raw if b"\n" in raw else raw.replace(b"\r", b"\n"))
-    if any(len(value) == HEADER_LIMIT for _, value in headers.fields):
-        problems.append("long-header")
+    problems += ["long-header"] if headers.cut else []
     reading = _Reading(problems)
     for part in leaves(headers, body):
         reading.take(part)
     shown = reading.body()
+    files = reading.files(raw)
+    report_type = parameters(headers.first("content-type"))[1].get("report-type", "")
+    report = is_report(report_type, reading.roles)
+    reports = reading.reports() if report else ()
     own_ids = message_ids(headers.first("message-id"))
-    if _loops(headers):
+    if loops(headers):
         problems.append("loop")
     if len(headers.all("message-id")) > 1 or len(own_ids) > 1:
         problems.append("message-id-repeated")
@@ -57,28 +84,34 @@ def parse_mail(raw: bytes) -> Mail:
         problems.append("message-id-missing")
     parents = message_ids(headers.first("in-reply-to"))
     return Mail(
-        digest=hashlib.sha256(raw).hexdigest(),
+        digest=digest_of(raw),
         message_id=own_ids[0] if own_ids else None,
         in_reply_to=parents[0] if parents else None,
-        references=message_ids(b" ".join(headers.all("references"))),
+        references=_ends(message_ids(b" ".join(headers.all("references")))),
         sender=_sender(headers, problems),
-        reply_to=_all_parties(headers, "reply-to"),
-        to=_all_parties(headers, "to"),
-        cc=_all_parties(headers, "cc"),
+        reply_to=all_parties(headers, "reply-to"),
+        to=all_parties(headers, "to"),
+        cc=all_parties(headers, "cc"),
         subject=one_line(decode_header(headers.first("subject")), SUBJECT_LIMIT),
         date=_date(headers.first("date"), problems),
         text=shown.text,
         html=shown.html,
-        attachments=reading.named(),
-        reports=reading.reports(),
-        automatic=_automatic(headers) or bool(reading.statuses),
+        attachments=files,
+        reports=reports,
+        automatic=automatic(headers) or bool(reading.statuses),
         problems=tuple(dict.fromkeys(problems)),
         coded=bool(headers.first("x-mss-codecda").strip()),
         urgent=_urgent(headers),
         meetings=tuple(reading.meetings),
-        robot="" if reading.statuses else _robot(headers),
-        receipt_to="" if reading.statuses else _receipt_to(headers),
+        robot="" if report else robot(headers),
+        receipt_to="" if reading.statuses else receipt_to(headers),
+        from_operator=bool(reports) and all(path.strip() == b"<>" for path in headers.all("return-path")),
     )
+
+
+def digest_of(raw: bytes) -> str:
+    """SHA-256 of a mail, hex: what tells it from others."""
+    return hashlib.sha256(raw).hexdigest()
 
 
 @dataclass
@@ -92,20 +125,23 @@ class _Reading:
     meetings: list[Meeting] = field(default_factory=list)
     statuses: list[tuple[str, bytes]] = field(default_factory=list)
     original: Headers = field(default_factory=Headers)
+    roles: list[str] = field(default_factory=list)
+    """What each leaf is in a report (`reports.role`)."""
 
     def take(self, part: Part) -> None:
         """Sort one leaf."""
         data, problem = content(part)
+        packed = part.mime in _TNEF or data.startswith(SIGNATURE)
+        self.roles.append("" if packed else role(part))
         self.problems += [*part.problems, *([problem] if problem else [])]
-        if part.mime in {"message/delivery-status", "message/disposition-notification"}:
+        if part.mime in STATUSES:
             self.statuses.append((part.mime, data))
-        elif part.mime in {"message/rfc822", "text/rfc822-headers", "message/rfc822-headers"} and self.statuses:
+        elif part.mime in RETURNED and self.statuses:
             self.original = split_headers(data)[0]
-        in_place = part.mime in {"text/plain", "text/html"} and part.disposition != "attachment" and not part.file_name
-        if part.mime in _TNEF or data.startswith(SIGNATURE):
+        if packed:
             self._unpack(part, data)
             return
-        if not in_place:
+        if not part.in_place:
             self._attach(part, data)
             if part.mime == "text/calendar":
                 self._meet(part, data)
@@ -163,19 +199,23 @@ class _Reading:
             out += read
         return tuple(out)
 
-    def named(self) -> tuple[Attachment, ...]:
-        """The attachments under names that are never empty and never twice the same."""
+    def files(self, raw: bytes) -> tuple[Attachment, ...]:
+        """The attachments under names that are never empty and never twice the same; too many: the mail beside some."""
+        if len(self.roles) >= PARTS_LIMIT or len(self.attachments) > FILES_SHOWN:
+            self.problems.append("many-files")
+            self.attachments[FILES_SHOWN:] = [Attachment(WHOLE_MAIL, "message/rfc822", raw)]
         out: list[Attachment] = []
         taken: set[str] = set()
+        copies: Counter[str] = Counter()
         for rank, item in enumerate(self.attachments, 1):
-            name = (
+            wanted = name = (
                 item.name
                 or f"document-{rank}{_EXTENSIONS.get(item.mime) or _TYPES.guess_extension(item.mime) or '.bin'}"
             )
             stem, dot, suffix = name.rpartition(".")
-            copy = 1
             while name.casefold() in taken:
-                copy += 1
+                copies[wanted.casefold()] += 1  # goes on where the last of that name stopped
+                copy = copies[wanted.casefold()] + 1
                 name = f"{stem} ({copy}).{suffix}" if dot and stem else f"{item.name} ({copy})"
             taken.add(name.casefold())
             out.append(Attachment(name, item.mime, item.data, item.inline))
@@ -202,17 +242,20 @@ def _sender(headers: Headers, problems: list[str]) -> Party:
     return Party(found[0].name if found else "", "")
 
 
-def _all_parties(headers: Headers, name: str) -> tuple[Party, ...]:
-    return tuple(p for line in headers.all(name) for p in parties(line))
-
-
 def _date(raw: bytes, problems: list[str]) -> datetime | None:
     try:
         at = parsedate_to_datetime(decode(raw, None)[0])
-        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+        moment = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, TypeError, OverflowError, IndexError):
+        moment = None
+    if moment is None or not _YEARS[0] <= moment.year < _YEARS[1]:
         problems.append("date")
         return None
+    return moment
+
+
+def _ends(ids: tuple[str, ...]) -> tuple[str, ...]:
+    return ids if len(ids) <= REFERENCES_LIMIT else (ids[0], *ids[-(REFERENCES_LIMIT - 1) :])
 
 
 def _urgent(headers: Headers) -> bool:
@@ -221,48 +264,4 @@ def _urgent(headers: Headers) -> bool:
         headers.first("importance").strip().lower() == b"high"
         or headers.first("priority").strip().lower() == b"urgent"
         or headers.first("x-priority").strip()[:1] in {b"1", b"2"}
-    )
-
-
-def _receipt_to(headers: Headers) -> str:
-    """Only an address that the envelope's sender bears too, and no machine's: else two machines might never stop."""
-    asked = _all_parties(headers, "disposition-notification-to")
-    came_from = parties(headers.first("return-path"))
-    if len(asked) != 1 or _automatic(headers) or [p.address for p in came_from] != [asked[0].address]:
-        return ""
-    return asked[0].address
-
-
-def _robot(headers: Headers) -> Robot:
-    submitted = headers.first("auto-submitted").strip().lower()
-    if (
-        submitted.startswith(b"auto-replied")
-        or headers.first("precedence").strip().lower() == b"auto_reply"
-        or headers.first("x-autoreply")
-        or headers.first("x-autorespond")
-    ):
-        return "reply"
-    return "other" if submitted not in {b"", b"no"} else ""
-
-
-def _loops(headers: Headers) -> bool:
-    """True for a mail that came by the same mailbox twice, or by too many servers (RFC 5321, 6.3)."""
-    delivered = [value.strip().lower() for value in headers.all("delivered-to")]
-    return len(set(delivered)) < len(delivered) or len(headers.all("received")) > HOPS_LIMIT
-
-
-def _automatic(headers: Headers) -> bool:
-    """RFC 3834, and what older machines say instead; a mail that goes round is answered by none either."""
-    submitted = headers.first("auto-submitted").strip().lower()
-    return (
-        submitted not in {b"", b"no"}
-        or headers.first("precedence").strip().lower() in {b"bulk", b"list", b"junk", b"auto_reply"}
-        or headers.first("return-path").strip() == b"<>"
-        or _loops(headers)
-        or bool(
-            headers.first("x-loop")
-            or headers.first("x-autoreply")
-            or headers.first("x-autorespond")
-            or headers.first("list-id")
-        )
     )

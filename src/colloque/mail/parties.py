@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from colloque.mail.message import NAME_LIMIT, Party, one_line
 from colloque.mail.words import decode, decode_header
 
-_TOKEN = re.compile(
-    r'"(?:\\.|[^"\\])*"'  # a quoted name
-    r"|<[^<>]*>"
+_PLAIN = (
+    r"<[^<>]*>"
     r"|=\?[^?\s]{1,60}\?[bBqQ]\?[^?\s]*\?="  # an encoded word: some senders leave commas in it
     r'|[(),;:<>"]'
-    r'|(?:(?!=\?)[^(),;:<>"])+|=',
-    re.DOTALL,
+    r'|(?:(?!=\?)[^(),;:<>"])+|='
 )
+_TOKEN = re.compile(r'"(?:\\.|[^"\\])*+"|' + _PLAIN, re.DOTALL)  # a quoted name comes first
+_UNQUOTED = re.compile(_PLAIN)
 _ADDRESS = re.compile(r"[^\s<>@,;:\"()\[\]\\\x00-\x1f\x7f]+@[^\s<>@,;:\"()\[\]\\\x00-\x1f\x7f]+\Z")
 
 
@@ -29,7 +30,7 @@ def parties(raw: bytes) -> tuple[Party, ...]:
     words: list[str] = []
     bracket: str | None = None
     depth = 0
-    for piece in _TOKEN.findall(decode(raw, None)[0]):
+    for piece in _tokens(decode(raw, None)[0]):
         if piece == "(":
             depth += 1
         elif piece == ")":
@@ -47,6 +48,14 @@ def parties(raw: bytes) -> tuple[Party, ...]:
             words.append(piece)
     _finish(out, words, bracket)
     return tuple(out)
+
+
+def _tokens(text: str) -> Iterator[str]:
+    for match in _TOKEN.finditer(text):
+        if match[0] == '"':  # nothing closes it, so nothing closes a later one: to look for that would take the square
+            yield from _UNQUOTED.findall(text, match.start())
+            return
+        yield match[0]
 
 
 def _finish(out: list[Party], words: list[str], bracket: str | None) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from colloque.mail.message import Report, ReportKind
-from colloque.mail.mime import Headers, split_headers
+from colloque.mail.mime import Headers, Part, split_headers
 from colloque.mail.parties import is_address
 from colloque.mail.words import decode
 
+STATUSES = {"message/delivery-status", "message/disposition-notification"}
+RETURNED = {"message/rfc822", "text/rfc822-headers", "message/rfc822-headers"}
+"""The mail that a report speaks of, or its headers."""
 REPORTS_LIMIT = 200
-"""Recipients read from one report."""
+"""Groups read of one report, one a recipient, whether or not they say something."""
 
 _ACTIONS: dict[str, ReportKind] = {
     "delivered": "delivered",
@@ -28,7 +32,31 @@ _DISPOSITIONS: dict[str, ReportKind] = {
 }
 _MESSAGE_ID = re.compile(r"[!-;=?-~]{1,900}\Z")
 _STATUS = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
+_BETWEEN = re.compile(rb"\n\n+")
 _REPLY_CODE = re.compile(r"(?:^|[\s;])([2-5]\d\d)(?=[\s-]|$)")
+
+
+def is_report(report_type: str, roles: Sequence[str]) -> bool:
+    """True where the leaves of a mail (`role` of each) are a report's (RFC 6522), and nothing beside.
+
+    Words for people, one status of that type, and perhaps the mail it speaks of. Anybody may put a status beside words
+    and files of their own.
+    """
+    statuses = [role for role in roles if role in STATUSES]
+    return statuses == [f"message/{report_type.strip().lower()}"] and "" not in roles and roles.count("returned") <= 1
+
+
+def role(part: Part) -> str:
+    """What a leaf is in a report: `words`, `returned`, or its status's own type; empty where reports have none such."""
+    outermost, *around = part.within or (("", 0),)
+    if outermost != ("multipart/report", 1):
+        return ""
+    if not around and part.mime in STATUSES:
+        return part.mime
+    if not around and part.mime in RETURNED:
+        return "returned"
+    alternative = [mime for mime, _ in around] == ["multipart/alternative"]
+    return "words" if part.in_place and (alternative or not around) else ""
 
 
 def message_ids(raw: bytes) -> tuple[str, ...]:
@@ -43,16 +71,16 @@ def message_ids(raw: bytes) -> tuple[str, ...]:
 
 def delivery_reports(status: bytes, original: Headers) -> tuple[Report, ...]:
     """Reads a `message/delivery-status` part; `original` are the headers of the mail it returned, where it did."""
-    rest = status.replace(b"\r\n", b"\n").lstrip(b"\n")
-    whole, rest = split_headers(rest)
+    # Cut once: to cut off one group after the other copies the rest each time.
+    first, *groups = _BETWEEN.split(status.replace(b"\r\n", b"\n").strip(b"\n"), REPORTS_LIMIT + 1)
+    whole, damage = split_headers(first)
     envid = _text(whole.first("original-envelope-id")) or None
     message_id = next(iter(message_ids(original.first("message-id"))), None)
     out: list[Report] = []
-    while rest.strip() and len(out) < REPORTS_LIMIT:
-        group, left = split_headers(rest.lstrip(b"\n"))
-        if len(left) >= len(rest.lstrip(b"\n")):
-            break  # not a header: damage
-        rest = left
+    for each in groups[:REPORTS_LIMIT]:
+        if damage:
+            break  # what follows a line that is no header may be anything
+        group, damage = split_headers(each)
         kind = _ACTIONS.get(_word(group.first("action")))
         if kind is None:
             continue
@@ -86,7 +114,8 @@ def _recipient(raw: bytes) -> str | None:
 
 
 def _word(raw: bytes) -> str:
-    return next(iter(re.findall(r"[a-z-]+", _text(raw).lower())), "")
+    found = re.search(r"[a-z-]+", _text(raw).lower())
+    return found[0] if found else ""
 
 
 def _text(raw: bytes) -> str:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import nh3
 
 from colloque.mail.html import HTML_LIMIT, depth
+from colloque.mail.html_work import too_heavy
 from colloque.mail.words import printable
 
 RICH_LIMIT = 40_000
@@ -76,7 +77,7 @@ def to_rich(source: str) -> str:
     Words struck out or raised by style are so by tag; a cell over several columns or rows is followed by empty ones; a
     link whose words look like another address is followed by its own.
     """
-    if len(source) > HTML_LIMIT:
+    if len(source) > HTML_LIMIT or too_heavy(source):
         return ""
     clean = nh3.clean(
         source,

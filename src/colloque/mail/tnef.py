@@ -9,8 +9,8 @@ from colloque.mail.message import Attachment
 from colloque.mail.rtf import decompress
 from colloque.mail.words import decode
 
-FILES_LIMIT = 300
-"""Files taken out of one mail's TNEF; with more, it stays a file itself."""
+FILES_LIMIT = 150
+"""Files taken out of one mail's TNEF; with more, it stays a file itself. Fewer than are shown of a mail."""
 DEPTH_LIMIT = 3
 """Messages within messages."""
 SIGNATURE = b"\x78\x9f\x3e\x22"

@@ -109,7 +109,7 @@ def printable(text: str) -> str:
 
 def unflow(text: str, *, joined: bool) -> str:
     """`text/plain; format=flowed` with its soft line breaks undone (RFC 3676). `joined`: DelSp=yes."""
-    out: list[str] = []
+    out: list[list[str]] = []  # in pieces: to grow a text line by line takes the square of it
     soft = False  # the line before goes on
     quoted = 0
     for line in text.split("\n"):
@@ -120,8 +120,8 @@ def unflow(text: str, *, joined: bool) -> str:
         goes_on = rest.endswith(" ") and not signature
         kept = rest[:-1] if goes_on and joined else rest
         if soft and depth == quoted and not signature:
-            out[-1] += kept
+            out[-1].append(kept)
         else:
-            out.append(">" * depth + (" " if depth else "") + kept)
+            out.append([">" * depth + (" " if depth else ""), kept])
         soft, quoted = goes_on, depth
-    return "\n".join(out)
+    return "\n".join("".join(pieces) for pieces in out)
