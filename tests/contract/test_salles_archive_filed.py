@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from colloque.errors import ServiceUnavailable
+from colloque.identity import EventId
 from colloque.rooms.keeping import Proof
 from colloque_salles.archive import handing
+from colloque_salles.store.archive import Asks
 from tests.servers.salles_archive import BOX, HOME, Archived
 from tests.servers.salles_library import shared
 from tests.servers.salles_server import ANNE
@@ -149,3 +151,14 @@ async def test_what_is_not_to_be_kept_need_not_have_left(ward: Archived) -> None
     assert "ouvert par erreur" in await ward.tap("pourquoi ne rien garder", "3️⃣")
     await ward.archiving.once()
     assert await ward.proof() == Proof.MISTAKE
+
+
+async def test_what_was_asked_about_files_left_out_by_mail_counts_no_more_at_home(ward: Archived) -> None:
+    await ward.handed_over()
+    old, new = EventId("$of a few"), EventId("$of all")
+    await ward.archives.asked(ROOM, old, Asks.FILES)
+    await ward.archives.go_home(ROOM, ["photo.png"])
+    assert await ward.archives.of(old) is None
+    await ward.archives.asked(ROOM, new, Asks.FILES)
+    await ward.archives.go_home(ROOM, ["photo.png"])  # after a crash, say
+    assert await ward.archives.of(new) is not None

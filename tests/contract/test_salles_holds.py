@@ -14,6 +14,7 @@ from colloque.identity import RoomId
 from colloque.rooms.keeping import Proof
 from colloque.rooms.mark import HOLD
 from colloque.rooms.patient_room import RoomState
+from colloque_salles.store.jobs import Jobs
 from colloque_salles.store.life import Hold
 from colloque_salles.store.tables import salles_upgrades
 from colloque_salles.texts import life as says
@@ -178,7 +179,9 @@ async def test_a_hold_renewed_since_the_sweep_read_it_is_left_alone(ward: Ward) 
 
 async def test_a_room_whose_row_cannot_be_read_keeps_its_holds(ward: Ward) -> None:
     await ward.typed(BOB, "!patient suspendre-effacement motif")
-    await ward.life.hold(Hold(OTHER, BOB, ward.begin, ward.begin, "d'un salon effacé entre-temps"))
+    await ward.db.execute(  # of a room that was erased meanwhile
+        "INSERT INTO hold (room, by_user, since, until, reason) VALUES ($1, $2, 0, 1, 'x')", OTHER, BOB
+    )
     await ward.db.execute("UPDATE patient_room SET state = 'what' WHERE room = $1", ROOM)
     ward.day(100)
     for _ in range(2):
@@ -231,3 +234,19 @@ async def test_a_room_is_named_by_its_words_from_the_home_room(ward: Ward) -> No
     await ward.patients.closed(ROOM, ward.clock.now(), None)
     await ward.db.execute("UPDATE patient_room SET state = 'erasing' WHERE room = $1", ROOM)
     assert await ward.typed(BOB, "!patient suspendre-effacement Pin Merle motif", room=HOME) == texts.ALREADY_CLOSED
+
+
+async def test_of_a_hold_and_the_beginning_of_the_erasure_the_first_counts(ward: Ward) -> None:
+    """While the manifest is made, somebody may place one from home."""
+    await ward.patients.closed(ROOM, ward.clock.now(), None)
+    manifest, jobs = {"begun_at": to_millis(ward.clock.now())}, Jobs(ward.db)
+    hold = Hold(ROOM, BOB, ward.clock.now(), ward.clock.now() + DAY, "motif")
+    assert await ward.life.hold(hold)
+    await jobs.start(ROOM, manifest)
+    assert (await ward.kept()).room.state is RoomState.CLOSED
+    assert await jobs.under_way() == []
+    await ward.life.release(ROOM, ward.clock.now())
+    await jobs.start(ROOM, manifest)
+    assert [row.room for row in await jobs.under_way()] == [ROOM]
+    assert not await ward.life.hold(hold)
+    assert await ward.life.held(ROOM, ward.clock.now()) == []

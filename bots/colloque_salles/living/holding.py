@@ -85,7 +85,9 @@ class Holding:
         else:
             room, now = kept.room.room, self._clock.now()
             # Not by the message's own time: its sender's server may say anything; no hold is to be void, or endless.
-            await self._life.hold(Hold(room, message.sender, now, now + self._lasts, reason))
+            if not await self._life.hold(Hold(room, message.sender, now, now + self._lasts, reason)):
+                await reply(texts.ALREADY_CLOSED)
+                return
             standing = await self._life.held(room, now)
             until = next((each.until for each in standing if each.by == message.sender), now + self._lasts)
             await self._show(room)

@@ -197,14 +197,24 @@ class Archives:
         return [[Item(**each) for each in json.loads(row["items"])] for row in rows]
 
     async def go_home(self, room: RoomId, left: Sequence[str]) -> None:
-        """No mailbox takes it: it goes to the referent's home room; `left` is to be fetched from the room itself."""
-        await self._db.execute(
-            "UPDATE archive SET at_home = true, whole = $2, left_out = $3, sent_at = NULL, delivered_at = NULL, "
-            "reminded_at = NULL, attempt = attempt + 1 WHERE room = $1 AND NOT at_home",
-            room,
-            not left,
-            json.dumps(list(left)),
-        )
+        """No mailbox takes it: it goes to the referent's home room; `left` is to be fetched from the room itself.
+
+        What was asked about the files that were left out by mail counts no more: these are others.
+        """
+        async with transaction(self._db) as conn:
+            await conn.execute(
+                "DELETE FROM archive_event WHERE room = $1 AND asks = $2 "
+                "AND EXISTS (SELECT 1 FROM archive WHERE archive.room = $1 AND NOT at_home)",
+                room,
+                Asks.FILES.value,
+            )
+            await conn.execute(
+                "UPDATE archive SET at_home = true, whole = $2, left_out = $3, sent_at = NULL, delivered_at = NULL, "
+                "reminded_at = NULL, attempt = attempt + 1 WHERE room = $1 AND NOT at_home",
+                room,
+                not left,
+                json.dumps(list(left)),
+            )
 
     async def sent(self, room: RoomId, event: EventId, at: datetime) -> None:
         """It is on its way, or there, and that was said."""

@@ -71,10 +71,20 @@ class Jobs:
         """Begin the durable job; `events`: those that it is about, where it is not about a whole room.
 
         The `servers` that the manifest names are asked to erase their copies from now on. A job that is about no room
-        stands under a name of its own where a room would; nothing happens while it is under way.
+        stands under a name of its own where a room would; nothing happens while it is under way, nor where a patient
+        room has been held since the manifest was made.
         """
         async with transaction(self._db) as conn:
             if await conn.fetchrow("SELECT 1 FROM erasure WHERE room = $1", room) is not None:
+                return
+            await conn.execute(
+                "UPDATE patient_room SET state = $2 WHERE room = $1 AND COALESCE(held_until, 0) <= $3",
+                room,
+                RoomState.ERASING.value,
+                manifest.get("begun_at", 0),
+            )
+            held = "SELECT 1 FROM patient_room WHERE room = $1 AND state <> $2"
+            if await conn.fetchrow(held, room, RoomState.ERASING.value) is not None:
                 return
             await conn.execute(
                 "INSERT INTO erasure (room, step, manifest) VALUES ($1, $2, $3)", room, step, json.dumps(manifest)
@@ -83,7 +93,6 @@ class Jobs:
                 await conn.execute(
                     "INSERT INTO ledger_event (room, event, readable) VALUES ($1, $2, false)", room, event
                 )
-            await conn.execute("UPDATE patient_room SET state = $2 WHERE room = $1", room, RoomState.ERASING.value)
             for server in manifest.get("servers", ()):
                 await conn.execute(
                     "INSERT INTO peer_erasure (room, server, ref, since, again_at) VALUES ($1, $2, $3, $4, $4) "

@@ -144,9 +144,23 @@ class RoomLife:
 
     # holds
 
-    async def hold(self, hold: Hold) -> None:
-        """Place or renew somebody's: from now on nothing ends there. Neither it nor the room's ends sooner by that."""
+    async def hold(self, hold: Hold) -> bool:
+        """Place or renew somebody's: from now on nothing ends there. Neither it nor the room's ends sooner by that.
+
+        False, and nothing is placed, where the erasure has begun (`jobs.Jobs.start`: whichever comes first counts).
+        """
         async with transaction(self._db) as conn:
+            until = to_millis(hold.until)
+            placed = await conn.fetchrow(
+                "UPDATE patient_room "
+                "SET held_until = CASE WHEN COALESCE(held_until, 0) < $2 THEN $2 ELSE held_until END "
+                "WHERE room = $1 AND state <> $3 RETURNING 1",
+                hold.room,
+                until,
+                RoomState.ERASING.value,
+            )
+            if placed is None:
+                return False
             await conn.execute(
                 "INSERT INTO hold (room, by_user, since, until, reason) VALUES ($1, $2, $3, $4, $5) "
                 "ON CONFLICT (room, by_user) DO UPDATE SET since = $3, reason = $5, warned = false, told = false, "
@@ -154,15 +168,11 @@ class RoomLife:
                 hold.room,
                 hold.by,
                 to_millis(hold.since),
-                to_millis(hold.until),
+                until,
                 hold.reason,
             )
-            await conn.execute(
-                "UPDATE patient_room SET held_until = $2 WHERE room = $1 AND COALESCE(held_until, 0) < $2",
-                hold.room,
-                to_millis(hold.until),
-            )
             await self.postponed(hold.room)
+        return True
 
     async def any_held(self, now: datetime) -> bool:
         """Whether some room is held."""
