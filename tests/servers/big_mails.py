@@ -45,7 +45,7 @@ async def read(
     try:
         await client.examine()
         uids = deque(await client.uids(0))
-        cursor = cast("Cursor", SimpleNamespace(since=datetime(2000, 1, 1, tzinfo=UTC), uid=0))
+        cursor = cast("Cursor", SimpleNamespace(address=None, since=datetime(2000, 1, 1, tzinfo=UTC), uid=0))
         await all_here.wait()
         async with places, fetching.batch(client, cursor, uids) as (_, [taken]):
             assert taken.raw is not None

@@ -44,7 +44,7 @@ def open_files() -> int:
 
 async def fetch(client: ImapClient, uids: list[int], fetching: Fetching) -> dict[str, Any]:
     """What is to be kept, or which of our errors there was; and how many files it left open."""
-    cursor = cast("Cursor", SimpleNamespace(since=datetime(2000, 1, 1, tzinfo=UTC), uid=0))
+    cursor = cast("Cursor", SimpleNamespace(address=None, since=datetime(2000, 1, 1, tzinfo=UTC), uid=0))
     before = open_files()
     found: dict[str, Any]
     try:
