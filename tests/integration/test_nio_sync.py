@@ -152,6 +152,8 @@ async def test_an_edit_is_not_heard_before_what_it_changes(server: Server) -> No
         await heard.body("avant")
         event, key = await _write_without_key(phone, room, "dix mg", bot.user)
         await phone.send(room, edit(event, text("un mg")), txn="e")
+        odd = text("bizarre") | {"m.relates_to": {"rel_type": "m.replace", "event_id": ["$x"]}}
+        await phone.send(room, odd, txn="o")  # anybody may write anything
         await phone.send(room, text("ensuite"), txn="y")
         await heard.body("ensuite")
         assert "un mg" not in heard.bodies()

@@ -239,9 +239,10 @@ class SyncLoop:
 
     def _is_early(self, event: JsonDict) -> bool:
         """An edit of what still waits for its key: handed on before, it would change nothing."""
-        relation = event["content"].get("m.relates_to")
-        edits = isinstance(relation, dict) and relation.get("rel_type") == "m.replace"
-        return edits and relation.get("event_id") in self._deadlines
+        match event["content"].get("m.relates_to"):
+            case {"rel_type": "m.replace", "event_id": str(edited)}:
+                return EventId(edited) in self._deadlines
+        return False
 
     async def _readable(self, room: RoomId, event: JsonDict, said: Decrypted, batch: _Batch) -> None:
         sender = UserId(event["sender"])
