@@ -16,6 +16,7 @@ PATIENT_FIRST = "Bonjour. J'ouvre ce salon pour la sortie de jeudi : compte rend
 PATIENT_SECOND = "Merci, je regarde. Le relais à domicile est prévu."
 FILED = "✅"
 NOTED = "Noté : les échanges"
+FILE_LATER = "Touchez ✅ sous ce message-ci"
 ARCHIVE = "Colloque : échanges du salon"
 """What is said and tapped of a closed room's conversation, and how its mails begin."""
 PATIENT_TOO_LATE = "Une dernière chose…"
